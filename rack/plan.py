@@ -1,0 +1,155 @@
+"""The plan: every name, address and number that follows from the site, decided once.
+
+Components, documents, lab and checks read it; none of them works a number out again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Address
+
+from rack import names
+from rack.config import Instance, Role, Site
+
+HOSTNAMES = {Role.CONTROLLER: "controller", Role.COMPUTE: "computesriov-ib"}
+"""How the guide's hosts are called: overcloud-controller-0, overcloud-computesriov-ib-0 (T5)."""
+
+PROFILES = {Role.CONTROLLER: "control", Role.COMPUTE: "compute"}
+"""TripleO's profile of a role's nodes, matched at deployment (C6, O1)."""
+
+TEMPLATES = "/usr/share/openstack-tripleo-heat-templates"
+BUNDLE = "/home/stack/templates/IB/VM"
+"""Where the undercloud keeps the deployment files (O1)."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A node of the overcloud."""
+
+    name: str
+    """As the inventory calls it: controller-1."""
+    role: Role
+    index: int
+    """Within its role, from 0."""
+    hostname: str
+    """As nova and neutron call it: overcloud-controller-0.localdomain."""
+    address: IPv4Address
+    guid: str
+    """Port GUID of the wired HCA port."""
+
+    @property
+    def short_hostname(self) -> str:
+        return self.hostname.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class ControlPKey:
+    """A partition of the fabric under a control network (I3)."""
+
+    network: str
+    """InternalApi, Storage, StorageMgmt."""
+    pkey: str
+    """As UFM spells it: 0xc."""
+    vlan: int
+    members: Mapping[str, str]
+    """`host/port` → GUID: a diff names the host."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """One cable of the fabric (D6): an HCA's first port to a switch port."""
+
+    host: str
+    guid: str
+    switch_port: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    site: Site
+
+    @cached_property
+    def hosts(self) -> tuple[Host, ...]:
+        """The overcloud's nodes in the order of the inventory."""
+        seen = dict.fromkeys(Role, 0)
+        hosts = []
+        for node in self.site.nodes:
+            index, seen[node.role] = seen[node.role], seen[node.role] + 1
+            short = f"{self.site.cloud.name}-{HOSTNAMES[node.role]}-{index}"
+            hosts.append(
+                Host(node.name, node.role, index, f"{short}.{self.site.cloud.domain}", node.address, node.guid)
+            )
+        return tuple(hosts)
+
+    def role(self, role: Role) -> tuple[Host, ...]:
+        return tuple(h for h in self.hosts if h.role == role)
+
+    @property
+    def controllers(self) -> tuple[Host, ...]:
+        return self.role(Role.CONTROLLER)
+
+    @property
+    def computes(self) -> tuple[Host, ...]:
+        return self.role(Role.COMPUTE)
+
+    def host(self, name: str) -> Host:
+        return next(h for h in self.hosts if h.name == name)
+
+    def instance(self, name: str) -> Instance:
+        return next(vm for vm in self.site.tenant.instances if vm.name == name)
+
+    @cached_property
+    def control_pkeys(self) -> tuple[ControlPKey, ...]:
+        """One PKey a control network, every overcloud node's port a member (I3)."""
+        port = self.site.fabric.interface
+        members = {f"{h.name}/{port}": h.guid for h in self.hosts}
+        return tuple(
+            ControlPKey(name, names.pkey(net.vlan), net.vlan, members)
+            for name, net in sorted(self.site.networks.control.items())
+        )
+
+    @property
+    def tenant_pkey(self) -> str:
+        """The PKey that Neutron's driver makes of the tenant network's VLAN (D4): 101 → 0x65."""
+        return names.pkey(self.site.tenant.network.vlan)
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """Switch port 1 is UFM's where we run it, then the nodes' in the order of the inventory."""
+        ends = [(h.name, h.guid) for h in self.hosts]
+        if self.site.ufm.host:
+            ends.insert(0, ("ufm", self.site.ufm.host.guid))
+        return tuple(Link(name, guid, port) for port, (name, guid) in enumerate(ends, start=1))
+
+    @property
+    def sdn_url(self) -> str:
+        """What Neutron's driver calls. No trailing slash: networking-mlnx would double it (O3)."""
+        return f"{self.site.ufm.url}/ufmRestV3"
+
+    def vip(self, offset: int) -> IPv4Address:
+        """The undercloud's public and admin addresses follow its own, as TripleO's samples have them (C2)."""
+        return self.site.undercloud.address + offset
+
+    @property
+    def deploy_command(self) -> Sequence[str]:
+        """The guide's deploy command, word by word (O5), and `--deployed-server`, without which tripleoclient 16.5.0
+        refuses `--baremetal-deployment`."""
+        bundle, stock = BUNDLE, f"{TEMPLATES}/environments"
+        return (
+            "openstack", "overcloud", "deploy", "--templates", TEMPLATES,
+            "--stack", self.site.cloud.name,
+            "--networks-file", f"{bundle}/network_data_ib_vm.yaml",
+            "--vip-file", f"{bundle}/vip-data-ib-vm.yaml",
+            "--baremetal-deployment", f"{bundle}/node-info-ib-vm.yaml",
+            "--network-config",
+            "--deployed-server",
+            "-r", f"{bundle}/roles_data_ib_vm.yaml",
+            "-e", f"{bundle}/containers-prepare-parameter-ib-vm.yaml",
+            "-e", f"{stock}/podman.yaml",
+            "-e", f"{stock}/services/neutron-ovs.yaml",
+            "-e", f"{stock}/services/neutron-mlnx-agent.yaml",
+            "-e", f"{bundle}/neutron-ml2-mlnx-sdn-vm.yaml",
+            "-e", f"{bundle}/ib-env-vm.yaml",
+            "--validation-warnings-fatal",
+            "-e", f"{stock}/disable-telemetry.yaml",
+        )  # fmt: skip

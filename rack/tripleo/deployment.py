@@ -1,0 +1,301 @@
+"""The overcloud's deployment files: networks, VIPs, roles, nodes and NICs (O1, O2), SDN (O3), environment (O4)."""
+
+import re
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from rack.config import Role
+from rack.plan import BUNDLE, HOSTNAMES, PROFILES, Plan
+
+SERVICES = "OS::TripleO::Services::"
+
+
+def lower(network: str) -> str:
+    """TripleO's `name_lower`: InternalApi → internal_api."""
+    return re.sub(r"(?<=.)([A-Z])", r"_\1", network).lower()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes every value out: a shared list as `*id001` would make a reviewer look for it elsewhere."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _dump(document: Any) -> str:
+    return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120))
+
+
+def network_data(plan: Plan) -> str:
+    """`network_data_ib_vm.yaml`. Wallaby has no PKey field: a network's `vlan` is its PKey in decimal."""
+    n = plan.site.networks
+    documents: list[dict[str, Any]] = [
+        _network(name, net.mtu, net.cidr, net.pool, net.vlan) for name, net in sorted(n.control.items())
+    ]
+    external = _network("External", n.external.mtu, n.external.cidr, n.external.pool, n.external.vlan)
+    external["subnets"]["external_subnet"]["gateway_ip"] = str(n.external.gateway)
+    return _dump([*documents, external])
+
+
+def _network(name: str, mtu: int, cidr: object, pool: Any, vlan: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "name_lower": lower(name),
+        "vip": True,
+        "mtu": mtu,
+        "subnets": {
+            f"{lower(name)}_subnet": {
+                "ip_subnet": str(cidr),
+                "allocation_pools": [{"start": str(pool.start), "end": str(pool.end)}],
+                "vlan": vlan,
+            }
+        },
+    }
+
+
+def vip_data(plan: Plan) -> str:
+    """`vip-data-ib-vm.yaml`: a virtual address on every network with controllers."""
+    networks = [*(lower(name) for name in sorted(plan.site.networks.control)), "external", "ctlplane"]
+    return _dump([{"network": name, "dns_name": plan.site.cloud.name} for name in networks])
+
+
+def role_networks(plan: Plan, role: Role) -> list[str]:
+    """Controllers are on every network; computes neither on External nor on StorageMgmt, as in TripleO's own roles."""
+    control = sorted(plan.site.networks.control)
+    return [*control, "External"] if role == Role.CONTROLLER else [n for n in control if n != "StorageMgmt"]
+
+
+def roles_data(plan: Plan) -> str:
+    """`roles_data_ib_vm.yaml`: TripleO's roles Controller and ComputeSriovIB on this rack's networks."""
+    roles = yaml.safe_load(files(__package__).joinpath("roles.yaml").read_text())
+    return _dump([_role(plan, Role(role["name"]), role) for role in roles])
+
+
+def _role(plan: Plan, name: Role, role: dict[str, Any]) -> dict[str, Any]:
+    head: dict[str, Any] = {
+        "name": str(name),
+        "description": role["description"],
+        "CountDefault": len(plan.role(name)),
+        "tags": role["tags"],
+        "networks": {n: {"subnet": f"{lower(n)}_subnet"} for n in role_networks(plan, name)},
+        "HostnameFormatDefault": f"%stackname%-{HOSTNAMES[name]}-%index%",
+        "update_serial": role["update_serial"],
+    }
+    if name == Role.CONTROLLER:
+        head["default_route_networks"] = ["External"]
+    head["ServicesDefault"] = [SERVICES + service for service in role["services"]]
+    return head
+
+
+def node_info(plan: Plan) -> str:
+    """`node-info-ib-vm.yaml`: which node becomes which host, with its address on ctlplane for good.
+
+    Instances carry their hostname: without one, TripleO would call the host by its inventory name, and the
+    availability zone `nova:overcloud-computesriov-ib-0.localdomain` of T5 would not exist.
+    """
+    return _dump([_node_group(plan, role) for role in Role if plan.role(role)])
+
+
+def _node_group(plan: Plan, role: Role) -> dict[str, Any]:
+    networks = [{"network": lower(n), "subnet": f"{lower(n)}_subnet"} for n in role_networks(plan, role)]
+    template = "controller" if role == Role.CONTROLLER else "compute"
+    network_config: dict[str, Any] = {"template": f"{BUNDLE}/{template}-ib-vm-nics.j2"}
+    if role == Role.CONTROLLER:
+        network_config["default_route_network"] = ["external"]
+    return {
+        "name": str(role),
+        "count": len(plan.role(role)),
+        "hostname_format": f"%stackname%-{HOSTNAMES[role]}-%index%",
+        "defaults": {"profile": PROFILES[role], "networks": networks, "network_config": network_config},
+        "instances": [
+            {
+                "hostname": host.short_hostname,
+                "name": host.name,
+                "networks": [{"network": "ctlplane", "vif": True, "fixed_ip": str(host.address)}, *networks],
+            }
+            for host in plan.role(role)
+        ],
+    }
+
+
+CTLPLANE = """\
+- type: interface
+  name: {interface}
+  mtu: {{{{ ctlplane_mtu }}}}
+  use_dhcp: false
+  dns_servers: {{{{ ctlplane_dns_nameservers }}}}
+  domain: {{{{ dns_search_domains }}}}
+  addresses:
+  - ip_netmask: {{{{ ctlplane_ip }}}}/{{{{ ctlplane_subnet_cidr }}}}
+  routes: {routes}
+"""
+
+EXTERNAL = """\
+- type: ovs_bridge
+  name: {{{{ neutron_physical_bridge_name }}}}
+  dns_servers: {{{{ ctlplane_dns_nameservers }}}}
+  use_dhcp: false
+  mtu: {{{{ external_mtu }}}}
+  addresses:
+  - ip_netmask: {{{{ external_ip }}}}/{{{{ external_cidr }}}}
+  routes: {{{{ [external_host_routes] | flatten | unique }}}}
+  members:
+  - type: interface
+    name: {interface}
+    mtu: {{{{ external_mtu }}}}
+    primary: true
+"""
+
+# The parent must be listed though it has no address: it has to be up. os-net-config wants pkey_id as a string.
+INFINIBAND = """\
+- type: ib_interface
+  name: {interface}
+  use_dhcp: false
+{{% for network in role_networks if network not in ['External'] and network not in networks_skip_config | default([]) %}}
+- type: ib_child_interface
+  parent: {interface}
+  pkey_id: "{{{{ lookup('vars', networks_lower[network] ~ '_vlan_id') }}}}"
+  mtu: {{{{ lookup('vars', networks_lower[network] ~ '_mtu') }}}}
+  use_dhcp: false
+  addresses:
+  - ip_netmask: {{{{ lookup('vars', networks_lower[network] ~ '_ip') }}}}/{{{{ lookup('vars', networks_lower[network] ~ '_cidr') }}}}
+  routes: {{{{ lookup('vars', networks_lower[network] ~ '_host_routes') }}}}
+{{% endfor %}}
+"""  # noqa: E501
+
+
+def controller_nics(plan: Plan) -> str:
+    """`controller-ib-vm-nics.j2`: ctlplane on Ethernet, External on br-ex, control networks as PKey children."""
+    return "---\nnetwork_config:\n" + "".join(
+        [
+            CTLPLANE.format(interface=plan.site.undercloud.interface, routes="{{ ctlplane_host_routes }}"),
+            EXTERNAL.format(interface=plan.site.networks.external.interface),
+            INFINIBAND.format(interface=plan.site.fabric.interface),
+        ]
+    )
+
+
+def compute_nics(plan: Plan) -> str:
+    """`compute-ib-vm-nics.j2`: ctlplane on Ethernet with the default route, control networks as PKey children."""
+    routes = "{{ [ctlplane_host_routes, [{'default': true, 'next_hop': ctlplane_gateway_ip}]] | flatten | unique }}"
+    return "---\nnetwork_config:\n" + "".join(
+        [
+            CTLPLANE.format(interface=plan.site.undercloud.interface, routes=routes),
+            INFINIBAND.format(interface=plan.site.fabric.interface),
+        ]
+    )
+
+
+def containers_prepare(plan: Plan) -> str:
+    """`containers-prepare-parameter-ib-vm.yaml` (C3): neutron and nova rebuilt with python3-networking-mlnx.
+
+    The guide's third entry writes `name_prefix: openstack` without a hyphen, which names an image
+    `openstackneutron-mlnx-agent`; here it carries the hyphen like the other two.
+    """
+    cloud = plan.site.undercloud
+    rebuilt = ["nova-compute", "neutron-server", "neutron-dhcp-agent", "neutron-l3-agent"]
+
+    def image_set(namespace: str) -> dict[str, Any]:
+        return {"namespace": namespace, "name_prefix": "openstack-", "name_suffix": "", "tag": "current-tripleo"}
+
+    entries: list[dict[str, Any]] = [
+        {
+            "push_destination": True,
+            "excludes": ["nova-compute", "neutron-server", "neutron-dhcp", "neutron-l3", "neutron-mlnx"],
+            "set": {**image_set(cloud.container_namespace), "neutron_driver": None},
+            "tag_from_label": "rdo_version",
+        },
+        {
+            "push_destination": True,
+            "set": {**image_set(cloud.container_namespace), "rhel_containers": "false"},
+            "includes": rebuilt,
+            "modify_role": "tripleo-modify-image",
+            "modify_append_tag": "-updated",
+            "modify_vars": {
+                "tasks_from": "yum_install.yml",
+                "yum_repos_dir_path": "/etc/yum.repos.d",
+                "yum_packages": ["python3-networking-mlnx"],
+            },
+        },
+        {
+            "push_destination": True,
+            "set": {**image_set(cloud.mlnx_container_namespace), "rhel_containers": "false"},
+            "includes": ["neutron-mlnx-agent"],
+        },
+    ]
+    return _dump({"parameter_defaults": {"ContainerImagePrepare": entries}})
+
+
+def ml2_sdn(plan: Plan, token: str) -> str:
+    """`neutron-ml2-mlnx-sdn-vm.yaml` (O3): how Neutron's driver reaches UFM. A secret as a whole."""
+    return _dump(
+        {
+            "resource_registry": {f"{SERVICES}NeutronCorePlugin": f"{SERVICES}NeutronCorePluginMLNXSDN"},
+            "parameter_defaults": {
+                "MlnxSDNUrl": plan.sdn_url,
+                "MlnxSDNUsername": "",
+                "MlnxSDNPassword": "",
+                "MlnxSDNToken": token,
+                "MlnxSDNDomain": "cloudx",
+                "MlnxSDNSyncEnabled": True,
+                "MultiInterfaceEnabled": True,
+                "BindNormalPortsPhysnet": plan.site.networks.tenant.physnet,
+                "NeutronCorePlugin": "neutron.plugins.ml2.plugin.Ml2Plugin",
+                # Both stock files before this one set the list without all three: the last word counts.
+                "NeutronMechanismDrivers": ["mlnx_sdn_assist", "mlnx_infiniband", "openvswitch"],
+            },
+        }
+    )
+
+
+def ib_env(plan: Plan) -> str:
+    """`ib-env-vm.yaml` (O4): time, DNS, GPU alias, CPU partitioning, PCI passthrough, physical networks."""
+    site, ib = plan.site, plan.site.fabric.interface
+    physnet, (low, high) = site.networks.tenant.physnet, site.networks.tenant.vlans
+    gpu = {"vendor_id": site.compute.gpu.vendor_id, "product_id": site.compute.gpu.product_id}
+    alias = {"name": site.compute.gpu.alias, **gpu, "device_type": site.compute.gpu.device_type}
+    # nova-api and the scheduler check the flavor's alias, nova-compute claims the device: both roles need it.
+    aliases = {"nova::pci::aliases": [alias]}
+    return _dump(
+        {
+            "parameter_defaults": {
+                "NtpServer": list(site.networks.provisioning.ntp),
+                "DnsServers": [str(a) for a in site.networks.provisioning.dns],
+                "CloudDomain": site.cloud.domain,
+                "TimeZone": site.cloud.timezone,
+                "NeutronNetworkType": ["vlan"],
+                "NeutronTypeDrivers": ["flat", "vlan"],
+                "NeutronNetworkVLANRanges": ["datacentre:1:1000", f"{physnet}:{low}:{high}"],
+                "NeutronFlatNetworks": ["datacentre"],
+                "NeutronBridgeMappings": ["datacentre:br-ex"],
+                "NeutronPhysicalDevMappings": [f"{physnet}:{ib}"],
+                "MultiInterfaceDriverMappings": ["datacentre:openvswitch", f"{physnet}:ipoib"],
+                "IPoIBPhysicalInterface": ib,
+                "NeutronPluginExtensions": ["qos", "port_security"],
+                "NovaSchedulerEnabledFilters": [
+                    "AvailabilityZoneFilter",
+                    "ComputeFilter",
+                    "ComputeCapabilitiesFilter",
+                    "ImagePropertiesFilter",
+                    "ServerGroupAntiAffinityFilter",
+                    "ServerGroupAffinityFilter",
+                    "PciPassthroughFilter",
+                    "NUMATopologyFilter",
+                    "AggregateInstanceExtraSpecsFilter",
+                ],
+                "ControllerExtraConfig": aliases,
+                "ComputeSriovIBExtraConfig": aliases,
+                "ComputeSriovIBParameters": {
+                    "KernelArgs": site.compute.kernel_args,
+                    "TunedProfileName": "cpu-partitioning",
+                    "IsolCpusList": site.compute.dedicated_cpus,
+                    "NovaComputeCpuDedicatedSet": [site.compute.dedicated_cpus],
+                    "NovaComputeCpuSharedSet": [site.compute.shared_cpus],
+                    "NovaReservedHostMemory": site.compute.reserved_memory_mib,
+                    "NovaPCIPassthrough": [{"devname": ib, "physical_network": physnet}, gpu],
+                },
+            }
+        }
+    )

@@ -1,0 +1,77 @@
+"""The undercloud's own files: `undercloud.conf` (C2) and `instackenv.json` (C6)."""
+
+import json
+from collections.abc import Mapping
+
+from rack.plan import PROFILES, Plan
+
+CONTAINERS_FILE = "/home/stack/containers-prepare-parameter-ib-vm.yaml"
+
+
+def undercloud_conf(plan: Plan) -> str:
+    """`undercloud.conf` with every key of the guide that Wallaby's tripleoclient knows.
+
+    `enable_tempest` is no option of tripleoclient 16.5.0 and is left out; `network_gateway` is a deprecated alias of the
+    subnet's `gateway`; the subnet's keys stand in a section of their own, whose header the guide's copy has lost.
+    """
+    net, cloud = plan.site.networks.provisioning, plan.site.undercloud
+    dns = ",".join(map(str, net.dns))
+    return _ini(
+        {
+            "DEFAULT": {
+                "undercloud_hostname": cloud.hostname,
+                "local_ip": f"{cloud.address}/{net.cidr.prefixlen}",
+                "undercloud_public_host": plan.vip(1),
+                "undercloud_admin_host": plan.vip(2),
+                "undercloud_nameservers": dns,
+                "undercloud_ntp_servers": ",".join(net.ntp),
+                "subnets": "ctlplane-subnet",
+                "local_subnet": "ctlplane-subnet",
+                "generate_service_certificate": True,
+                "certificate_generation_ca": "local",
+                "local_interface": cloud.interface,
+                "inspection_interface": "br-ctlplane",
+                "undercloud_debug": True,
+                "enable_telemetry": False,
+                "enable_validations": True,
+                "enable_novajoin": False,
+                "clean_nodes": True,
+                "container_images_file": CONTAINERS_FILE,
+            },
+            "ctlplane-subnet": {
+                "cidr": net.cidr,
+                "dhcp_start": net.dhcp.start,
+                "dhcp_end": net.dhcp.end,
+                "inspection_iprange": f"{net.inspection.start},{net.inspection.end}",
+                "gateway": net.gateway,
+                "masquerade": True,
+            },
+        }
+    )
+
+
+def instackenv(plan: Plan, ipmi_password: str) -> str:
+    """`instackenv.json`: the nodes with their IPMI addresses and credentials. A secret as a whole."""
+    nodes = [
+        {
+            "name": node.name,
+            "pm_type": "ipmi",
+            "pm_addr": str(node.ipmi.address),
+            "pm_user": node.ipmi.user,
+            "pm_password": ipmi_password,
+            "ports": [{"address": node.mac, "physical_network": "ctlplane"}],
+            "capabilities": f"profile:{PROFILES[node.role]},boot_option:local",
+        }
+        for node in plan.site.nodes
+    ]
+    return json.dumps({"nodes": nodes}, indent=2) + "\n"
+
+
+def _ini(sections: Mapping[str, Mapping[str, object]]) -> str:
+    def value(v: object) -> str:
+        return str(v).lower() if isinstance(v, bool) else str(v)
+
+    blocks = [
+        "\n".join([f"[{name}]", *(f"{k} = {value(v)}" for k, v in keys.items())]) for name, keys in sections.items()
+    ]
+    return "\n\n".join(blocks) + "\n"
