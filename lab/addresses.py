@@ -1,7 +1,7 @@
 """Every address, port and path of the lab that the stack's configuration does not name. One place for all four parts.
 
-What the program itself sees (the hosts' SSH addresses, UFM's URL) stands in `Pulumi.dev.yaml` and reaches the lab through
-the plan; what only the lab's insides use stands here. Everything listens on loopback.
+What the program itself sees (the hosts' SSH addresses, UFM's URL) stands in `Pulumi.dev.yaml` and reaches the lab
+through the plan; what only the lab's insides use stands here. Everything listens on loopback.
 
 This module needs the standard library only: nova's virt driver in the cloud's own virtual environment reads it too.
 """

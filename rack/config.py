@@ -1,7 +1,7 @@
 """What an operator writes: one structured object a stack, `rack:site`, strict and typed.
 
 Every model is frozen and refuses unknown keys; keys are camelCase in YAML. `parse` reports every problem at once as
-`ConfigError`: the path in the YAML, what was found, what to write instead, and for design rules their ID (`rack.rules`).
+`ConfigError`: the path in the YAML, what was found, what to write instead, and a design rule's ID (`rack.rules`).
 Secrets are no part of the site: they are Pulumi config secrets of their own (`SECRETS`).
 
 Addresses are missing from the guide's copy; the defaults are TripleO's customary ones.

@@ -24,9 +24,7 @@ def guid(value: object) -> str:
     """
     digits = re.sub(r"[:.\s-]", "", str(value)).lower().removeprefix("0x")
     if not re.fullmatch(r"[0-9a-f]{16}", digits) or int(digits, 16) == 0:
-        raise ValueError(
-            f"found {value!r}; write a port GUID of 16 hex digits, e.g. 'b8599f0300b00011' (from `ibstat`)"
-        )
+        raise ValueError(f"found {value!r}; write a port GUID of 16 hex digits, like 'b8599f0300b00011' in `ibstat`")
     return digits
 
 

@@ -116,7 +116,7 @@ def provisioning_ranges(site: Site) -> Iterator[Finding]:
 @rule(
     "NET004",
     "D5",
-    "UFM, undercloud and nodes have addresses of their own on the provisioning network, outside its ranges.",
+    "UFM, undercloud and nodes have own addresses on the provisioning network, outside its ranges.",
 )
 def fixed_addresses(site: Site) -> Iterator[Finding]:
     p = site.networks.provisioning
