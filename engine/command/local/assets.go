@@ -1,0 +1,73 @@
+package local
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gobwas/glob"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// collect fills the outputs assets and archive with the files that the globs of the inputs name.
+func (in BaseInputs) collect(out *BaseOutputs) error {
+	if in.AssetPaths != nil {
+		assets, err := match(in.dir(), *in.AssetPaths)
+		if err != nil {
+			return err
+		}
+		out.Assets = &assets
+	}
+	if in.ArchivePaths != nil {
+		files, err := match(in.dir(), *in.ArchivePaths)
+		if err != nil {
+			return err
+		}
+		members := map[string]any{}
+		for path, asset := range files {
+			members[path] = asset
+		}
+		out.Archive, err = resource.NewAssetArchive(members)
+		return err
+	}
+	return nil
+}
+
+// match returns the files below dir that the patterns name, by their path relative to dir. The patterns are taken in
+// order; one that starts with "!" removes what those before it added.
+func match(dir string, patterns []string) (map[string]*resource.Asset, error) {
+	found := map[string]*resource.Asset{}
+	files, err := filesBelow(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, pattern := range patterns {
+		plain, exclude := strings.CutPrefix(pattern, "!")
+		matcher, err := glob.Compile(plain, '/')
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			if !matcher.Match(file) {
+				continue
+			}
+			if exclude {
+				delete(found, file)
+			} else if found[file], err = resource.NewPathAsset(filepath.Join(dir, file)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return found, nil
+}
+
+func filesBelow(dir string) (files []string, err error) {
+	err = fs.WalkDir(os.DirFS(dir), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			files = append(files, path)
+		}
+		return err
+	})
+	return files, err
+}

@@ -1,0 +1,129 @@
+// Package local serves command:local:Command and command:local:run.
+package local
+
+import (
+	"context"
+
+	"github.com/pulumi/pulumi-go-provider/infer"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"rack/engine/command/shell"
+)
+
+// Logging says which streams the engine's log shows while a command runs.
+type Logging string
+
+func (Logging) Values() []infer.EnumValue[Logging] { return shell.LoggingValues[Logging]() }
+
+// BaseInputs are the inputs of Command and Run alike.
+type BaseInputs struct {
+	Interpreter            *[]string          `pulumi:"interpreter,optional"`
+	Dir                    *string            `pulumi:"dir,optional"`
+	Environment            *map[string]string `pulumi:"environment,optional"`
+	Stdin                  *string            `pulumi:"stdin,optional"`
+	Logging                *Logging           `pulumi:"logging,optional"`
+	AssetPaths             *[]string          `pulumi:"assetPaths,optional"`
+	ArchivePaths           *[]string          `pulumi:"archivePaths,optional"`
+	AddPreviousOutputInEnv *bool              `pulumi:"addPreviousOutputInEnv,optional"`
+}
+
+func (in *BaseInputs) Annotate(a infer.Annotator) { a.SetDefault(&in.AddPreviousOutputInEnv, true) }
+
+// BaseOutputs are what a command printed, and the files that it left.
+type BaseOutputs struct {
+	Stdout  string                      `pulumi:"stdout"`
+	Stderr  string                      `pulumi:"stderr"`
+	Assets  *map[string]*resource.Asset `pulumi:"assets,optional"`
+	Archive *resource.Archive           `pulumi:"archive,optional"`
+}
+
+// CommandInputs are the inputs of Command.
+type CommandInputs struct {
+	BaseInputs
+	Triggers *[]any  `pulumi:"triggers,optional" provider:"replaceOnChanges"`
+	Create   *string `pulumi:"create,optional"`
+	Update   *string `pulumi:"update,optional"`
+	Delete   *string `pulumi:"delete,optional"`
+}
+
+// CommandOutputs are the state of Command.
+type CommandOutputs struct {
+	CommandInputs
+	BaseOutputs
+}
+
+// Command runs a command on this machine when it is created, updated and deleted.
+type Command struct{}
+
+// WireDependencies makes the outputs secret where anything that the command sees is, and unknown in the preview of
+// every change, as each runs the command again.
+func (Command) WireDependencies(f infer.FieldSelector, in *CommandInputs, out *CommandOutputs) {
+	for _, output := range []any{&out.Stdout, &out.Stderr, &out.Assets, &out.Archive} {
+		f.OutputField(output).DependsOn(
+			f.InputField(in).Computed(),
+			f.InputField(&in.Create).Secret(), f.InputField(&in.Update).Secret(),
+			f.InputField(&in.Stdin).Secret(), f.InputField(&in.Environment).Secret(),
+		)
+	}
+}
+
+func (Command) Create(
+	ctx context.Context, req infer.CreateRequest[CommandInputs],
+) (infer.CreateResponse[CommandOutputs], error) {
+	id, err := resource.NewUniqueHex(req.Name, 8, 0)
+	out := CommandOutputs{CommandInputs: req.Inputs}
+	if err == nil && !req.DryRun && req.Inputs.Create != nil {
+		out.BaseOutputs, err = req.Inputs.run(ctx, *req.Inputs.Create, BaseOutputs{})
+	}
+	return infer.CreateResponse[CommandOutputs]{ID: id, Output: out}, err
+}
+
+func (Command) Update(
+	ctx context.Context, req infer.UpdateRequest[CommandInputs, CommandOutputs],
+) (infer.UpdateResponse[CommandOutputs], error) {
+	out := CommandOutputs{CommandInputs: req.Inputs, BaseOutputs: req.State.BaseOutputs}
+	var err error
+	if command := shell.OnUpdate(req.Inputs.Update, req.Inputs.Create); command != nil && !req.DryRun {
+		out.BaseOutputs, err = req.Inputs.run(ctx, *command, req.State.BaseOutputs)
+	}
+	return infer.UpdateResponse[CommandOutputs]{Output: out}, err
+}
+
+func (Command) Delete(ctx context.Context, req infer.DeleteRequest[CommandOutputs]) (infer.DeleteResponse, error) {
+	if req.State.Delete == nil {
+		return infer.DeleteResponse{}, nil
+	}
+	_, err := req.State.run(ctx, *req.State.Delete, req.State.BaseOutputs)
+	return infer.DeleteResponse{}, err
+}
+
+// RunInputs are the inputs of Run.
+type RunInputs struct {
+	BaseInputs
+	Command string `pulumi:"command"`
+}
+
+// RunOutputs are the result of Run.
+type RunOutputs struct {
+	RunInputs
+	BaseOutputs
+}
+
+// Run runs a command on this machine whenever the program runs, previews included.
+type Run struct{}
+
+// WireDependencies makes the outputs secret where anything that the command sees is.
+func (Run) WireDependencies(f infer.FieldSelector, in *RunInputs, out *RunOutputs) {
+	for _, output := range []any{&out.Stdout, &out.Stderr, &out.Assets, &out.Archive} {
+		f.OutputField(output).DependsOn(
+			f.InputField(&in.Command), f.InputField(&in.Stdin), f.InputField(&in.Environment),
+		)
+	}
+}
+
+func (Run) Invoke(
+	ctx context.Context, req infer.FunctionRequest[RunInputs],
+) (infer.FunctionResponse[RunOutputs], error) {
+	out, err := req.Input.run(ctx, req.Input.Command, BaseOutputs{})
+	return infer.FunctionResponse[RunOutputs]{Output: RunOutputs{RunInputs: req.Input, BaseOutputs: out}}, err
+}

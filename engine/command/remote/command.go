@@ -1,0 +1,89 @@
+// Package remote serves command:remote:Command, CopyToRemote and CopyFile: work on other hosts, over SSH.
+package remote
+
+import (
+	"context"
+
+	"github.com/pulumi/pulumi-go-provider/infer"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"rack/engine/command/shell"
+)
+
+// Logging says which streams the engine's log shows while a command runs.
+type Logging string
+
+func (Logging) Values() []infer.EnumValue[Logging] { return shell.LoggingValues[Logging]() }
+
+// CommandInputs are the inputs of Command.
+type CommandInputs struct {
+	Connection             Connection         `pulumi:"connection" provider:"secret"`
+	Environment            *map[string]string `pulumi:"environment,optional"`
+	Stdin                  *string            `pulumi:"stdin,optional"`
+	Logging                *Logging           `pulumi:"logging,optional"`
+	AddPreviousOutputInEnv *bool              `pulumi:"addPreviousOutputInEnv,optional"`
+	Triggers               *[]any             `pulumi:"triggers,optional" provider:"replaceOnChanges"`
+	Create                 *string            `pulumi:"create,optional"`
+	Update                 *string            `pulumi:"update,optional"`
+	Delete                 *string            `pulumi:"delete,optional"`
+}
+
+func (in *CommandInputs) Annotate(a infer.Annotator) { a.SetDefault(&in.AddPreviousOutputInEnv, true) }
+
+// BaseOutputs are what a command printed.
+type BaseOutputs struct {
+	Stdout string `pulumi:"stdout"`
+	Stderr string `pulumi:"stderr"`
+}
+
+// CommandOutputs are the state of Command.
+type CommandOutputs struct {
+	CommandInputs
+	BaseOutputs
+}
+
+// Command runs a command on a host when it is created, updated and deleted.
+type Command struct{}
+
+// WireDependencies makes stdout and stderr secret where anything that the command sees is (the connection is not seen
+// by it), and unknown in the preview of every change, as each runs the command again.
+func (Command) WireDependencies(f infer.FieldSelector, in *CommandInputs, out *CommandOutputs) {
+	for _, output := range []any{&out.Stdout, &out.Stderr} {
+		f.OutputField(output).DependsOn(
+			f.InputField(in).Computed(),
+			f.InputField(&in.Create).Secret(), f.InputField(&in.Update).Secret(),
+			f.InputField(&in.Stdin).Secret(), f.InputField(&in.Environment).Secret(),
+		)
+	}
+}
+
+func (Command) Create(
+	ctx context.Context, req infer.CreateRequest[CommandInputs],
+) (infer.CreateResponse[CommandOutputs], error) {
+	id, err := resource.NewUniqueHex(req.Name, 8, 0)
+	out := CommandOutputs{CommandInputs: req.Inputs}
+	if err == nil && !req.DryRun && req.Inputs.Create != nil {
+		out.BaseOutputs, err = req.Inputs.run(ctx, *req.Inputs.Create, BaseOutputs{})
+	}
+	return infer.CreateResponse[CommandOutputs]{ID: id, Output: out}, err
+}
+
+func (Command) Update(
+	ctx context.Context, req infer.UpdateRequest[CommandInputs, CommandOutputs],
+) (infer.UpdateResponse[CommandOutputs], error) {
+	out := CommandOutputs{CommandInputs: req.Inputs, BaseOutputs: req.State.BaseOutputs}
+	var err error
+	if command := shell.OnUpdate(req.Inputs.Update, req.Inputs.Create); command != nil && !req.DryRun {
+		out.BaseOutputs, err = req.Inputs.run(ctx, *command, req.State.BaseOutputs)
+	}
+	return infer.UpdateResponse[CommandOutputs]{Output: out}, err
+}
+
+// Delete runs over the connection in the state: the old one, where the new one differs.
+func (Command) Delete(ctx context.Context, req infer.DeleteRequest[CommandOutputs]) (infer.DeleteResponse, error) {
+	if req.State.Delete == nil {
+		return infer.DeleteResponse{}, nil
+	}
+	_, err := req.State.run(ctx, *req.State.Delete, req.State.BaseOutputs)
+	return infer.DeleteResponse{}, err
+}

@@ -1,0 +1,52 @@
+package shell
+
+import (
+	"fmt"
+	"strings"
+)
+
+// tailLines is how much of a failed command's output its error shows: enough for the reason, not a log.
+const tailLines = 10
+
+// Failure describes a command that did not succeed: why, the command's first line, the last lines of its stderr (of
+// its stdout where it said nothing there).
+//
+// The text ends up in logs and pull requests. Upstream shows the whole command and all output there; this never shows
+// stdin, which is the way of secrets: lines of stdin that the command echoed are blanked.
+func Failure(why error, command, stdin, stdout, stderr string) error {
+	from, text := "stderr", strings.TrimSpace(stderr)
+	if text == "" {
+		from, text = "stdout", strings.TrimSpace(stdout)
+	}
+	if text == "" {
+		return fmt.Errorf("%q: %w (it printed nothing)", firstLine(command), why)
+	}
+	return fmt.Errorf("%q: %w; last lines of its %s:\n%s", firstLine(command), why, from, blank(tail(text), stdin))
+}
+
+func firstLine(command string) string {
+	line, rest, _ := strings.Cut(strings.TrimSpace(command), "\n")
+	if rest != "" {
+		line += " …"
+	}
+	return line
+}
+
+func tail(text string) string {
+	lines := strings.Split(text, "\n")
+	if len(lines) > tailLines {
+		lines = lines[len(lines)-tailLines:]
+	}
+	return strings.Join(lines, "\n")
+}
+
+// blank replaces the lines of stdin in text. Shorter ones ("}", "yes") are no secrets and would only garble it.
+func blank(text, stdin string) string {
+	const shortest = 4
+	for _, line := range strings.Split(stdin, "\n") {
+		if line = strings.TrimSpace(line); len(line) >= shortest {
+			text = strings.ReplaceAll(text, line, "[stdin]")
+		}
+	}
+	return text
+}
