@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gobwas/glob"
+	"github.com/pulumi/pulumi-go-provider/infer/types"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
@@ -17,7 +18,10 @@ func (in BaseInputs) collect(out *BaseOutputs) error {
 		if err != nil {
 			return err
 		}
-		out.Assets = &assets
+		out.Assets = &map[string]types.AssetOrArchive{}
+		for path, asset := range assets {
+			(*out.Assets)[path] = types.AssetOrArchive{Asset: asset}
+		}
 	}
 	if in.ArchivePaths != nil {
 		files, err := match(in.dir(), *in.ArchivePaths)
@@ -28,7 +32,8 @@ func (in BaseInputs) collect(out *BaseOutputs) error {
 		for path, asset := range files {
 			members[path] = asset
 		}
-		out.Archive, err = resource.NewAssetArchive(members)
+		archive, err := resource.NewAssetArchive(members)
+		out.Archive = &types.AssetOrArchive{Archive: archive}
 		return err
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/pulumi/pulumi-go-provider/infer"
+	"github.com/pulumi/pulumi-go-provider/infer/types"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"rack/engine/command/shell"
@@ -31,10 +32,10 @@ func (in *BaseInputs) Annotate(a infer.Annotator) { a.SetDefault(&in.AddPrevious
 
 // BaseOutputs are what a command printed, and the files that it left.
 type BaseOutputs struct {
-	Stdout  string                      `pulumi:"stdout"`
-	Stderr  string                      `pulumi:"stderr"`
-	Assets  *map[string]*resource.Asset `pulumi:"assets,optional"`
-	Archive *resource.Archive           `pulumi:"archive,optional"`
+	Stdout  string                           `pulumi:"stdout"`
+	Stderr  string                           `pulumi:"stderr"`
+	Assets  *map[string]types.AssetOrArchive `pulumi:"assets,optional"`
+	Archive *types.AssetOrArchive            `pulumi:"archive,optional"`
 }
 
 // CommandInputs are the inputs of Command.
