@@ -1,0 +1,28 @@
+"""The rack's components, one a file, in the order of the guide:
+
+    UfmHost → Fabric → Undercloud → Overcloud → ComputeHosts → GuestImages → Tenant → ExternalAccess → Bandwidth
+
+Each takes the plan and what an earlier one gives, and decides nothing that the plan could have decided.
+"""
+
+from components.bandwidth import Bandwidth
+from components.compute_hosts import ComputeHosts
+from components.external_access import ExternalAccess
+from components.fabric import Fabric
+from components.guest_images import GuestImages
+from components.overcloud import Overcloud
+from components.tenant import Tenant
+from components.ufm_host import UfmHost
+from components.undercloud import Undercloud
+
+__all__ = [
+    "Bandwidth",
+    "ComputeHosts",
+    "ExternalAccess",
+    "Fabric",
+    "GuestImages",
+    "Overcloud",
+    "Tenant",
+    "UfmHost",
+    "Undercloud",
+]

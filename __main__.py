@@ -1,0 +1,34 @@
+"""The rack, from the stack's configuration: plan, components, outputs. See README.md."""
+
+import pulumi
+
+import components as c
+from components.ssh import Operator
+from rack.config import ConfigError, parse
+from rack.plan import Plan
+
+config = pulumi.Config()
+try:
+    plan = Plan(parse(config.require_object("site")))
+except ConfigError as error:
+    raise pulumi.RunError(str(error)) from None
+operator = Operator.load(plan.site.ssh)
+
+ufm = c.UfmHost("ufm", plan, operator, config.get_secret("ufmLicense"))
+fabric = c.Fabric("fabric", plan, pulumi.ResourceOptions(depends_on=ufm.ready))
+undercloud = c.Undercloud("undercloud", plan, operator, config.require_secret("ipmiPassword"))
+overcloud = c.Overcloud("overcloud", plan, operator, undercloud, ufm.token, pulumi.ResourceOptions(depends_on=[fabric]))
+computes = c.ComputeHosts("computes", plan, overcloud)
+images = c.GuestImages("images", plan, undercloud, overcloud)
+tenant = c.Tenant("tenant", plan, overcloud, images, computes)
+access = plan.site.external_access
+external = c.ExternalAccess("external", access, overcloud, tenant) if access else None
+test = plan.site.bandwidth
+bandwidth = c.Bandwidth("bandwidth", test, plan, overcloud, tenant, external) if test else None
+
+pulumi.export("ufm", {"url": ufm.url, "version": ufm.version})
+pulumi.export("pkeys", fabric.summary)
+pulumi.export("endpoints", {"undercloud": undercloud.endpoint, "overcloud": overcloud.endpoint})
+pulumi.export("vms", tenant.summary)
+pulumi.export("floatingIps", external.floating_ips if external else {})
+pulumi.export("bandwidth", bandwidth.verdict if bandwidth else "not tested")

@@ -1,0 +1,91 @@
+"""Access from outside (X1 to X4): public network, router, floating IPs."""
+
+import pulumi
+import pulumi_openstack as openstack
+
+from components.overcloud import Overcloud
+from components.tenant import Tenant
+from rack.config import ExternalAccess as ExternalAccessConfig
+from rack.config import FloatingIp
+
+
+class ExternalAccess(pulumi.ComponentResource):
+    floating_ips: dict[str, pulumi.Output[str]]
+    """By instance."""
+
+    def __init__(
+        self,
+        name: str,
+        access: ExternalAccessConfig,
+        overcloud: Overcloud,
+        tenant: Tenant,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("rack:tenant:ExternalAccess", name, None, opts)
+        self._name, self._access, self._tenant = name, access, tenant
+        self._opts = pulumi.ResourceOptions(parent=self, provider=overcloud.provider, depends_on=overcloud.ready)
+        self.network, subnet = self._public()
+        interface = self._router(subnet)
+        self.floating_ips = {ip.instance: self._floating_ip(ip, interface) for ip in access.floating_ips}
+        self.register_outputs({"floatingIps": self.floating_ips})
+
+    def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions.merge(self._opts, pulumi.ResourceOptions(depends_on=list(depends_on)))
+
+    def _public(self) -> tuple[openstack.networking.Network, openstack.networking.Subnet]:
+        net = self._access.network
+        network = openstack.networking.Network(
+            f"{self._name}-network",
+            name=net.name,
+            external=True,
+            admin_state_up=True,
+            segments=[openstack.networking.NetworkSegmentArgs(physical_network=net.physnet, network_type="flat")],
+            opts=self._child(),
+        )
+        subnet = openstack.networking.Subnet(
+            f"{self._name}-subnet",
+            name=net.subnet,
+            network_id=network.id,
+            cidr=str(net.cidr),
+            ip_version=4,
+            enable_dhcp=False,
+            gateway_ip=str(net.gateway),
+            allocation_pools=[
+                openstack.networking.SubnetAllocationPoolArgs(start=str(net.pool.start), end=str(net.pool.end))
+            ],
+            opts=self._child(),
+        )
+        return network, subnet
+
+    def _router(self, public_subnet: openstack.networking.Subnet) -> openstack.networking.RouterInterface:
+        """X2: not HA, whose heartbeat network Neutron can't build over IPoIB. The gateway needs the public subnet."""
+        router = openstack.networking.Router(
+            f"{self._name}-router",
+            name=self._access.router,
+            admin_state_up=True,
+            external_network_id=self.network.id,
+            value_specs={"ha": "false"},
+            opts=self._child(public_subnet),
+        )
+        return openstack.networking.RouterInterface(
+            f"{self._name}-interface",
+            router_id=router.id,
+            subnet_id=self._tenant.subnet.id,
+            opts=self._child(),
+        )
+
+    def _floating_ip(self, ip: FloatingIp, interface: openstack.networking.RouterInterface) -> pulumi.Output[str]:
+        floating = openstack.networking.FloatingIp(
+            f"{self._name}-{ip.instance}",
+            pool=self.network.name,
+            address=str(ip.address) if ip.address else None,
+            opts=self._child(interface),
+        )
+        # Neutron refuses the association before the router reaches the tenant's subnet, and the interface after it.
+        openstack.networking.FloatingIpAssociate(
+            f"{self._name}-{ip.instance}-associate",
+            floating_ip=floating.address,
+            port_id=self._tenant.ports[ip.instance].id,
+            opts=self._child(interface, self._tenant.instances[ip.instance]),
+        )
+        return floating.address

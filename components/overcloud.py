@@ -1,0 +1,197 @@
+"""The overcloud (O1 to O6, T4): files, deployment, and what the guide changes by hand on the controllers.
+
+What this component enforces: every file is rendered from the plan and shown as a diff, the one with UFM's token as a
+secret; nothing is deployed before every control PKey has every member (I4); a changed file runs the deployment again
+as a stack update and never deletes the stack first.
+"""
+
+import json
+import shlex
+
+import pulumi
+import pulumi_openstack as openstack
+from pulumi_command import remote
+
+from components.ssh import Host, Operator, as_stack, script
+from components.undercloud import Undercloud
+from rack import tripleo
+from rack.plan import BUNDLE, Plan
+
+ML2_CONF = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
+
+
+class Overcloud(pulumi.ComponentResource):
+    endpoint: pulumi.Output[str]
+    """Keystone's public URL."""
+    provider: openstack.Provider
+    """The cloud's administrator, for the resources on it."""
+
+    def __init__(
+        self,
+        name: str,
+        plan: Plan,
+        operator: Operator,
+        undercloud: Undercloud,
+        sdn_token: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("rack:cloud:Overcloud", name, None, opts)
+        self._name, self._plan, self._undercloud = name, plan, undercloud.host
+        deployed = self._deploy(undercloud, sdn_token)
+        host_keys = self._host_keys(deployed)
+        self.host_keys = host_keys.stdout
+        """The nodes' SSH host keys, in known_hosts form."""
+        self.controllers = [operator.node(h.address, host_keys.stdout) for h in plan.controllers]
+        self.computes = [operator.node(h.address, host_keys.stdout) for h in plan.computes]
+        adjusted = [self._adjust(i, host, host_keys) for i, host in enumerate(self.controllers)]
+        restarted = self._restart_ufm(operator, adjusted)
+        self.ready: list[pulumi.Resource] = [*adjusted, *restarted]
+        """What must be done before tenants' resources can be made."""
+        self.provider, self.endpoint = self._credentials(deployed)
+        self.register_outputs({"endpoint": self.endpoint})
+
+    def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
+
+    def _deploy(self, undercloud: Undercloud, sdn_token: pulumi.Input[str]) -> remote.Command:
+        """O1 to O5. The command carries a digest of its documents, so that a change of one runs it again."""
+        plan = self._plan
+        documents = self._documents()
+        files = [self._file(name, text, undercloud) for name, text in documents.items()]
+        sdn = pulumi.Output.secret(sdn_token).apply(lambda token: tripleo.ml2_sdn(plan, token))
+        files.append(self._file("neutron-ml2-mlnx-sdn-vm.yaml", sdn, undercloud, mode="0600"))
+        stack = plan.site.cloud.name
+        return self._undercloud.run(
+            f"{self._name}-deploy",
+            as_stack(f": documents {self._mark}", ". ~/stackrc", shlex.join(plan.deploy_command)),
+            delete=as_stack(". ~/stackrc", f"openstack overcloud delete -y {stack}", f"rm -f ~/{stack}rc"),
+            opts=pulumi.ResourceOptions.merge(
+                self._child(*files),
+                pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="6h", update="6h")),
+            ),
+        )
+
+    def _documents(self) -> dict[str, str]:
+        plan = self._plan
+        return {
+            "network_data_ib_vm.yaml": tripleo.network_data(plan),
+            "vip-data-ib-vm.yaml": tripleo.vip_data(plan),
+            "roles_data_ib_vm.yaml": tripleo.roles_data(plan),
+            "node-info-ib-vm.yaml": tripleo.node_info(plan),
+            "controller-ib-vm-nics.j2": tripleo.controller_nics(plan),
+            "compute-ib-vm-nics.j2": tripleo.compute_nics(plan),
+            "containers-prepare-parameter-ib-vm.yaml": tripleo.containers_prepare(plan),
+            "ib-env-vm.yaml": tripleo.ib_env(plan),
+        }
+
+    @property
+    def _mark(self) -> str:
+        """Names the deployment: whatever follows it runs again when it does."""
+        site = self._plan.site
+        return tripleo.digest(*self._documents().values(), self._plan.sdn_url, str(site.ufm.token_generation))
+
+    def _file(
+        self, name: str, content: pulumi.Input[str], undercloud: Undercloud, mode: str = "0644"
+    ) -> remote.Command:
+        stem = name.partition(".")[0].replace("_", "-")
+        return self._undercloud.file(
+            f"{self._name}-{stem}",
+            f"{BUNDLE}/{name}",
+            content,
+            owner="stack",
+            mode=mode,
+            opts=self._child(*undercloud.ready),
+        )
+
+    def _host_keys(self, deployed: remote.Command) -> remote.Command:
+        """The nodes' SSH host keys, which deployment made, as the undercloud sees them on the provisioning network."""
+        port = self._plan.site.ssh.port
+        addresses = " ".join(str(h.address) for h in self._plan.hosts)
+        name = f"[%s]:{port}" if port != 22 else "%s"
+        return self._undercloud.run(
+            f"{self._name}-host-keys",
+            script(
+                f": deployment {self._mark}",
+                f"for host in {addresses}; do",
+                f'  key=$(ssh-keyscan -t ed25519 -p {port} "$host" 2>/dev/null | sed -n "s/^[^ #]* //p" | head -n 1)',
+                '  [ -n "$key" ] || { echo "$host answers no SSH; is the node up?" >&2; exit 1; }',
+                f'  printf "{name} %s\\n" "$host" "$key"',
+                "done",
+            ),
+            opts=self._child(deployed),
+        )
+
+    def _adjust(self, index: int, controller: Host, host_keys: remote.Command) -> remote.Command:
+        """O6 and T4 on one controller: the SDN driver keeps to the InfiniBand physnet; CentOS 8 guests get DHCP.
+
+        The guide's copy has lost T4's section; `[mlnx] client_id_hardware` is the only option of networking-mlnx that
+        does what its text says. A deployment overwrites the file, so the step follows every deployment.
+        """
+        physnet = self._plan.site.networks.tenant.physnet
+        block = f"# rack: begin\n[sdn]\nphysical_networks = {physnet}\n[mlnx]\nclient_id_hardware = True\n# rack: end\n"
+        strip = f"sed -i '/^# rack: begin$/,/^# rack: end$/d' {ML2_CONF}"
+        return controller.run(
+            f"{self._name}-ml2-{index}",
+            script(
+                f": deployment {self._mark}",
+                "block=$(cat)",
+                strip,
+                f'printf "%s\\n" "$block" >> {ML2_CONF}',
+                "podman restart neutron_api",
+            ),
+            stdin=block,
+            delete=script(f"if [ -e {ML2_CONF} ]; then {strip}; fi"),
+            opts=self._child(host_keys),
+        )
+
+    def _restart_ufm(self, operator: Operator, adjusted: list[remote.Command]) -> list[pulumi.Resource]:
+        """O6 ends with a restart of UFM, where it is ours to restart."""
+        if not self._plan.site.ufm.host:
+            return []
+        return [
+            operator.known(self._plan.site.ufm.address).run(
+                f"{self._name}-restart-ufm",
+                script(
+                    f": deployment {self._mark}",
+                    "docker exec ufm /etc/init.d/ufmd restart",
+                    "pause=1",
+                    "until docker exec ufm /etc/init.d/ufmd status | grep -q 'is running'; do",
+                    '  sleep "$pause"; pause=$((pause * 2)); [ "$pause" -lt 120 ]',
+                    "done",
+                ),
+                opts=self._child(*adjusted),
+            )
+        ]
+
+    def _credentials(self, deployed: remote.Command) -> tuple[openstack.Provider, pulumi.Output[str]]:
+        """The administrator's login that deployment wrote; its password never leaves the secret output."""
+        stack = self._plan.site.cloud.name
+        rc = self._undercloud.run(
+            f"{self._name}-credentials",
+            as_stack(f": deployment {self._mark}", f"cat ~/{stack}rc"),
+            quiet=True,
+            opts=self._child(deployed),
+        )
+        login = rc.stdout.apply(lambda text: json.dumps(parse_rc(text)))
+
+        def get(key: str, default: str | None = None) -> pulumi.Output[str]:
+            return login.apply(lambda text: json.loads(text).get(key, default))
+
+        provider = openstack.Provider(
+            f"{self._name}-admin",
+            auth_url=pulumi.Output.unsecret(get("OS_AUTH_URL")),
+            user_name=get("OS_USERNAME"),
+            password=get("OS_PASSWORD"),
+            tenant_name=get("OS_PROJECT_NAME"),
+            user_domain_name=get("OS_USER_DOMAIN_NAME", "Default"),
+            project_domain_name=get("OS_PROJECT_DOMAIN_NAME", "Default"),
+            region=get("OS_REGION_NAME", "regionOne"),
+            opts=self._child(deployed),
+        )
+        return provider, pulumi.Output.unsecret(get("OS_AUTH_URL"))
+
+
+def parse_rc(text: str) -> dict[str, str]:
+    """The variables of an rc file: `export OS_USERNAME=admin`, with or without export and quotes."""
+    pairs = (line.strip().removeprefix("export ").partition("=") for line in text.splitlines() if "=" in line)
+    return {key.strip(): shlex.split(value)[0] if value else "" for key, _, value in pairs if key.startswith("OS_")}

@@ -1,0 +1,168 @@
+"""Hosts over SSH: connections with pinned host keys, files with owner and mode, steps that can be undone.
+
+What this module enforces:
+
+- A host key is always checked. UFM's and the undercloud's come from the operator's known_hosts file; the overcloud
+  nodes', which exist only after deployment, are read through the undercloud on the provisioning network.
+- A file travels by stdin and is put in place by `install`: owner and mode from the first moment, a diff of its content
+  in previews, nothing of it in a command line or an error text (pulumi-command #134, #260).
+- A step's `create` is idempotent and runs again as its `update`; `delete` undoes it. Nothing uses `triggers`: they
+  would run `delete` before a change (pulumi-command's semantics), and here `delete` may take a cloud down.
+"""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+from pulumi_command import remote
+
+from rack.config import Ssh
+
+REBOOT_DIALS = 120
+"""Dial attempts to a host that may be rebooting: pulumi-command backs off to 5 s, so about ten minutes."""
+
+
+class HostKeyError(pulumi.RunError):
+    """No host key is known for a host, so it is not connected to."""
+
+
+def known_host_key(known_hosts: str, host: str, port: int) -> str:
+    """The public key of `host` in the text of a known_hosts file, e.g. `ssh-ed25519 AAAA…`.
+
+    Raises:
+        HostKeyError: there is none; the text says how to get it.
+    """
+    name = host if port == 22 else f"[{host}]:{port}"
+    for line in known_hosts.splitlines():
+        fields = line.split()
+        if len(fields) >= 3 and name in fields[0].split(","):
+            return " ".join(fields[1:3])
+    raise HostKeyError(
+        f"ssh.knownHostsFile has no key for {name}; take it from the host's console, or, on a network you trust, by\n"
+        f"  ssh-keyscan -t ed25519 -p {port} {host}"
+    )
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Who connects: the user's private key and the host keys he knows."""
+
+    ssh: Ssh
+    private_key: pulumi.Output[str]
+    known_hosts: str
+
+    @classmethod
+    def load(cls, ssh: Ssh) -> "Operator":
+        """Reads key and known_hosts from the machine that runs pulumi.
+
+        Raises:
+            HostKeyError: a file can't be read.
+        """
+
+        def read(key: str, path: Path) -> str:
+            try:
+                return path.expanduser().read_text()
+            except OSError as error:
+                raise HostKeyError(f"ssh.{key}: can't read {path}: {error.strerror}") from None
+
+        return cls(
+            ssh,
+            pulumi.Output.secret(read("privateKeyFile", ssh.private_key_file)),
+            read("knownHostsFile", ssh.known_hosts_file),
+        )
+
+    def known(self, address: object) -> "Host":
+        """A host whose key the operator knows."""
+        key = known_host_key(self.known_hosts, str(address), self.ssh.port)
+        return Host(str(address), self._connection(str(address), self.ssh.user, key))
+
+    def node(self, address: object, host_keys: pulumi.Input[str]) -> "Host":
+        """An overcloud node; its key stands in `host_keys`, the output of ssh-keyscan on the undercloud."""
+        port = self.ssh.port
+        key = pulumi.Output.from_input(host_keys).apply(lambda text: known_host_key(text, str(address), port))
+        return Host(str(address), self._connection(str(address), self.ssh.overcloud_user, key))
+
+    def _connection(self, address: str, user: str, host_key: pulumi.Input[str]) -> remote.ConnectionArgs:
+        return remote.ConnectionArgs(
+            host=address,
+            port=float(self.ssh.port),
+            user=user,
+            private_key=self.private_key,
+            host_key=host_key,
+            dial_error_limit=REBOOT_DIALS,
+            agent_socket_path="",
+        )
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host and how to reach it."""
+
+    address: str
+    connection: remote.ConnectionArgs
+
+    def run(
+        self,
+        name: str,
+        create: pulumi.Input[str],
+        *,
+        delete: pulumi.Input[str] | None = None,
+        stdin: pulumi.Input[str] | None = None,
+        quiet: bool = False,
+        opts: pulumi.ResourceOptions,
+    ) -> remote.Command:
+        """A step: `create` runs again on every change of it.
+
+        Args:
+            quiet: its output carries a secret; it reaches neither logs nor previews.
+        """
+        return remote.Command(
+            name,
+            connection=self.connection,
+            create=create,
+            update=create,
+            delete=delete,
+            stdin=stdin,
+            add_previous_output_in_env=False,
+            logging=remote.Logging.NONE if quiet else remote.Logging.STDOUT_AND_STDERR,
+            opts=pulumi.ResourceOptions.merge(
+                opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"] if quiet else None)
+            ),
+        )
+
+    def file(
+        self,
+        name: str,
+        path: str,
+        content: pulumi.Input[str],
+        *,
+        owner: str = "root",
+        mode: str = "0644",
+        opts: pulumi.ResourceOptions,
+    ) -> remote.Command:
+        """A file, put in place in one piece and removed on destroy."""
+        where = shlex.quote(path)
+        return remote.Command(
+            name,
+            connection=self.connection,
+            create=f"install -D -o {owner} -g {owner} -m {mode} /dev/stdin {where}",
+            update=f"install -D -o {owner} -g {owner} -m {mode} /dev/stdin {where}",
+            delete=f"rm -f {where}",
+            stdin=content,
+            add_previous_output_in_env=False,
+            logging=remote.Logging.NONE,
+            opts=opts,
+        )
+
+
+def script(*lines: str, environment: Mapping[str, str] | None = None) -> str:
+    """A POSIX shell script that stops at the first error or unset variable."""
+    exports = [f"export {key}={shlex.quote(value)}" for key, value in (environment or {}).items()]
+    return "\n".join(["set -eu", *exports, *lines])
+
+
+def as_stack(*lines: str, environment: Mapping[str, str] | None = None) -> str:
+    """The script, run by the undercloud's user stack in its home, as the guide's `su - stack` (C3, C5)."""
+    return f"sudo -iu stack sh -c {shlex.quote(script(*lines, environment=environment))}"

@@ -1,0 +1,147 @@
+"""The undercloud and its bare-metal inventory (C1 to C7, I1).
+
+What this component enforces: the host is checked before it is changed (C1); every file is rendered from the plan and
+shown as a diff; IPMI credentials travel in one secret file; nodes past introspection are not introspected again.
+"""
+
+import pulumi
+from pulumi_command import remote
+
+from components.ssh import Operator, as_stack, script
+from rack import tripleo
+from rack.plan import Plan
+from rack.tripleo.undercloud import CONTAINERS_FILE
+
+SUDOERS = "/etc/sudoers.d/rack-stack"
+"""Written where this program made the user stack; only then destroy removes the user again."""
+
+
+class Undercloud(pulumi.ComponentResource):
+    nodes: pulumi.Output[str]
+    """The inventory after introspection, as `openstack baremetal node list -f json` prints it."""
+
+    def __init__(
+        self,
+        name: str,
+        plan: Plan,
+        operator: Operator,
+        ipmi_password: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("rack:cloud:Undercloud", name, None, opts)
+        self._name, self._plan = name, plan
+        self.host = operator.known(plan.site.undercloud.address)
+        prepared = self._prepare()
+        installed = self._install(prepared)
+        images = self._images(installed)
+        inventory = self._inventory(images, ipmi_password)
+        self.ready: list[pulumi.Resource] = [inventory]
+        """What must exist before the overcloud can be deployed."""
+        self.nodes = inventory.stdout
+        self.endpoint = f"https://{plan.vip(1)}:13000"
+        self.register_outputs({"nodes": self.nodes})
+
+    def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
+
+    def _prepare(self) -> remote.Command:
+        """C1: OS and disk checked, host name, user stack, Wallaby's repositories and client."""
+        cloud = self._plan.site.undercloud
+        return self.host.run(
+            f"{self._name}-prepare",
+            script(
+                "fail=0",
+                'say() { echo "undercloud: $1" >&2; fail=1; }',
+                ". /etc/os-release",
+                '[ "$ID-$VERSION_ID" = centos-8 ] || say "the OS is $PRETTY_NAME; install CentOS Stream 8 (C1)"',
+                "size=$(df -BG --output=size / | tail -n 1 | tr -dc 0-9)",
+                f'[ "$size" -ge {cloud.root_gib} ] || say "the root partition has $size GiB of {cloud.root_gib} (C1)"',
+                '[ "$fail" = 0 ]',
+                f"hostnamectl set-hostname {cloud.hostname}",
+                "if ! id -u stack >/dev/null 2>&1; then",
+                "  useradd -m stack",
+                "  echo 'stack ALL=(root) NOPASSWD:ALL' | install -m 0440 /dev/stdin " + SUDOERS,
+                "fi",
+                "dnf install -y python3-tripleo-repos",
+                "sudo -E tripleo-repos -b wallaby current",
+                "dnf install -y python3-tripleoclient",
+            ),
+            delete=script(
+                f"if [ -e {SUDOERS} ]; then userdel -rf stack; rm -f {SUDOERS}; fi",
+                "rm -f /etc/yum.repos.d/delorean*.repo /etc/yum.repos.d/tripleo-centos-*.repo",
+            ),
+            opts=self._child(),
+        )
+
+    def _install(self, prepared: remote.Command) -> remote.Command:
+        """C2 to C4."""
+        conf = tripleo.undercloud_conf(self._plan)
+        containers = tripleo.containers_prepare(self._plan)
+        files = [
+            self._file("undercloud-conf", "/home/stack/undercloud.conf", conf, prepared),
+            self._file("containers-prepare", CONTAINERS_FILE, containers, prepared),
+        ]
+        return self.host.run(
+            f"{self._name}-install",
+            as_stack(
+                f": documents {tripleo.digest(conf, containers)}",
+                "openstack undercloud install",
+            ),
+            delete=as_stack("rm -rf stackrc undercloud-passwords.conf tripleo-undercloud-*"),
+            opts=self._child(*files),
+        )
+
+    def _images(self, installed: remote.Command) -> remote.Command:
+        """C5: the overcloud's own images, built where they are missing."""
+        folder = self._plan.site.undercloud.images_dir
+        return self.host.run(
+            f"{self._name}-images",
+            as_stack(
+                f"mkdir -p {folder}",
+                f"cd {folder}",
+                "[ -e overcloud-full.qcow2 ] || openstack overcloud image build",
+                ". ~/stackrc",
+                "openstack overcloud image upload --update-existing",
+                environment={
+                    "DIB_RELEASE": "8-stream",
+                    "DIB_YUM_REPO_CONF": "/etc/yum.repos.d/*",
+                    "STABLE_RELEASE": "wallaby",
+                },
+            ),
+            delete=f"rm -rf {folder}/overcloud-full.* {folder}/ironic-python-agent.*",
+            opts=self._child(installed),
+        )
+
+    def _inventory(self, images: remote.Command, ipmi_password: pulumi.Input[str]) -> remote.Command:
+        """C6, C7, I1: import; then introspect, configure and provide what is still manageable."""
+        content = pulumi.Output.secret(ipmi_password).apply(lambda password: tripleo.instackenv(self._plan, password))
+        instackenv = self.host.file(
+            f"{self._name}-instackenv",
+            "/home/stack/instackenv.json",
+            content,
+            owner="stack",
+            mode="0600",
+            opts=self._child(images),
+        )
+        boot_mode = " --boot-mode bios" if self._plan.site.undercloud.boot_mode == "bios" else ""
+        names = [node.name for node in self._plan.site.nodes]
+        return self.host.run(
+            f"{self._name}-nodes",
+            as_stack(
+                f": nodes {' '.join(names)}",
+                ". ~/stackrc",
+                "openstack overcloud node import ~/instackenv.json >&2",
+                'if openstack baremetal node list -f value -c "Provisioning State" | grep -qx manageable; then',
+                "  openstack overcloud node introspect --all-manageable >&2",
+                "  openstack overcloud node configure --all-manageable --instance-boot-option local"
+                f" --root-device largest{boot_mode} >&2",
+                "  openstack overcloud node provide --all-manageable >&2",
+                "fi",
+                'openstack baremetal node list -f json -c Name -c "Provisioning State"',
+            ),
+            delete=as_stack(". ~/stackrc", f"openstack baremetal node delete {' '.join(names)}"),
+            opts=self._child(instackenv),
+        )
+
+    def _file(self, name: str, path: str, content: str, *after: pulumi.Resource) -> remote.Command:
+        return self.host.file(f"{self._name}-{name}", path, content, owner="stack", opts=self._child(*after))
