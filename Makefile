@@ -1,0 +1,70 @@
+# The rack: what a newcomer types. `make` alone lists it.
+
+STACK ?= dev
+# The dev stack's secrets open nothing but the embedded lab.
+export PULUMI_CONFIG_PASSPHRASE ?= $(if $(filter dev,$(STACK)),lab,)
+export UV_NATIVE_TLS := 1
+
+PYTHON := .venv/bin/python
+ENV = eval "$$(python3 engine/build.py env)"
+PULUMI = $(ENV) && pulumi --stack $(STACK)
+
+# Says what comes and how long it took: $(call step,what,command)
+step = @printf '\033[1m==> %s\033[0m\n' "$(1)"; begin=$$(date +%s); { $(2); } && echo "==> $@: $$(( $$(date +%s) - begin )) s"
+
+.DEFAULT_GOAL := help
+.PHONY: help up preview refresh destroy engine lab lab-status lab-stop test lint lock env bench
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: engine lab stack ## Deploy the rack on the embedded lab: engine, lab, pulumi up (STACK=dev)
+	$(call step,pulumi up: the guide's rack on stack $(STACK),$(ENV) && pulumi up --stack $(STACK) --yes --skip-preview)
+
+preview: engine stack ## Show what `up` would change
+	$(call step,pulumi preview on stack $(STACK),$(ENV) && pulumi preview --stack $(STACK) --diff)
+
+refresh: engine stack ## Look for drift
+	$(call step,pulumi refresh on stack $(STACK),$(ENV) && pulumi refresh --stack $(STACK) --yes)
+
+destroy: engine stack ## Take everything down again
+	$(call step,pulumi destroy on stack $(STACK),$(ENV) && pulumi destroy --stack $(STACK) --yes)
+
+engine: .venv/ready ## The Pulumi engine: a released one where there is one; built from Go modules otherwise
+	$(call step,engine: Pulumi and its plugins,python3 engine/build.py)
+
+lab: .venv/ready ## Start the embedded lab: fabric, UFM, cloud, hosts
+	$(call step,lab: fabric$(comma) UFM$(comma) cloud and hosts on loopback,$(PYTHON) -m lab start)
+
+lab-status: .venv/ready ## What runs, and the tail of the log of what should but does not
+	@$(PYTHON) -m lab status
+
+lab-stop: .venv/ready ## Stop the lab; its state stays in .lab/
+	$(call step,lab-stop: ending the lab's processes,$(PYTHON) -m lab stop)
+
+test: engine ## All tests, the whole rack on the real engine among them
+	$(call step,test: pytest,$(ENV) && $(PYTHON) -m pytest)
+
+lint: .venv/ready ## ruff and mypy --strict
+	$(call step,lint: ruff and mypy,.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy)
+
+bench: engine ## Measure; results go to benchmarks/results.md
+	$(call step,bench,$(ENV) && $(PYTHON) -m benchmarks)
+
+env: ## Shell exports for calling pulumi yourself: eval "$(make -s env)"
+	@python3 engine/build.py env; echo "export PULUMI_CONFIG_PASSPHRASE=$$PULUMI_CONFIG_PASSPHRASE"
+
+lock: .venv/ready ## Resolve pyproject.toml into requirements.lock, with hashes
+	$(call step,lock: resolving,.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --all-extras \
+	  --python-version 3.11 --no-annotate --custom-compile-command 'make lock' pyproject.toml -o requirements.lock)
+
+.PHONY: stack
+stack:
+	@$(ENV) && { pulumi stack select $(STACK) 2>/dev/null || pulumi stack init $(STACK) --secrets-provider passphrase; }
+
+.venv/ready: requirements.lock
+	$(call step,.venv: locked packages,\
+	  { python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -y -qq python3-venv; }; } \
+	  && python3 -m venv .venv && .venv/bin/pip install -q --require-hashes -r requirements.lock && touch $@)
+
+comma := ,
