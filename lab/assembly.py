@@ -1,0 +1,32 @@
+"""The lab's parts for a plan, and the wiring of its fabric."""
+
+from collections.abc import Sequence
+
+from lab.cloud import Cloud
+from lab.fabric import Fabric, FabricPart, Hca, Switch
+from lab.hosts import HostsPart
+from lab.process import Part
+from lab.ufm import HostFacts, UfmPart
+from rack.plan import Plan
+
+
+def parts(plan: Plan) -> Sequence[Part]:
+    """All four, each before those that need it."""
+    ufm = plan.site.ufm
+    fabric = FabricPart(wiring(plan))
+    cloud = Cloud([h.hostname for h in plan.controllers], [h.hostname for h in plan.computes])
+    facts = {h.name: HostFacts(h.hostname, h.guid) for h in plan.hosts}
+    return fabric, UfmPart(str(ufm.address), ufm.port, facts), cloud, HostsPart(plan)
+
+
+def wiring(plan: Plan) -> Fabric:
+    """The rack's cables, and a switch port for each VF: ibsim has no virtual ports, so a VF is an HCA of its own."""
+    if plan.site.ufm.host is None:
+        raise ValueError("the lab's OpenSM runs on the UFM node: the stack's site needs ufm.host")
+    switch = plan.site.fabric.switch
+    hcas = [Hca(link.host, f"0x{link.guid}", switch.name, link.switch_port) for link in plan.links]
+    for host in plan.computes:
+        for vf in range(plan.site.compute.vfs):
+            guid = f"0x{host.guid[:6]}{0xFF00 + vf:04x}{host.guid[10:]}"
+            hcas.append(Hca(f"{host.name}-vf{vf}", guid, switch.name, len(hcas) + 1, host.name, vf))
+    return Fabric((Switch(switch.name, f"0x{switch.guid}", max(switch.ports, len(hcas))),), tuple(hcas), "ufm")
