@@ -1,0 +1,105 @@
+"""`AdminPassword`: the configured user's password replaces UFM's default, which is never kept (guide step U7).
+
+The password comes from the secret `ufmPassword` alone. It is no input, as even a hash of a short password in the state
+would tell it; so a new password makes no diff by itself, and `generation` says that there is one:
+
+    pulumi config set --secret ufmPreviousPassword   the old one, until this is done
+    pulumi config set --secret ufmPassword           the new one
+    raise generation, pulumi up, pulumi config rm ufmPreviousPassword
+
+Deleting changes nothing at UFM: the only password one could go back to is the default, and that would open it to all.
+"""
+
+import re
+
+import pulumi
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, Resource, UpdateResult
+
+from providers.ufm.errors import AuthenticationError
+from providers.ufm.provider import DEFAULT_PASSWORD, Props, UfmProvider, check_generation
+
+ALLOWED = re.compile(r"\w{4,30}", re.ASCII)
+"""What UFM takes as a password (ufm-rest-api: 1)."""
+
+
+class AdminPasswordProvider(UfmProvider):
+    compared = ("generation",)
+
+    def check(self, _olds: Props, news: Props) -> CheckResult:
+        result = check_generation(news)
+        if not ALLOWED.fullmatch(self.settings.password):
+            reason = (
+                "the secret ufmPassword breaks UFM's rule, 4 to 30 letters, digits or _; "
+                "set another one: pulumi config set --secret ufmPassword"
+            )
+            result.failures.append(CheckFailure("generation", reason))
+        return result
+
+    def create(self, props: Props) -> CreateResult:
+        outs = self._settled(props)
+        return CreateResult(outs["user"], outs)
+
+    def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
+        return UpdateResult(self._settled(news))
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """UFM with its default password, e.g. reinstalled, has lost ours: vanished. Any other stranger is an error."""
+        opened_by = self._opened_by()
+        if opened_by == DEFAULT_PASSWORD:
+            return ReadResult("", {})
+        version = self.settings.client(opened_by).version()
+        return ReadResult(id_, {**props, "version": version}, {"generation": props["generation"]})
+
+    def delete(self, _id: str, _props: Props) -> None:
+        """Nothing: see the module's text."""
+
+    def _settled(self, props: Props) -> Props:
+        """The outputs, once the configured password is the one that counts.
+
+        Raises:
+            AuthenticationError: neither it, nor the default, nor `ufmPreviousPassword` does.
+        """
+        opened_by = self._opened_by()
+        if opened_by != self.settings.password:
+            self.settings.client(opened_by).set_password(self.settings.password)
+        return {"generation": props["generation"], "user": self.settings.user, "version": self.client.version()}
+
+    def _opened_by(self) -> str:
+        """The password that UFM accepts now: the configured one, else the previous, else the default."""
+        known = [self.settings.password, self.settings.previous_password, DEFAULT_PASSWORD]
+        for password in filter(None, known):
+            client = self.settings.client(password)
+            try:
+                client.version()
+            except AuthenticationError as error:
+                refused = error
+            else:
+                return password
+            finally:
+                client.close()
+        raise AuthenticationError(
+            f"user {self.settings.user!r} is refused with the secret ufmPassword, "
+            + ("with ufmPreviousPassword " if self.settings.previous_password else "")
+            + "and with UFM's default",
+            host=refused.host,
+            call=refused.call,
+            status=refused.status,
+            remedy="set the password that counts now: pulumi config set --secret ufmPreviousPassword; "
+            "on the UFM node: docker exec ufm htpasswd -B /opt/ufm/conf/ufm.passwd admin",
+        )
+
+
+class AdminPassword(Resource, module="ufm", name="AdminPassword"):
+    """The configured user's password at UFM is the stack's secret `ufmPassword`, not the default."""
+
+    generation: pulumi.Output[int]
+    """Raise it together with a new `ufmPassword`."""
+    user: pulumi.Output[str]
+    """Whose password it is."""
+    version: pulumi.Output[str]
+    """UFM's release, e.g. 6.14.5-2."""
+
+    def __init__(
+        self, name: str, *, generation: pulumi.Input[int] = 1, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(AdminPasswordProvider(), name, {"generation": generation, "user": None, "version": None}, opts)

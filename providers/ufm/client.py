@@ -1,0 +1,315 @@
+"""UFM's REST API, as far as the resources need it.
+
+One small method a call. What holds for all of them stands in `Client._send`:
+
+- Basic authentication under /ufmRest, over TLS that is verified against `ca_file` or the system's store.
+- Every call has time limits. A connection that breaks and the statuses 502, 503 and 504 are tried again with back-off
+  where repeating does no harm; a silent UFM is not asked twice.
+- No cookies, no redirects, no proxy, no ~/.netrc: a redirect or an HTML page is UFM's login, which means that the
+  credentials do not count. Nothing in the session changes after construction, so threads share it.
+- A write of members returns the partition as read back afterwards: UFM's answers to writes say nothing.
+
+Facts: ufm-rest-api 1 (authentication, tokens), 2 (PKeys), 3 (inventory).
+"""
+
+import ssl
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+
+from providers.ufm import errors, partition
+from providers.ufm.partition import Membership, Partition
+
+PREFIX = "/ufmRest"
+PKEYS = "/resources/pkeys"
+
+REQUEST_LINE = 8190
+"""Bytes that Apache takes as a request's first line (its LimitRequestLine)."""
+
+BUSY = (502, 503, 504)
+"""What UFM's Apache says while UFM starts or restarts behind it."""
+
+_Error = TypeVar("_Error", bound=errors.UfmError)
+
+
+class Client:
+    """UFM at one address, as one user. Safe to share between threads.
+
+    Raises (every method):
+        UnreachableError: no answer within the time limits; CertificateError where TLS is not to be trusted.
+        AuthenticationError: the user or the password does not count.
+        AnswerError: any other refusal, by its status (see `providers.ufm.errors`).
+    """
+
+    def __init__(
+        self,
+        host: str,
+        user: str,
+        password: str,
+        *,
+        port: int = 443,
+        ca_file: str | None = None,
+        insecure: bool = False,
+        timeout: tuple[float, float] = (5, 60),
+        pauses: Sequence[float] = (0.5, 1, 2, 4, 8),
+    ) -> None:
+        """`timeout`: seconds to connect and to answer. `pauses`: seconds before each further try."""
+        self.host = host if port == 443 else f"{host}:{port}"
+        self.user = user
+        self._ca_file, self._timeout, self._pauses = ca_file, timeout, tuple(pauses)
+        self._session = session = requests.Session()
+        session.trust_env = False
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        # Bytes, as requests would send a str as Latin-1.
+        session.auth = (user.encode(), password.encode())
+        session.verify = False if insecure else ca_file or _system_store()
+
+    def __repr__(self) -> str:
+        return f"Client({self.host!r}, user={self.user!r})"
+
+    def close(self) -> None:
+        """Closes the kept connections."""
+        self._session.close()
+
+    def version(self) -> str:
+        """UFM's release, e.g. 6.14.5-2. UFM's own health probe."""
+        return str(self._json("GET", "/app/ufm_version", dict).get("ufm_release_version", ""))
+
+    # Partitions
+
+    def list_pkeys(self) -> dict[str, Partition]:
+        """All partitions by PKey, UFM's own 0x7fff among them.
+
+        Some releases answer with a list of PKeys in place of an object; their members are then asked for one by one.
+        """
+        answer = self._json("GET", PKEYS, dict, list, params={"guids_data": "true"})
+        try:
+            if isinstance(answer, list):
+                pkeys = [partition.pkey(str(e["pkey"] if isinstance(e, dict) else e)) for e in answer]
+                return {p: found for p in pkeys if (found := self.get_pkey(p))}
+            return partition.parse_all(answer)
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._error(errors.ShapeError, "GET", PKEYS, f"not UFM's list of PKeys: {error}") from None
+
+    def get_pkey(self, pkey: str) -> Partition | None:
+        """The partition with its members; None where UFM does not have it (404, or 200 with `{}`)."""
+        path = f"{PKEYS}/{pkey}"
+        response = self._send("GET", path, params={"guids_data": "true"}, pkey=pkey, absent_is_fine=True)
+        if response.status_code == 404:
+            return None
+        try:
+            return partition.parse(pkey, self._decoded(response, "GET", path, dict))
+        except ValueError as error:
+            raise self._error(errors.ShapeError, "GET", path, f"not UFM's PKey: {error}", pkey=pkey) from None
+
+    def set_guids(
+        self,
+        pkey: str,
+        guids: Iterable[str],
+        *,
+        membership: Membership = "full",
+        index0: bool = False,
+        ip_over_ib: bool | None = None,
+    ) -> Partition | None:
+        """Makes `guids` the partition's only members, in one call; makes the partition where it is absent.
+
+        UFM changes the difference only: traffic of members that stay is not disturbed. `ip_over_ib` None leaves it to
+        UFM. Returns the partition as read back.
+        """
+        return self._write_guids("PUT", pkey, guids, membership, index0, ip_over_ib)
+
+    def add_guids(
+        self,
+        pkey: str,
+        guids: Iterable[str],
+        *,
+        membership: Membership = "full",
+        index0: bool = False,
+        ip_over_ib: bool | None = None,
+    ) -> Partition | None:
+        """Adds `guids` to the partition and leaves its other members; makes the partition where it is absent.
+
+        One membership for all: UFM's POST ignores `memberships` and makes such members full without a word. Returns
+        the partition as read back.
+        """
+        return self._write_guids("POST", pkey, guids, membership, index0, ip_over_ib)
+
+    def remove_guids(self, pkey: str, guids: Iterable[str]) -> Partition | None:
+        """Removes `guids`; UFM deletes the partition with its last member. GUIDs that are no members do no harm.
+
+        Returns the partition as read back.
+        """
+        path = f"{PKEYS}/{pkey}/guids/"
+        for csv in chunks(path, guids):
+            self._send("DELETE", path + csv, shown=path + "…", pkey=pkey, absent_is_fine=True)
+        return self.get_pkey(pkey)
+
+    def delete_pkey(self, pkey: str) -> Partition | None:
+        """Deletes the partition whoever its members are. Returns what is left of it, which should be None."""
+        self._send("DELETE", f"{PKEYS}/{pkey}", pkey=pkey, absent_is_fine=True)
+        return self.get_pkey(pkey)
+
+    # Inventory
+
+    def ports(self, sys_type: str | None = None) -> list[dict[str, Any]]:
+        """The fabric's ports as UFM describes them: guid, systemID, logical_state… `sys_type`: Computer or Switch."""
+        return self._records("/resources/ports", {"sys_type": sys_type} if sys_type else None)
+
+    def systems(self) -> list[dict[str, Any]]:
+        """The fabric's hosts and switches as UFM describes them."""
+        return self._records("/resources/systems")
+
+    # Credentials
+
+    def create_token(self) -> dict[str, Any]:
+        """A new access token of the user: `access_token` (secret), `issued_at` (epoch seconds), `expires_in` (s)."""
+        token: dict[str, Any] = self._json("POST", "/app/tokens", dict, repeatable=False)
+        if not token.get("access_token"):
+            raise self._error(errors.ShapeError, "POST", "/app/tokens", "no access token in the answer")
+        return token
+
+    def tokens(self) -> list[dict[str, Any]]:
+        """The user's access tokens; secrets are among them."""
+        return self._records("/app/tokens")
+
+    def revoke_token(self, token: str) -> None:
+        """Makes `token` worthless for good; one that UFM does not know is no error."""
+        # A file without a name is a plain multipart field, which is what UFM reads here.
+        self._send("POST", "/app/tokens/revoke", files={"token": (None, token)}, absent_is_fine=True)
+
+    def set_password(self, password: str) -> None:
+        """Gives the user a new password; this client keeps sending the old one."""
+        self._send("PUT", f"/app/users/{self.user}", json={"password": password})
+
+    def _write_guids(
+        self, verb: str, pkey: str, guids: Iterable[str], membership: Membership, index0: bool, ip_over_ib: bool | None
+    ) -> Partition | None:
+        body = {"pkey": pkey, "guids": list(guids), "membership": membership, "index0": index0}
+        if ip_over_ib is not None:
+            body["ip_over_ib"] = ip_over_ib
+        # Adding what was added before changes nothing, so even the POST may be tried again.
+        self._send(verb, PKEYS, json=body, pkey=pkey)
+        return self.get_pkey(pkey)
+
+    # What holds for all calls
+
+    def _json(self, verb: str, path: str, *kinds: type, **how: Any) -> Any:
+        return self._decoded(self._send(verb, path, **how), verb, path, *kinds)
+
+    def _records(self, path: str, params: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        records: list[dict[str, Any]] = self._json("GET", path, list, params=params)
+        if not all(isinstance(r, dict) for r in records):
+            raise self._error(errors.ShapeError, "GET", path, "no list of objects in the answer")
+        return records
+
+    def _decoded(self, response: requests.Response, verb: str, path: str, *kinds: type) -> Any:
+        try:
+            document = response.json()
+        except requests.JSONDecodeError:
+            document = None
+        if not isinstance(document, kinds):
+            expected = " or ".join("object" if k is dict else "list" for k in kinds)
+            raise self._error(errors.ShapeError, verb, path, f"no JSON {expected} in the answer")
+        return document
+
+    def _send(
+        self,
+        verb: str,
+        path: str,
+        *,
+        shown: str | None = None,
+        pkey: str | None = None,
+        absent_is_fine: bool = False,
+        repeatable: bool = True,
+        **request: Any,
+    ) -> requests.Response:
+        """The answer to one call, its status good, or 404 where `absent_is_fine`. `shown`: the path in errors."""
+        for pause in (*self._pauses, None) if repeatable else (None,):
+            try:
+                response = self._try(verb, path, request)
+            except requests.ConnectionError as error:
+                if pause is None or _untrusted(error):
+                    raise self._unreachable(error, verb, shown or path, pkey) from None
+            except (requests.RequestException, OSError) as error:
+                raise self._unreachable(error, verb, shown or path, pkey) from None
+            else:
+                if pause is None or response.status_code not in BUSY:
+                    break
+            time.sleep(pause)
+        if not (absent_is_fine and response.status_code == 404):
+            self._raise_for(response, verb, shown or path, pkey)
+        return response
+
+    def _try(self, verb: str, path: str, request: Mapping[str, Any]) -> requests.Response:
+        url = f"https://{self.host}{PREFIX}{path}"
+        return self._session.request(verb, url, timeout=self._timeout, allow_redirects=False, **request)
+
+    def _unreachable(self, error: Exception, verb: str, path: str, pkey: str | None) -> errors.UnreachableError:
+        if self._ca_file and not Path(self._ca_file).is_file():
+            return self._error(errors.CertificateError, verb, path, f"there is no file {self._ca_file}", pkey=pkey)
+        if _untrusted(error):
+            return self._error(errors.CertificateError, verb, path, f"not trusted: {_reason(error)}", pkey=pkey)
+        if isinstance(error, requests.ReadTimeout):
+            problem = f"no answer within {self._timeout[1]:g} s"
+            return self._error(errors.UnreachableError, verb, path, problem, pkey=pkey)
+        return self._error(errors.UnreachableError, verb, path, f"no connection: {_reason(error)}", pkey=pkey)
+
+    def _raise_for(self, response: requests.Response, verb: str, path: str, pkey: str | None) -> None:
+        status = response.status_code
+        login_page = 300 <= status < 400 or (status < 300 and response.content.lstrip()[:1] == b"<")
+        if status < 300 and not login_page:
+            return
+        kind, problem = errors.RejectedError, f"refused with status {status}"
+        if login_page or status == 401:
+            seen = "the login page" if login_page else "status 401"
+            kind, problem = errors.AuthenticationError, f"{seen} for user {self.user!r}"
+        elif status == 403:
+            kind = errors.ForbiddenError
+        elif status == 404:
+            kind, problem = errors.NotFoundError, "not known to UFM (status 404)"
+        elif status >= 500:
+            kind, problem = errors.UnavailableError, f"out of service with status {status}"
+        raise self._error(kind, verb, path, problem, pkey=pkey, status=status)
+
+    def _error(
+        self,
+        kind: type[_Error],
+        verb: str,
+        path: str,
+        problem: str,
+        *,
+        pkey: str | None = None,
+        status: int | None = None,
+    ) -> _Error:
+        return kind(problem, host=self.host, call=f"{verb} {PREFIX}{path}", pkey=pkey, status=status)
+
+
+def chunks(path: str, guids: Iterable[str]) -> Iterator[str]:
+    """`guids` as comma-separated texts, each short enough for a DELETE of `path` with it to fit UFM's request line."""
+    room = REQUEST_LINE - len(f"DELETE {PREFIX}{path} HTTP/1.1\r\n")
+    ordered = list(guids)
+    most = (room + 1) // 17  # 16 digits and a comma, the last one without
+    for start in range(0, len(ordered), most):
+        yield ",".join(ordered[start : start + most])
+
+
+def _system_store() -> str | bool:
+    # requests would trust certifi's list, where an organisation's own authority never stands.
+    store = ssl.get_default_verify_paths()
+    return store.cafile or store.capath or True
+
+
+def _untrusted(error: Exception) -> bool:
+    # Other TLS failures are breaks of the connection, as happen while UFM restarts.
+    return isinstance(error, requests.exceptions.SSLError) and "certificate verify failed" in str(error)
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause in a few words: requests wraps urllib3, which wraps the operating system."""
+    inner = error.args[0] if error.args else error
+    inner = getattr(inner, "reason", inner)
+    return str(inner).rpartition(": ")[2] or type(error).__name__
