@@ -12,7 +12,7 @@ import pulumi_openstack as openstack
 from components.compute_hosts import ComputeHosts
 from components.guest_images import GuestImages
 from components.overcloud import Overcloud
-from providers.ufm import Membership
+from providers.ufm.gate import PKeyGate
 from rack.config import Instance
 from rack.plan import Plan
 
@@ -115,12 +115,12 @@ class Tenant(pulumi.ComponentResource):
             opts=self._child(replace_first=True),
         )
 
-    def _membership(self) -> Membership:
+    def _membership(self) -> PKeyGate:
         """T6: the tenant's PKey at UFM has the VMs' VFs and the controllers, put there by Neutron's driver."""
         vfs = {f"{vm}/vf": port.mac_address.apply(vf_guid) for vm, port in self.ports.items()}
         interface = self._plan.site.fabric.interface
         controllers = {f"{host.name}/{interface}": host.guid for host in self._plan.controllers}
-        return Membership(
+        return PKeyGate(
             f"{self._name}-pkey",
             pkey=self._plan.tenant_pkey,
             members={**controllers, **vfs},
