@@ -132,10 +132,11 @@ class OpenSM(Child):
 
     opensm.conf raises the log level of `osm_state_mgr.c` alone: its line "state_mgr_sweep_hop_0" says that a sweep
     begins, and the partitions file is read within it. "SUBNET UP" comes at the end of a sweep without errors; after one
-    with errors OpenSM starts the next by itself.
+    with errors OpenSM starts the next by itself. With a partitions file it cannot parse it goes on with the default.
     """
 
     BEGIN = re.compile(r"(\d\d):(\d\d):(\d\d) (\d{6}) .* -> state_mgr_sweep_hop_0:")
+    REFUSAL = re.compile(r" -> parse_part_conf: (PARSE ERROR: .*)")
     END = re.compile(r" -> SUBNET UP\s*$")
 
     def __init__(self, folder: Path, config: Path, env: Mapping[str, str]) -> None:
@@ -145,6 +146,8 @@ class OpenSM(Child):
         self._begun = 0.0
         self._swept = -1.0
         """When the newest finished sweep began: seconds since the epoch; -1 before the first."""
+        self.refusal: str | None = None
+        """What the newest sweep found wrong with the partitions file."""
         threading.Thread(target=self._read, daemon=True, name="opensm log").start()
 
     def wait_swept(self, since: float, seconds: float) -> None:
@@ -183,6 +186,9 @@ class OpenSM(Child):
             of_day = hours * 3600 + minutes * 60 + seconds + microseconds / 1e6
             now = time.time()
             self._begun = now - (now - of_day) % 86400
+            self.refusal = None
+        elif refusal := self.REFUSAL.search(line):
+            self.refusal = refusal[1]
         elif self.END.search(line):
             with self._news:
                 self._swept = self._begun

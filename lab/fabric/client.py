@@ -31,10 +31,15 @@ class FabricClient:
         return self._call("ping")
 
     def nodes(self) -> list[dict[str, Any]]:
-        """Every switch and HCA: name, kind ("switch", "host", "vf"), node_guid, port_guid ("0x" + 16 digits), switch,
-        switch_port, linked, vf_of, vf_index. What does not apply is None."""
+        """Every switch and HCA: name, kind ("switch", "host", "vf"), node_guid, port_guid ("0x" + 16 digits), lid,
+        ports, linked, switch, switch_port, vf_of, vf_index. What does not apply is None."""
         nodes: list[dict[str, Any]] = self._call("nodes")["nodes"]
         return nodes
+
+    def trunks(self) -> list[dict[str, Any]]:
+        """The links between switches: switch, port, peer, peer_port."""
+        trunks: list[dict[str, Any]] = self._call("nodes")["trunks"]
+        return trunks
 
     def link(self, node: str) -> None:
         """Brings a host's port up, as powering it on does."""

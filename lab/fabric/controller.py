@@ -91,10 +91,12 @@ class Controller:
         self._hcas = {hca.name: hca for hca in self._fabric.hcas}
         self._state = State(folder / "state.json", self._fabric)
         self._partitions = folder / "partitions.conf"
+        self._guid2lid = folder / "guid2lid"
         if not self._partitions.exists():
             write(self._partitions, DEFAULT_PARTITIONS)
         # Never held while a sweep is awaited: callers that come at once then share one sweep.
         self._lock = threading.Lock()
+        self._partitioning = threading.Lock()
         self._children: list[Child] = []
         try:
             self._ibsim = self._start_ibsim(folder)
@@ -142,9 +144,13 @@ class Controller:
         return {"model": self._hash, "ibsim": self._ibsim.popen.pid, "opensm": self._opensm.popen.pid}
 
     def nodes(self) -> dict[str, Any]:
+        lids = self._lids()
         with self._lock:
-            switches = [self._switch(switch) for switch in self._fabric.switches]
-            return {"nodes": switches + [self._hca(hca) for hca in self._fabric.hcas]}
+            nodes = [self._switch(switch) for switch in self._fabric.switches]
+            nodes += [self._hca(hca) for hca in self._fabric.hcas]
+        for node in nodes:
+            node["lid"] = lids.get(node["port_guid"]) if node["linked"] else None
+        return {"nodes": nodes, "trunks": [asdict(trunk) for trunk in self._fabric.trunks]}
 
     def link(self, node: str) -> None:
         host = self._host(node)
@@ -194,9 +200,14 @@ class Controller:
         self._opensm.sweep()
 
     def partitions(self, text: str) -> None:
-        with self._lock:
+        with self._partitioning:
+            before = self._partitions.read_text()
             write(self._partitions, text)
-        self._opensm.sweep()
+            self._opensm.sweep()
+            if refusal := self._opensm.refusal:
+                write(self._partitions, before)
+                self._opensm.sweep()
+                raise RefusedError(f"OpenSM: {refusal}")
 
     def _start_ibsim(self, folder: Path) -> Ibsim:
         net = folder / "net.txt"
@@ -259,6 +270,14 @@ class Controller:
     def _port_guid(self, hca: Hca) -> str:
         return self._state.plugged.get(hca.name, text(hca.port_guid))
 
+    def _lids(self) -> dict[str, int]:
+        """Port GUID → LID, from OpenSM's guid2lid: lines of GUID, first and last LID."""
+        try:
+            rows = [line.split() for line in self._guid2lid.read_text().splitlines()]
+        except FileNotFoundError:
+            return {}
+        return {row[0]: int(row[1], 16) for row in rows if len(row) == 3}
+
     def _hca(self, hca: Hca) -> dict[str, Any]:
         return {
             "name": hca.name,
@@ -268,14 +287,22 @@ class Controller:
             "switch": hca.switch,
             "switch_port": hca.switch_port,
             "linked": hca.name in self._state.linked,
+            "ports": 1,
             "vf_of": hca.vf_of,
             "vf_index": hca.vf_index,
         }
 
     def _switch(self, switch: Switch) -> dict[str, Any]:
-        absent = dict.fromkeys(("switch", "switch_port", "vf_of", "vf_index"))
         value = text(switch.guid)
-        return {"name": switch.name, "kind": "switch", "node_guid": value, "port_guid": value, "linked": True, **absent}
+        return {
+            "name": switch.name,
+            "kind": "switch",
+            "node_guid": value,
+            "port_guid": value,
+            "linked": True,
+            "ports": switch.ports,
+            **dict.fromkeys(("switch", "switch_port", "vf_of", "vf_index")),
+        }
 
 
 class Handler(socketserver.StreamRequestHandler):

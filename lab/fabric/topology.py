@@ -2,8 +2,8 @@
 
 ibsim 0.10 reads ibnetdiscover's form. What its sources (sim_net.c, sim_mad.c) and trials say:
 
-- The file holds every link, on both of its ends, and those of nodes that are down at first: a switch port which the
-  file does not link has no extended speed, and its links come up as QDR later. The controller takes them down by `Clear`.
+- The file holds every link, on both of its ends, and those of nodes that are down at first too: a switch port which
+  the file does not link has no extended speed and comes up as QDR later. The controller takes links down by `Clear`.
 - An HCA's port GUID is its node GUID + the port's number in every answer, whatever the console's `Guid "node"[port]`
   says. So the node GUID follows from the port GUID here, and `Guid "node"` sets both.
 """
