@@ -1,13 +1,15 @@
-"""GUIDs and PKeys as the fabric spells them, whatever a person wrote.
+"""How things are spelled: GUIDs and PKeys as the fabric does, whatever a person wrote; texts that end up in commands.
 
 UFM answers GUIDs as 16 lower-case hex digits and PKeys unpadded with `0x`; people copy them from labels, `ibstat` and
 spreadsheets with `0x`, colons, dashes or upper case. Everything in the plan uses the one spelling made here.
 """
 
 import re
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 PKEY_MAX = 0x7FFE
 """The greatest PKey a partition may have: 0x7fff is UFM's own management partition (ufm-rest-api: 2.4)."""
@@ -31,34 +33,114 @@ def guid(value: object) -> str:
 def pkey(value: object) -> str:
     """The partition's number as UFM spells it: `0x65`, without padding and without the membership bit.
 
+    Numbers are taken as they are, texts as hex with or without `0x`.
+
     Raises:
         ValueError: it is no hex number, or lies outside 0x1..0x7ffe.
     """
-    try:
-        number = value if isinstance(value, int) else int(str(value), 16)
-    except ValueError:
-        number = 0
-    number = number & ~FULL_MEMBER if number > 0 else 0
+    digits = f"{value:x}" if type(value) is int else str(value).strip().lower().removeprefix("0x")
+    number = int(digits, 16) & ~FULL_MEMBER if re.fullmatch(r"[0-9a-f]{1,4}", digits) else 0
     if not 1 <= number <= PKEY_MAX:
         raise ValueError(f"found {value!r}; write a PKey from '0x1' to '0x7ffe' (0x7fff is UFM's own)")
     return hex(number)
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What a value is, in words: metadata of a type, for error messages and the documentation."""
+
+    says: str
+
+
+@dataclass(frozen=True)
+class Text(Kind):
+    """A text of one spelling. Anything in it may reach a shell, an INI file or a template, so each kind is narrow."""
+
+    pattern: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value, re.ASCII):
+            raise ValueError
+        return value
+
+
 def _quoted(value: object) -> object:
     # YAML reads 0011223344556677 as a number and loses its zeros: insist on a string.
     if not isinstance(value, str):
-        raise ValueError(f"found the number {value!r}; put the GUID in quotes")
+        raise ValueError(f"found the number {value!r}; put the GUID in quotes" if type(value) is int else "")
     return value
 
 
-Guid = Annotated[str, BeforeValidator(_quoted), AfterValidator(guid)]
-"""A port GUID in configuration, any customary spelling, in quotes."""
+Guid = Annotated[str, BeforeValidator(_quoted), AfterValidator(guid), Kind("a port GUID like 'b8599f0300b00011'")]
+"""A GUID in configuration, any customary spelling, in quotes."""
 
-Mac = Annotated[str, AfterValidator(lambda v: _mac(v))]
-"""An Ethernet address, `aa:bb:cc:dd:ee:ff`."""
+Mac = Annotated[
+    str,
+    Text("an Ethernet address like '52:54:00:00:00:01'", r"(?i)([0-9a-f]{2}:){5}[0-9a-f]{2}"),
+    AfterValidator(str.lower),
+]
+
+Interface = Annotated[str, Text("an interface name like 'eno1'", r"[a-z][a-z0-9._-]{0,14}")]
+
+IbInterface = Annotated[str, Text("an IPoIB interface name like 'ib2', 10 letters at most", r"[a-z][a-z0-9_-]{0,9}")]
+"""Its PKey children are called `ib2.800c`, and Linux gives a name 15 letters."""
+
+Hostname = Annotated[
+    str,
+    Text(
+        "a host name like 'rdo-director.localdomain'",
+        r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*",
+    ),
+]
+
+Label = Annotated[str, Text("a name like 'compute-1'", r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")]
+"""One label of a host name, short enough for TripleO to put its own beside it."""
+
+Name = Annotated[str, Text("a name like 'vm1_gpu'", r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")]
+
+User = Annotated[str, Text("a user name like 'stack'", r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")]
+
+Folder = Annotated[str, Text("an absolute path like '/var/ufm_files'", r"(/[A-Za-z0-9._-]+)+/?")]
+
+ContainerImage = Annotated[
+    str, Text("a container image like 'mellanox/ufm-enterprise:latest'", r"[a-z0-9][A-Za-z0-9._/:@-]*")
+]
+
+PciAddress = Annotated[str, Text("a PCI address like 'c5:00.0'", r"([0-9a-f]{4}:)?[0-9a-f]{2}:[0-1][0-9a-f]\.[0-7]")]
+
+HexId = Annotated[str, Text("four hex digits in quotes, like '10de'", r"[0-9a-f]{4}")]
+
+KernelArgs = Annotated[str, Text("kernel arguments like 'amd_iommu=on iommu=pt'", r"[A-Za-z0-9_.,:=/ -]*")]
+
+Timezone = Annotated[str, Text("a time zone like 'Europe/Berlin'", r"[A-Za-z0-9_+/-]+")]
 
 
-def _mac(value: str) -> str:
-    if not re.fullmatch(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", value):
-        raise ValueError(f"found {value!r}; write an Ethernet address like '52:54:00:00:00:01'")
-    return value.lower()
+def cpus(text: str) -> frozenset[int]:
+    """The CPUs of a list in Linux's spelling: `0-1,4` → {0, 1, 4}.
+
+    Raises:
+        ValueError: a range ends before it starts, or the text is no such list.
+    """
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        numbers = range(int(first), int(last or first) + 1)
+        if not numbers:
+            raise ValueError(f"found {part!r}; write the lower CPU first")
+        found.update(numbers)
+    return frozenset(found)
+
+
+def _cpu_list(text: str) -> str:
+    cpus(text)
+    return text
+
+
+CpuList = Annotated[
+    str,
+    Text("a list of CPUs in quotes, like '2-31,34-63'", r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*"),
+    AfterValidator(_cpu_list),
+]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address
+from types import MappingProxyType
 
 from rack import names
 from rack.config import Instance, Role, Site
@@ -93,16 +94,18 @@ class Plan:
         return self.role(Role.COMPUTE)
 
     def host(self, name: str) -> Host:
-        return next(h for h in self.hosts if h.name == name)
+        """By its name in the inventory; KeyError where there is none."""
+        return {h.name: h for h in self.hosts}[name]
 
     def instance(self, name: str) -> Instance:
-        return next(vm for vm in self.site.tenant.instances if vm.name == name)
+        """By its name; KeyError where there is none."""
+        return {vm.name: vm for vm in self.site.tenant.instances}[name]
 
     @cached_property
     def control_pkeys(self) -> tuple[ControlPKey, ...]:
         """One PKey a control network, every overcloud node's port a member (I3)."""
         port = self.site.fabric.interface
-        members = {f"{h.name}/{port}": h.guid for h in self.hosts}
+        members = MappingProxyType({f"{h.name}/{port}": h.guid for h in self.hosts})
         return tuple(
             ControlPKey(name, names.pkey(net.vlan), net.vlan, members)
             for name, net in sorted(self.site.networks.control.items())
@@ -127,8 +130,8 @@ class Plan:
         return f"{self.site.ufm.url}/ufmRestV3"
 
     def vip(self, offset: int) -> IPv4Address:
-        """The undercloud's public and admin addresses follow its own, as TripleO's samples have them (C2)."""
-        return self.site.undercloud.address + offset
+        """The undercloud's public (1) and admin (2) address (C2)."""
+        return self.site.undercloud.virtual_addresses[offset - 1]
 
     @property
     def deploy_command(self) -> Sequence[str]:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
+from typing import TypeVar
 
 from rack.config import Range, Role, Site
+from rack.names import cpus
 
 
 @dataclass(frozen=True)
@@ -55,25 +57,35 @@ def check(site: Site) -> list[Finding]:
     return [Finding(f.path, f.found, f.write, r.id) for r in RULES for f in r.check(site)]
 
 
-def _outside(addresses: Iterable[tuple[str, IPv4Address]], network: IPv4Network, name: str) -> Iterator[Finding]:
+T = TypeVar("T")
+Addresses = Iterable[tuple[str, IPv4Address]]
+
+
+def _outside(addresses: Addresses, network: IPv4Network, name: str) -> Iterator[Finding]:
+    reserved = (network.network_address, network.broadcast_address)
     for path, address in addresses:
-        if address not in network:
-            yield Finding(path, str(address), f"write an address of {name} {network}")
+        if address not in network or address in reserved:
+            yield Finding(path, str(address), f"write a host's address of {name} {network}")
 
 
-def _twice(values: Iterable[tuple[str, object]]) -> Iterator[tuple[str, object]]:
+def _twice(values: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
     listed = list(values)
     count = Counter(value for _, value in listed)
     return ((path, value) for path, value in listed if count[value] > 1)
 
 
+def _one_of(names: Iterable[str], key: str) -> str:
+    listed = sorted(names)
+    return f"write one of {', '.join(listed)}" if listed else f"list it under {key}"
+
+
 def _networks(site: Site) -> list[tuple[str, IPv4Network]]:
     n = site.networks
     return [
-        ("networks.provisioning", n.provisioning.cidr),
-        ("networks.external", n.external.cidr),
-        *((f"networks.control.{name}", net.cidr) for name, net in n.control.items()),
-        ("tenant.network", site.tenant.network.cidr),
+        ("networks.provisioning.cidr", n.provisioning.cidr),
+        ("networks.external.cidr", n.external.cidr),
+        *((f"networks.control.{name}.cidr", net.cidr) for name, net in n.control.items()),
+        ("tenant.network.cidr", site.tenant.network.cidr),
     ]
 
 
@@ -81,29 +93,31 @@ def _networks(site: Site) -> list[tuple[str, IPv4Network]]:
 def networks_apart(site: Site) -> Iterator[Finding]:
     for (one, a), (other, b) in combinations(_networks(site), 2):
         if a.overlaps(b):
-            yield Finding(f"{other}.cidr", f"{b}, which overlaps {one} {a}", "give each network a range of its own")
+            yield Finding(other, f"{b}, which overlaps {one} {a}", "give each network a range of its own")
 
 
-@rule("NET002", "D3", "Ranges and gateways lie in their network, start before end.")
+@rule("NET002", "D3", "Ranges and gateways lie in their network; no range holds the gateway or ends before it starts.")
 def ranges_inside(site: Site) -> Iterator[Finding]:
     n, x = site.networks, site.external_access
     p, e = n.provisioning, n.external
-    ranges: list[tuple[str, Range, IPv4Network]] = [
-        ("networks.provisioning.dhcp", p.dhcp, p.cidr),
-        ("networks.provisioning.inspection", p.inspection, p.cidr),
-        ("networks.external.pool", e.pool, e.cidr),
-        *((f"networks.control.{name}.pool", c.pool, c.cidr) for name, c in n.control.items()),
+    ranges: list[tuple[str, Range, IPv4Network, IPv4Address | None]] = [
+        ("networks.provisioning.dhcp", p.dhcp, p.cidr, p.gateway),
+        ("networks.provisioning.inspection", p.inspection, p.cidr, p.gateway),
+        ("networks.external.pool", e.pool, e.cidr, e.gateway),
+        *((f"networks.control.{name}.pool", c.pool, c.cidr, None) for name, c in n.control.items()),
     ]
     gateways = [("networks.provisioning.gateway", p.gateway, p.cidr), ("networks.external.gateway", e.gateway, e.cidr)]
     if x:
-        ranges.append(("externalAccess.network.pool", x.network.pool, x.network.cidr))
+        ranges.append(("externalAccess.network.pool", x.network.pool, x.network.cidr, x.network.gateway))
         gateways.append(("externalAccess.network.gateway", x.network.gateway, x.network.cidr))
-    for path, pool, cidr in ranges:
+    for path, pool, cidr, gateway in ranges:
         if pool.start > pool.end:
             yield Finding(path, str(pool), "write the lower address as start")
+        if gateway and gateway in pool:
+            yield Finding(path, f"{pool} with the gateway {gateway} in it", "leave the gateway out of it")
         yield from _outside([(f"{path}.start", pool.start), (f"{path}.end", pool.end)], cidr, "the network")
-    for path, gateway, cidr in gateways:
-        yield from _outside([(path, gateway)], cidr, "the network")
+    for path, address, cidr in gateways:
+        yield from _outside([(path, address)], cidr, "the network")
 
 
 @rule("NET003", "C2", "The provisioning network's DHCP and inspection ranges are apart.")
@@ -116,13 +130,14 @@ def provisioning_ranges(site: Site) -> Iterator[Finding]:
 @rule(
     "NET004",
     "D5",
-    "UFM, undercloud and nodes have own addresses on the provisioning network, outside its ranges.",
+    "UFM, undercloud (with the two addresses after it) and nodes have own addresses on the provisioning network, "
+    "outside its ranges.",
 )
 def fixed_addresses(site: Site) -> Iterator[Finding]:
-    p = site.networks.provisioning
+    p, undercloud = site.networks.provisioning, site.undercloud
     fixed: list[tuple[str, IPv4Address]] = [
         ("ufm.address", site.ufm.address),
-        ("undercloud.address", site.undercloud.address),
+        *(("undercloud.address", a) for a in (undercloud.address, *undercloud.virtual_addresses)),
         *((f"nodes[{i}].address", n.address) for i, n in enumerate(site.nodes)),
     ]
     yield from _outside(fixed, p.cidr, "the provisioning network")
@@ -130,11 +145,70 @@ def fixed_addresses(site: Site) -> Iterator[Finding]:
         for name, taken in (("dhcp", p.dhcp), ("inspection", p.inspection)):
             if address in taken:
                 yield Finding(path, f"{address}, inside the {name} range {taken}", "write an address outside of it")
+    if p.gateway != undercloud.address:  # the undercloud may be the gateway
+        fixed.append(("networks.provisioning.gateway", p.gateway))
     for path, address in _twice(fixed):
         yield Finding(path, f"{address} more than once", "give each host an address of its own")
 
 
-@rule("PKEY001", "D4", "Control networks have PKeys of their own.")
+@rule("NET005", "D3", "The control networks InternalApi and Storage exist: both roles are on them.")
+def control_networks(site: Site) -> Iterator[Finding]:
+    for name in ("InternalApi", "Storage"):
+        if name not in site.networks.control:
+            yield Finding(f"networks.control.{name}", "no such network", "write it")
+
+
+@rule("NET006", "O1", "Every range has an address for each node on its network, and for the virtual one.")
+def ranges_large_enough(site: Site) -> Iterator[Finding]:
+    n, every = site.networks, len(site.nodes)
+    controllers = sum(node.role == Role.CONTROLLER for node in site.nodes)
+    ranges: list[tuple[str, Range, int]] = [
+        ("networks.provisioning.dhcp", n.provisioning.dhcp, every + 1),
+        ("networks.provisioning.inspection", n.provisioning.inspection, every),
+        ("networks.external.pool", n.external.pool, controllers + 1),
+        *(
+            (f"networks.control.{name}.pool", net.pool, (controllers if name == "StorageMgmt" else every) + 1)
+            for name, net in n.control.items()
+        ),
+    ]
+    for path, pool, needed in ranges:
+        if pool.size < needed:
+            yield Finding(path, f"{pool}, which is {max(pool.size, 0)} addresses", f"make room for {needed}")
+
+
+@rule("NET007", "X1", "The public network is `networks.external`, with its gateway, or overlaps no network at all.")
+def public_network(site: Site) -> Iterator[Finding]:
+    if not site.external_access:
+        return
+    public, external = site.external_access.network, site.networks.external
+    if public.cidr == external.cidr:
+        if public.gateway != external.gateway:
+            yield Finding("externalAccess.network.gateway", str(public.gateway), f"write {external.gateway}")
+        return
+    for path, network in _networks(site):
+        if public.cidr.overlaps(network):
+            yield Finding(
+                "externalAccess.network.cidr",
+                f"{public.cidr}, which overlaps {path} {network}",
+                f"write {external.cidr} or a range of its own",
+            )
+
+
+@rule("NET008", "X1", "The controllers' pool on the external network and the floating IPs' pool are apart.")
+def external_pools(site: Site) -> Iterator[Finding]:
+    pool = site.networks.external.pool
+    if site.external_access and site.external_access.network.pool.overlaps(pool):
+        found = str(site.external_access.network.pool)
+        yield Finding("externalAccess.network.pool", found, f"keep it apart from networks.external.pool {pool}")
+
+
+@rule("NET009", "O4", "The tenants' physical network is not datacentre, which is TripleO's name for br-ex.")
+def physnet_names(site: Site) -> Iterator[Finding]:
+    if site.networks.tenant.physnet == "datacentre":
+        yield Finding("networks.tenant.physnet", "'datacentre'", "write another name, like ibnet")
+
+
+@rule("PKEY001", "D4", "Every network has a VLAN of its own, and so every control network a PKey of its own.")
 def control_pkeys(site: Site) -> Iterator[Finding]:
     listed = [(f"networks.control.{name}.vlan", net.vlan) for name, net in site.networks.control.items()]
     for path, vlan in _twice([*listed, ("networks.external.vlan", site.networks.external.vlan)]):
@@ -156,25 +230,30 @@ def tenant_vlan(site: Site) -> Iterator[Finding]:
     low, high = site.networks.tenant.vlans
     if low > high:
         yield Finding("networks.tenant.vlans", f"{low}-{high}", "write the lower VLAN first")
-    if not low <= site.tenant.network.vlan <= high:
+    elif not low <= site.tenant.network.vlan <= high:
         yield Finding("tenant.network.vlan", str(site.tenant.network.vlan), f"write one of {low}-{high}")
 
 
-@rule("NODE001", "D1", "Names, GUIDs, Ethernet and IPMI addresses of the nodes are unique.")
-def nodes_unique(site: Site) -> Iterator[Finding]:
-    guids: list[tuple[str, object]] = [(f"nodes[{i}].guid", n.guid) for i, n in enumerate(site.nodes)]
-    guids.append(("fabric.switch.guid", site.fabric.switch.guid))
-    if site.ufm.host:
-        guids.append(("ufm.host.guid", site.ufm.host.guid))
-    others: list[tuple[str, object]] = []
-    for i, n in enumerate(site.nodes):
-        others += [
-            (f"nodes[{i}].name", n.name),
-            (f"nodes[{i}].mac", n.mac),
-            (f"nodes[{i}].ipmi.address", n.ipmi.address),
-        ]
-    for path, value in [*_twice(guids), *_twice(others)]:
-        yield Finding(path, f"{value} more than once", "write each node's own")
+@rule(
+    "NODE001", "D1", "Names, GUIDs, Ethernet and IPMI addresses of the hosts are unique; ufm and undercloud are taken."
+)
+def hosts_unique(site: Site) -> Iterator[Finding]:
+    nodes = [(f"nodes[{i}]", n) for i, n in enumerate(site.nodes)]
+    switch, ufm = site.fabric.switch, site.ufm.host
+    for path, node in nodes:
+        if node.name in ("ufm", "undercloud"):
+            yield Finding(f"{path}.name", f"{node.name!r}, which is another host", "write another name")
+    guids = [("fabric.switch.guid", switch.guid), *((f"{path}.guid", n.guid) for path, n in nodes)]
+    if ufm:
+        guids.append(("ufm.host.guid", ufm.guid))
+    groups: list[list[tuple[str, object]]] = [
+        [("fabric.switch.name", switch.name), *((f"{path}.name", n.name) for path, n in nodes)],
+        [*guids],
+        [(f"{path}.mac", n.mac) for path, n in nodes],
+        [(f"{path}.ipmi.address", n.ipmi.address) for path, n in nodes],
+    ]
+    for path, value in (found for group in groups for found in _twice(group)):
+        yield Finding(path, f"{value} more than once", "write each host's own")
 
 
 @rule("NODE002", "D1", "Controllers are odd in number: Galera and RabbitMQ need a majority.")
@@ -193,6 +272,20 @@ def switch_ports(site: Site) -> Iterator[Finding]:
         )
 
 
+@rule("CPU001", "O4", "The instances' CPUs and the host's are disjoint.")
+def cpus_apart(site: Site) -> Iterator[Finding]:
+    both = cpus(site.compute.dedicated_cpus) & cpus(site.compute.shared_cpus)
+    if both:
+        listed = ", ".join(map(str, sorted(both)))
+        yield Finding("compute.sharedCpus", f"{listed}, dedicated too", "give each CPU to one side")
+
+
+@rule("IMG001", "G1", "Image names are unique.")
+def images_unique(site: Site) -> Iterator[Finding]:
+    for path, name in _twice((f"images[{i}].name", image.name) for i, image in enumerate(site.images)):
+        yield Finding(path, f"{name!r} more than once", "write each image's own")
+
+
 @rule("VM001", "T5", "Instances name a compute and an image that exist; names and ports are unique.")
 def instances_placed(site: Site) -> Iterator[Finding]:
     computes = {n.name for n in site.nodes if n.role == Role.COMPUTE}
@@ -200,9 +293,9 @@ def instances_placed(site: Site) -> Iterator[Finding]:
     for i, vm in enumerate(site.tenant.instances):
         path = f"tenant.instances[{i}]"
         if vm.compute not in computes:
-            yield Finding(f"{path}.compute", repr(vm.compute), f"write one of {', '.join(sorted(computes))}")
+            yield Finding(f"{path}.compute", repr(vm.compute), _one_of(computes, "nodes"))
         if vm.image not in images:
-            yield Finding(f"{path}.image", repr(vm.image), f"write one of {', '.join(sorted(images))}")
+            yield Finding(f"{path}.image", repr(vm.image), _one_of(images, "images"))
     for key in ("name", "port"):
         listed = [(f"tenant.instances[{i}].{key}", getattr(vm, key)) for i, vm in enumerate(site.tenant.instances)]
         for path, value in _twice(listed):
@@ -223,25 +316,74 @@ def instances_named(site: Site) -> Iterator[Finding]:
     vms = {vm.name for vm in site.tenant.instances}
     named: list[tuple[str, str]] = []
     if site.external_access:
-        named += [
-            (f"externalAccess.floatingIps[{i}].instance", f.instance)
-            for i, f in enumerate(site.external_access.floating_ips)
-        ]
+        floating = site.external_access.floating_ips
+        named += [(f"externalAccess.floatingIps[{i}].instance", f.instance) for i, f in enumerate(floating)]
     if site.bandwidth:
         named += [("bandwidth.server", site.bandwidth.server), ("bandwidth.client", site.bandwidth.client)]
-        if site.bandwidth.server == site.bandwidth.client:
-            yield Finding("bandwidth.client", repr(site.bandwidth.client), "write another instance than the server's")
     for path, name in named:
         if name not in vms:
-            yield Finding(path, repr(name), f"write one of {', '.join(sorted(vms)) or 'tenant.instances'}")
+            yield Finding(path, repr(name), _one_of(vms, "tenant.instances"))
+
+
+@rule("VM004", "O4", "A compute's dedicated CPUs hold the instances that are pinned to it.")
+def enough_cpus(site: Site) -> Iterator[Finding]:
+    have, each = len(cpus(site.compute.dedicated_cpus)), site.tenant.flavor.vcpus
+    for compute, count in Counter(vm.compute for vm in site.tenant.instances).items():
+        if count * each > have:
+            yield Finding(
+                "compute.dedicatedCpus",
+                f"{have} CPUs for {count} instances with {each} each on {compute}",
+                f"dedicate {count * each} or more",
+            )
+
+
+@rule("EXT001", "X3", "Chosen floating IPs lie in the public pool; instances and addresses are listed once.")
+def floating_ips(site: Site) -> Iterator[Finding]:
+    if not site.external_access:
+        return
+    pool, floating = site.external_access.network.pool, site.external_access.floating_ips
+    listed = [(f"externalAccess.floatingIps[{i}]", f) for i, f in enumerate(floating)]
+    chosen = [(f"{path}.address", f.address) for path, f in listed if f.address]
+    for path, address in chosen:
+        if address not in pool:
+            yield Finding(path, str(address), f"write an address of {pool}")
+    for path, value in [*_twice(chosen), *_twice((f"{path}.instance", f.instance) for path, f in listed)]:
+        yield Finding(path, f"{value} more than once", "write each once")
+
+
+@rule(
+    "BW001", "B5", "The bandwidth test's ends sit on two computes: between VFs of one HCA nothing crosses the fabric."
+)
+def bandwidth_ends(site: Site) -> Iterator[Finding]:
+    if not site.bandwidth:
+        return
+    places = {vm.name: vm.compute for vm in site.tenant.instances}
+    server, client = (places.get(name, name) for name in (site.bandwidth.server, site.bandwidth.client))
+    if server == client:
+        yield Finding("bandwidth.client", repr(site.bandwidth.client), f"write an instance that is not on {server}")
 
 
 @rule("UFM001", "U5", "Image names carry a tag or digest that says which UFM runs.")
 def images_tagged(site: Site) -> Iterator[Finding]:
-    if site.ufm.host:
-        for key in ("installer_image", "image"):
-            image = getattr(site.ufm.host, key)
-            if ":" not in image.rpartition("/")[2] and "@" not in image:
-                yield Finding(
-                    f"ufm.host.{key}", repr(image), "write it with a tag, e.g. mellanox/ufm-enterprise:latest"
-                )
+    if not site.ufm.host:
+        return
+    for key, image in (("installerImage", site.ufm.host.installer_image), ("image", site.ufm.host.image)):
+        if ":" not in image.rpartition("/")[2] and "@" not in image:
+            yield Finding(f"ufm.host.{key}", repr(image), "write it with a tag, e.g. mellanox/ufm-enterprise:latest")
+
+
+@rule(
+    "UFM002", "U3", "The dummy address of UFM's fabric interface is of no network in use: UFM would lose its way there."
+)
+def dummy_address(site: Site) -> Iterator[Finding]:
+    if not site.ufm.host:
+        return
+    dummy, public = site.ufm.host.fabric_address, site.external_access
+    public_network = [("externalAccess.network.cidr", public.network.cidr)] if public else []
+    for path, network in [*_networks(site), *public_network]:
+        if dummy.network.overlaps(network):
+            yield Finding(
+                "ufm.host.fabricAddress",
+                f"{dummy}, inside {path} {network}",
+                "write one of no network, or leave it out",
+            )

@@ -5,6 +5,8 @@ configparser's rules, and two NIC templates, which are Jinja for TripleO's own t
 contradict the guide's text, what the tools accept is rendered, with the reason beside it.
 """
 
+import hashlib
+
 from rack.tripleo.deployment import (
     compute_nics,
     containers_prepare,
@@ -22,6 +24,7 @@ __all__ = [
     "compute_nics",
     "containers_prepare",
     "controller_nics",
+    "digest",
     "ib_env",
     "instackenv",
     "ml2_sdn",
@@ -31,3 +34,8 @@ __all__ = [
     "undercloud_conf",
     "vip_data",
 ]
+
+
+def digest(*documents: str) -> str:
+    """Names a set of documents in a command, so that a change of one runs the command again. Never of a secret."""
+    return hashlib.sha256("\0".join(documents).encode()).hexdigest()[:16]

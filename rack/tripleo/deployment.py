@@ -148,11 +148,25 @@ EXTERNAL = """\
     primary: true
 """
 
-# The parent must be listed though it has no address: it has to be up. os-net-config wants pkey_id as a string.
-INFINIBAND = """\
+# The parent must be listed though it has no address: it has to be up.
+PARENT = """\
 - type: ib_interface
   name: {interface}
   use_dhcp: false
+"""
+
+# On computes the parent is the PF whose VFs the instances get (H2): in Wallaby nothing else makes VFs of it. Only one
+# of the two may name the interface: os-net-config would write its ifcfg file twice and bounce the link at every run.
+PARENT_WITH_VFS = """\
+- type: sriov_pf
+  name: {interface}
+  numvfs: {vfs}
+  promisc: false
+  use_dhcp: false
+"""
+
+# os-net-config wants pkey_id as a string.
+CHILDREN = """\
 {{% for network in role_networks if network not in ['External'] and network not in networks_skip_config | default([]) %}}
 - type: ib_child_interface
   parent: {interface}
@@ -168,22 +182,26 @@ INFINIBAND = """\
 
 def controller_nics(plan: Plan) -> str:
     """`controller-ib-vm-nics.j2`: ctlplane on Ethernet, External on br-ex, control networks as PKey children."""
+    interface, networks = plan.site.fabric.interface, plan.site.networks
     return "---\nnetwork_config:\n" + "".join(
         [
-            CTLPLANE.format(interface=plan.site.undercloud.interface, routes="{{ ctlplane_host_routes }}"),
-            EXTERNAL.format(interface=plan.site.networks.external.interface),
-            INFINIBAND.format(interface=plan.site.fabric.interface),
+            CTLPLANE.format(interface=networks.provisioning.interface, routes="{{ ctlplane_host_routes }}"),
+            EXTERNAL.format(interface=networks.external.interface),
+            PARENT.format(interface=interface),
+            CHILDREN.format(interface=interface),
         ]
     )
 
 
 def compute_nics(plan: Plan) -> str:
-    """`compute-ib-vm-nics.j2`: ctlplane on Ethernet with the default route, control networks as PKey children."""
+    """`compute-ib-vm-nics.j2`: ctlplane on Ethernet with the default route, VFs, control networks as PKey children."""
+    interface, vfs = plan.site.fabric.interface, plan.site.compute.vfs
     routes = "{{ [ctlplane_host_routes, [{'default': true, 'next_hop': ctlplane_gateway_ip}]] | flatten | unique }}"
     return "---\nnetwork_config:\n" + "".join(
         [
-            CTLPLANE.format(interface=plan.site.undercloud.interface, routes=routes),
-            INFINIBAND.format(interface=plan.site.fabric.interface),
+            CTLPLANE.format(interface=plan.site.networks.provisioning.interface, routes=routes),
+            PARENT_WITH_VFS.format(interface=interface, vfs=vfs),
+            CHILDREN.format(interface=interface),
         ]
     )
 

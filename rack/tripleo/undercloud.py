@@ -11,8 +11,8 @@ CONTAINERS_FILE = "/home/stack/containers-prepare-parameter-ib-vm.yaml"
 def undercloud_conf(plan: Plan) -> str:
     """`undercloud.conf` with every key of the guide that Wallaby's tripleoclient knows.
 
-    `enable_tempest` is no option of tripleoclient 16.5.0 and is left out; `network_gateway` is a deprecated alias of the
-    subnet's `gateway`; the subnet's keys stand in a section of their own, whose header the guide's copy has lost.
+    `enable_tempest` is no option of tripleoclient 16.5.0 and is left out; `network_gateway` is a deprecated alias of
+    the subnet's `gateway`; the subnet's keys stand in a section of their own, whose header the guide's copy has lost.
     """
     net, cloud = plan.site.networks.provisioning, plan.site.undercloud
     dns = ",".join(map(str, net.dns))

@@ -1,0 +1,142 @@
+"""The models seen from outside: what each key of the YAML holds, in words, for error messages and documentation."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from rack.names import Kind
+
+Part = str | int
+"""One step of a path: a key, or an index of a list."""
+
+WORDS: Mapping[Any, str] = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    Path: "a path",
+    IPv4Address: "an IPv4 address like 192.168.24.1",
+    IPv4Network: "a network like 192.168.24.0/24",
+    IPv4Interface: "an address with its prefix like 172.31.255.1/30",
+}
+
+
+@dataclass(frozen=True)
+class Type:
+    """An annotation taken apart."""
+
+    bare: Any
+    metadata: tuple[Any, ...] = ()
+
+    @classmethod
+    def of(cls, annotation: Any) -> "Type":
+        """Drops `| None`: a key that may be left out is a matter of its default."""
+        if get_origin(annotation) is Annotated:
+            inner = cls.of(annotation.__origin__)
+            return cls(inner.bare, (*inner.metadata, *_flat(annotation.__metadata__)))
+        if get_origin(annotation) in (Union, UnionType):
+            return cls.of(next(a for a in get_args(annotation) if a is not type(None)))
+        return cls(annotation)
+
+    @classmethod
+    def of_field(cls, field: FieldInfo) -> "Type":
+        inner = cls.of(field.annotation)
+        return cls(inner.bare, (*inner.metadata, *field.metadata))
+
+    @property
+    def model(self) -> type[BaseModel] | None:
+        return self.bare if isinstance(self.bare, type) and issubclass(self.bare, BaseModel) else None
+
+    @property
+    def item(self) -> "Type | None":
+        """What a list or a mapping holds."""
+        args = [a for a in get_args(self.bare) if a is not Ellipsis]
+        holds = get_origin(self.bare) in (tuple, Mapping)
+        return Type.of(args[-1]) if holds else None
+
+    @property
+    def fields(self) -> dict[str, FieldInfo]:
+        """A model's fields by their key in the YAML."""
+        return {f.alias or name: f for name, f in self.model.model_fields.items()} if self.model else {}
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The keys that may stand here."""
+        return tuple(self.fields) or (get_args(get_args(self.bare)[0]) if get_origin(self.bare) is Mapping else ())
+
+    def says(self) -> str:
+        """`a whole number from 1 to 4094`."""
+        named = next((m.says for m in self.metadata if isinstance(m, Kind)), None)
+        return named or self._bare() + self._bounds()
+
+    def _bare(self) -> str:
+        origin, args = get_origin(self.bare), get_args(self.bare)
+        if self.model:
+            return f"a mapping with the keys {', '.join(self.fields)}"
+        if self.item and origin is Mapping:
+            return f"a mapping of {', '.join(self.known)}, each {self.item.says()}"
+        if self.item:
+            least = " of one or more" if any(isinstance(m, MinLen) for m in self.metadata) else ""
+            return f"a list{least if args[-1] is Ellipsis else f' of {len(args)}'}, each {self.item.says()}"
+        if origin is Literal:
+            return ("one of " if len(args) > 1 else "") + ", ".join(args)
+        if isinstance(self.bare, type) and issubclass(self.bare, StrEnum):
+            return f"one of {', '.join(self.bare)}"
+        return WORDS[self.bare]
+
+    def _bounds(self) -> str:
+        low = next((m.ge for m in self.metadata if isinstance(m, Ge)), None)
+        high = next((m.le for m in self.metadata if isinstance(m, Le)), None)
+        above = next((m.gt for m in self.metadata if isinstance(m, Gt)), None)
+        start = f" above {above}" if above is not None else f" from {low}" if low is not None else ""
+        return start + (f" to {high}" if high is not None else "")
+
+
+def _flat(metadata: tuple[Any, ...]) -> Iterator[Any]:
+    for one in metadata:
+        yield from one.metadata if isinstance(one, FieldInfo) else (one,)
+
+
+def at(model: type[BaseModel], loc: tuple[Part, ...]) -> Type | None:
+    """The type of the value at a path, or None where the path leads nowhere."""
+    here: Type | None = Type(model)
+    for part in loc:
+        if here is None:
+            return None
+        field = here.fields.get(str(part))
+        here = Type.of_field(field) if field else here.item
+    return here
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of the YAML."""
+
+    path: str
+    """`nodes[].ipmi.address`, `networks.control.NAME.vlan`."""
+    type: Type
+    field: FieldInfo
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[Key]:
+    """Every key below `model`, parents before their children, in the models' order."""
+    for name, field in Type(model).fields.items():
+        path, held = prefix + name, Type.of_field(field)
+        yield Key(path, held, field)
+        inner = held.item or held
+        below = "" if not held.item else "[]" if get_origin(held.bare) is tuple else ".NAME"
+        if inner.model:
+            yield from keys(inner.model, f"{path}{below}.")
+
+
+def dotted(loc: tuple[Part, ...]) -> str:
+    """`nodes[3].ipmi.address`, as a person reads a path in YAML."""
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in loc).lstrip(".")
