@@ -1,10 +1,10 @@
 """`PKeyGate`: waits until somebody else has put members into a partition.
 
-The tenant's PKeys are written by Neutron's SDN driver, which works through a journal of its own: the OpenStack API calls
-a network and its ports ACTIVE whether UFM has heard of them or not (a wrong token, say, shows nowhere else). The gate
-looks where it counts, at UFM, and writes nothing.
+The tenant's PKeys are written by Neutron's SDN driver, which works through a journal of its own: the OpenStack API
+calls a network and its ports ACTIVE whether UFM has heard of them or not (a wrong token, say, shows nowhere else). The
+gate looks where it counts, at UFM, and writes nothing.
 
-    create, update   poll with back-off until every member is in the partition; name those that are not at the time limit
+    create, update   poll with back-off until every member is in the partition; name the missing at the time limit
     read             members that have gone are drift: the next `up` waits for them again
     delete           nothing, for nothing was made
 """
