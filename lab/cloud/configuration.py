@@ -1,0 +1,308 @@
+"""Every configuration file of the cloud, as text. What is unusual about a setting stands beside it."""
+
+from collections.abc import Iterator
+
+from lab.addresses import (
+    GLANCE_PORT,
+    KEYSTONE_PORT,
+    LOOPBACK,
+    MYSQL_PORT,
+    NEUTRON_PORT,
+    NOVA_PORT,
+    PLACEMENT_PORT,
+    RABBIT_PORT,
+)
+from lab.cloud.folders import COMPUTES, DATA, ETC, RUN, VENV, passwords
+from lab.cloud.translation import Compute, Ini, Overcloud
+
+REGION = "regionOne"
+"""TripleO's KeystoneRegion."""
+
+KEYSTONE = f"http://{LOOPBACK}:{KEYSTONE_PORT}/v3"
+GLANCE = f"http://{LOOPBACK}:{GLANCE_PORT}"
+PLACEMENT = f"http://{LOOPBACK}:{PLACEMENT_PORT}"
+NOVA = f"http://{LOOPBACK}:{NOVA_PORT}/v2.1"
+NEUTRON = f"http://{LOOPBACK}:{NEUTRON_PORT}"
+
+MYSQL_SOCKET = RUN / "mysql.sock"
+DATABASES = ("keystone", "placement", "glance", "nova", "nova_api", "nova_cell0", "neutron")
+
+_RABBIT = f"rabbit://guest:guest@{LOOPBACK}:{RABBIT_PORT}/"
+"""RabbitMQ's own account: it lets it in from loopback only."""
+
+
+def render(ini: Ini) -> str:
+    """An INI file; a sequence becomes one line an item."""
+    return "\n".join("\n".join(_section(name, section)) + "\n" for name, section in ini.items())
+
+
+def _section(name: str, section: object) -> Iterator[str]:
+    assert isinstance(section, dict)
+    yield f"[{name}]"
+    for option, value in section.items():
+        for item in (value,) if isinstance(value, (str, int, bool)) else value:
+            yield f"{option} = {item}"
+
+
+def database_url(database: str) -> str:
+    """SQLAlchemy's URL of one database; holds the password."""
+    return f"mysql+pymysql://lab:{passwords().database}@{LOOPBACK}:{MYSQL_PORT}/{database}?charset=utf8"
+
+
+def _service_user() -> dict[str, str]:
+    return {
+        "auth_type": "password",
+        "auth_url": KEYSTONE,
+        "username": "svc",
+        "password": passwords().service,
+        "project_name": "service",
+        "user_domain_id": "default",
+        "project_domain_id": "default",
+        "region_name": REGION,
+    }
+
+
+def _authtoken() -> Ini:
+    checks = {
+        "www_authenticate_uri": KEYSTONE,
+        "service_token_roles_required": "true",
+        "service_token_roles": "service",
+    }
+    return {"keystone_authtoken": {**checks, **_service_user()}}
+
+
+def _oslo() -> Ini:
+    return {
+        "oslo_concurrency": {"lock_path": str(DATA / "lock")},
+        "oslo_messaging_notifications": {"driver": "noop"},
+        "oslo_messaging_rabbit": {"heartbeat_timeout_threshold": 0, "rabbit_quorum_queue": False},
+    }
+
+
+# --------------------------------------------------------------------------------------------------------------- base
+
+
+def mariadb() -> str:
+    """my.cnf: a small server whose data need not survive a power cut."""
+    return f"""\
+[mysqld]
+datadir={DATA}/mysql
+socket={MYSQL_SOCKET}
+pid-file={RUN}/mariadb.mysqlpid
+bind-address={LOOPBACK}
+port={MYSQL_PORT}
+user=root
+skip-name-resolve
+performance_schema=off
+innodb_buffer_pool_size=96M
+innodb_log_file_size=48M
+innodb_flush_log_at_trx_commit=0
+innodb_doublewrite=0
+skip-log-bin
+max_connections=400
+"""
+
+
+def rabbitmq() -> str:
+    """rabbitmq.conf."""
+    return f"""\
+listeners.tcp.1 = {LOOPBACK}:{RABBIT_PORT}
+distribution.listener.interface = {LOOPBACK}
+disk_free_limit.absolute = 50MB
+log.console = false
+"""
+
+
+def keystone() -> Ini:
+    """keystone.conf. Without the cache one token validation takes a second, and the first server half a minute."""
+    keys = DATA / "keystone"
+    return {
+        "DEFAULT": {"log_file": f"{RUN}/keystone.log"},
+        "database": {"connection": database_url("keystone")},
+        "token": {"provider": "fernet"},
+        "fernet_tokens": {"key_repository": f"{keys}/fernet"},
+        "credential": {"key_repository": f"{keys}/credential"},
+        "cache": {"enabled": True, "backend": "dogpile.cache.memory"},
+        "identity": {"password_hash_rounds": 4},
+    }
+
+
+def placement() -> Ini:
+    """placement.conf."""
+    return {
+        "DEFAULT": {"log_file": f"{RUN}/placement.log"},
+        "api": {"auth_strategy": "keystone"},
+        "placement_database": {"connection": database_url("placement")},
+        **_authtoken(),
+    }
+
+
+def glance() -> Ini:
+    """glance-api.conf; zero workers are one process."""
+    return {
+        "DEFAULT": {
+            "bind_host": LOOPBACK,
+            "bind_port": GLANCE_PORT,
+            "workers": 0,
+            "log_file": f"{RUN}/glance.log",
+            "enabled_backends": "fs:file",
+            "enabled_import_methods": "[glance-direct,web-download]",
+            "node_staging_uri": f"file://{DATA}/staging",
+        },
+        "database": {"connection": database_url("glance")},
+        "glance_store": {"default_backend": "fs"},
+        "fs": {"filesystem_store_datadir": f"{DATA}/images"},
+        "os_glance_staging_store": {"filesystem_store_datadir": f"{DATA}/staging"},
+        "os_glance_tasks_store": {"filesystem_store_datadir": f"{DATA}/tasks"},
+        "paste_deploy": {"flavor": "keystone", "config_file": f"{VENV}/etc/glance/glance-api-paste.ini"},
+        **_authtoken(),
+        **_oslo(),
+    }
+
+
+# --------------------------------------------------------------------------------------------------------------- nova
+
+
+def nova() -> Ini:
+    """nova.conf of all of nova, whatever is deployed.
+
+    `periodic_fuzzy_delay=0` and the short discovery interval map a new compute within seconds, not a minute.
+    """
+    user = _service_user()
+    return {
+        "DEFAULT": {
+            "my_ip": LOOPBACK,
+            "transport_url": _RABBIT,
+            "state_path": f"{DATA}/nova",
+            "enabled_apis": "osapi_compute",
+            "osapi_compute_listen": LOOPBACK,
+            "osapi_compute_listen_port": NOVA_PORT,
+            "osapi_compute_workers": 1,
+            "compute_driver": "rackdriver.Rack",
+            "resume_guests_state_on_host_boot": False,
+            "service_down_time": 60,
+            "report_interval": 10,
+            "periodic_fuzzy_delay": 0,
+        },
+        "wsgi": {"api_paste_config": f"{VENV}/etc/nova/api-paste.ini"},
+        "api": {"auth_strategy": "keystone"},
+        "service_user": {"send_service_user_token": "true", **user},
+        "placement": user,
+        "neutron": {**user, "service_metadata_proxy": False},
+        "glance": user,
+        "cinder": user,
+        "conductor": {"workers": 1},
+        "scheduler": {"workers": 1, "discover_hosts_in_cells_interval": 5},
+        "vnc": {"enabled": False},
+        **_authtoken(),
+        **_oslo(),
+    }
+
+
+def nova_databases() -> Ini:
+    """The databases, in a file of its own: computes have none."""
+    return {
+        "api_database": {"connection": database_url("nova_api")},
+        "database": {"connection": database_url("nova")},
+    }
+
+
+def nova_controller(overcloud: Overcloud) -> Ini:
+    """What TripleO's controllers add to nova.conf."""
+    filters: dict[str, str | tuple[str, ...]] = {"available_filters": overcloud.available_filters}
+    if overcloud.enabled_filters:
+        filters["enabled_filters"] = ",".join(overcloud.enabled_filters)
+    return {
+        "DEFAULT": {"host": overcloud.controllers[0]},
+        "pci": {"alias": overcloud.aliases},
+        "filter_scheduler": filters,
+    }
+
+
+def nova_compute(compute: Compute) -> Ini:
+    """What TripleO's computes add to nova.conf. Memory is reserved in MiB."""
+    cpus = {"cpu_dedicated_set": compute.dedicated, "cpu_shared_set": compute.shared}
+    return {
+        "DEFAULT": {
+            "host": compute.host,
+            "state_path": str(COMPUTES / compute.host),
+            "reserved_host_memory_mb": compute.reserved_mib,
+        },
+        "pci": {"alias": compute.aliases, "device_spec": compute.device_specs},
+        "compute": {option: cpus[option] for option in cpus if cpus[option]},
+    }
+
+
+# ------------------------------------------------------------------------------------------------------------ neutron
+
+
+def neutron(overcloud: Overcloud | None = None) -> Ini:
+    """neutron.conf; without an overcloud what the migrations need.
+
+    No rpc worker: nothing calls, the agents' stand-in works inside the API. agent_down_time only has to be longer than
+    the stand-in's own heartbeat, which lies in the future.
+    """
+    user = _service_user()
+    return {
+        "DEFAULT": {
+            "bind_host": LOOPBACK,
+            "bind_port": NEUTRON_PORT,
+            "transport_url": _RABBIT,
+            "core_plugin": "ml2",
+            "auth_strategy": "keystone",
+            "api_workers": 1,
+            "rpc_workers": 0,
+            "rpc_state_report_workers": 0,
+            "state_path": f"{DATA}/neutron",
+            "api_paste_config": f"{VENV}/etc/neutron/api-paste.ini",
+            "notify_nova_on_port_status_changes": True,
+            "notify_nova_on_port_data_changes": True,
+            "log_file": f"{RUN}/neutron.log",
+            **(overcloud.neutron if overcloud else {}),
+        },
+        "database": {"connection": database_url("neutron")},
+        "nova": user,
+        "placement": user,
+        "oslo_policy": {"policy_file": str(ETC / "neutron" / "policy.yaml")},
+        **_authtoken(),
+        **_oslo(),
+    }
+
+
+POLICY = """\
+# Until 2024.1 an admin could write binding:profile; now only services may. The rack runs Wallaby.
+"update_port:binding:profile": "rule:admin_only"
+"create_port:binding:profile": "rule:admin_only"
+"""
+
+
+def neutron_before() -> Ini:
+    """Read before ml2_conf.ini: Wallaby's default where networking-mlnx 21 has another; faster polling of UFM's jobs.
+
+    The maintenance thread of 21.0.0 crashes at every run (it is meant to reset orphaned rows of the journal), so it
+    runs once a day only; `overcloud` resets the rows whenever neutron starts.
+    """
+    return {
+        "mlnx": {"client_id_hardware": False},
+        "sdn": {"sync_timeout": 2, "maintenance_interval": 86400},
+    }
+
+
+def neutron_after(ml2_conf: str) -> Ini:
+    """Read after ml2_conf.ini: the agents' stand-in, behind the drivers that the operator's file lists."""
+    drivers = option(ml2_conf, "ml2", "mechanism_drivers")
+    return {"ml2": {"mechanism_drivers": f"{drivers},labagent" if drivers else "labagent"}}
+
+
+def option(text: str, section: str, name: str) -> str:
+    """The value that oslo.config takes from an INI text: the last one; sections may be repeated. Empty if not set."""
+    current, found = "", ""
+    for line in text.splitlines():
+        bare = line.strip()
+        if bare.startswith("[") and bare.endswith("]"):
+            current = bare[1:-1].strip()
+        elif current == section and bare[:1] not in ("#", ";"):
+            key, equals, value = bare.partition("=")
+            if equals and key.strip() == name:
+                found = value.strip()
+    return found

@@ -1,0 +1,156 @@
+"""ML2 mechanism driver `labagent`, listed last: stands in for the L2, DHCP and L3 agents, which do not run.
+
+It binds nothing. Which agents there are, table `agents` says (TripleO's, alive for good). What each would do on a
+change it does through neutron's own server side, with the calls that the real agent makes over RPC:
+
+    L2      provisioning_blocks.provisioning_complete, as RpcCallbacks.update_device_up does for a bound port: ML2 then
+            sets the port ACTIVE and notifies nova
+    DHCP    a full sync: DhcpRpcCallback.get_active_networks_info (which also schedules networks to agents), then for
+            each network create_dhcp_port, update_dhcp_port or release_dhcp_port
+    L3      a full sync: L3RpcCallback.get_router_ids (schedules routers), sync_routers (binds their ports to the
+            agent's host), update_floatingip_statuses; for HA routers update_ha_routers_states, the first host active
+
+Not stood in for: what these agents do on their hosts, dnsmasq, namespaces, addresses, and so the data plane.
+"""
+
+import eventlet
+from eventlet import event as eventlet_event
+from neutron.api.rpc.handlers import dhcp_rpc, l3_rpc
+from neutron.common import utils
+from neutron.db import provisioning_blocks
+from neutron_lib import constants as n
+from neutron_lib import context as nl_context
+from neutron_lib.api.definitions import portbindings as pb
+from neutron_lib.callbacks import events, registry, resources
+from neutron_lib.plugins import directory
+from neutron_lib.plugins.ml2 import api
+from oslo_log import log
+
+LOG = log.getLogger(__name__)
+
+SETTLE = 0.3
+"""Seconds between a change and the agents' reaction: its transaction is done by then, and a burst makes one sync."""
+
+EVERY = 60
+"""Seconds between syncs without a change, as agents resync after a lost message."""
+
+ROUTER_RESOURCES = (resources.ROUTER, resources.ROUTER_INTERFACE, resources.ROUTER_GATEWAY, resources.FLOATING_IP)
+
+
+class LabAgent(api.MechanismDriver):
+    def initialize(self):
+        self._changed = eventlet_event.Event()
+        # The API is served by a child: only there do changes happen, and only there the agents may live.
+        registry.subscribe(self._start, resources.PROCESS, events.AFTER_INIT)
+        for resource in ROUTER_RESOURCES:
+            for moment in (events.AFTER_CREATE, events.AFTER_UPDATE, events.AFTER_DELETE):
+                registry.subscribe(self._wake, resource, moment)
+
+    def _start(self, *args, **kwargs):
+        eventlet.spawn(self._run)
+
+    def _wake(self, *args, **kwargs):
+        if not self._changed.ready():
+            self._changed.send()
+
+    def _run(self):
+        while True:
+            with eventlet.Timeout(EVERY, False):
+                self._changed.wait()
+            eventlet.sleep(SETTLE)
+            self._changed = eventlet_event.Event()
+            for sync in (_sync_dhcp, _sync_l3):
+                try:
+                    sync(nl_context.get_admin_context())
+                except Exception:
+                    LOG.exception("labagent: %s failed, the next change or minute tries again", sync.__name__)
+
+    # ML2's hooks
+
+    def create_subnet_postcommit(self, context):
+        self._wake()
+
+    def update_subnet_postcommit(self, context):
+        self._wake()
+
+    def delete_subnet_postcommit(self, context):
+        self._wake()
+
+    def create_port_postcommit(self, context):
+        _wire(context)
+
+    def update_port_postcommit(self, context):
+        _wire(context)
+
+
+def _wire(context):
+    """A port that another driver has bound is wired by the L2 agent of its host."""
+    bound = context.vif_type not in (pb.VIF_TYPE_UNBOUND, pb.VIF_TYPE_BINDING_FAILED)
+    if context.host and bound and context.current["status"] != n.PORT_STATUS_ACTIVE:
+        eventlet.spawn_after(SETTLE, _up, context.current["id"])
+
+
+def _up(port_id):
+    try:
+        context = nl_context.get_admin_context()
+        for entity in (provisioning_blocks.DHCP_ENTITY, provisioning_blocks.L2_AGENT_ENTITY):
+            provisioning_blocks.provisioning_complete(context, port_id, resources.PORT, entity)
+    except Exception:
+        LOG.exception("labagent: port %s stays down", port_id)
+
+
+def _hosts(context, agent_type):
+    agents = directory.get_plugin().get_agents(context, filters={"agent_type": [agent_type]})
+    return sorted(agent["host"] for agent in agents if agent["admin_state_up"])
+
+
+def _sync_dhcp(context):
+    rpc = dhcp_rpc.DhcpRpcCallback()
+    for host in _hosts(context, n.AGENT_TYPE_DHCP):
+        for network in rpc.get_active_networks_info(context, host=host):
+            _serve(context, rpc, host, network)
+
+
+def _serve(context, rpc, host, network):
+    """One agent's DHCP port on one network: an address on each subnet that has DHCP, no port where none has."""
+    device = utils.get_dhcp_agent_device_id(network["id"], host)
+    own = next((port for port in network["ports"] if port["device_id"] == device), None)
+    wanted = {subnet["id"] for subnet in network["subnets"]}
+    if not wanted:
+        if own:
+            rpc.release_dhcp_port(context, host=host, network_id=network["id"], device_id=device)
+        return
+    have = [ip for ip in own["fixed_ips"] if ip["subnet_id"] in wanted] if own else []
+    missing = wanted - {ip["subnet_id"] for ip in have}
+    body = {
+        "network_id": network["id"],
+        "fixed_ips": have + [{"subnet_id": subnet} for subnet in sorted(missing)],
+        "device_id": device,
+    }
+    if own is None:
+        new = {**body, "name": "", "admin_state_up": True, "tenant_id": network["project_id"]}
+        rpc.create_dhcp_port(context, host=host, port={"port": new})
+    elif missing or len(have) < len(own["fixed_ips"]):
+        rpc.update_dhcp_port(context, host=host, port_id=own["id"], port={"port": body})
+
+
+def _sync_l3(context):
+    rpc = l3_rpc.L3RpcCallback()
+    hosts = _hosts(context, n.AGENT_TYPE_L3)
+    for host in hosts:
+        for router in rpc.sync_routers(context, host=host, router_ids=rpc.get_router_ids(context, host)):
+            if router.get("ha"):
+                _elect(context, rpc, router["id"], host)
+            addresses = router.get(n.FLOATINGIP_KEY, [])
+            rpc.update_floatingip_statuses(context, router["id"], {ip["id"]: _status(ip) for ip in addresses})
+
+
+def _elect(context, rpc, router_id, host):
+    """keepalived's vote: the first of the router's hosts is active."""
+    agents = rpc.l3plugin.get_l3_agents_hosting_routers(context, [router_id])
+    first = min(agent["host"] for agent in agents)
+    rpc.update_ha_routers_states(context, host=host, states={router_id: "active" if host == first else "standby"})
+
+
+def _status(floating_ip):
+    return n.FLOATINGIP_STATUS_ACTIVE if floating_ip.get("fixed_ip_address") else n.FLOATINGIP_STATUS_DOWN

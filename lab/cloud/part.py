@@ -1,0 +1,52 @@
+"""The cloud as a part of the lab."""
+
+from collections.abc import Sequence
+
+from lab.cloud import installation, overcloud, services
+from lab.process import Process, Say
+
+
+class Cloud:
+    """Keystone, placement and glance always; nova and neutron once `openstack overcloud deploy` has run.
+
+    See `lab.process.Part` for the methods.
+    """
+
+    name = "cloud"
+    packages = ("mariadb-server", "rabbitmq-server", "gcc", "libc6-dev", "python3-dev")
+    """The compiler is for netifaces, which nova and oslo.utils import and which has no wheel for this Python."""
+
+    def __init__(self, controllers: Sequence[str], computes: Sequence[str]) -> None:
+        """The plan's host names, fully qualified."""
+        self._hosts = frozenset((*controllers, *computes))
+
+    def install(self, say: Say) -> None:
+        """Virtual environment and databases."""
+        with overcloud.exclusive():
+            if installation.needed():
+                self._stop()
+            installation.install(say)
+
+    def start(self, say: Say) -> None:
+        """The base; nova and neutron as they were last deployed."""
+        with overcloud.exclusive():
+            overcloud.start_base()
+            deployed = overcloud.deployed()
+            if deployed is None:
+                return
+            foreign = sorted({*deployed.controllers, *deployed.computes} - self._hosts)
+            if foreign:
+                say(f"the deployed overcloud has hosts that the plan does not have: {', '.join(foreign)}")
+            overcloud.start(deployed, say)
+
+    def processes(self) -> Sequence[Process]:
+        """The base, and what is deployed."""
+        return [*services.base(), *overcloud.processes()]
+
+    def stop(self, say: Say) -> None:
+        """Ends them all; servers, networks and images stay for the next start."""
+        with overcloud.exclusive():
+            self._stop()
+
+    def _stop(self) -> None:
+        services.stop_all(self.processes())
