@@ -15,17 +15,20 @@ Facts: ufm-rest-api 1 (authentication, tokens), 2 (PKeys), 3 (inventory).
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
+from requests.auth import HTTPBasicAuth
 
 from providers.ufm import errors, partition
 from providers.ufm.partition import Membership, Partition
 
 PREFIX = "/ufmRest"
 PKEYS = "/resources/pkeys"
+WITH_MEMBERS = {"guids_data": "true"}
 
 REQUEST_LINE = 8190
 """Bytes that Apache takes as a request's first line (its LimitRequestLine)."""
@@ -34,6 +37,26 @@ BUSY = (502, 503, 504)
 """What UFM's Apache says while UFM starts or restarts behind it."""
 
 _Error = TypeVar("_Error", bound=errors.UfmError)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: what is sent, and how its failures are taken."""
+
+    verb: str
+    path: str
+    """Below the prefix."""
+    pkey: str | None = None
+    """The partition concerned, for errors."""
+    csv: str = ""
+    """GUIDs at the path's end; errors leave them out."""
+    absent_is_fine: bool = False
+    """Whether 404 is an answer like others."""
+    repeatable: bool = True
+    """Whether to send it twice is to send it once."""
+
+    def __str__(self) -> str:
+        return f"{self.verb} {PREFIX}{self.path}" + ("…" if self.csv else "")
 
 
 class Client:
@@ -64,8 +87,8 @@ class Client:
         self._session = session = requests.Session()
         session.trust_env = False
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        # Bytes, as requests would send a str as Latin-1.
-        session.auth = (user.encode(), password.encode())
+        # As bytes: requests would encode a str as Latin-1, and name it in the error where it cannot.
+        session.auth = HTTPBasicAuth(user.encode(), password.encode())
         session.verify = False if insecure else ca_file or _system_store()
 
     def __repr__(self) -> str:
@@ -77,7 +100,7 @@ class Client:
 
     def version(self) -> str:
         """UFM's release, e.g. 6.14.5-2. UFM's own health probe."""
-        return str(self._json("GET", "/app/ufm_version", dict).get("ufm_release_version", ""))
+        return str(self._json(Call("GET", "/app/ufm_version"), dict).get("ufm_release_version", ""))
 
     # Partitions
 
@@ -86,25 +109,26 @@ class Client:
 
         Some releases answer with a list of PKeys in place of an object; their members are then asked for one by one.
         """
-        answer = self._json("GET", PKEYS, dict, list, params={"guids_data": "true"})
+        call = Call("GET", PKEYS)
+        answer = self._json(call, dict, list, params=WITH_MEMBERS)
         try:
             if isinstance(answer, list):
                 pkeys = [partition.pkey(str(e["pkey"] if isinstance(e, dict) else e)) for e in answer]
                 return {p: found for p in pkeys if (found := self.get_pkey(p))}
             return partition.parse_all(answer)
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._error(errors.ShapeError, "GET", PKEYS, f"not UFM's list of PKeys: {error}") from None
+        except (ValueError, KeyError) as error:
+            raise self._error(errors.ShapeError, call, f"not UFM's list of PKeys: {error}") from None
 
     def get_pkey(self, pkey: str) -> Partition | None:
         """The partition with its members; None where UFM does not have it (404, or 200 with `{}`)."""
-        path = f"{PKEYS}/{pkey}"
-        response = self._send("GET", path, params={"guids_data": "true"}, pkey=pkey, absent_is_fine=True)
+        call = Call("GET", f"{PKEYS}/{pkey}", pkey, absent_is_fine=True)
+        response = self._send(call, params=WITH_MEMBERS)
         if response.status_code == 404:
             return None
         try:
-            return partition.parse(pkey, self._decoded(response, "GET", path, dict))
+            return partition.parse(pkey, self._decoded(call, response, dict))
         except ValueError as error:
-            raise self._error(errors.ShapeError, "GET", path, f"not UFM's PKey: {error}", pkey=pkey) from None
+            raise self._error(errors.ShapeError, call, f"not UFM's PKey: {error}") from None
 
     def set_guids(
         self,
@@ -145,12 +169,12 @@ class Client:
         """
         path = f"{PKEYS}/{pkey}/guids/"
         for csv in chunks(path, guids):
-            self._send("DELETE", path + csv, shown=path + "…", pkey=pkey, absent_is_fine=True)
+            self._send(Call("DELETE", path, pkey, csv, absent_is_fine=True))
         return self.get_pkey(pkey)
 
     def delete_pkey(self, pkey: str) -> Partition | None:
         """Deletes the partition whoever its members are. Returns what is left of it, which should be None."""
-        self._send("DELETE", f"{PKEYS}/{pkey}", pkey=pkey, absent_is_fine=True)
+        self._send(Call("DELETE", f"{PKEYS}/{pkey}", pkey, absent_is_fine=True))
         return self.get_pkey(pkey)
 
     # Inventory
@@ -167,9 +191,10 @@ class Client:
 
     def create_token(self) -> dict[str, Any]:
         """A new access token of the user: `access_token` (secret), `issued_at` (epoch seconds), `expires_in` (s)."""
-        token: dict[str, Any] = self._json("POST", "/app/tokens", dict, repeatable=False)
+        call = Call("POST", "/app/tokens", repeatable=False)
+        token: dict[str, Any] = self._json(call, dict)
         if not token.get("access_token"):
-            raise self._error(errors.ShapeError, "POST", "/app/tokens", "no access token in the answer")
+            raise self._error(errors.ShapeError, call, "no access token in the answer")
         return token
 
     def tokens(self) -> list[dict[str, Any]]:
@@ -179,11 +204,11 @@ class Client:
     def revoke_token(self, token: str) -> None:
         """Makes `token` worthless for good; one that UFM does not know is no error."""
         # A file without a name is a plain multipart field, which is what UFM reads here.
-        self._send("POST", "/app/tokens/revoke", files={"token": (None, token)}, absent_is_fine=True)
+        self._send(Call("POST", "/app/tokens/revoke", absent_is_fine=True), files={"token": (None, token)})
 
     def set_password(self, password: str) -> None:
         """Gives the user a new password; this client keeps sending the old one."""
-        self._send("PUT", f"/app/users/{self.user}", json={"password": password})
+        self._send(Call("PUT", f"/app/users/{self.user}"), json={"password": password})
 
     def _write_guids(
         self, verb: str, pkey: str, guids: Iterable[str], membership: Membership, index0: bool, ip_over_ib: bool | None
@@ -191,101 +216,82 @@ class Client:
         body = {"pkey": pkey, "guids": list(guids), "membership": membership, "index0": index0}
         if ip_over_ib is not None:
             body["ip_over_ib"] = ip_over_ib
-        # Adding what was added before changes nothing, so even the POST may be tried again.
-        self._send(verb, PKEYS, json=body, pkey=pkey)
+        # Adding what was added before changes nothing, so even the POST may be sent again.
+        self._send(Call(verb, PKEYS, pkey), json=body)
         return self.get_pkey(pkey)
 
     # What holds for all calls
 
-    def _json(self, verb: str, path: str, *kinds: type, **how: Any) -> Any:
-        return self._decoded(self._send(verb, path, **how), verb, path, *kinds)
+    def _json(self, call: Call, *kinds: type, **request: Any) -> Any:
+        return self._decoded(call, self._send(call, **request), *kinds)
 
     def _records(self, path: str, params: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-        records: list[dict[str, Any]] = self._json("GET", path, list, params=params)
+        call = Call("GET", path)
+        records: list[dict[str, Any]] = self._json(call, list, params=params)
         if not all(isinstance(r, dict) for r in records):
-            raise self._error(errors.ShapeError, "GET", path, "no list of objects in the answer")
+            raise self._error(errors.ShapeError, call, "no list of objects in the answer")
         return records
 
-    def _decoded(self, response: requests.Response, verb: str, path: str, *kinds: type) -> Any:
+    def _decoded(self, call: Call, response: requests.Response, *kinds: type) -> Any:
         try:
             document = response.json()
         except requests.JSONDecodeError:
             document = None
         if not isinstance(document, kinds):
             expected = " or ".join("object" if k is dict else "list" for k in kinds)
-            raise self._error(errors.ShapeError, verb, path, f"no JSON {expected} in the answer")
+            raise self._error(errors.ShapeError, call, f"no JSON {expected} in the answer")
         return document
 
-    def _send(
-        self,
-        verb: str,
-        path: str,
-        *,
-        shown: str | None = None,
-        pkey: str | None = None,
-        absent_is_fine: bool = False,
-        repeatable: bool = True,
-        **request: Any,
-    ) -> requests.Response:
-        """The answer to one call, its status good, or 404 where `absent_is_fine`. `shown`: the path in errors."""
-        for pause in (*self._pauses, None) if repeatable else (None,):
+    def _send(self, call: Call, **request: Any) -> requests.Response:
+        """The answer to `call`, tried again where that may help, with a status that is good for it."""
+        for pause in (*self._pauses, None) if call.repeatable else (None,):
             try:
-                response = self._try(verb, path, request)
+                response = self._try(call, request)
             except requests.ConnectionError as error:
                 if pause is None or _untrusted(error):
-                    raise self._unreachable(error, verb, shown or path, pkey) from None
-            except (requests.RequestException, OSError) as error:
-                raise self._unreachable(error, verb, shown or path, pkey) from None
+                    raise self._unreachable(call, error) from None
+            except OSError as error:  # all other errors of requests are OSErrors, and so is a CA file that is none
+                raise self._unreachable(call, error) from None
             else:
                 if pause is None or response.status_code not in BUSY:
                     break
             time.sleep(pause)
-        if not (absent_is_fine and response.status_code == 404):
-            self._raise_for(response, verb, shown or path, pkey)
+        self._raise_for(call, response)
         return response
 
-    def _try(self, verb: str, path: str, request: Mapping[str, Any]) -> requests.Response:
-        url = f"https://{self.host}{PREFIX}{path}"
-        return self._session.request(verb, url, timeout=self._timeout, allow_redirects=False, **request)
+    def _try(self, call: Call, request: Mapping[str, Any]) -> requests.Response:
+        url = f"https://{self.host}{PREFIX}{call.path}{call.csv}"
+        return self._session.request(call.verb, url, timeout=self._timeout, allow_redirects=False, **request)
 
-    def _unreachable(self, error: Exception, verb: str, path: str, pkey: str | None) -> errors.UnreachableError:
+    def _unreachable(self, call: Call, error: OSError) -> errors.UnreachableError:
         if self._ca_file and not Path(self._ca_file).is_file():
-            return self._error(errors.CertificateError, verb, path, f"there is no file {self._ca_file}", pkey=pkey)
+            return self._error(errors.CertificateError, call, f"there is no file {self._ca_file}")
         if _untrusted(error):
-            return self._error(errors.CertificateError, verb, path, f"not trusted: {_reason(error)}", pkey=pkey)
+            return self._error(errors.CertificateError, call, f"not trusted: {_reason(error)}")
         if isinstance(error, requests.ReadTimeout):
-            problem = f"no answer within {self._timeout[1]:g} s"
-            return self._error(errors.UnreachableError, verb, path, problem, pkey=pkey)
-        return self._error(errors.UnreachableError, verb, path, f"no connection: {_reason(error)}", pkey=pkey)
+            return self._error(errors.UnreachableError, call, f"no answer within {self._timeout[1]:g} s")
+        return self._error(errors.UnreachableError, call, f"no connection: {_reason(error)}")
 
-    def _raise_for(self, response: requests.Response, verb: str, path: str, pkey: str | None) -> None:
+    def _raise_for(self, call: Call, response: requests.Response) -> None:
         status = response.status_code
         login_page = 300 <= status < 400 or (status < 300 and response.content.lstrip()[:1] == b"<")
-        if status < 300 and not login_page:
+        if (status < 300 and not login_page) or (status == 404 and call.absent_is_fine):
             return
-        kind, problem = errors.RejectedError, f"refused with status {status}"
+        kind: type[errors.AnswerError] = errors.RejectedError
+        problem = f"refused with status {status}"
         if login_page or status == 401:
-            seen = "the login page" if login_page else "status 401"
-            kind, problem = errors.AuthenticationError, f"{seen} for user {self.user!r}"
+            kind = errors.AuthenticationError
+            problem = f"the answer to user {self.user!r} is {'the login page' if login_page else 'status 401'}"
         elif status == 403:
             kind = errors.ForbiddenError
         elif status == 404:
             kind, problem = errors.NotFoundError, "not known to UFM (status 404)"
         elif status >= 500:
             kind, problem = errors.UnavailableError, f"out of service with status {status}"
-        raise self._error(kind, verb, path, problem, pkey=pkey, status=status)
+        raise self._error(kind, call, problem, status)
 
-    def _error(
-        self,
-        kind: type[_Error],
-        verb: str,
-        path: str,
-        problem: str,
-        *,
-        pkey: str | None = None,
-        status: int | None = None,
-    ) -> _Error:
-        return kind(problem, host=self.host, call=f"{verb} {PREFIX}{path}", pkey=pkey, status=status)
+    def _error(self, kind: type[_Error], call: Call, problem: str, status: int | None = None) -> _Error:
+        return kind(problem, host=self.host, call=str(call), pkey=call.pkey, status=status)
 
 
 def chunks(path: str, guids: Iterable[str]) -> Iterator[str]:

@@ -132,4 +132,7 @@ class TakeoverError(PartitionError):
 class NotTakenError(PartitionError):
     """UFM accepted a write and did not carry it out in full."""
 
-    remedy = "check these ports in UFM (present in the fabric? index0 in another PKey? P_Key table full?) and run pulumi again"
+    remedy = (
+        "check these ports in UFM (present in the fabric? index0 in another PKey? P_Key table full?), "
+        "then run pulumi again"
+    )

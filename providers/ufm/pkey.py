@@ -13,7 +13,7 @@ What a life looks like:
 - create adopts a partition that is as declared without a write. One that differs is refused, the difference named,
   unless `adopt` says to take it over: nobody loses a member by surprise. What a failed create made goes again.
 - read writes down what is there in the shape of the inputs, so that the preview after a refresh shows what `up` will
-  do. A member whose membership or index0 differs from the others' is written as `GUID (limited)`, next to its host's name.
+  do. A member whose membership or index0 differs from the others' is written as `GUID (limited)`, at its host's name.
 - update is one PUT in authoritative mode, whatever the number of members; UFM applies only the difference.
 - delete removes what we own: the partition if it holds nobody else, else our members. UFM itself deletes a partition
   with its last member.
@@ -119,7 +119,8 @@ class PKeyProvider(UfmProvider):
 
     def check(self, _olds: Props, news: Props) -> CheckResult:
         """The inputs in UFM's spelling, with every failure there is."""
-        inputs, failures = {**DEFAULTS, **news}, []
+        inputs = {**DEFAULTS, **news}
+        failures: list[CheckFailure] = []
         if not isinstance(inputs.get("pkey"), Unknown):
             inputs["pkey"] = _spelled(partition.usable_pkey, inputs.get("pkey"), "pkey", failures)
         if not isinstance(inputs.get("members"), Unknown):
