@@ -255,9 +255,9 @@ class Undercloud(Model):
     root_gib: int = Field(default=100, ge=100)
     """Size of the root partition that C1 asks for, in GiB."""
     images_dir: Folder = "/home/stack/images"
+    """Where overcloud and guest images are built (C5, G1)."""
     elements_path: Folder = "/opt/dib-elements"
     """The image elements that diskimage-builder does not carry: mofed, cuda, gpudirect-bench, … (G1, G2)."""
-    """Where overcloud and guest images are built (C5, G1)."""
     container_namespace: ContainerImage = "quay.io/tripleowallaby"
     """The registry's namespace of TripleO's containers (C3)."""
     mlnx_container_namespace: ContainerImage = "quay.io/tripleowallaby"
