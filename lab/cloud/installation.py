@@ -149,13 +149,14 @@ def _migrations() -> tuple[tuple[tuple[str, ...], ...], ...]:
     keystone = ("keystone-manage", "--config-file", f"{ETC}/keystone/keystone.conf")
     placement = ("placement-manage", "--config-file", f"{ETC}/placement/placement.conf")
     glance = ("glance-manage", "--config-file", f"{ETC}/glance/glance-api.conf")
+    owner = ("--keystone-user", "root", "--keystone-group", "root")
     neutron = ("neutron-db-manage", "--config-file", f"{ETC}/neutron/migration.conf")
     return (
         ((*neutron, "upgrade", "heads"),),
         (
             (*keystone, "db_sync"),
-            (*keystone, "fernet_setup"),
-            (*keystone, "credential_setup"),
+            (*keystone, "fernet_setup", *owner),
+            (*keystone, "credential_setup", *owner),
             (*keystone, "bootstrap"),
             (*placement, "db", "sync"),
             (*glance, "db_sync"),
