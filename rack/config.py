@@ -98,7 +98,7 @@ def _one_line(path: Path) -> Path:
 
 Address = Annotated[IPv4Address, AfterValidator(_unicast)]
 Cidr = Annotated[IPv4Network, AfterValidator(_roomy)]
-File = Annotated[Path, AfterValidator(_one_line), Kind("a path; `~` is the home of who runs pulumi")]
+File = Annotated[Path, AfterValidator(_one_line), Kind("a path, from the project's folder or from `~`")]
 Vlan = Annotated[int, Field(ge=1, le=4094)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -107,7 +107,9 @@ class Range(Model):
     """Addresses from `start` to `end`, both included."""
 
     start: Address
+    """The first one."""
     end: Address
+    """The last one."""
 
     def __contains__(self, address: IPv4Address) -> bool:
         return self.start <= address <= self.end
@@ -128,6 +130,7 @@ class Provisioning(Model):
     """The 1GbE network that TripleO calls ctlplane (D3)."""
 
     cidr: Cidr = IPv4Network("192.168.24.0/24")
+    """TripleO's customary one."""
     gateway: Address
     """Mostly the undercloud itself, which masquerades (C2)."""
     dhcp: Range
@@ -146,6 +149,7 @@ class External(Model):
     """The public Ethernet network of undercloud, controllers and UFM node (D3)."""
 
     cidr: Cidr
+    """The network of floating IPs too, mostly (NET007)."""
     gateway: Address
     """The controllers' default route."""
     pool: Range
@@ -162,6 +166,7 @@ class ControlNetwork(Model):
     """An overcloud network over IPoIB (D3)."""
 
     cidr: Cidr
+    """A /24 in the guide."""
     vlan: Vlan
     """In hex it is the network's control PKey: 12 → 0xc (D4)."""
     pool: Range
@@ -199,6 +204,7 @@ class Ssh(Model):
     overcloud_user: User = "heat-admin"
     """On the overcloud nodes; TripleO makes it."""
     port: Port = 22
+    """Of every host."""
     private_key_file: File
     """Read on the machine that runs pulumi; its public half lies beside it as FILE.pub."""
     known_hosts_file: File
@@ -232,7 +238,9 @@ class Ufm(Model):
     address: Address
     """On the provisioning network, outside of its ranges (D5)."""
     port: Port = 443
+    """Of the REST API."""
     user: User = "admin"
+    """Whose password `ufmPassword` is (U7)."""
     ca_file: File | None = None
     """The authority of UFM's certificate; the system's where left out."""
     token_generation: int = Field(default=1, ge=1)
@@ -250,6 +258,7 @@ class Undercloud(Model):
     address: Address
     """On the provisioning network; the two addresses after it are its public and its admin one (C2)."""
     hostname: Hostname = "rdo-director.localdomain"
+    """Its own name (C2)."""
     interface: Interface = "eno1"
     """Its interface on the provisioning network (C2)."""
     root_gib: int = Field(default=100, ge=100)
@@ -277,6 +286,7 @@ class Ipmi(Model):
     address: Address
     """On the IPMI network."""
     user: User = "admin"
+    """Whose password `ipmiPassword` is."""
 
 
 class Node(Model):
@@ -285,6 +295,7 @@ class Node(Model):
     name: Label
     """As the inventory calls it, like controller-1 (C6)."""
     role: Role
+    """What TripleO makes of it (O1)."""
     address: Address
     """On the provisioning network, outside of its ranges; given to the node for good."""
     guid: Guid
@@ -331,10 +342,13 @@ class Switch(Model):
     """A managed InfiniBand switch (D1)."""
 
     name: Label
+    """Its node description on the fabric."""
     guid: Guid
     """System GUID."""
     model: Name = "MQM8700"
+    """Its part number."""
     ports: int = Field(default=40, ge=2, le=64)
+    """How many it has."""
 
 
 class Fabric(Model):
@@ -349,6 +363,7 @@ class Image(Model):
     """A guest image built by disk-image-create (G1, G2)."""
 
     name: Label
+    """Its name in Glance and of its file."""
     elements: tuple[Name, ...] = Field(min_length=1)
     """disk-image-create's elements, in order."""
     release: Name = "8-stream"
@@ -361,22 +376,28 @@ class Flavor(Model):
     """The flavor of GPU instances (T1)."""
 
     name: Name = "m1.gpu"
+    """Its name in Nova."""
     ram_mib: int = Field(default=8192, ge=512)
     """MiB."""
     disk_gib: int = Field(default=40, ge=1)
     """GiB."""
     vcpus: int = Field(default=8, ge=1)
+    """Each is a dedicated CPU of the host."""
     gpus: int = Field(default=1, ge=1, le=16)
+    """GPUs passed through."""
 
 
 class TenantNetwork(Model):
     """The tenant's network over InfiniBand (T2)."""
 
     name: Name = "ib_tenant_net"
+    """Its name in Neutron."""
     subnet: Name = "ib_subnet"
+    """Its name in Neutron."""
     vlan: Vlan = 101
     """Segmentation ID; in hex the tenant's PKey: 101 → 0x65 (D4)."""
     cidr: Cidr = IPv4Network("11.11.11.0/24")
+    """As the guide's host names show it: host-11-11-11-250."""
     dns: tuple[Address, ...] = ()
     """Name servers that DHCP gives to instances."""
 
@@ -385,6 +406,7 @@ class Instance(Model):
     """A GPU instance pinned to a compute (T5)."""
 
     name: Name
+    """Its name in Nova."""
     port: Name
     """Its port of VNIC type direct (T3)."""
     compute: Label
@@ -407,11 +429,15 @@ class PublicNetwork(Model):
     """The flat external network behind the router (X1)."""
 
     name: Name = "public"
+    """Its name in Neutron."""
     subnet: Name = "public_subnet"
+    """Its name in Neutron."""
     physnet: Literal["datacentre"] = "datacentre"
     """TripleO's name for the controllers' br-ex."""
     cidr: Cidr
+    """Mostly that of `networks.external` (NET007)."""
     gateway: Address
+    """The way to the public network."""
     pool: Range
     """Floating IPs and the router's address."""
 
@@ -420,6 +446,7 @@ class FloatingIp(Model):
     """A floating IP on an instance (X3)."""
 
     instance: Name
+    """Its name."""
     address: Address | None = None
     """A chosen address of the public pool; any free one where left out."""
 
@@ -429,6 +456,7 @@ class ExternalAccess(Model):
 
     network: PublicNetwork
     router: Name = "public_router"
+    """Its name in Neutron (X2)."""
     floating_ips: tuple[FloatingIp, ...] = ()
 
 
@@ -455,7 +483,9 @@ class Cloud(Model):
     name: Label = "overcloud"
     """TripleO's stack; hosts are called after it: overcloud-controller-0."""
     domain: Hostname = "localdomain"
+    """Of the hosts: overcloud-controller-0.localdomain."""
     timezone: Timezone = "UTC"
+    """Of the overcloud nodes."""
 
 
 class Site(Model):

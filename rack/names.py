@@ -85,7 +85,7 @@ Mac = Annotated[
 
 Interface = Annotated[str, Text("an interface name like 'eno1'", r"[a-z][a-z0-9._-]{0,14}")]
 
-IbInterface = Annotated[str, Text("an IPoIB interface name like 'ib2', 10 letters at most", r"[a-z][a-z0-9_-]{0,9}")]
+IbInterface = Annotated[str, Text("an IPoIB interface name of 10 letters at most, like 'ib2'", r"[a-z][a-z0-9_-]{0,9}")]
 """Its PKey children are called `ib2.800c`, and Linux gives a name 15 letters."""
 
 Hostname = Annotated[
