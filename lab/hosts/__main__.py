@@ -1,0 +1,47 @@
+"""The hosts' keeper as a process: `python -m lab.hosts --stack FILE --folder DIR ...`. Started by `HostsPart`."""
+
+import argparse
+import importlib
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from lab.hosts.keeper import Keeper
+from lab.hosts.parts import Parts
+from lab.hosts.rack import Rack
+from rack.config import load_stack_file
+from rack.plan import Plan
+
+
+def load_parts(spec: str) -> Parts:
+    """The result of `MODULE:FUNCTION`."""
+    module, _, function = spec.partition(":")
+    parts: Parts = getattr(importlib.import_module(module), function)()
+    return parts
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="lab.hosts", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--stack", type=Path, required=True, help="the stack's Pulumi.<stack>.yaml")
+    parser.add_argument("--folder", type=Path, required=True, help="everything the hosts keep")
+    parser.add_argument("--key", type=Path, required=True, help="the operator's private key")
+    parser.add_argument("--socket", type=Path, required=True, help="the lab's own handle")
+    parser.add_argument("--parts", default="lab.hosts.parts:real", help="MODULE:FUNCTION that makes the other parts")
+    parser.add_argument("--pace", type=float, default=0.2, help="seconds for a step of a long job")
+    options = parser.parse_args(arguments)
+    plan = Plan(load_stack_file(options.stack))
+    rack = Rack(plan, load_parts(options.parts), options.folder, options.key, options.pace)
+    keeper = Keeper(rack, options.socket)
+    keeper.start()
+    done = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: done.set())
+    signal.signal(signal.SIGINT, lambda *_: done.set())
+    done.wait()
+    # Hosts outlive their keeper: `HostsPart.stop` powers them down, a crash of ours does not.
+    keeper.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

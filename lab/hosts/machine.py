@@ -1,0 +1,253 @@
+"""One host of the rack: its root, its SSH server, its power, and what the keeper remembers of it."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.hosts.call import names
+from lab.hosts.root import Root, System
+from lab.process import LabError, Process, until
+
+SSHD = "/usr/sbin/sshd"
+SFTP = "/usr/lib/openssh/sftp-server"
+
+
+@dataclass(frozen=True)
+class Access:
+    """How hosts are reached over SSH."""
+
+    port: int
+    authorized_keys: Path
+
+
+def keygen(file: Path, comment: str) -> None:
+    """An ed25519 key and FILE.pub beside it, made once."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(file)],
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+
+
+def public_key(file: Path) -> str:
+    """Algorithm and key of FILE.pub, without the comment."""
+    return " ".join(file.with_name(file.name + ".pub").read_text().split()[:2])
+
+
+def descendants(pid: int) -> list[int]:
+    """The process's children and theirs."""
+    found: list[int] = []
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                found += [child, *descendants(child)]
+    except OSError:
+        pass
+    return found
+
+
+class Machine:
+    """A host. `kind` decides which commands it has: ufm, undercloud, controller, compute, guest."""
+
+    def __init__(self, name: str, kind: str, address: str, folder: Path, system: System, access: Access) -> None:
+        self.name, self.kind, self.address, self.folder = name, kind, address, folder
+        self.hostname = name
+        self._system, self._access = system, access
+        self.root = Root(folder)
+        self._lock = threading.RLock()
+        self._power = threading.RLock()
+        self._file = folder / "state.json"
+        self._state: dict[str, Any] = json.loads(self._file.read_text()) if self._file.exists() else {}
+
+    # -- what is remembered
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """For reading; changes go through `change`."""
+        return self._state
+
+    @contextmanager
+    def change(self) -> Iterator[dict[str, Any]]:
+        """A change of the host's state, on the disk before anybody is told."""
+        with self._lock:
+            yield self._state
+            self.folder.mkdir(parents=True, exist_ok=True)
+            fresh = self._file.with_suffix(".new")
+            fresh.write_text(json.dumps(self._state, indent=1))
+            fresh.replace(self._file)
+
+    def forget(self) -> None:
+        """Everything but the hardware: the disk is empty."""
+        self.root.wipe()
+        self.host_key.unlink(missing_ok=True)
+        self.host_key.with_name("host_key.pub").unlink(missing_ok=True)
+
+    # -- its operating system
+
+    @property
+    def host_key(self) -> Path:
+        return self.folder / "host_key"
+
+    @property
+    def installed(self) -> bool:
+        return self.root.exists()
+
+    def install(self, hostname: str) -> None:
+        """Puts an operating system with fresh host keys on the disk."""
+        self.hostname = hostname
+        self.root.make(hostname, self._system, names(self.kind))
+        keygen(self.host_key, hostname)
+
+    def refresh(self) -> None:
+        """The emulated commands of this version of the lab."""
+        self.root.install_commands(names(self.kind))
+
+    # -- running
+
+    @property
+    def init(self) -> Process:
+        info = self.folder / "init.json"
+        name = (self.root.tree / "etc/hostname").read_text().strip() if self.installed else self.name
+        argv = ["sh", "-c", 'exec "$@" 3>"$0"', str(info), *self.root.init_argv(name)]
+        return Process(f"{self.name}-init", argv, self.folder)
+
+    @property
+    def sshd(self) -> Process:
+        return Process(f"{self.name}-sshd", [SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")], self.folder)
+
+    def processes(self) -> list[Process]:
+        """Those that were started and not stopped."""
+        return [p for p in (self.init, self.sshd) if p.pid_file.exists()]
+
+    @property
+    def up(self) -> bool:
+        return self.sshd.pid() is not None
+
+    def boot(self, serve: bool = True) -> None:
+        """Starts the installed system and, unless told otherwise, its SSH server.
+
+        Raises:
+            LabError: it does not come up.
+        """
+        with self._power:
+            if self.init.pid() is None:
+                self.root.boot_id.write_text(f"{uuid.UUID(bytes=secrets.token_bytes(16), version=4)}\n")
+                (self.folder / "init.json").write_text("")
+                self.init.start()
+                self.init.wait(lambda: self._first_pid() is not None, 10)
+                (self.folder / "init_pid").write_text(f"{self._first_pid()}\n")
+            self._write_enter()
+            if serve and self.sshd.pid() is None:
+                self._write_config(listen=True)
+                self.sshd.start()
+                self.sshd.wait(self._answers, 10)
+
+    def _first_pid(self) -> int | None:
+        """The pid, on the machine, of a process in the host's namespaces, once they are complete."""
+        try:
+            pid = int(json.loads((self.folder / "init.json").read_text())["child-pid"])
+            # bwrap has set up the mounts when its child runs `sleep`.
+            child = descendants(pid)[0]
+            return pid if Path(f"/proc/{child}/comm").read_text() == "sleep\n" else None
+        except (OSError, ValueError, KeyError, IndexError):
+            return None
+
+    def shutdown(self) -> None:
+        """Power off: no SSH server, no session, no process left."""
+        with self._power:
+            pid = self.sshd.pid()
+            sessions = descendants(pid) if pid else []
+            self.sshd.stop()
+            for session in sessions:
+                _end(session)
+            (self.folder / "init_pid").unlink(missing_ok=True)
+            self.init.stop()
+
+    def _answers(self) -> bool:
+        import socket
+
+        try:
+            with socket.create_connection((self.address, self._access.port), 1):
+                return True
+        except OSError:
+            return False
+
+    def _write_enter(self) -> None:
+        """The program that sshd runs instead of the command: enters the root."""
+        enter = self.folder / "enter"
+        enter.write_text(
+            "#!/bin/sh\n"
+            f"read -r pid < '{self.folder}/init_pid' || {{ echo '{self.name} is going down' >&2; exit 255; }}\n"
+            'exec nsenter -t "$pid" -m -u -p -- /usr/local/libexec/session "$SSH_ORIGINAL_COMMAND"\n'
+        )
+        enter.chmod(0o755)
+
+    def _write_config(self, listen: bool) -> None:
+        address = [f"ListenAddress {self.address}", f"Port {self._access.port}"] if listen else []
+        lines = [
+            *address,
+            f"HostKey {self.host_key}",
+            f"AuthorizedKeysFile {self._access.authorized_keys}",
+            f"ForceCommand {self.folder / 'enter'}",
+            f"Subsystem sftp {SFTP}",
+            "PidFile none",
+            "UsePAM no",
+            "PasswordAuthentication no",
+            "KbdInteractiveAuthentication no",
+            "PermitRootLogin prohibit-password",
+            "StrictModes no",
+            "AcceptEnv *",
+            "UseDNS no",
+            "PrintMotd no",
+            "PrintLastLog no",
+            "MaxStartups 200",
+            "MaxSessions 100",
+            "LogLevel ERROR",
+            # The post-quantum exchange of the default costs more time than a command.
+            "KexAlgorithms curve25519-sha256",
+        ]
+        (self.folder / "sshd_config").write_text("\n".join(lines) + "\n")
+        # Debian's sshd insists on its empty folder, which the package's unit would make at boot.
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+
+    def serve_one(self, stream: int) -> subprocess.Popen[bytes]:
+        """One SSH connection on a descriptor, without a listening server: guests are reached so."""
+        self._write_config(listen=False)
+        return subprocess.Popen(
+            [SSHD, "-i", "-e", "-f", str(self.folder / "sshd_config")],
+            stdin=stream,
+            stdout=stream,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def enter(self, argv: list[str]) -> list[str]:
+        """The command line, on the machine, that runs `argv` in the host.
+
+        Raises:
+            LabError: the host is down.
+        """
+        pid = self._first_pid() if self.init.pid() else None
+        if pid is None:
+            raise LabError(f"{self.name} is down")
+        return ["nsenter", "-t", str(pid), "-m", "-u", "-p", "--", *argv]
+
+
+def _end(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGTERM)
+        if not until(lambda: not Path(f"/proc/{pid}").exists(), 1):
+            os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,209 @@
+"""The rack: every machine, its power, and what happens to fabric and cloud when power changes."""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from lab.hosts.machine import Access, Machine, keygen, public_key
+from lab.hosts.parts import ComputeHardware, Guest, PartError, Parts
+from lab.hosts.root import CENTOS, UBUNTU
+from rack.config import Role
+from rack.plan import Host, Plan
+
+KINDS = {Role.CONTROLLER: "controller", Role.COMPUTE: "compute"}
+GPUS = 8
+"""A100s in a compute: an HGX board's eight (D7)."""
+
+
+class Rack:
+    """Everything below `folder`; the one owner of the hosts' state.
+
+    Args:
+        pace: seconds that one step of a long job (hours on a rack) takes here.
+    """
+
+    def __init__(self, plan: Plan, parts: Parts, folder: Path, operator_key: Path, pace: float = 0.2) -> None:
+        self.plan, self.parts, self.folder, self.pace = plan, parts, folder, pace
+        self.operator_key = operator_key
+        access = Access(plan.site.ssh.port, operator_key.with_name(operator_key.name + ".pub"))
+        site = plan.site
+        self.ufm = Machine("ufm", "ufm", str(site.ufm.address), folder / "ufm", UBUNTU, access)
+        self.undercloud = Machine(
+            "undercloud", "undercloud", str(site.undercloud.address), folder / "undercloud", CENTOS, access
+        )
+        self.nodes = {
+            h.name: Machine(h.name, KINDS[h.role], str(h.address), folder / h.name, CENTOS, access) for h in plan.hosts
+        }
+        self.serve: Callable[[Machine], None] = lambda machine: None
+        """Opens a machine's socket for its emulated commands; the keeper's."""
+        self._guests: dict[str, Machine] = {}
+        self._guests_lock = threading.Lock()
+
+    def machines(self) -> Iterator[Machine]:
+        """All that have a root to be entered or a power button, guests included."""
+        yield from (self.ufm, self.undercloud, *self.nodes.values())
+        yield from list(self._guests.values())
+
+    @staticmethod
+    def prepare(plan: Plan, folder: Path, operator_key: Path, known_hosts: Path) -> None:
+        """Makes the operator's key and the host keys he knows beforehand."""
+        keygen(operator_key, "operator of the lab")
+        lines = []
+        for name, address in (("ufm", plan.site.ufm.address), ("undercloud", plan.site.undercloud.address)):
+            keygen(folder / name / "host_key", name)
+            port = plan.site.ssh.port
+            where = str(address) if port == 22 else f"[{address}]:{port}"
+            lines.append(f"{where} {public_key(folder / name / 'host_key')}\n")
+        known_hosts.parent.mkdir(parents=True, exist_ok=True)
+        known_hosts.write_text("".join(lines))
+
+    # -- power
+
+    def start(self) -> None:
+        """Power comes back: UFM's node and the undercloud boot, nodes return to what they were."""
+        if not self.ufm.installed:
+            self.ufm.install("ufm")
+        if not self.undercloud.installed:
+            self.undercloud.install("localhost.localdomain")
+        for machine in (self.ufm, self.undercloud):
+            machine.refresh()
+            machine.boot()
+        for node in self.nodes.values():
+            if node.state.get("power") == "on":
+                self.power_on(node)
+
+    def stop(self) -> None:
+        """The machine room goes dark; nobody pressed a button, so the state stays."""
+        for machine in self.machines():
+            machine.shutdown()
+
+    def power_on(self, node: Machine) -> None:
+        """The node's HCA trains its link (I2); where an image is on the disk, it boots."""
+        with node.change() as state:
+            state["power"] = "on"
+        if node.installed:
+            node.refresh()
+            node.boot()
+        self.parts.fabric.link(node.name)
+
+    def power_off(self, node: Machine) -> None:
+        with node.change() as state:
+            state["power"] = "off"
+            state.pop("acs", None)
+        node.shutdown()
+        self.parts.fabric.unlink(node.name)
+
+    def reboot(self, machine: Machine) -> None:
+        """Firmware settings of the next boot become current (H3), ACS settings are lost (B2)."""
+        machine.shutdown()
+        if machine.name in self.nodes:
+            self._cold_start(machine)
+        machine.boot()
+        if machine.kind == "compute" and "hostname" in machine.state:
+            host = self.plan.host(machine.name)
+            try:
+                self.parts.cloud.restart_compute(machine.state["hostname"], self.hardware(host))
+            except PartError as error:  # the host is up whatever its cloud says; nova's state tells
+                print(f"{machine.name}: {error}", flush=True)
+
+    def _cold_start(self, node: Machine) -> None:
+        self.parts.fabric.unlink(node.name)
+        with node.change() as state:
+            state.pop("acs", None)
+            state.setdefault("firmware", {}).update(state.pop("firmware_next", {}))
+        self.parts.fabric.link(node.name)
+
+    # -- hardware
+
+    def firmware(self, node: Machine) -> dict[str, int]:
+        """The HCA's current settings: as delivered, then as set."""
+        delivered = {
+            "LINK_TYPE_P1": 1,
+            "SRIOV_EN": 1,
+            "NUM_OF_VFS": self.plan.site.compute.vfs,
+            "ATS_ENABLED": 0,
+            "ADVANCED_PCI_SETTINGS": 0,
+            "MAX_ACC_OUT_READ": 0,
+        }
+        return {**delivered, **node.state.get("firmware", {})}
+
+    def hardware(self, host: Host) -> ComputeHardware:
+        """What the cloud finds in a compute."""
+        compute = self.plan.site.compute
+        firmware = self.firmware(self.nodes[host.name])
+        return ComputeHardware(
+            node=host.name,
+            gpus=[gpu_address(i) for i in range(GPUS)],
+            gpu_vendor=compute.gpu.vendor_id,
+            gpu_product=compute.gpu.product_id,
+            vfs=firmware["NUM_OF_VFS"] if firmware["SRIOV_EN"] else 0,
+            interface=self.plan.site.fabric.interface,
+            hca=f"0000:{compute.hca}",
+        )
+
+    # -- guests
+
+    def guests(self) -> list[Guest]:
+        """The VMs; the roots of those that are gone go too."""
+        guests = list(self.parts.cloud.guests())
+        alive = {g.id for g in guests if g.status == "ACTIVE"}
+        known = {g.id for g in guests}
+        with self._guests_lock:
+            for gone in set(self._guests) - alive:
+                self._guests.pop(gone).shutdown()
+            folder = self.folder / "guests"
+            for entry in folder.iterdir() if folder.exists() else ():
+                if entry.name not in known and entry.name not in self._guests:
+                    shutil.rmtree(entry, ignore_errors=True)
+        return guests
+
+    def guest(self, guest: Guest) -> Machine:
+        """The VM's machine, installed when it is first entered."""
+        with self._guests_lock:
+            machine = self._guests.get(guest.id)
+            if machine is None:
+                folder = self.folder / "guests" / guest.id
+                keys = folder / "authorized_keys"
+                access = Access(self.plan.site.ssh.port, keys)
+                machine = Machine(guest.id, "guest", next(iter(_fixed(guest)), ""), folder, CENTOS, access)
+                if not machine.installed:
+                    self._first_boot(machine, guest)
+                keys.write_text("".join(f"{key}\n" for key in guest.keys))
+                self._guests[guest.id] = machine
+                self.serve(machine)
+            machine.boot(serve=False)
+            return machine
+
+    def _first_boot(self, machine: Machine, guest: Guest) -> None:
+        """cloud-init: host name after the fixed address, as neutron's DHCP names it in the guide; user stack."""
+        machine.install("host-" + machine.address.replace(".", "-"))
+        user = self.plan.site.tenant.user
+        for file, line in (
+            ("passwd", f"{user}:x:1000:1000::/home/{user}:/bin/bash\n"),
+            ("group", f"{user}:x:1000:\n"),
+            ("shadow", f"{user}:*:19000:0:99999:7:::\n"),
+            ("sudoers", f"{user} ALL=(ALL) NOPASSWD:ALL\n"),
+        ):
+            with (machine.root.tree / "etc" / file).open("a") as stream:
+                stream.write(line)
+        home = machine.root.tree / "home" / user
+        home.mkdir()
+        shutil.chown(home, 1000, 1000)
+        home.chmod(0o700)
+        with machine.change() as state:
+            state["guest"] = {"id": guest.id, "name": guest.name, "image": guest.image, "host": guest.host}
+
+    def machine_of(self, hostname: str) -> Machine | None:
+        """The node that was deployed as `hostname`, short or full."""
+        short = hostname.partition(".")[0]
+        return next((n for n in self.nodes.values() if n.state.get("hostname", "").partition(".")[0] == short), None)
+
+
+def gpu_address(index: int) -> str:
+    """The PCI address of a compute's GPU; the first shares a bridge with the HCA (B3)."""
+    return f"0000:{(0xCC, 0xCD, 0x41, 0x42, 0x81, 0x82, 0x01, 0x02)[index]:02x}:00.0"
+
+
+def _fixed(guest: Guest) -> list[str]:
+    return [a for addresses in guest.addresses.values() for a in addresses]

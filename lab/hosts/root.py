@@ -1,0 +1,217 @@
+"""A host's root: its own /etc, /var, /home ... on the disk, the machine's programs read-only, a folder of emulated
+commands before them.
+
+The root is entered in two steps. `bwrap` starts the host's first process in a mount, PID and host-name namespace of its
+own; it lives as long as the host is powered on, so a job that was left behind by a broken SSH connection goes on, and ends
+at a reboot, as on hardware. Each SSH session joins those namespaces with `nsenter`.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+PROGRAMS = ("bin", "sbin", "lib", "lib32", "lib64", "libexec")
+"""Folders of /usr that the root shares with the machine, read-only."""
+
+SHARED = ("zoneinfo", "terminfo", "perl", "perl5", "ca-certificates", "i18n")
+"""Folders of /usr/share that programs above read. The rest of it is the host's own: packages put files there."""
+
+SHARED_ETC = ("alternatives", "ssl", "ca-certificates", "ld.so.cache", "ld.so.conf", "ld.so.conf.d")
+
+CLIENT = Path(__file__).with_name("client.py")
+"""The program behind every emulated command."""
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
+
+PERMISSIVE = """\
+auth     sufficient pam_rootok.so
+auth     required   pam_deny.so
+account  required   pam_permit.so
+session  required   pam_permit.so
+password required   pam_deny.so
+"""
+
+
+@dataclass(frozen=True)
+class System:
+    """An operating system as a host shows it."""
+
+    os_release: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Path below / → text, beside those every root has."""
+
+
+UBUNTU = System(
+    {
+        "NAME": "Ubuntu",
+        "VERSION": "18.04.6 LTS (Bionic Beaver)",
+        "ID": "ubuntu",
+        "ID_LIKE": "debian",
+        "PRETTY_NAME": "Ubuntu 18.04.6 LTS",
+        "VERSION_ID": "18.04",
+        "VERSION_CODENAME": "bionic",
+    }
+)
+"""The guide's UFM node (U1)."""
+
+CENTOS = System(
+    {
+        "NAME": "CentOS Stream",
+        "VERSION": "8",
+        "ID": "centos",
+        "ID_LIKE": "rhel fedora",
+        "VERSION_ID": "8",
+        "PLATFORM_ID": "platform:el8",
+        "PRETTY_NAME": "CentOS Stream 8",
+    },
+    {"etc/centos-release": "CentOS Stream release 8\n", "etc/redhat-release": "CentOS Stream release 8\n"},
+)
+"""Undercloud (C1), overcloud nodes (C5) and guests (G1)."""
+
+
+@dataclass(frozen=True)
+class Root:
+    """The root of one host below `folder`."""
+
+    folder: Path
+
+    @property
+    def tree(self) -> Path:
+        return self.folder / "root"
+
+    @property
+    def local(self) -> Path:
+        """Bound read-only at /usr/local: the emulated commands and the keeper's socket."""
+        return self.folder / "local"
+
+    @property
+    def boot_id(self) -> Path:
+        """Bound over /proc/sys/kernel/random/boot_id: a new one after every boot, as on hardware."""
+        return self.folder / "boot_id"
+
+    def exists(self) -> bool:
+        return (self.tree / "etc" / "hostname").exists()
+
+    def make(self, hostname: str, system: System, commands: Iterable[str]) -> None:
+        """Installs `system`; what the root held before is gone."""
+        self.wipe()
+        for name in ("home", "opt", "srv", "mnt", "sys", "proc", "dev", "etc/skel", "usr/local", "usr/share"):
+            (self.tree / name).mkdir(parents=True, exist_ok=True)
+        for name in ("root", "tmp", "run", "var/lib", "var/log", "var/tmp", "var/spool/mail", "run/sudo"):
+            (self.tree / name).mkdir(parents=True, exist_ok=True)
+        for name, mode in (("root", 0o700), ("tmp", 0o1777), ("var/tmp", 0o1777), ("run/sudo", 0o711)):
+            (self.tree / name).chmod(mode)
+        (self.tree / "var/run").symlink_to("../run")
+        for name in PROGRAMS:
+            self._share_programs(name)
+        for path, text in {**_etc(hostname, system), **system.files}.items():
+            self.write(path, text)
+        for name, mode in (("shadow", 0o640), ("gshadow", 0o640), ("sudoers", 0o440)):
+            (self.tree / "etc" / name).chmod(mode)
+        self.install_commands(commands)
+
+    def _share_programs(self, name: str) -> None:
+        if Path("/usr", name).exists():
+            (self.tree / "usr" / name).mkdir(parents=True, exist_ok=True)
+            if name in ("bin", "sbin", "lib", "lib32", "lib64"):
+                (self.tree / name).symlink_to(f"usr/{name}")
+
+    def install_commands(self, commands: Iterable[str]) -> None:
+        """Puts the emulated commands first in everybody's PATH."""
+        binaries, libexec = self.local / "bin", self.local / "libexec"
+        shutil.rmtree(binaries, ignore_errors=True)
+        for folder in (binaries, libexec, self.local / "sbin"):
+            folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(CLIENT, libexec / "command")
+        (libexec / "session").write_text(SESSION)
+        for program in ("command", "session"):
+            (libexec / program).chmod(0o755)
+        for command in commands:
+            (binaries / command).symlink_to("../libexec/command")
+
+    def wipe(self) -> None:
+        shutil.rmtree(self.tree, ignore_errors=True)
+
+    def write(self, path: str, text: str) -> None:
+        """Writes /`path` as root does."""
+        file = self.tree / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def resolve(self, path: str, cwd: str = "/") -> Path:
+        """Where `path` of the root lies on the machine. Symbolic links are followed inside of the root only."""
+        todo = list(reversed(PurePosixPath(cwd, path).parts[1:]))
+        at = self.tree
+        for _ in range(1000):
+            if not todo:
+                return at
+            part = todo.pop()
+            if part == "..":
+                at = at.parent if at != self.tree else at
+                continue
+            step = at / part
+            if step.is_symlink():
+                target = PurePosixPath(os.readlink(step))
+                at = self.tree if target.is_absolute() else at
+                todo += reversed([p for p in target.parts if p != "/"])
+            else:
+                at = step
+        raise OSError(f"Too many levels of symbolic links: {path}")
+
+    def init_argv(self, hostname: str) -> Sequence[str]:
+        """The host's first process; file descriptor 3 receives bwrap's JSON with its pid."""
+        binds: list[str] = []
+        for name in PROGRAMS:
+            if Path("/usr", name).exists():
+                binds += ["--ro-bind", f"/usr/{name}", f"/usr/{name}"]
+        for name in SHARED:
+            binds += ["--ro-bind-try", f"/usr/share/{name}", f"/usr/share/{name}"]
+        for name in SHARED_ETC:
+            binds += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+        return (
+            "bwrap", "--bind", str(self.tree), "/", *binds,
+            "--ro-bind", str(self.local), "/usr/local",
+            "--proc", "/proc", "--dev", "/dev",
+            "--ro-bind", str(self.boot_id), "/proc/sys/kernel/random/boot_id",
+            "--unshare-pid", "--unshare-uts", "--hostname", hostname,
+            "--info-fd", "3", "sleep", "infinity",
+        )  # fmt: skip
+
+
+SESSION = f"""\
+#!/bin/sh
+# One SSH session in this host: $1 is the command, empty for a login shell.
+PATH={PATH}
+export PATH
+cd "$HOME" 2>/dev/null || cd /
+[ -n "$1" ] || exec /bin/bash -l
+exec /bin/bash -c "$1"
+"""
+
+
+def _etc(hostname: str, system: System) -> dict[str, str]:
+    short = hostname.partition(".")[0]
+    pam = {f"etc/pam.d/{s}": PERMISSIVE for s in ("su", "su-l", "runuser", "runuser-l", "sudo", "sudo-i", "other")}
+    return {
+        "etc/os-release": "".join(f'{k}="{v}"\n' for k, v in system.os_release.items()),
+        "etc/hostname": f"{hostname}\n",
+        "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {hostname} {short}\n",
+        "etc/passwd": "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n",
+        "etc/group": "root:x:0:\nnogroup:x:65534:\n",
+        "etc/shadow": "root:*:19000:0:99999:7:::\nnobody:*:19000:0:99999:7:::\n",
+        "etc/gshadow": "root:*::\nnogroup:*::\n",
+        "etc/nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n",
+        "etc/profile": f"PATH={PATH}\nexport PATH\n",
+        "etc/login.defs": f"ENV_SUPATH PATH={PATH}\nENV_PATH PATH={PATH}\nUID_MIN 1000\nGID_MIN 1000\n"
+        "UMASK 022\nUSERGROUPS_ENAB yes\nCREATE_HOME no\nHOME_MODE 0700\n",
+        "etc/default/useradd": "SHELL=/bin/bash\nHOME=/home\n",
+        "etc/sudoers": f'Defaults secure_path="{PATH}"\nDefaults !use_pty\n'
+        "root ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n",
+        "etc/skel/.bash_profile": "# .bash_profile\n",
+        "etc/sudoers.d/README": "# Files of this folder are read by sudo.\n",
+        "etc/locale.conf": "LANG=C.UTF-8\n",
+        "root/.bash_profile": "# .bash_profile\n",
+        **pam,
+    }

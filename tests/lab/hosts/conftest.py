@@ -1,0 +1,89 @@
+"""A rack of real SSH servers in a folder and on a port of its own; the other parts of the lab are fakes."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.addresses import PROJECT
+from lab.hosts.keeper import Keeper
+from lab.hosts.parts import Parts
+from lab.hosts.rack import Rack
+from rack.config import Site, load_stack_file
+from rack.plan import Plan
+from tests.lab.hosts.fakes import FakeCloud, FakeFabric, FakeUfm
+
+
+def free_port() -> int:
+    """A port that nobody uses on any loopback address."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
+def dev_site(**ssh: object) -> Site:
+    """The lab's site on another SSH port."""
+    site = load_stack_file(PROJECT / "Pulumi.dev.yaml")
+    return site.model_copy(update={"ssh": site.ssh.model_copy(update=ssh)})
+
+
+class Lab:
+    """A keeper in this process, its rack, and an operator with the real ssh."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.plan = Plan(dev_site(port=free_port()))
+        self.fabric, self.ufm, self.cloud = FakeFabric(), FakeUfm(), FakeCloud()
+        self.key, self.known_hosts = folder / "id_ed25519", folder / "known_hosts"
+        Rack.prepare(self.plan, folder, self.key, self.known_hosts)
+        self.start()
+
+    def start(self) -> None:
+        parts = Parts(self.fabric, self.ufm, self.cloud)
+        self.rack = Rack(self.plan, parts, self.folder, self.key, pace=0)
+        self.keeper = Keeper(self.rack, self.folder / "keeper.sock")
+        self.keeper.start()
+
+    def stop(self) -> None:
+        self.keeper.stop()
+        self.rack.stop()
+
+    def address(self, host: str) -> str:
+        site = self.plan.site
+        fixed = {"ufm": site.ufm.address, "undercloud": site.undercloud.address}
+        return str(fixed[host] if host in fixed else self.plan.host(host).address)
+
+    def options(self, host: str) -> list[str]:
+        check = "yes" if host in ("ufm", "undercloud") else "no"
+        return [
+            "-F", "none", "-i", str(self.key), "-o", f"UserKnownHostsFile={self.known_hosts}", "-o", "LogLevel=ERROR",
+            "-o", f"StrictHostKeyChecking={check}", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5",
+        ]  # fmt: skip
+
+    def run(self, host: str, command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """`command` on the host, over SSH."""
+        port = str(self.plan.site.ssh.port)
+        argv = ["ssh", *self.options(host), "-p", port, f"root@{self.address(host)}", command]
+        return subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=60)
+
+    def ok(self, host: str, command: str, stdin: str = "") -> str:
+        """Its standard output; the command must succeed."""
+        done = self.run(host, command, stdin)
+        assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def refused(self, host: str, command: str, stdin: str = "") -> str:
+        """What it says; the command must fail."""
+        done = self.run(host, command, stdin)
+        assert done.returncode not in (0, 70, 255), f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One rack a module: its tests go on where the one before left it."""
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    yield lab
+    lab.stop()

@@ -1,0 +1,96 @@
+"""Fabric, UFM and cloud as the hosts see them, in memory: what was asked of them can be read back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lab.hosts.parts import ComputeHardware, DeployFiles, Guest, PartError, Parts
+from lab.process import Say
+
+IBSTAT = """\
+CA 'mlx5_0'
+\tCA type: MT4123
+\tNumber of ports: 1
+\tFirmware version: 20.32.1010
+\tPort 1:
+\t\tState: {state}
+\t\tPhysical state: {physical}
+\t\tRate: 200
+\t\tBase lid: 1
+\t\tPort GUID: 0xb8599f0300b00001
+"""
+
+
+@dataclass
+class FakeFabric:
+    linked: set[str] = field(default_factory=lambda: {"ufm"})
+    events: list[str] = field(default_factory=list)
+
+    def link(self, node: str) -> None:
+        self.linked.add(node)
+        self.events.append(f"link {node}")
+
+    def unlink(self, node: str) -> None:
+        self.linked.discard(node)
+        self.events.append(f"unlink {node}")
+
+    def ibstat(self, node: str) -> str:
+        on = node in self.linked
+        return IBSTAT.format(state="Active" if on else "Down", physical="LinkUp" if on else "Polling")
+
+
+@dataclass
+class FakeUfm:
+    calls: list[str] = field(default_factory=list)
+    broken: bool = False
+
+    def call(self, what: str) -> None:
+        if self.broken:
+            raise PartError(f"UFM: {what}: 500 broken")
+        self.calls.append(what)
+
+
+@dataclass
+class FakeCloud:
+    files: DeployFiles | None = None
+    hardware: Mapping[str, ComputeHardware] = field(default_factory=dict)
+    vms: list[Guest] = field(default_factory=list)
+    dhcp: list[str] = field(default_factory=list)
+    routers_: list[str] = field(default_factory=list)
+    neutron_restarts: list[str] = field(default_factory=list)
+    compute_restarts: list[tuple[str, ComputeHardware]] = field(default_factory=list)
+    broken: str = ""
+
+    def deploy(self, files: DeployFiles, hardware: Mapping[str, ComputeHardware], say: Say) -> None:
+        say("keystone: ready")
+        if self.broken:
+            raise PartError(self.broken)
+        self.files, self.hardware = files, hardware
+
+    def overcloudrc(self) -> str:
+        return "export OS_USERNAME=admin\nexport OS_PASSWORD=overcloud-secret\n"
+
+    def ml2_conf(self) -> str:
+        return "[ml2]\ntype_drivers = flat,vlan\n"
+
+    def restart_neutron(self, ml2_conf: str) -> None:
+        self.neutron_restarts.append(ml2_conf)
+
+    def restart_compute(self, host: str, hardware: ComputeHardware) -> None:
+        self.compute_restarts.append((host, hardware))
+
+    def delete(self) -> None:
+        self.files = None
+
+    def guests(self) -> Sequence[Guest]:
+        return self.vms
+
+    def dhcp_networks(self) -> Sequence[str]:
+        return self.dhcp
+
+    def routers(self) -> Sequence[str]:
+        return self.routers_
+
+
+def make() -> Parts:
+    """For a keeper in a process of its own."""
+    return Parts(FakeFabric(), FakeUfm(), FakeCloud())
