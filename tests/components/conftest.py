@@ -1,0 +1,119 @@
+"""The dev stack's rack under Pulumi's mocks: every resource the program registers, with its inputs.
+
+The program runs once; asserts are made on the finished record, where no apply can lose them (pulumi #6666).
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks, test
+
+from components.ssh import Operator
+from rack.config import load_stack_file
+from rack.plan import Plan
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+RC = """\
+export OS_AUTH_URL=http://127.0.0.1:15000/v3
+export OS_USERNAME=admin
+export OS_PASSWORD='s3cr3t-admin'
+export OS_PROJECT_NAME=admin
+"""
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC"
+BANDWIDTH = " 32768      5000             194.32             194.23             0.740946\n"
+SDN_TOKEN = "t0k3n" * 6
+
+
+@dataclass
+class Recorded:
+    """A resource as the engine would have received it."""
+
+    token: str
+    name: str
+    inputs: dict[str, Any]
+
+
+@dataclass
+class Recorder(mocks.Mocks):
+    plan: Plan
+    resources: dict[str, Recorded] = field(default_factory=dict)
+    """By name."""
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.resources[args.name] = Recorded(args.typ, args.name, args.inputs)
+        return f"{args.name}-id", {**args.inputs, **self._outputs(args)}
+
+    def _outputs(self, args: mocks.MockResourceArgs) -> dict[str, Any]:
+        if args.typ.startswith("command:"):
+            return {"stdout": self._stdout(args.name), "stderr": ""}
+        computed: dict[str, dict[str, Any]] = {
+            "pulumi-python:dynamic/ufm:AdminPassword": {"version": "6.19.1-5", "user": "admin"},
+            "pulumi-python:dynamic/ufm:AccessToken": {"token": SDN_TOKEN},
+            "pulumi-python:dynamic/ufm:PKey": {"member_count": len(args.inputs.get("members") or {}), "foreign": []},
+            "openstack:networking/port:Port": {
+                "allFixedIps": ["11.11.11.186"],
+                "macAddress": "fa:16:3e:aa:bb:cc",
+            },
+            "openstack:compute/instance:Instance": {"powerState": "active"},
+        }
+        return computed.get(args.typ, {})
+
+    def _stdout(self, name: str) -> str:
+        if name.endswith("host-keys"):
+            port = self.plan.site.ssh.port
+            return "".join(f"[{h.address}]:{port} {HOST_KEY}\n" for h in self.plan.hosts)
+        return {"overcloud-credentials": RC, "bandwidth-ib-write-bw": BANDWIDTH}.get(name, "")
+
+    def call(self, args: mocks.MockCallArgs) -> Any:
+        raise AssertionError(f"the program calls no function, found {args.token}")
+
+    def of(self, token: str) -> dict[str, Recorded]:
+        """The resources of a type, by name."""
+        return {name: r for name, r in self.resources.items() if r.token == token}
+
+
+class RecordedLoops(asyncio.DefaultEventLoopPolicy):
+    """Pulumi's mocks make an event loop in each worker thread and close none: this remembers them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loops: list[asyncio.AbstractEventLoop] = []
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        self.loops.append(loop := super().new_event_loop())
+        return loop
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loops() -> Iterator[None]:
+    asyncio.set_event_loop_policy(policy := RecordedLoops())
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    yield
+    for loop in policy.loops:
+        loop.close()
+    asyncio.set_event_loop_policy(None)
+
+
+@pytest.fixture(scope="session")
+def plan() -> Plan:
+    return Plan(load_stack_file(PROJECT / "Pulumi.dev.yaml"))
+
+
+def operator(plan: Plan) -> Operator:
+    port = plan.site.ssh.port
+    known = "".join(f"[{a}]:{port} {HOST_KEY}\n" for a in (plan.site.ufm.address, plan.site.undercloud.address))
+    return Operator(plan.site.ssh, pulumi.Output.secret("PRIVATE KEY"), known)
+
+
+def record(plan: Plan, program: Callable[[Operator], Any]) -> Recorder:
+    """Runs `program` under the mocks and waits for every output, those inside apply among them."""
+    recorder = Recorder(plan)
+    mocks.set_mocks(recorder, preview=False)
+    test(lambda: program(operator(plan)))()  # type: ignore[no-untyped-call]  # pulumi's decorator has no types
+    return recorder

@@ -1,0 +1,218 @@
+"""The whole rack's resources: what each host is told, where secrets go, what depends on nothing but the plan."""
+
+import shlex
+from typing import Any
+
+import pulumi
+import pytest
+
+import components as c
+from components.overcloud import parse_rc
+from components.ssh import HostKeyError, Operator, known_host_key, script
+from components.tenant import vf_guid
+from rack import tripleo
+from rack.plan import Plan
+from tests.components.conftest import HOST_KEY, SDN_TOKEN, Recorded, Recorder, record
+
+SECRETS = {"license": "LICENSE-CANARY", "ipmi": "IPMI-CANARY"}
+
+
+def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
+    """`__main__.py`'s chain of components, with the stack's secrets."""
+    ufm = c.UfmHost("ufm", plan, operator, pulumi.Output.secret(SECRETS["license"]))
+    fabric = c.Fabric("fabric", plan, pulumi.ResourceOptions(depends_on=ufm.ready))
+    undercloud = c.Undercloud("undercloud", plan, operator, pulumi.Output.secret(SECRETS["ipmi"]))
+    opts = pulumi.ResourceOptions(depends_on=[fabric])
+    overcloud = c.Overcloud("overcloud", plan, operator, undercloud, ufm.token, opts)
+    computes = c.ComputeHosts("computes", plan, overcloud)
+    images = c.GuestImages("images", plan, undercloud, overcloud)
+    tenant = c.Tenant("tenant", plan, overcloud, images, computes)
+    assert plan.site.external_access and plan.site.bandwidth
+    external = c.ExternalAccess("external", plan.site.external_access, overcloud, tenant)
+    bandwidth = c.Bandwidth("bandwidth", plan.site.bandwidth, plan, overcloud, tenant, external)
+    return {"fabric": fabric, "tenant": tenant, "external": external, "bandwidth": bandwidth}
+
+
+@pytest.fixture(scope="module")
+def rack(plan: Plan) -> Recorder:
+    return record(plan, lambda operator: deploy(plan, operator) and None)
+
+
+def commands(rack: Recorder) -> dict[str, Recorded]:
+    return {**rack.of("command:remote:Command"), **rack.of("command:local:Command")}
+
+
+def secret(value: Any) -> Any:
+    """The value inside Pulumi's wrapper for secrets; fails on one in the clear."""
+    assert isinstance(value, dict) and value.get("4dabf18193072939515e22adb298388d"), f"in the clear: {value!r}"
+    return value["value"]
+
+
+def test_type_tokens_are_fixed(rack: Recorder) -> None:
+    """Renaming one replaces what lies below it in every stack."""
+    assert {r.token for r in rack.resources.values() if r.token.startswith("rack:")} == {
+        "rack:fabric:UfmHost",
+        "rack:fabric:Fabric",
+        "rack:cloud:Undercloud",
+        "rack:cloud:Overcloud",
+        "rack:cloud:ComputeHosts",
+        "rack:cloud:GuestImages",
+        "rack:tenant:Tenant",
+        "rack:tenant:ExternalAccess",
+        "rack:tenant:Bandwidth",
+    }
+
+
+def test_every_connection_pins_a_host_key(rack: Recorder) -> None:
+    for name, command in rack.of("command:remote:Command").items():
+        assert secret(command.inputs["connection"])["hostKey"] == HOST_KEY, name
+
+
+def test_no_secret_in_any_command_line(rack: Recorder) -> None:
+    for name, command in commands(rack).items():
+        for key in ("create", "update", "delete"):
+            text = str(command.inputs.get(key) or "")
+            assert not any(secret in text for secret in (*SECRETS.values(), SDN_TOKEN, "s3cr3t-admin")), (name, key)
+
+
+def test_pkeys_have_every_node_of_the_overcloud(rack: Recorder, plan: Plan) -> None:
+    pkeys = rack.of("pulumi-python:dynamic/ufm:PKey")
+    assert {p.inputs["pkey"] for p in pkeys.values()} == {"0xb", "0xc", "0xd"}
+    for pkey in pkeys.values():
+        assert pkey.inputs["members"] == {f"{h.name}/ib2": h.guid for h in plan.hosts}
+
+
+def test_licence_and_inventory_are_secret_files(rack: Recorder) -> None:
+    license_file, inventory = rack.resources["ufm-license"], rack.resources["undercloud-instackenv"]
+    assert "install -D -o root -g root -m 0600 /dev/stdin" in license_file.inputs["create"]
+    assert "-m 0600" in inventory.inputs["create"] and "-o stack" in inventory.inputs["create"]
+    assert secret(license_file.inputs["stdin"]) == SECRETS["license"]
+    assert SECRETS["ipmi"] in secret(inventory.inputs["stdin"])
+
+
+def test_the_sdn_file_alone_carries_the_token(rack: Recorder, plan: Plan) -> None:
+    carriers = [name for name, r in rack.resources.items() if SDN_TOKEN in str(r.inputs)]
+    assert carriers == ["overcloud-neutron-ml2-mlnx-sdn-vm"]
+    sdn = rack.resources[carriers[0]].inputs
+    assert "-m 0600" in sdn["create"] and secret(sdn["stdin"]) == tripleo.ml2_sdn(plan, SDN_TOKEN)
+
+
+def test_deploy_runs_the_plan_s_command(rack: Recorder, plan: Plan) -> None:
+    create = rack.resources["overcloud-deploy"].inputs["create"]
+    inner = shlex.split(create)[-1]
+    assert shlex.join(plan.deploy_command) in inner
+    assert rack.resources["overcloud-deploy"].inputs["delete"].count("overcloud delete -y") == 1
+
+
+def test_every_document_is_shipped(rack: Recorder, plan: Plan) -> None:
+    shipped = {str(r.inputs.get("stdin")) for r in rack.of("command:remote:Command").values()}
+    for render in (
+        tripleo.network_data, tripleo.vip_data, tripleo.roles_data, tripleo.node_info, tripleo.controller_nics,
+        tripleo.compute_nics, tripleo.containers_prepare, tripleo.ib_env, tripleo.undercloud_conf,
+    ):  # fmt: skip
+        assert render(plan) in shipped, render.__name__
+
+
+def test_sdn_physnet_and_dhcp_on_every_controller(rack: Recorder, plan: Plan) -> None:
+    steps = [r for name, r in rack.resources.items() if name.startswith("overcloud-ml2-")]
+    assert len(steps) == len(plan.controllers) == 3
+    for step in steps:
+        assert "physical_networks = ibnet" in step.inputs["stdin"]
+        assert step.inputs["create"].rstrip().endswith("podman restart neutron_api")
+
+
+def test_firmware_asks_for_the_plan_s_vfs(rack: Recorder, plan: Plan) -> None:
+    firmware = [r for name, r in rack.resources.items() if name.startswith("computes-firmware-")]
+    assert len(firmware) == len(plan.computes)
+    for step in firmware:
+        assert f"NUM_OF_VFS={plan.site.compute.vfs}" in step.inputs["create"]
+        assert "StrictHostKeyChecking=yes" in step.inputs["create"]
+
+
+def test_tenant_layer_is_the_guide_s(rack: Recorder, plan: Plan) -> None:
+    flavor = rack.resources["tenant-flavor"].inputs
+    assert (flavor["ram"], flavor["disk"], flavor["vcpus"]) == (8192, 40, 8)
+    assert flavor["extraSpecs"] == {"hw:cpu_policy": "dedicated", "pci_passthrough:alias": "a100:1"}
+    segment = rack.resources["tenant-network"].inputs["segments"][0]
+    assert segment == {"physicalNetwork": "ibnet", "networkType": "vlan", "segmentationId": 101}
+    for vm, compute in (("vm1_gpu", 0), ("vm2_gpu", 1)):
+        zone = rack.resources[f"tenant-{vm}"].inputs["availabilityZone"]
+        assert zone == f"nova:overcloud-computesriov-ib-{compute}.localdomain"
+    assert rack.resources["tenant-direct1"].inputs["binding"] == {"vnicType": "direct"}
+
+
+def test_gate_waits_for_controllers_and_vfs(rack: Recorder, plan: Plan) -> None:
+    gate = rack.resources["tenant-pkey"].inputs
+    assert gate["pkey"] == "0x65"
+    assert gate["members"]["vm1_gpu/vf"] == "fa163e0000aabbcc"
+    assert {f"{h.name}/ib2" for h in plan.controllers} < set(gate["members"])
+
+
+def test_outputs_say_what_an_operator_asks(plan: Plan) -> None:
+    seen: dict[str, Any] = {}
+
+    def program(operator: Operator) -> Any:
+        made = deploy(plan, operator)
+        return pulumi.Output.all(
+            made["fabric"].summary, made["tenant"].summary, made["external"].floating_ips, made["bandwidth"].verdict
+        ).apply(lambda found: seen.update(zip(("pkeys", "vms", "floating", "bandwidth"), found, strict=True)))
+
+    record(plan, program)
+    assert seen["pkeys"]["InternalApi"] == "0xc: 5 members"
+    assert seen["vms"]["vm1_gpu"] == {"status": "ACTIVE", "address": "11.11.11.186"}
+    assert seen["floating"] == {"vm1_gpu": "10.0.0.151"}
+    assert seen["bandwidth"] == "pass: 194.23 Gb/s average of 32768-byte writes (at least 190)"
+
+
+def test_existing_ufm_needs_no_host(plan: Plan) -> None:
+    existing = Plan(plan.site.model_copy(update={"ufm": plan.site.ufm.model_copy(update={"host": None})}))
+    recorder = record(existing, lambda operator: c.UfmHost("ufm", existing, operator, None) and None)
+    assert recorder.of("command:remote:Command") == {}
+    assert len(recorder.of("pulumi-python:dynamic/ufm:AccessToken")) == 1
+
+
+def test_missing_licence_says_what_to_set(plan: Plan) -> None:
+    with pytest.raises(pulumi.RunError, match="pulumi config set --secret ufmLicense"):
+        record(plan, lambda operator: c.UfmHost("ufm", plan, operator, None) and None)
+
+
+def test_a_wrong_assertion_inside_apply_fails(plan: Plan) -> None:
+    """Else every test above that waits for outputs could pass unseen (pulumi #6666)."""
+
+    def wrong(version: str) -> None:
+        assert version == "no such version"
+
+    with pytest.raises(AssertionError):
+        record(plan, lambda operator: c.UfmHost("ufm", plan, operator, "licence").version.apply(wrong))
+
+
+def test_a_changed_document_runs_the_deployment_again(plan: Plan, rack: Recorder) -> None:
+    def create_of(changed: Plan) -> str:
+        recorder = record(changed, lambda operator: deploy(changed, operator) and None)
+        return str(recorder.resources["overcloud-deploy"].inputs["create"])
+
+    other = plan.site.model_copy(update={"compute": plan.site.compute.model_copy(update={"shared_cpus": "0"})})
+    before = rack.resources["overcloud-deploy"].inputs["create"]
+    assert create_of(Plan(plan.site)) == before != create_of(Plan(other))
+
+
+@pytest.mark.parametrize(("port", "line"), [(22, "192.0.2.1 ssh-ed25519 K"), (2222, "[192.0.2.1]:2222 ssh-ed25519 K")])
+def test_known_host_key(port: int, line: str) -> None:
+    assert known_host_key(f"# comment\nother ssh-rsa X\n{line} note\n", "192.0.2.1", port) == "ssh-ed25519 K"
+
+
+def test_unknown_host_key_says_how_to_get_it() -> None:
+    with pytest.raises(HostKeyError, match=r"ssh-keyscan -t ed25519 -p 2222 192\.0\.2\.1"):
+        known_host_key("", "192.0.2.1", 2222)
+
+
+def test_parse_rc_knows_quotes_and_export() -> None:
+    assert parse_rc("export OS_A='x y'\nOS_B=z\nexport PS1=no\n# OS_C=1\n") == {"OS_A": "x y", "OS_B": "z"}
+
+
+def test_vf_guid_is_networking_mlnx_s() -> None:
+    assert vf_guid("FA:16:3e:aa:bb:cc") == "fa163e0000aabbcc"
+
+
+def test_script_quotes_its_environment() -> None:
+    assert script("echo $A", environment={"A": "it's; rm -rf /"}).splitlines()[1] == "export A='it'\"'\"'s; rm -rf /'"
