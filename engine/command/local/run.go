@@ -24,13 +24,12 @@ func (in BaseInputs) run(ctx context.Context, command string, previous BaseOutpu
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = in.dir()
 	cmd.Env = append(os.Environ(), in.environment(previous)...)
-	stdout, stderr := shell.Streams(ctx, in.Logging)
-	cmd.Stdout, cmd.Stderr = stdout, stderr
 	stdin := ""
 	if in.Stdin != nil {
 		stdin = *in.Stdin
-		cmd.Stdin = strings.NewReader(stdin)
 	}
+	stdout, stderr := shell.Streams(ctx, in.Logging, stdin)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), stdout, stderr
 	// A process group, so that what the command started ends with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }

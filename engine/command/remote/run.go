@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	p "github.com/pulumi/pulumi-go-provider"
@@ -36,17 +37,13 @@ func (in CommandInputs) runOver(
 	if err != nil {
 		return out, fmt.Errorf("%s opens no session: %w", host, err)
 	}
-	defer session.Close()
 	if err := in.setEnvironment(ctx, session, previous); err != nil {
+		session.Close()
 		return out, err
 	}
-	stdout, stderr := shell.Streams(ctx, in.Logging)
-	session.Stdout, session.Stderr = stdout, stderr
-	stdin := ""
-	if in.Stdin != nil {
-		stdin = *in.Stdin
-		session.Stdin = strings.NewReader(stdin)
-	}
+	stdin := or(in.Stdin, "")
+	stdout, stderr := shell.Streams(ctx, in.Logging, stdin)
+	session.Stdin, session.Stdout, session.Stderr = strings.NewReader(stdin), stdout, stderr
 	err = wait(ctx, session, command)
 	out = BaseOutputs{Stdout: stdout.Text(), Stderr: stderr.Text()}
 	if err != nil {
@@ -56,26 +53,39 @@ func (in CommandInputs) runOver(
 }
 
 // wait runs the command to its end, or to the end of ctx: then it is told to terminate, and not waited for, as the
-// host may be what does not answer.
+// host may be what does not answer. sshd passes the signal on, except to commands of root (session.c,
+// session_signal_req): those go on until they write to the closed session.
 func wait(ctx context.Context, session *ssh.Session, command string) error {
 	ended := make(chan error, 1)
-	go func() { ended <- session.Run(command) }()
+	go func() { ended <- toEnd(session, command) }()
 	select {
 	case err := <-ended:
+		session.Close()
 		return err
 	case <-ctx.Done():
 		go func() {
-			session.Signal(ssh.SIGTERM) // sshd has it since 8.1; closing alone leaves a silent command running
+			session.Signal(ssh.SIGTERM)
 			session.Close()
 		}()
 		return ctx.Err()
 	}
 }
 
+func toEnd(session *ssh.Session, command string) error {
+	if err := session.Start(command); err != nil {
+		return err
+	}
+	err := session.Wait()
+	if err == io.EOF { // status 0 without having read all of stdin; a lost connection is an ExitMissingError
+		return nil
+	}
+	return err
+}
+
 // setEnvironment hands over the variables. sshd refuses what its AcceptEnv does not list: an error for those that the
 // program asked for, none for the previous output, which is handed over unasked.
 func (in CommandInputs) setEnvironment(ctx context.Context, session *ssh.Session, previous BaseOutputs) error {
-	if in.AddPreviousOutputInEnv == nil || *in.AddPreviousOutputInEnv {
+	if or(in.AddPreviousOutputInEnv, true) {
 		for name, value := range map[string]string{
 			shell.PreviousStdout: previous.Stdout, shell.PreviousStderr: previous.Stderr,
 		} {

@@ -2,6 +2,7 @@ package shell
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -9,10 +10,9 @@ import (
 const tailLines = 10
 
 // Failure describes a command that did not succeed: why, the command's first line, the last lines of its stderr (of
-// its stdout where it said nothing there).
+// its stdout where it said nothing there), stdin blanked out.
 //
-// The text ends up in logs and pull requests. Upstream shows the whole command and all output there; this never shows
-// stdin, which is the way of secrets: lines of stdin that the command echoed are blanked.
+// The text ends up in logs and pull requests. Upstream shows the whole command and all its output there.
 func Failure(why error, command, stdin, stdout, stderr string) error {
 	from, text := "stderr", strings.TrimSpace(stderr)
 	if text == "" {
@@ -21,7 +21,7 @@ func Failure(why error, command, stdin, stdout, stderr string) error {
 	if text == "" {
 		return fmt.Errorf("%q: %w (it printed nothing)", firstLine(command), why)
 	}
-	return fmt.Errorf("%q: %w; last lines of its %s:\n%s", firstLine(command), why, from, blank(tail(text), stdin))
+	return fmt.Errorf("%q: %w; last lines of its %s:\n%s", firstLine(command), why, from, blank(tail(text), secretLines(stdin)))
 }
 
 func firstLine(command string) string {
@@ -40,13 +40,22 @@ func tail(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// blank replaces the lines of stdin in text. Shorter ones ("}", "yes") are no secrets and would only garble it.
-func blank(text, stdin string) string {
+// blank replaces the lines of stdin, which is the way of secrets, in what a command echoes of it; the longest first,
+// as they may contain the shorter ones. Those below four bytes ("}", "yes") are no secrets and would only garble it.
+func blank(text string, lines []string) string {
+	for _, line := range lines {
+		text = strings.ReplaceAll(text, line, "[stdin]")
+	}
+	return text
+}
+
+func secretLines(stdin string) (lines []string) {
 	const shortest = 4
 	for _, line := range strings.Split(stdin, "\n") {
 		if line = strings.TrimSpace(line); len(line) >= shortest {
-			text = strings.ReplaceAll(text, line, "[stdin]")
+			lines = append(lines, line)
 		}
 	}
-	return text
+	slices.SortFunc(lines, func(a, b string) int { return len(b) - len(a) })
+	return slices.Compact(lines)
 }

@@ -28,14 +28,15 @@ type Stream struct {
 }
 
 // Streams returns the recorders of stdout and stderr. logging says which of them the engine's log shows while the
-// command runs: "stdout", "stderr", "none"; nil or "stdoutAndStderr" means both.
-func Streams[T ~string](ctx context.Context, logging *T) (stdout, stderr *Stream) {
+// command runs: "stdout", "stderr", "none"; nil or "stdoutAndStderr" means both. Lines of stdin are blanked there.
+func Streams[T ~string](ctx context.Context, logging *T, stdin string) (stdout, stderr *Stream) {
 	stdout, stderr = &Stream{}, &Stream{}
 	show := "stdoutAndStderr"
 	if logging != nil {
 		show = string(*logging)
 	}
-	log := p.GetLogger(ctx).InfoStatus
+	secrets, sink := secretLines(stdin), p.GetLogger(ctx)
+	log := func(line string) { sink.InfoStatus(blank(line, secrets)) }
 	if show == "stdout" || show == "stdoutAndStderr" {
 		stdout.log = log
 	}
