@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
@@ -116,8 +115,8 @@ class Client:
                 pkeys = [partition.pkey(str(e["pkey"] if isinstance(e, dict) else e)) for e in answer]
                 return {p: found for p in pkeys if (found := self.get_pkey(p))}
             return partition.parse_all(answer)
-        except (ValueError, KeyError) as error:
-            raise self._error(errors.ShapeError, call, f"not UFM's list of PKeys: {error}") from None
+        except (ValueError, KeyError):
+            raise self._error(errors.ShapeError, call, "the answer is no list of PKeys") from None
 
     def get_pkey(self, pkey: str) -> Partition | None:
         """The partition with its members; None where UFM does not have it (404, or 200 with `{}`)."""
@@ -127,8 +126,8 @@ class Client:
             return None
         try:
             return partition.parse(pkey, self._decoded(call, response, dict))
-        except ValueError as error:
-            raise self._error(errors.ShapeError, call, f"not UFM's PKey: {error}") from None
+        except ValueError:
+            raise self._error(errors.ShapeError, call, "the answer is not this partition") from None
 
     def set_guids(
         self,
@@ -248,9 +247,9 @@ class Client:
             try:
                 response = self._try(call, request)
             except requests.ConnectionError as error:
-                if pause is None or _untrusted(error):
+                if pause is None or self._distrust(error):
                     raise self._unreachable(call, error) from None
-            except OSError as error:  # all other errors of requests are OSErrors, and so is a CA file that is none
+            except OSError as error:  # as are all of requests' errors, and a CA file that is not there
                 raise self._unreachable(call, error) from None
             else:
                 if pause is None or response.status_code not in BUSY:
@@ -264,13 +263,21 @@ class Client:
         return self._session.request(call.verb, url, timeout=self._timeout, allow_redirects=False, **request)
 
     def _unreachable(self, call: Call, error: OSError) -> errors.UnreachableError:
-        if self._ca_file and not Path(self._ca_file).is_file():
-            return self._error(errors.CertificateError, call, f"there is no file {self._ca_file}")
-        if _untrusted(error):
-            return self._error(errors.CertificateError, call, f"not trusted: {_reason(error)}")
+        if distrust := self._distrust(error):
+            return self._error(errors.CertificateError, call, distrust)
         if isinstance(error, requests.ReadTimeout):
             return self._error(errors.UnreachableError, call, f"no answer within {self._timeout[1]:g} s")
         return self._error(errors.UnreachableError, call, f"no connection: {_reason(error)}")
+
+    def _distrust(self, error: OSError) -> str:
+        """Why `error` is a matter of trust; empty where it is none."""
+        try:
+            ssl.create_default_context(cafile=self._ca_file)
+        except OSError as unusable:
+            return f"{self._ca_file} holds no certificate: {unusable.strerror}"
+        # Other failures of TLS are connections that break, as happens while UFM restarts.
+        untrusted = isinstance(error, requests.exceptions.SSLError) and "certificate verify failed" in str(error)
+        return f"the certificate is not trusted: {_reason(error)}" if untrusted else ""
 
     def _raise_for(self, call: Call, response: requests.Response) -> None:
         status = response.status_code
@@ -307,11 +314,6 @@ def _system_store() -> str | bool:
     # requests would trust certifi's list, where an organisation's own authority never stands.
     store = ssl.get_default_verify_paths()
     return store.cafile or store.capath or True
-
-
-def _untrusted(error: Exception) -> bool:
-    # Other TLS failures are breaks of the connection, as happen while UFM restarts.
-    return isinstance(error, requests.exceptions.SSLError) and "certificate verify failed" in str(error)
 
 
 def _reason(error: Exception) -> str:

@@ -97,7 +97,7 @@ class ForbiddenError(AnswerError):
 class NotFoundError(AnswerError):
     """UFM has no such object or call."""
 
-    remedy = "check that UFM is at least release 6.9"
+    remedy = "check that the ports are in the fabric (ibstat on the hosts) and that UFM is release 6.9 or later"
 
 
 class RejectedError(AnswerError):

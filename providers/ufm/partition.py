@@ -108,6 +108,8 @@ def parse_all(document: Mapping[str, object]) -> dict[str, Partition]:
 
 
 def _flat(number: str, document: Mapping[str, object]) -> Partition:
+    if not document.keys() & {"guids", "partition", "ip_over_ib"}:
+        raise ValueError("none of a partition's fields")
     members = document.get("guids") or []
     if not isinstance(members, Sequence) or isinstance(members, str):
         raise ValueError("guids is no list")

@@ -1,0 +1,86 @@
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from werkzeug.serving import make_server
+
+from lab.fabric.client import FabricClient
+from lab.ufm.core import Ufm
+from lab.ufm.rest import Requests, create_app
+from providers.ufm import Client, provider
+from tests.providers.server import PASSWORD, Handler, Server, authority, server_context, serving
+
+Start = Callable[[Handler], tuple[Client, Server]]
+
+
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Path]:
+    return authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def start(ca: tuple[trustme.CA, Path]) -> Iterator[Start]:
+    """Starts a server with the given handler; returns it and a client of it that does not wait between tries."""
+    with ExitStack() as stack:
+
+        def started(handler: Handler) -> tuple[Client, Server]:
+            server = stack.enter_context(serving(*ca, handler))
+            port, ca_file = server.port, str(server.ca_file)
+            client = Client("127.0.0.1", "admin", PASSWORD, port=port, ca_file=ca_file, timeout=(2, 1), pauses=(0, 0))
+            stack.callback(client.close)
+            return client, server
+
+        yield started
+
+
+@dataclass
+class LabUfm:
+    """The lab's UFM, served by this process; its OpenSM is not wanted here."""
+
+    port: int
+    ca_file: Path
+    core: Ufm
+    asked: deque[dict[str, Any]]
+    client: Client
+    """The second writer: Neutron, or a person at the web interface."""
+
+    @property
+    def calls(self) -> list[str]:
+        """What was asked since the last look, as "PUT /resources/pkeys"."""
+        calls = [f"{e['method']} {e['path'].partition('?')[0].removeprefix('/ufmRest')}" for e in self.asked]
+        self.asked.clear()
+        return calls
+
+
+@pytest.fixture
+def ufm(tmp_path: Path, ca: tuple[trustme.CA, Path]) -> Iterator[LabUfm]:
+    """A UFM with the password PASSWORD and no partition."""
+    core = Ufm(tmp_path / "ufm.json", {})
+    core.set_password("admin", PASSWORD)
+    asked: deque[dict[str, Any]] = deque()
+    app = create_app(core, FabricClient(tmp_path / "no.sock"), {}, Requests(asked))
+    listener = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=server_context(ca[0]))
+    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    client = Client("127.0.0.1", "admin", PASSWORD, port=listener.server_port, ca_file=str(ca[1]))
+    yield LabUfm(listener.server_port, ca[1], core, asked, client)
+    client.close()
+    listener.shutdown()
+    thread.join()
+    listener.server_close()
+
+
+@pytest.fixture(autouse=True)
+def own_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test meets the connections of another."""
+    clients: dict[provider.Settings, Client] = {}
+    monkeypatch.setattr(provider, "_clients", clients)
+    yield
+    for client in clients.values():
+        client.close()

@@ -1,0 +1,104 @@
+"""Spellings and shapes: whatever UFM and people write, one form comes out."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.ufm.partition import Member, Partition, guid, parse, parse_all, pkey, usable_pkey
+
+NUMBERS = st.integers(1, 0x7FFE)
+GUID_NUMBERS = st.integers(1, 2**64 - 1)
+
+
+@given(NUMBERS, st.booleans(), st.booleans(), st.booleans())
+def test_every_spelling_of_a_pkey_becomes_ufms(number: int, full: bool, padded: bool, upper: bool) -> None:
+    digits = format(number | (0x8000 if full else 0), "04x" if padded else "x")
+    assert usable_pkey("0x" + (digits.upper() if upper else digits)) == hex(number)
+
+
+@given(NUMBERS)
+def test_a_spelled_pkey_stays(number: int) -> None:
+    assert pkey(pkey(hex(number))) == hex(number)
+
+
+@pytest.mark.parametrize("value", ["0x0", "0x7fff", "0x8000", "0xffff", "0x07FFF"])
+def test_reserved_pkeys_are_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="found '0x"):
+        usable_pkey(value)
+
+
+@pytest.mark.parametrize("value", ["", "65", "0x", "0x10065", "vlan101", "0x65 ", "-0x1"])
+def test_what_is_no_pkey_is_refused_with_an_example(value: str) -> None:
+    with pytest.raises(ValueError, match="'0x65'"):
+        pkey(value)
+
+
+@given(GUID_NUMBERS, st.sampled_from(["", "0x"]), st.sampled_from(["", ":", "-", "."]), st.booleans())
+def test_every_spelling_of_a_guid_becomes_ufms(number: int, prefix: str, between: str, upper: bool) -> None:
+    digits = format(number, "016x")
+    written = between.join(digits[i : i + 4] for i in range(0, 16, 4))
+    assert guid(prefix + (written.upper() if upper else written)) == digits
+
+
+@pytest.mark.parametrize("value", ["", "0" * 16, "b8599f0300b0001", "b8599f0300b000111", "b8599f0300b0001g", "0xb859"])
+def test_what_is_no_guid_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="16 hex digits"):
+        guid(value)
+
+
+def listing(members: Mapping[str, Member]) -> list[dict[str, object]]:
+    return [{"guid": g.upper(), "membership": m.membership, "index0": m.index0} for g, m in members.items()]
+
+
+MEMBERS = st.dictionaries(
+    GUID_NUMBERS.map(lambda n: format(n, "016x")),
+    st.builds(Member, st.sampled_from(["full", "limited"]), st.booleans()),
+    max_size=5,
+)
+
+
+@given(NUMBERS, MEMBERS, st.booleans())
+def test_flat_wrapped_and_padded_answers_are_the_same_partition(
+    number: int, members: dict[str, Member], ip_over_ib: bool
+) -> None:
+    wanted = hex(number)
+    flat = {"guids": listing(members), "ip_over_ib": ip_over_ib, "partition": f"api_pkey_{wanted}"}
+    expected = Partition(wanted, members, ip_over_ib, f"api_pkey_{wanted}")
+    padded = f"0x{number:04X}"
+    assert parse(wanted, flat) == parse(wanted, {wanted: flat}) == parse(wanted, {padded: flat}) == expected
+    assert parse_all({padded: flat}) == {wanted: expected}
+
+
+def test_an_empty_answer_is_no_partition() -> None:
+    assert parse("0x65", {}) is None
+    assert parse("0x65", {"0x65": {}}) is None
+    assert parse_all({}) == {}
+
+
+def test_a_partition_may_come_without_members_and_membership() -> None:
+    assert parse("0x65", {"partition": "p"}) == Partition("0x65", {}, None, "p")
+    bare = parse("0x65", {"guids": [{"guid": "0xB8599F0300B00011"}]})
+    assert bare == Partition("0x65", {"b8599f0300b00011": Member("full", False)})
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"0x66": {"partition": "p"}},
+        {"error": "busy"},
+        {"guids": "b8599f0300b00011"},
+        {"guids": [{"guid": "x"}]},
+        {"guids": ["x"]},
+    ],
+)
+def test_something_else_is_an_error(document: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        parse("0x65", document)
+
+
+@pytest.mark.parametrize("document", [{"error": "no"}, {"0x65": "p"}])
+def test_something_else_is_no_list_of_partitions(document: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        parse_all(document)
