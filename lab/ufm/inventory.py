@@ -1,0 +1,181 @@
+"""Systems, ports, links and virtual ports in UFM's words, from what the fabric's controller says is on the wire.
+
+A host that is off is in none of them, as on a fabric whose node has lost its power (guide step I2). What only real
+hardware knows (temperature, serial numbers, firmware) is "N/A" or left out.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+Node = Mapping[str, Any]
+"""As `lab.fabric.client.FabricClient.nodes` gives it."""
+Record = dict[str, Any]
+
+
+def bare(guid: str) -> str:
+    """UFM's spelling: without 0x."""
+    return guid.removeprefix("0x")
+
+
+class Inventory:
+    """One look at the fabric."""
+
+    def __init__(
+        self, nodes: Iterable[Node], trunks: Iterable[Mapping[str, Any]], addresses: Mapping[str, str]
+    ) -> None:
+        """`addresses`: node name → IP address, where known."""
+        linked = [node for node in nodes if node["linked"]]
+        self._switches = {node["name"]: node for node in linked if node["kind"] == "switch"}
+        self._hosts = {node["name"]: node for node in linked if node["kind"] == "host"}
+        self._vfs = [node for node in linked if node["kind"] == "vf"]
+        self._addresses = addresses
+        ends = [((n["switch"], n["switch_port"]), (n["name"], 1)) for n in self._hosts.values()]
+        ends += [((t["switch"], t["port"]), (t["peer"], t["peer_port"])) for t in trunks]
+        self._pairs = ends
+        self._peer = dict(ends) | {peer: end for end, peer in ends}
+
+    def guids(self) -> dict[str, str]:
+        """Port GUID → node name, of hosts and VFs."""
+        return {bare(node["port_guid"]): node["name"] for node in [*self._hosts.values(), *self._vfs]}
+
+    def systems(self) -> list[Record]:
+        return [self._system(node) for node in [*self._switches.values(), *self._hosts.values()]]
+
+    def ports(self) -> list[Record]:
+        switches = [(node, number) for node in self._switches.values() for number in range(1, node["ports"] + 1)]
+        return [self._port(node, number) for node, number in switches + [(host, 1) for host in self._hosts.values()]]
+
+    def links(self) -> list[Record]:
+        return [self._link(end, peer) for end, peer in self._pairs]
+
+    def vports(self) -> list[Record]:
+        return [self._vport(vf, self._hosts[vf["vf_of"]]) for vf in self._vfs if vf["vf_of"] in self._hosts]
+
+    def _node(self, name: str) -> Node:
+        return self._switches.get(name) or self._hosts[name]
+
+    def _name(self, node: Node, number: int) -> str:
+        """A port's name: the port GUID of an HCA or the GUID of a switch, and the number."""
+        return f"{bare(node['port_guid'])}_{number}"
+
+    def _display(self, node: Node, number: int) -> str:
+        return str(number) if node["kind"] == "switch" else f"HCA-1/{number}"
+
+    def _system(self, node: Node) -> Record:
+        switch = node["kind"] == "switch"
+        guid = bare(node["node_guid"])
+        return {
+            "system_guid": guid,
+            "guid": guid,
+            "name": guid,
+            "system_name": node["name"],
+            "type": "switch" if switch else "host",
+            "role": "tor" if switch else "endpoint",
+            "ip": self._addresses.get(node["name"], "0.0.0.0"),  # noqa: S104
+            "model": "MQM8700" if switch else "Computer",
+            "description": "MQM8700" if switch else "Computer",
+            "vendor": "Mellanox",
+            "technology": "HDR",
+            "state": "active",
+            "severity": "Info",
+            "total_alarms": 0,
+            "temperature": "N/A",
+            "fw_version": "N/A",
+            "sw_version": "N/A",
+            "psid": "N/A",
+            "sm_mode": "noSM",
+            "server_operation_mode": "Switch" if switch else "Stand_Alone",
+            "has_ufm_agent": False,
+            "is_managed": True,
+            "is_manual_ip": False,
+            "mirroring_template": False,
+            "script": "N/A",
+            "url": "",
+            "capabilities": [],
+            "groups": [],
+            "modules": [],
+            "ports": [self._name(node, number) for number in range(1, node["ports"] + 1)],
+        }
+
+    def _port(self, node: Node, number: int) -> Record:
+        switch = node["kind"] == "switch"
+        peer = self._peer.get((node["name"], number))
+        up = peer is not None
+        return {
+            "name": self._name(node, number),
+            "guid": bare(node["port_guid"]),
+            "number": number,
+            "external_number": number,
+            "label": self._display(node, number),
+            "dname": self._display(node, number),
+            "description": "Switch IB Port" if switch else "Computer IB Port",
+            "node_description": node["name"],
+            "system_name": node["name"],
+            "systemID": bare(node["node_guid"]),
+            "lid": node["lid"],
+            "physical_state": "Link Up" if up else "Polling",
+            "logical_state": "Active" if up else "Down",
+            "mtu": 4096,
+            "active_speed": "HDR" if up else None,
+            "enabled_speed": ["SDR", "DDR", "QDR", "FDR", "EDR", "HDR"],
+            "supported_speed": ["SDR", "DDR", "QDR", "FDR", "EDR", "HDR"],
+            "active_width": "4x" if up else None,
+            "enabled_width": ["1x", "4x"],
+            "supported_width": ["1x", "4x"],
+            "severity": "Info",
+            "high_ber_severity": "N/A",
+            "tier": 1 if switch else 0,
+            "mirror": "disable",
+            "path": f"default / {'Switch' if switch else 'Computer'}: {node['name']} / {self._display(node, number)}",
+            "capabilities": [],
+            **self._peer_fields(peer),
+        }
+
+    def _peer_fields(self, peer: tuple[str, int] | None) -> Record:
+        if peer is None:
+            return dict.fromkeys(("peer", "peer_port_dname", "peer_node_name", "peer_node_description"))
+        node, number = self._node(peer[0]), peer[1]
+        return {
+            "peer": self._name(node, number),
+            "peer_port_dname": self._display(node, number),
+            "peer_node_name": node["name"],
+            "peer_node_description": node["name"],
+        }
+
+    def _link(self, end: tuple[str, int], peer: tuple[str, int]) -> Record:
+        (source, number), (destination, other) = (self._node(end[0]), end[1]), (self._node(peer[0]), peer[1])
+        return {
+            "source_guid": bare(source["node_guid"]),
+            "source_port": str(number),
+            "source_port_dname": self._display(source, number),
+            "source_port_name": self._name(source, number),
+            "source_port_node_description": source["name"],
+            "destination_guid": bare(destination["node_guid"]),
+            "destination_port": str(other),
+            "destination_port_dname": self._display(destination, other),
+            "destination_port_name": self._name(destination, other),
+            "destination_port_node_description": destination["name"],
+            "width": "4x",
+            "severity": "Info",
+            "capabilities": [],
+            "name": f"{self._name(source, number)}:{self._name(destination, other)}",
+        }
+
+    def _vport(self, vf: Node, host: Node) -> Record:
+        return {
+            "virtual_port_guid": bare(vf["port_guid"]),
+            "virtual_port_state": "Active",
+            "virtual_port_lid": vf["lid"],
+            "system_guid": bare(host["node_guid"]),
+            "system_name": host["name"],
+            "system_ip": self._addresses.get(host["name"], "0.0.0.0"),  # noqa: S104
+            "node_description": host["name"],
+            "port_guid": bare(host["port_guid"]),
+            "port_name": self._name(host, 1),
+            "physical_port_number": 1,
+        }
+
+
+def selected(records: Iterable[Record], filters: Mapping[str, Callable[[Record], object]]) -> list[Record]:
+    """The records that every filter says yes to."""
+    return [record for record in records if all(says(record) for says in filters.values())]
