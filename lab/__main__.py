@@ -16,8 +16,7 @@ from pathlib import Path
 from lab import addresses
 from lab.assembly import parts
 from lab.process import LabError, Part, Say
-from rack.config import ConfigError, load_stack_file
-from rack.plan import Plan
+from rack.config import ConfigError
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 """Debian asks this program before it starts a service; 101 forbids it."""
@@ -29,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--stack", default="dev", help="Pulumi.STACK.yaml describes the rack (default: dev)")
     options = parser.parse_args(arguments)
     try:
-        lab = parts(Plan(load_stack_file(addresses.PROJECT / f"Pulumi.{options.stack}.yaml")))
+        lab = parts(addresses.PROJECT / f"Pulumi.{options.stack}.yaml")
         return {"start": start, "status": status, "stop": stop}[options.command](lab)
     except (LabError, ConfigError) as error:
         print(f"lab: {error}", file=sys.stderr)

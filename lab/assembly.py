@@ -1,22 +1,31 @@
 """The lab's parts for a plan, and the wiring of its fabric."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from lab.cloud import Cloud
-from lab.fabric import Fabric, FabricPart, Hca, Switch
+from lab.fabric.part import FabricPart
+from lab.fabric.topology import Fabric, Hca, Switch
 from lab.hosts import HostsPart
 from lab.process import Part
-from lab.ufm import HostFacts, UfmPart
+from lab.ufm.part import UfmPart
+from lab.ufm.server import HostFacts
+from rack.config import load_stack_file
 from rack.plan import Plan
 
 
-def parts(plan: Plan) -> Sequence[Part]:
-    """All four, each before those that need it."""
+def parts(stack: Path) -> Sequence[Part]:
+    """All four for the rack in a stack's file, each before those that need it.
+
+    Raises:
+        ConfigError: the file describes no rack.
+    """
+    plan = Plan(load_stack_file(stack))
     ufm = plan.site.ufm
     fabric = FabricPart(wiring(plan))
     cloud = Cloud([h.hostname for h in plan.controllers], [h.hostname for h in plan.computes])
-    facts = {h.name: HostFacts(h.hostname, h.guid) for h in plan.hosts}
-    return fabric, UfmPart(str(ufm.address), ufm.port, facts), cloud, HostsPart(plan)
+    facts = {h.name: HostFacts(h.hostname, h.guid, str(h.address)) for h in plan.hosts}
+    return fabric, UfmPart(str(ufm.address), ufm.port, facts), cloud, HostsPart(plan, stack)
 
 
 def wiring(plan: Plan) -> Fabric:

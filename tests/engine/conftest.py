@@ -1,0 +1,88 @@
+"""The dev stack on the real engine and the embedded lab.
+
+The tests own both: they begin and end with an empty rack, whatever `make up` has left, and stop the lab if it was they
+who started it.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.build import environment
+from lab.__main__ import start, stop
+from lab.assembly import parts
+from lab.process import Part
+
+PROJECT = Path(__file__).resolve().parents[2]
+STACK = PROJECT / "Pulumi.dev.yaml"
+
+
+class Pulumi:
+    """The command line, as a user types it."""
+
+    def __init__(self) -> None:
+        self._env = {
+            **os.environ,
+            **environment(),
+            "PULUMI_CONFIG_PASSPHRASE": "lab",
+            "PULUMI_SKIP_CONFIRMATIONS": "true",
+        }
+        self.log = ""
+        """Everything it has printed so far."""
+
+    def __call__(self, *arguments: str, fails: bool = False) -> str:
+        """What `pulumi ARGUMENTS` prints, standard error included."""
+        command = ["pulumi", "--non-interactive", "--color", "never", *arguments]
+        done = subprocess.run(
+            command,
+            cwd=PROJECT,
+            env=self._env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        self.log += done.stdout
+        assert (done.returncode != 0) == fails, done.stdout[-8000:]
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """What it prints on standard output, read as JSON."""
+        done = subprocess.run(["pulumi", *arguments], cwd=PROJECT, env=self._env, capture_output=True, check=True)
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[tuple[Part, ...]]:
+    """The embedded lab, healthy."""
+    made = tuple(parts(STACK))
+    running = any(process.pid() for part in made for process in part.processes())
+    assert start(made) == 0
+    yield made
+    if not running:
+        assert stop(made) == 0
+
+
+@pytest.fixture(scope="session")
+def pulumi(lab: tuple[Part, ...]) -> Iterator[Pulumi]:
+    """The dev stack, empty."""
+    cli = Pulumi()
+    listed = {stack["name"].rpartition("/")[2] for stack in cli.json("stack", "ls", "--json")}
+    if "dev" not in listed:
+        cli("stack", "init", "dev", "--secrets-provider", "passphrase")
+    cli("stack", "select", "dev")
+    cli("destroy", "--yes", "--skip-preview", "--refresh=false")
+    yield cli
+    cli("destroy", "--yes", "--skip-preview", "--refresh=false")
+
+
+@pytest.fixture(scope="session")
+def deployed(pulumi: Pulumi) -> Pulumi:
+    """The guide's rack, up."""
+    pulumi("up", "--yes", "--skip-preview")
+    return pulumi

@@ -1,0 +1,187 @@
+"""The guide's rack through its life, in this order on one deployment: up, no-op, drift, repair, one node more, destroy."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from lab import addresses
+from lab.fabric.tools import Diagnostics
+from lab.process import Part
+from providers.ufm import Client as Ufm
+from rack.config import load_stack_file
+from rack.plan import Plan
+from tests.engine.conftest import PROJECT, STACK, Pulumi
+
+pytestmark = [pytest.mark.lab, pytest.mark.engine, pytest.mark.timeout(1800)]
+
+PLAN = Plan(load_stack_file(STACK))
+ADMIN = f"http://127.0.0.1:{addresses.UFM_ADMIN_PORT}"
+
+
+@pytest.fixture(scope="module")
+def secrets(deployed: Pulumi) -> dict[str, str]:
+    """Every secret of the stack: those of the configuration, UFM's token, the cloud's password."""
+    config = deployed.json("config", "--show-secrets", "--json")
+    found = {key.partition(":")[2]: value["value"] for key, value in config.items() if value.get("secret")}
+    state = deployed.json("stack", "export", "--show-secrets")["deployment"]["resources"]
+    token = next(r for r in state if r["type"].endswith("ufm:AccessToken"))
+    provider = next(r for r in state if r["type"] == "pulumi:providers:openstack" and "password" in r["inputs"])
+    for name, value in (("token", token["outputs"]["token"]), ("cloud", provider["inputs"]["password"])):
+        found[name] = json.loads(value["plaintext"]) if isinstance(value, dict) else value
+    assert set(found) == {"ufmPassword", "ufmLicense", "ipmiPassword", "token", "cloud"}
+    return found
+
+
+@pytest.fixture
+def ufm(secrets: dict[str, str]) -> Ufm:
+    return Ufm(
+        str(PLAN.site.ufm.address), "admin", secrets["ufmPassword"], port=PLAN.site.ufm.port,
+        ca_file=str(addresses.UFM_CA),
+    )  # fmt: skip
+
+
+def pkeys_of(guid: str) -> set[int]:
+    """The P_Key table of a port, read from the fabric by smpquery."""
+    return Diagnostics(addresses.STATE / "fabric").pkeys(f"0x{guid}")
+
+
+def test_outputs_say_what_was_deployed(deployed: Pulumi) -> None:
+    outputs = deployed.json("stack", "output", "--json")
+    assert outputs["ufm"]["url"] == "https://127.0.24.200:8443" and outputs["ufm"]["version"]
+    assert outputs["pkeys"] == {name: f"{pkey}: 5 members" for name, pkey in
+                                (("InternalApi", "0xc"), ("Storage", "0xb"), ("StorageMgmt", "0xd"))}  # fmt: skip
+    assert outputs["endpoints"]["overcloud"] == f"http://127.0.0.1:{addresses.KEYSTONE_PORT}/v3"
+    for vm in ("vm1_gpu", "vm2_gpu"):
+        assert outputs["vms"][vm]["status"] == "ACTIVE"
+        assert outputs["vms"][vm]["address"].startswith("11.11.11.")
+    assert outputs["floatingIps"] == {"vm1_gpu": "10.0.0.151"}
+    assert outputs["bandwidth"].startswith("pass: 19")
+
+
+def test_nothing_is_read_from_path_in_place_of_a_plugin(deployed: Pulumi) -> None:
+    assert "using plugin from" not in deployed.log.lower() and "from $path" not in deployed.log.lower()
+
+
+def test_second_up_changes_nothing(deployed: Pulumi) -> None:
+    deployed("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def test_refresh_finds_no_drift(deployed: Pulumi) -> None:
+    deployed("refresh", "--yes", "--expect-no-changes")
+
+
+def test_control_pkeys_are_full_on_the_fabric(deployed: Pulumi) -> None:
+    wanted = {int(p.pkey, 16) | 0x8000 for p in PLAN.control_pkeys}
+    for host in PLAN.hosts:
+        assert wanted <= pkeys_of(host.guid), host.name
+
+
+def test_tenant_pkey_is_in_the_vfs_and_the_controllers(deployed: Pulumi, ufm: Ufm) -> None:
+    """Put there by Neutron's driver through UFM: no request of ours names the tenant's PKey but to read it."""
+    tenant = int(PLAN.tenant_pkey, 16) | 0x8000
+    state = deployed.json("stack", "export")["deployment"]["resources"]
+    macs = [r["outputs"]["macAddress"] for r in state if r["type"] == "openstack:networking/port:Port"]
+    vfs = [f"{m[:6]}0000{m[6:]}" for m in (mac.replace(":", "") for mac in macs)]
+    assert len(vfs) == 2
+    for guid in (*vfs, *(host.guid for host in PLAN.controllers)):
+        assert tenant in pkeys_of(guid), guid
+    members = ufm.get_pkey(PLAN.tenant_pkey)
+    assert members and set(members.members) == {*vfs, *(host.guid for host in PLAN.controllers)}
+    for host in PLAN.computes:
+        assert tenant not in pkeys_of(host.guid), f"{host.name}: the PF needs no tenant PKey"
+    ours = [r for r in requests.get(f"{ADMIN}/requests", timeout=10).json() if "/ufmRest/" in r["path"]]
+    writes = [r for r in ours if r["verb"] != "GET" and PLAN.tenant_pkey in json.dumps(r)]
+    assert ours and writes == []
+
+
+def with_another_compute(folder: Path) -> Path:
+    """The stack's file with a compute more."""
+    document: dict[str, Any] = yaml.safe_load(STACK.read_text())
+    document["config"]["rack:site"]["nodes"].append(
+        {
+            "name": "compute-3", "role": "ComputeSriovIB", "address": "127.0.24.23", "guid": "b8599f0300b00061",
+            "mac": "52:54:00:00:00:23", "ipmi": {"address": "192.0.2.23"},
+        }
+    )  # fmt: skip
+    changed = folder / "Pulumi.dev.yaml"
+    changed.write_text(yaml.safe_dump(document))
+    return changed
+
+
+def test_preview_names_a_new_node_in_each_control_pkey(deployed: Pulumi, tmp_path: Path) -> None:
+    shown = deployed("preview", "--diff", "--config-file", str(with_another_compute(tmp_path)))
+    assert len(re.findall(r'\+ compute-3/ib2: "b8599f0300b00061"', shown)) == len(PLAN.control_pkeys) == 3
+    assert "overcloud-computesriov-ib-2" in shown
+
+
+def test_a_member_removed_behind_our_back_is_found_and_put_back(deployed: Pulumi, ufm: Ufm) -> None:
+    victim, pkey = PLAN.host("controller-2"), PLAN.control_pkeys[0]
+    ufm.remove_guids(pkey.pkey, [victim.guid])
+    found = deployed("refresh", "--yes", "--diff")
+    assert re.search(rf'- controller-2/ib2: "{victim.guid}"', found)
+    shown = deployed("preview", "--diff")
+    assert re.search(rf'\+ controller-2/ib2: "{victim.guid}"', shown)
+    requests.delete(f"{ADMIN}/requests", timeout=10)
+    deployed("up", "--yes", "--skip-preview")
+    writes = [r for r in requests.get(f"{ADMIN}/requests", timeout=10).json() if r["verb"] in ("PUT", "POST", "DELETE")]
+    assert [(r["verb"], r["path"].rpartition("/")[2]) for r in writes] == [("PUT", "pkeys")], "one write repairs it"
+    assert int(pkey.pkey, 16) | 0x8000 in pkeys_of(victim.guid)
+    deployed("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def test_no_secret_stands_in_the_clear(deployed: Pulumi, secrets: dict[str, str]) -> None:
+    """State, and every line the engine has printed in this session's previews, updates and refreshes."""
+    state = json.dumps(deployed.json("stack", "export"))
+    for name, value in secrets.items():
+        for text in {value, *value.splitlines()}:
+            if text.strip():
+                assert text not in state, f"{name} in the state"
+                assert text not in deployed.log, f"{name} in the engine's output"
+
+
+def test_destroy_leaves_nothing(deployed: Pulumi, lab: tuple[Part, ...]) -> None:
+    requests.delete(f"{ADMIN}/requests", timeout=10)
+    before = files_of_ours()
+    assert before, "the rack is up: its files are on the hosts"
+    deployed("destroy", "--yes", "--skip-preview")
+    assert "resources" not in deployed.json("stack", "export")["deployment"]
+    deleted = {
+        r["path"].rpartition("/")[2] for r in requests.get(f"{ADMIN}/requests", timeout=10).json()
+        if r["verb"] == "DELETE"
+    }  # fmt: skip
+    assert {p.pkey for p in PLAN.control_pkeys} <= deleted
+    assert pkeys_of(PLAN.site.ufm.host.guid if PLAN.site.ufm.host else "") == {0xFFFF}
+    assert files_of_ours() == set()
+
+
+def files_of_ours() -> set[str]:
+    """What the program ships to the hosts, by host; read where the hosts' disks lie."""
+    shipped = (
+        "undercloud.conf",
+        "instackenv.json",
+        "templates/IB",
+        "*-ib-vm*",
+        "overcloudrc",
+        "mlnx-ufm.lic",
+        "*.qcow2",
+    )
+    found = set()
+    for pattern in shipped:
+        found |= {str(p) for p in addresses.STATE.glob(f"hosts/*/root/home/**/{pattern}")}
+    return found
+
+
+def test_lab_status_tells_the_truth(lab: tuple[Part, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", "status"], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    for part in lab:
+        assert part.name in done.stdout
