@@ -1,0 +1,203 @@
+"""The files of the deployment become what TripleO would make nova and neutron of the rack."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lab.cloud import configuration
+from lab.cloud.translation import ComputeHardware, Overcloud, hostnames, translate
+from lab.process import LabError
+
+from .support import COMPUTES, CONTROLLERS, HARDWARE, Change, sample_files
+
+A100 = {"name": "a100", "vendor_id": "10de", "product_id": "20f1", "device_type": "type-PCI"}
+
+
+def translated(folder: Path, **changes: Change) -> Overcloud:
+    return translate(sample_files(folder, "https://127.0.24.200:8443", "secret", **changes), HARDWARE)
+
+
+def without(name: str) -> Change:
+    return lambda parameters: parameters.pop(name)
+
+
+def with_(**values: Any) -> Change:
+    return lambda parameters: parameters.update(values)
+
+
+def in_role(**values: Any) -> Change:
+    return lambda parameters: parameters["ComputeSriovIBParameters"].update(values)
+
+
+def test_the_samples_configure_what_the_guide_wants(tmp_path: Path) -> None:
+    cloud = translated(tmp_path)
+    assert cloud.controllers == tuple(CONTROLLERS)
+    assert [compute.host for compute in cloud.computes] == COMPUTES
+    assert cloud.ml2["sdn"] == {
+        "url": "https://127.0.24.200:8443/ufmRestV3",
+        "domain": "cloudx",
+        "token": "secret",
+        "sync_enabled": True,
+        "bind_normal_ports": True,
+        "bind_normal_ports_physnets": "ibnet",
+    }
+    assert cloud.ml2["ml2"]["mechanism_drivers"] == "mlnx_sdn_assist,mlnx_infiniband,openvswitch"
+    assert cloud.ml2["ml2"]["tenant_network_types"] == "vlan"
+    assert cloud.ml2["ml2_type_vlan"]["network_vlan_ranges"] == "datacentre:1:1000,ibnet:101:200"
+    assert json.loads(cloud.aliases[0]) == A100
+    compute = cloud.computes[0]
+    assert json.loads(compute.aliases[0]) == A100
+    assert json.loads(compute.device_specs[0]) == {"devname": "ib2", "physical_network": "ibnet"}
+    assert (compute.dedicated, compute.shared, compute.reserved_mib) == ("2-63", "0,1", 4096)
+
+
+def test_the_role_s_whitelist_wins_over_the_stock_file_s(tmp_path: Path) -> None:
+    """environments/services/neutron-mlnx-agent.yaml has a global NovaPCIPassthrough for ib0 on datacentre."""
+    own = translated(tmp_path / "own").computes[0]
+    assert all("ib0" not in spec for spec in own.device_specs)
+    stock = translated(tmp_path / "stock", ib=lambda p: p["ComputeSriovIBParameters"].pop("NovaPCIPassthrough"))
+    assert json.loads(stock.computes[0].device_specs[0]) == {"devname": "ib0", "physical_network": "datacentre"}
+
+
+def test_the_last_list_of_drivers_counts(tmp_path: Path) -> None:
+    cloud = translated(tmp_path, neutron=without("NeutronMechanismDrivers"))
+    assert cloud.ml2["ml2"]["mechanism_drivers"] == "mlnx_sdn_assist,mlnx_infiniband"
+
+
+def test_without_the_registry_entry_there_is_no_sdn_section(tmp_path: Path) -> None:
+    files = sample_files(tmp_path)
+    sdn = files.environments[3]
+    sdn.write_text(sdn.read_text().replace("NeutronCorePluginMLNXSDN", "NeutronCorePluginML2OVN"))
+    assert "sdn" not in translate(files, HARDWARE).ml2
+
+
+def test_each_role_has_its_own_aliases(tmp_path: Path) -> None:
+    other = {"nova::pci::aliases": [{**A100, "name": "gpu"}]}
+    cloud = translated(tmp_path, ib=with_(ControllerExtraConfig=other))
+    assert json.loads(cloud.aliases[0])["name"] == "gpu"
+    assert json.loads(cloud.computes[0].aliases[0])["name"] == "a100"
+
+
+def test_no_alias_is_made_up(tmp_path: Path) -> None:
+    cloud = translated(tmp_path, ib=without("ControllerExtraConfig"))
+    assert cloud.aliases == ()
+
+
+@pytest.mark.parametrize("name", ["MlnxSDNUrl", "MlnxSDNToken", "MlnxSDNUsername", "MlnxSDNPassword"])
+def test_a_required_parameter_is_named_when_missing(tmp_path: Path, name: str) -> None:
+    with pytest.raises(LabError, match=rf"\({name}\) was not provided"):
+        translated(tmp_path, neutron=without(name))
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("neutron", with_(MlnxSDNSyncEnabled="perhaps"), "MlnxSDNSyncEnabled"),
+        ("neutron", with_(NeutronMechanismDrivers=["ovn"]), "no OVN"),
+        ("ib", with_(DnsServers={"a": "b"}), "DnsServers"),
+        ("ib", in_role(NovaReservedHostMemory="lots"), "NovaReservedHostMemory"),
+        ("ib", in_role(NovaReservedHostMemory=100), "NovaReservedHostMemory.*out of range"),
+        ("ib", in_role(NovaPCIPassthrough=["ib2"]), "NovaPCIPassthrough"),
+        ("ib", in_role(NeutronPhysicalDevMappings=["ibnet"]), "NeutronPhysicalDevMappings"),
+        ("ib", with_(ControllerExtraConfig={"nova::pci::aliases": {"name": "a100"}}), "nova::pci::aliases"),
+        ("ib", with_(CloudDomain="example.org"), "no node of the rack has this name"),
+        ("node", lambda groups: groups[1].update(name="Compute"), "role Compute is not in"),
+        ("node", lambda groups: groups[1].update(count=1), "cannot be greater than 1"),
+        ("node", lambda groups: groups.pop(1), "NovaCompute"),
+        ("vip", lambda vips: vips.append("external"), "list of maps"),
+    ],
+)
+def test_what_the_rack_would_refuse_is_refused(tmp_path: Path, file: str, change: Change, message: str) -> None:
+    with pytest.raises(LabError, match=message):
+        translated(tmp_path, **{file: change})
+
+
+def test_agents_run_where_the_roles_put_them(tmp_path: Path) -> None:
+    agents = translated(tmp_path).agents
+    by_type = {kind: [a.host for a in agents if a.type == kind] for kind in {a.type for a in agents}}
+    assert by_type["DHCP agent"] == by_type["L3 agent"] == CONTROLLERS
+    assert by_type["Mellanox plugin agent"] == COMPUTES
+    assert by_type["Open vSwitch agent"] == CONTROLLERS + COMPUTES
+    mlnx = next(a for a in agents if a.type == "Mellanox plugin agent")
+    assert mlnx.configurations == {"interface_mappings": {"ibnet": "ib2"}}
+
+
+def test_without_the_stock_files_no_neutron_agent_runs(tmp_path: Path) -> None:
+    files = sample_files(tmp_path)
+    alone = type(files)(**{**vars(files), "environments": files.environments[3:5]})
+    assert translate(alone, HARDWARE).agents == ()
+
+
+def test_the_mellanox_agent_does_not_come_up_on_an_interface_that_is_not_there(tmp_path: Path) -> None:
+    hardware = {host: ComputeHardware(node="n", vfs=8, pf_name="ib0") for host in COMPUTES}
+    cloud = translate(sample_files(tmp_path), hardware)
+    assert all(a.type != "Mellanox plugin agent" for a in cloud.agents)
+    assert any("ib2" in note for note in cloud.notes)
+
+
+def test_dhcp_agents_and_ha_follow_the_number_of_controllers(tmp_path: Path) -> None:
+    three = translated(tmp_path / "3").neutron
+    assert (three["dhcp_agents_per_network"], three["l3_ha"]) == (3, True)
+
+    def one(groups: Any) -> None:
+        groups[0].update(count=1, instances=groups[0]["instances"][:1])
+
+    single = translated(tmp_path / "1", node=one).neutron
+    assert (single["dhcp_agents_per_network"], single["l3_ha"]) == (1, False)
+
+
+def test_the_mtu_is_the_tenant_network_s(tmp_path: Path) -> None:
+    assert translated(tmp_path / "a").neutron["global_physnet_mtu"] == 2044
+    rest = translated(tmp_path / "b", network=lambda networks: networks.pop(3))
+    assert rest.neutron["global_physnet_mtu"] == 1500
+
+
+def test_filters_that_nova_no_longer_has_are_left_out_aloud(tmp_path: Path) -> None:
+    cloud = translated(tmp_path)
+    assert "AvailabilityZoneFilter" not in cloud.enabled_filters
+    assert cloud.enabled_filters[0] == "ComputeFilter"
+    assert any("AvailabilityZoneFilter" in note for note in cloud.notes)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    names=st.lists(st.sampled_from(["overcloud-x-0", "overcloud-x-1", "other"]), unique=True, max_size=3),
+    more=st.integers(0, 4),
+)
+def test_host_names_are_as_many_as_wanted_and_unique(names: list[str], more: int) -> None:
+    group = {"name": "X", "count": len(names) + more, "instances": [{"hostname": name} for name in names]}
+    found = hostnames({**group, "hostname_format": "%stackname%-x-%index%"})
+    assert found[: len(names)] == names
+    assert len(found) == len(set(found)) == len(names) + more
+
+
+def test_an_instance_without_hostname_is_called_by_its_node() -> None:
+    assert hostnames({"name": "Controller", "count": 2, "instances": [{"name": "controller-1"}]}) == [
+        "controller-1",
+        "overcloud-controller-0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[sdn]\nurl = a\n", "a"),
+        ("[sdn]\nurl=a\nurl = b\n", "b"),
+        ("[sdn]\nurl = a\n[ml2]\nurl = c\n[sdn]\nurl = d\n", "d"),
+        ("[sdn]\n# url = a\n", ""),
+        ("[ml2]\nurl = a\n", ""),
+    ],
+)
+def test_the_last_value_of_an_option_counts_as_for_oslo_config(text: str, value: str) -> None:
+    assert configuration.option(text, "sdn", "url") == value
+
+
+def test_the_deployed_file_has_neither_of_the_two_manual_settings(tmp_path: Path) -> None:
+    """Guide steps O6 and T4 add them by hand: TripleO has no parameter for either."""
+    text = configuration.render(translated(tmp_path).ml2)
+    assert configuration.option(text, "sdn", "physical_networks") == ""
+    assert configuration.option(text, "mlnx", "client_id_hardware") == ""
