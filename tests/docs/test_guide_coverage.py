@@ -1,0 +1,39 @@
+"""`docs/guide-coverage.md` has each step of the guide once, says how it stands, and refers to what exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+STEPS = {"D": 7, "H": 4, "U": 8, "C": 7, "I": 4, "O": 6, "G": 2, "T": 7, "X": 4, "B": 6}
+"""How many steps each chapter of the guide has."""
+
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in (PROJECT / "docs/guide-coverage.md").read_text().splitlines()
+    if re.match(r"\| [A-Z]\d", line)
+]
+
+
+def test_every_step_once_in_order() -> None:
+    assert [row[0] for row in ROWS] == [f"{chapter}{n}" for chapter, last in STEPS.items() for n in range(1, last + 1)]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_row_is_true(row: list[str]) -> None:
+    _, step, by, state, shown = row
+    assert step
+    assert re.match(r"(done|slice)\b", state), "say done, or slice and what follows"
+    assert state.startswith("done") or "follow" in state or ":" in state
+    paths = re.findall(r"`([\w/]+(?:\.\w+|/))`", by + shown)
+    assert shown.startswith("`tests/"), "name the test that shows it"
+    for path in paths:
+        assert (PROJECT / path).exists(), path
+
+
+def test_rules_named_exist() -> None:
+    from rack.rules import RULES
+
+    named = set(re.findall(r"\b[A-Z]{2,4}\d{3}\b", (PROJECT / "docs/guide-coverage.md").read_text()))
+    assert named <= {rule.id for rule in RULES}
