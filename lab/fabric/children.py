@@ -54,7 +54,8 @@ class Child:
             preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
         )
         self._pid_file.write_text(f"{self.popen.pid} {start_time(self.popen.pid)}\n")
-        threading.Thread(target=self._read_errors, daemon=True, name=f"{name} stderr").start()
+        self._readers = [threading.Thread(target=self._read_errors, daemon=True, name=f"{name} stderr")]
+        self._readers[0].start()
 
     def write_log(self, text: str) -> None:
         self._handler.handle(logging.makeLogRecord({"msg": text.rstrip("\n")}))
@@ -74,6 +75,8 @@ class Child:
                 self.popen.kill()
                 self.popen.wait()
             self._pid_file.unlink(missing_ok=True)
+        for reader in self._readers:
+            reader.join(seconds)  # Its last words belong into the log.
         self._handler.close()
 
 
@@ -148,7 +151,8 @@ class OpenSM(Child):
         """When the newest finished sweep began: seconds since the epoch; -1 before the first."""
         self.refusal: str | None = None
         """What the newest sweep found wrong with the partitions file."""
-        threading.Thread(target=self._read, daemon=True, name="opensm log").start()
+        self._readers.append(threading.Thread(target=self._read, daemon=True, name="opensm log"))
+        self._readers[-1].start()
 
     def wait_swept(self, since: float, seconds: float) -> None:
         """Returns when a sweep that began at or after `since` (seconds since the epoch) has ended without errors.

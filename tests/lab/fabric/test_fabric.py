@@ -1,0 +1,288 @@
+"""The running fabric: ibsim, OpenSM and their controller, looked at with infiniband-diags."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab.addresses import PROJECT
+from lab.fabric.client import FabricClient, FabricError
+from lab.fabric.part import FabricPart
+from lab.fabric.tools import Diagnostics
+from lab.process import LabError, Process, until
+from tests.lab.fabric.rig import GUIDS, fat_tree, rack, silent, started
+
+pytestmark = [
+    pytest.mark.lab,
+    # Processes of the lab outlive the Python object that started them.
+    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
+]
+
+DEFAULT = "management=0x7fff,ipoib:ALL=full;\n"
+VF_GUID = "0xfa163e0000aabbcc"
+
+
+def names(diagnostics: Diagnostics) -> set[str]:
+    return {port.name for port in diagnostics.ports()}
+
+
+def by_name(part: FabricPart, name: str) -> Process:
+    return next(process for process in part.processes() if process.name == name)
+
+
+def test_at_first_only_the_manager_is_on_the_wire(part: FabricPart, diagnostics: Diagnostics) -> None:
+    assert [(p.name, p.guid) for p in diagnostics.ports()] == [("ufm", GUIDS["ufm"])]
+    assert [n["name"] for n in part.client.nodes() if n["linked"]] == ["qm8700", "ufm"]
+    assert diagnostics.pkeys(GUIDS["ufm"]) == {0xFFFF}
+
+
+def test_a_linked_host_is_found_with_its_guid_at_full_speed(part: FabricPart, diagnostics: Diagnostics) -> None:
+    part.client.link("compute-1")
+    found = {port.name: port for port in diagnostics.ports()}
+    assert found["compute-1"].guid == GUIDS["compute-1"]
+    line = next(line for line in diagnostics.ibnetdiscover().splitlines() if '# "compute-1" lid' in line)
+    assert re.match(r"\[4\]", line), "switch port of the plan"
+    assert line.endswith("4xHDR")
+    node = next(n for n in part.client.nodes() if n["name"] == "compute-1")
+    assert (node["linked"], node["lid"]) == (True, found["compute-1"].lid)
+
+
+def test_an_unlinked_host_vanishes_and_keeps_its_lid(part: FabricPart, diagnostics: Diagnostics) -> None:
+    part.client.link("compute-1")
+    before = {port.name: port.lid for port in diagnostics.ports()}
+    part.client.unlink("compute-1")
+    assert names(diagnostics) == {"ufm"}
+    part.client.unlink("compute-1")
+    part.client.link("compute-1")
+    part.client.link("compute-1")
+    assert {port.name: port.lid for port in diagnostics.ports()} == before
+
+
+def test_partitions_are_in_the_ports_when_the_call_returns(part: FabricPart, diagnostics: Diagnostics) -> None:
+    part.client.link("controller-1")
+    part.client.link("compute-1")
+    part.client.partitions(
+        f"{DEFAULT}tenant=0x65,ipoib:\n{GUIDS['controller-1']}=full,\n{GUIDS['compute-1']}=limited;\n"
+        f"first=0x66,indx0:\n{GUIDS['compute-1']}=full;\n"
+    )
+    assert diagnostics.pkeys(GUIDS["controller-1"]) == {0xFFFF, 0x8065}
+    assert diagnostics.pkeys(GUIDS["compute-1"]) == {0xFFFF, 0x0065, 0x8066}
+    assert "0: 0x8066" in diagnostics.run("smpquery", "-G", "pkeys", GUIDS["compute-1"], "1").splitlines()[0]
+
+
+def test_partitions_come_first_and_the_host_later(part: FabricPart, diagnostics: Diagnostics) -> None:
+    part.client.partitions(f"{DEFAULT}tenant=0x65:\n{GUIDS['compute-2']}=full;\n")
+    part.client.link("compute-2")
+    assert diagnostics.pkeys(GUIDS["compute-2"]) == {0xFFFF, 0x8065}
+
+
+def test_a_file_that_opensm_refuses_leaves_the_one_before(part: FabricPart, diagnostics: Diagnostics) -> None:
+    good = f"{DEFAULT}tenant=0x65:\n{GUIDS['ufm']}=full;\n"
+    part.client.partitions(good)
+    with pytest.raises(FabricError, match="PARSE ERROR"):
+        part.client.partitions(f"{good}tenant=0x66:;\n0xb8599f0300b00011=full;\n")
+    assert diagnostics.pkeys(GUIDS["ufm"]) == {0xFFFF, 0x8065}
+
+
+def test_a_vf_takes_the_guid_of_its_vm(part: FabricPart, diagnostics: Diagnostics) -> None:
+    part.client.partitions(f"{DEFAULT}tenant=0x65:\n{VF_GUID}=full;\n")
+    part.client.link("compute-1")
+    part.client.plug("compute-1", 1, VF_GUID)
+    part.client.plug("compute-1", 1, VF_GUID)
+    assert {(p.name, p.guid) for p in diagnostics.ports()} >= {("compute-1-vf-1", VF_GUID)}
+    assert diagnostics.pkeys(VF_GUID) == {0xFFFF, 0x8065}
+    vf = next(n for n in part.client.nodes() if n["port_guid"] == VF_GUID)
+    assert (vf["kind"], vf["vf_of"], vf["vf_index"], vf["linked"]) == ("vf", "compute-1", 1, True)
+
+    part.client.plug("compute-1", 1, "fa163e0000aabbdd")
+    assert diagnostics.pkeys("fa163e0000aabbdd") == {0xFFFF}
+    part.client.plug("compute-2", 0, VF_GUID)
+    assert diagnostics.pkeys(VF_GUID) == {0xFFFF, 0x8065}, "it may live on another host now"
+
+    part.client.unplug("compute-1", 1)
+    part.client.unplug("compute-1", 1)
+    assert "compute-1-vf-1" not in names(diagnostics)
+
+
+def test_a_vm_needs_its_host(part: FabricPart, diagnostics: Diagnostics) -> None:
+    part.client.plug("compute-1", 0, VF_GUID)
+    assert names(diagnostics) == {"ufm", "compute-1", "compute-1-vf-0"}, "powering the VM on powered the host on"
+    part.client.unlink("compute-1")
+    assert names(diagnostics) == {"ufm"}, "and it cannot outlive it"
+
+
+def test_what_cannot_be_is_refused(part: FabricPart) -> None:
+    client = part.client
+    client.plug("compute-1", 0, VF_GUID)
+    refusals: list[tuple[Callable[[], object], str]] = [
+        (lambda: client.link("nobody"), "no such host"),
+        (lambda: client.link("compute-1-vf-0"), "no such host"),
+        (lambda: client.unlink("ufm"), "manager"),
+        (lambda: client.plug("compute-1", 9, VF_GUID), "no VF 9"),
+        (lambda: client.plug("controller-1", 0, VF_GUID), "no VF 0"),
+        (lambda: client.plug("compute-1", 1, "ib0"), "no GUID"),
+        (lambda: client.plug("compute-2", 1, VF_GUID), "on the wire already, as compute-1-vf-0"),
+        (lambda: client._call("explode"), "no such operation"),
+        (lambda: client._call("link"), "missing a required argument"),
+    ]
+    for call, complaint in refusals:
+        with pytest.raises(FabricError, match=complaint):
+            call()
+
+
+def test_nonsense_on_the_socket_is_answered(part: FabricPart, folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(folder / "control.sock"))
+        connection.sendall(b"link compute-1\n")
+        assert b"error" in connection.makefile("rb").readline()
+    part.client.ping()
+
+
+def test_all_tables_at_once_are_what_smpquery_reads(part: FabricPart, diagnostics: Diagnostics) -> None:
+    for host in ("controller-1", "compute-1"):
+        part.client.link(host)
+    part.client.partitions(f"{DEFAULT}tenant=0x65:\n{GUIDS['controller-1']}=limited;\n")
+    tables = diagnostics.all_pkeys()
+    assert tables == {GUIDS[host]: diagnostics.pkeys(GUIDS[host]) for host in ("ufm", "controller-1", "compute-1")}
+    assert 0x0065 in tables[GUIDS["controller-1"]]
+    assert diagnostics.all_pkeys([GUIDS["ufm"]]) == {GUIDS["ufm"]: {0xFFFF}}
+
+
+def test_a_second_start_changes_nothing(part: FabricPart) -> None:
+    before = part.client.ping()
+    part.start(silent)
+    assert part.client.ping() == before
+
+
+def test_state_survives_a_restart(part: FabricPart, diagnostics: Diagnostics) -> None:
+    part.client.partitions(f"{DEFAULT}tenant=0x65:\n{VF_GUID}=full;\n")
+    part.client.link("controller-2")
+    part.client.plug("compute-1", 0, VF_GUID)
+    lids = {port.name: port.lid for port in diagnostics.ports()}
+    part.stop(silent)
+    part.start(silent)
+    assert {port.name: port.lid for port in diagnostics.ports()} == lids
+    assert diagnostics.pkeys(VF_GUID) == {0xFFFF, 0x8065}
+
+
+def test_another_fabric_keeps_what_is_in_both(part: FabricPart, diagnostics: Diagnostics, folder: Path) -> None:
+    part.client.link("compute-1")
+    part.client.link("compute-2")
+    smaller = rack()
+    smaller = replace(smaller, hcas=tuple(h for h in smaller.hcas if "compute-2" not in (h.name, h.vf_of)))
+    other = FabricPart(smaller, folder)
+    before = part.client.ping()["ibsim"]
+    other.start(silent)
+    assert names(diagnostics) == {"ufm", "compute-1"}
+    assert other.client.ping()["ibsim"] != before
+
+
+@pytest.mark.parametrize("victim", ["ibsim", "opensm"])
+def test_a_crash_is_told_and_repaired(part: FabricPart, diagnostics: Diagnostics, victim: str) -> None:
+    part.client.link("compute-1")
+    pid = by_name(part, victim).pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    assert until(lambda: by_name(part, "fabric").crashed(), 10)
+    assert {p.name for p in part.processes() if p.crashed()} == {"fabric", victim}, "the other one was ended in order"
+    assert f"{victim} ended with status -9" in by_name(part, "fabric").tail()
+    assert by_name(part, victim).tail()
+    with pytest.raises(FabricError, match="does not answer"):
+        part.client.nodes()
+    part.start(silent)
+    assert names(diagnostics) == {"ufm", "compute-1"}
+    assert not [p.name for p in part.processes() if p.crashed()]
+
+
+def test_children_do_not_outlive_a_killed_controller(part: FabricPart) -> None:
+    pids = [process.pid() for process in part.processes()]
+    assert None not in pids
+    os.kill(pids[0] or 0, signal.SIGKILL)
+    assert until(lambda: not [p for p in part.processes() if p.pid() is not None], 10)
+
+
+def test_stop_leaves_nothing(part: FabricPart, folder: Path) -> None:
+    part.stop(silent)
+    assert [p.name for p in part.processes() if p.pid() is not None or p.crashed()] == []
+    assert not list(folder.glob("*.sock")) + list(folder.glob("sys-*")) + list(folder.glob("*.pid"))
+    part.stop(silent)
+
+
+def test_a_start_that_fails_says_why(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = folder.parent / "bin"
+    programs.mkdir()
+    (programs / "ibsim").write_text("#!/bin/sh\necho no fabric today >&2\nexit 3\n")
+    (programs / "ibsim").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    part = FabricPart(rack(), folder)
+    with pytest.raises(LabError, match="ibsim has ended"):
+        part.start(silent)
+    assert "no fabric today" in by_name(part, "ibsim").tail()
+    part.stop(silent)
+
+
+def test_two_fabrics_do_not_meet(part: FabricPart, diagnostics: Diagnostics, tmp_path: Path) -> None:
+    other = started(tmp_path / "other")
+    try:
+        other.client.link("compute-1")
+        assert names(Diagnostics(tmp_path / "other")) == {"ufm", "compute-1"}
+        assert names(diagnostics) == {"ufm"}
+    finally:
+        other.stop(silent)
+
+
+def test_the_command_line(part: FabricPart, tmp_path: Path) -> None:
+    def fabric(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "lab.fabric", *arguments],
+            env={**os.environ, "RACK_LAB_DIR": str(tmp_path)},
+            cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        return done.stdout
+
+    fabric("link", "compute-1")
+    assert re.search(r"host +compute-1 +0xb8599f0300b00031 qm8700\[4\] +linked", fabric("nodes"))
+    assert '# "compute-1" lid' in fabric("run", "ibnetdiscover")
+    assert "0xffff" in fabric("smpquery", "pkeys", "compute-1")
+    fabric("unlink", "compute-1")
+    assert [n["name"] for n in part.client.nodes() if n["linked"]] == ["qm8700", "ufm"]
+
+
+def test_the_client_alone_needs_no_project(part: FabricPart, folder: Path, tmp_path: Path) -> None:
+    """nova's virt driver loads it by its path from another virtual environment."""
+    source = PROJECT / "lab" / "fabric" / "client.py"
+    program = (
+        "import importlib.util, sys\n"
+        f"spec = importlib.util.spec_from_file_location('client', {str(source)!r})\n"
+        "client = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(client)\n"
+        f"client.FabricClient({str(folder / 'control.sock')!r}).plug('compute-1', 0, {VF_GUID!r})\n"
+        "assert not [name for name in sys.modules if name.startswith(('lab', 'requests', 'pydantic'))]\n"
+    )
+    subprocess.run([sys.executable, "-I", "-S", "-c", program], cwd=tmp_path, check=True, timeout=60)
+    assert VF_GUID in [node["port_guid"] for node in part.client.nodes()]
+
+
+def test_eight_hundred_hosts(tmp_path: Path) -> None:
+    """The scaled design (D2): every host on, one partition of all of them, every table read back."""
+    fabric = fat_tree(40, 20, 20)
+    part = started(tmp_path / "fabric", fabric)
+    try:
+        with ThreadPoolExecutor(100) as pool:
+            list(pool.map(part.client.link, [hca.name for hca in fabric.hcas]))
+        members = ",\n".join(f"{hca.port_guid}=full" for hca in fabric.hcas)
+        part.client.partitions(f"{DEFAULT}all=0x65,ipoib:\n{members};\n")
+        tables = Diagnostics(tmp_path / "fabric").all_pkeys()
+        assert len(tables) == 800
+        assert {frozenset(table) for table in tables.values()} == {frozenset({0xFFFF, 0x8065})}
+        assert len(FabricClient(tmp_path / "fabric" / "control.sock").trunks()) == 800
+    finally:
+        part.stop(silent)
