@@ -65,7 +65,8 @@ class Declared:
     @classmethod
     def of(cls, props: Props) -> "Declared":
         """From checked inputs, or from outputs that `read` wrote: foreign members and remarks are no declaration."""
-        ours = {name: str(text).split()[0] for name, text in props["members"].items() if not name.startswith(FOREIGN)}
+        members = sorted(props["members"].items())
+        ours = {name: str(text).split()[0] for name, text in members if not name.startswith(FOREIGN)}
         how = Member(props["membership"], props["index0"])
         return cls(props["pkey"], ours, how, props.get("ip_over_ib"), props["ownership"] == AUTHORITATIVE)
 
@@ -282,7 +283,7 @@ def _members(value: Any, failures: list[CheckFailure]) -> Any:
         return value
     members: Props = {}
     holders: dict[str, str] = {}
-    for name, text in value.items():
+    for name, text in sorted(value.items()):  # maps lose their order on the wire; failures should not
         where = f'members["{name}"]'
         if name.startswith(FOREIGN):
             failures.append(CheckFailure(where, f"names from {FOREIGN!r} on are UFM's other members; name host/port"))

@@ -1,3 +1,4 @@
+import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -84,3 +85,9 @@ def own_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for client in clients.values():
         client.close()
+
+
+def configuration(port: int, ca_file: Path, **changes: Any) -> dict[str, Any]:
+    """A stack's configuration as `configure` sees it: the site as JSON text, secrets decrypted."""
+    site = {"ufm": {"address": "127.0.0.1", "port": port, "caFile": str(ca_file)}}
+    return {"site": json.dumps(site), "ufmPassword": PASSWORD, **changes}

@@ -1,0 +1,518 @@
+"""A PKey's life against the lab's UFM over HTTPS, with a second writer beside it."""
+
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pulumi.output import UNKNOWN, Unknown
+
+from providers.ufm import errors
+from providers.ufm.partition import Member
+from providers.ufm.pkey import PKeyProvider
+from tests.providers.conftest import LabUfm, Start, configuration
+from tests.providers.engine import CheckFailedError, Life, configured, wire
+from tests.providers.server import PASSWORD, Answer, Request
+
+A, B, C, X, Y = (f"b8599f0300b000{n}1" for n in range(1, 6))
+MEMBERS = {"controller-1/ib0": A, "compute-1/ib0": B}
+PUT, POST, GET = "PUT /resources/pkeys", "POST /resources/pkeys", "GET /resources/pkeys/0x65"
+
+
+@pytest.fixture
+def life(ufm: LabUfm) -> Life:
+    return Life(configured(PKeyProvider(), configuration(ufm.port, ufm.ca_file)))
+
+
+def declared(**changes: Any) -> dict[str, Any]:
+    return {"pkey": "0x65", "members": MEMBERS, "ip_over_ib": True, **changes}
+
+
+def additive(**changes: Any) -> dict[str, Any]:
+    return declared(ownership="additive", **changes)
+
+
+def guids(ufm: LabUfm, pkey: str = "0x65") -> set[str] | None:
+    found = ufm.client.get_pkey(pkey)
+    return set(found.members) if found else None
+
+
+def hows(ufm: LabUfm) -> dict[str, Member]:
+    found = ufm.client.get_pkey("0x65")
+    return dict(found.members) if found else {}
+
+
+# check
+
+
+def test_inputs_become_ufms_spelling(life: Life) -> None:
+    assert life.checked(pkey="0x8065", members={"c/ib0": "0xB859:9F03:00B0:0011"}) == {
+        "pkey": "0x65",
+        "members": {"c/ib0": A},
+        "membership": "full",
+        "index0": False,
+        "ownership": "authoritative",
+        "adopt": False,
+    }
+
+
+def test_every_failure_is_told_at_once_and_nobody_is_called(life: Life, ufm: LabUfm) -> None:
+    with pytest.raises(CheckFailedError) as caught:
+        life.checked(
+            pkey="0x7fff",
+            members={"a/ib0": A, "b/ib0": A.upper(), "c/ib0": "0x12", "d/ib0": 17, f"foreign/{X}": X},
+            membership="both",
+            ownership="mine",
+            index0="yes",
+            ip_over_ib=1,
+            adopt="no",
+        )
+    failures = caught.value.failures
+    assert set(failures) == {
+        "pkey",
+        'members["b/ib0"]',
+        'members["c/ib0"]',
+        'members["d/ib0"]',
+        f'members["foreign/{X}"]',
+        "membership",
+        "ownership",
+        "index0",
+        "ip_over_ib",
+        "adopt",
+    }
+    assert failures['members["b/ib0"]'] == f"found '{A}' again; it is a/ib0's"
+    assert "'full' or 'limited'" in failures["membership"]
+    assert ufm.calls == []
+
+
+@pytest.mark.parametrize("pkey", ["0x0", "0x8000", "0x7fff", "0xffff", "101", 101, None])
+def test_what_cannot_be_a_pkey_is_refused(life: Life, pkey: object) -> None:
+    with pytest.raises(CheckFailedError) as caught:
+        life.checked(**declared(pkey=pkey))
+    assert set(caught.value.failures) == {"pkey"}
+
+
+@pytest.mark.parametrize("members", [{}, None, "everybody", [A]])
+def test_a_partition_without_members_is_refused(life: Life, members: object) -> None:
+    with pytest.raises(CheckFailedError) as caught:
+        life.checked(**declared(members=members))
+    assert set(caught.value.failures) == {"members"}
+
+
+def test_inputs_come_back_with_failures(life: Life) -> None:
+    result = life.provider.check({}, wire(declared(pkey="0x0"), keep_unknowns=True))
+    assert result.failures
+    assert result.inputs["members"] == MEMBERS
+
+
+INPUTS = ("pkey", "members", "membership", "index0", "ip_over_ib", "ownership", "adopt")
+
+
+@pytest.mark.parametrize("key", INPUTS)
+def test_unknown_inputs_pass_and_count_as_changed(life: Life, key: str) -> None:
+    life.up(**declared())
+    news = {**life.inputs, key: UNKNOWN}
+    result = life.provider.check({}, news)
+    assert not result.failures and isinstance(result.inputs[key], Unknown)
+    diff = life.provider.diff(life.id, life.outs, result.inputs)
+    assert diff.changes is (key != "adopt")
+    assert diff.replaces == (["pkey"] if key == "pkey" else [])
+
+
+def test_an_unknown_guid_passes_among_known_ones(life: Life) -> None:
+    result = life.provider.check({}, declared(members={"a/ib0": UNKNOWN, "b/ib0": A, "c/ib0": A}))
+    assert [f.property for f in result.failures] == ['members["c/ib0"]']
+
+
+# diff
+
+
+def test_adopt_is_a_permission_no_property(life: Life) -> None:
+    life.up(**declared())
+    assert life.up(**declared(adopt=True)) == "same"
+
+
+def test_every_property_is_compared(life: Life, ufm: LabUfm) -> None:
+    life.up(**declared())
+    for change in ({"membership": "limited"}, {"index0": True}, {"ip_over_ib": False}, {"members": {"c/ib0": C}}):
+        assert life.up(**declared(**change)) == "update"
+    assert life.up(**declared(ownership="additive")) == "update"
+    assert life.up(**additive(ip_over_ib=False)) == "same", "the partition's own setting is not ours to change"
+    assert life.up(**additive(pkey="0x66")) == "create, delete"
+
+
+# create
+
+
+def test_create_of_800_members_is_one_write(life: Life, ufm: LabUfm) -> None:
+    members = {f"node-{n}/ib0": f"b8599f0300b0{n:04x}" for n in range(1, 801)}
+    assert life.up(**declared(members=members)) == "create"
+    assert ufm.calls == [GET, PUT, GET]
+    assert life.outs["member_count"] == 800 and life.outs["foreign"] == []
+    changed = {**members, "node-801/ib0": "b8599f0300b01001"}
+    del changed["node-7/ib0"]
+    assert life.up(**declared(members=changed)) == "update"
+    assert ufm.calls == [GET, PUT, GET]
+    assert guids(ufm) == set(changed.values())
+    assert ufm.calls
+    life.refresh()
+    assert ufm.calls == [GET]
+    assert life.up(**declared(members=changed)) == "same"
+
+
+def test_an_identical_partition_is_adopted_without_a_write(life: Life, ufm: LabUfm) -> None:
+    ufm.client.set_guids("0x65", MEMBERS.values(), ip_over_ib=True)
+    assert ufm.calls
+    assert life.up(**declared()) == "create"
+    assert ufm.calls == [GET]
+
+
+def test_a_partition_that_differs_is_not_taken_over(life: Life, ufm: LabUfm) -> None:
+    ufm.client.set_guids("0x65", [B, X], membership="limited", ip_over_ib=False)
+    assert ufm.calls
+    with pytest.raises(errors.TakeoverError) as caught:
+        life.up(**declared())
+    text = str(caught.value)
+    for part in (
+        "PKey 0x65",
+        "controller-1/ib0: missing",
+        "compute-1/ib0: limited",
+        f"{X}: not declared",
+        "ip_over_ib",
+    ):
+        assert part in text
+    assert "adopt=True" in text
+    assert ufm.calls == [GET]
+
+
+def test_adopt_takes_it_over_and_says_who_loses_it(life: Life, ufm: LabUfm, caplog: pytest.LogCaptureFixture) -> None:
+    ufm.client.set_guids("0x65", [B, X])
+    life.up(**declared(adopt=True))
+    assert guids(ufm) == {A, B}
+    assert X in caplog.text and "0x65" in caplog.text
+
+
+def test_a_long_difference_is_cut(life: Life, ufm: LabUfm) -> None:
+    ufm.client.set_guids("0x65", [f"b8599f0300c0{n:04x}" for n in range(500)])
+    with pytest.raises(errors.TakeoverError, match="and 492 more") as caught:
+        life.up(**declared())
+    assert len(str(caught.value)) < 1000
+
+
+def test_additive_joins_a_partition_and_leaves_the_others(life: Life, ufm: LabUfm) -> None:
+    ufm.client.set_guids("0x65", [X], membership="limited", ip_over_ib=False)
+    assert ufm.calls
+    life.up(**additive())
+    assert ufm.calls == [GET, POST, GET]
+    found = ufm.client.get_pkey("0x65")
+    assert found and found.ip_over_ib is False, "as found"
+    assert found.members == {A: Member("full", False), B: Member("full", False), X: Member("limited", False)}
+    assert life.outs["foreign"] == [X] and life.outs["member_count"] == 2
+
+
+def test_settings_reach_every_member(life: Life, ufm: LabUfm) -> None:
+    life.up(**declared(membership="limited", index0=True, ip_over_ib=False))
+    found = ufm.client.get_pkey("0x65")
+    assert found and found.ip_over_ib is False
+    assert set(found.members.values()) == {Member("limited", True)}
+
+
+# read
+
+
+def test_nothing_changed_is_no_drift(life: Life, ufm: LabUfm) -> None:
+    for inputs in (declared(), additive(), declared(membership="limited", index0=True, ip_over_ib=False)):
+        life.up(**inputs)
+        before = dict(life.outs)
+        life.refresh()
+        assert life.outs == before
+        assert life.up(**inputs) == "same"
+
+
+def test_drift_is_named_and_repaired(life: Life, ufm: LabUfm) -> None:
+    life.up(**declared())
+    ufm.client.remove_guids("0x65", [A])
+    ufm.client.add_guids("0x65", [X], ip_over_ib=True)
+    ufm.client.add_guids("0x65", [B], membership="limited", ip_over_ib=False)
+    ufm.client.add_guids("0x65", [A, C], ip_over_ib=False)
+    ufm.client.remove_guids("0x65", [A])
+    inputs = life.refresh()
+    assert inputs["members"] == {"compute-1/ib0": B, f"foreign/{X}": X, f"foreign/{C}": C}
+    assert inputs["membership"] == "limited", "all of ours are"
+    assert inputs["ip_over_ib"] is False
+    assert life.outs["foreign"] == sorted([X, C])
+    assert life.up(**declared()) == "update"
+    assert hows(ufm) == {A: Member("full", False), B: Member("full", False)}
+    assert life.refresh() and life.up(**declared()) == "same"
+
+
+def test_one_limited_member_is_named(life: Life, ufm: LabUfm) -> None:
+    life.up(**declared())
+    ufm.client.add_guids("0x65", [B], membership="limited", index0=True)
+    inputs = life.refresh()
+    assert inputs["members"] == {"controller-1/ib0": A, "compute-1/ib0": f"{B} (limited, index0)"}
+    assert life.refresh() == inputs, "a remark is no declaration"
+    assert life.up(**declared()) == "update"
+    assert set(hows(ufm).values()) == {Member("full", False)}
+
+
+def test_what_has_vanished_is_made_again(life: Life, ufm: LabUfm) -> None:
+    for inputs in (declared(), additive()):
+        life.up(**inputs)
+        ufm.client.delete_pkey("0x65")
+        assert life.refresh() == {}
+        assert life.id == ""
+        assert life.up(**inputs) == "create"
+        assert guids(ufm) == {A, B}
+
+
+def test_a_404_for_an_unknown_partition_is_as_good(life: Life, ufm: LabUfm) -> None:
+    ufm.core.set_quirks({"unknown_pkey_404": True})
+    life.up(**declared())
+    life.destroy()
+    assert guids(ufm) is None
+
+
+def test_foreign_members_are_no_drift_in_additive_mode(life: Life, ufm: LabUfm) -> None:
+    life.up(**additive())
+    ufm.client.add_guids("0x65", [X, Y], membership="limited")
+    assert life.refresh()["members"] == MEMBERS
+    assert life.outs["foreign"] == [X, Y]
+    assert life.up(**additive()) == "same"
+    assert guids(ufm) == {A, B, X, Y}
+
+
+def test_an_additive_member_that_left_comes_back(life: Life, ufm: LabUfm) -> None:
+    life.up(**additive())
+    ufm.client.add_guids("0x65", [X])
+    ufm.client.remove_guids("0x65", [A, B])
+    assert life.refresh()["members"] == {}
+    assert life.up(**additive()) == "update"
+    assert guids(ufm) == {A, B, X}
+
+
+# update
+
+
+def test_full_to_limited_changes_no_guid_and_is_applied(life: Life, ufm: LabUfm) -> None:
+    for mode, write in ((declared, PUT), (additive, POST)):
+        life.up(**mode())
+        assert ufm.calls
+        assert life.up(**mode(membership="limited")) == "update"
+        assert ufm.calls == [GET, write, GET]
+        assert set(hows(ufm).values()) == {Member("limited", False)}
+        life.destroy()
+
+
+def test_ip_over_ib_that_is_not_declared_stays_as_found(life: Life, ufm: LabUfm) -> None:
+    inputs = declared()
+    del inputs["ip_over_ib"]
+    life.up(**inputs)
+    ufm.client.set_guids("0x65", MEMBERS.values(), ip_over_ib=False)
+    assert "ip_over_ib" not in life.refresh()
+    assert life.up(**inputs) == "same"
+    life.up(**{**inputs, "members": {"c/ib0": C}})
+    found = ufm.client.get_pkey("0x65")
+    assert found and found.ip_over_ib is False
+
+
+def test_an_additive_update_touches_ours_only(life: Life, ufm: LabUfm) -> None:
+    life.up(**additive())
+    ufm.client.add_guids("0x65", [X], membership="limited")
+    assert ufm.calls
+    life.up(**additive(members={"compute-1/ib0": B, "compute-2/ib0": C}))
+    assert ufm.calls == [GET, POST, GET, f"DELETE /resources/pkeys/0x65/guids/{A}", GET]
+    assert hows(ufm) == {B: Member("full", False), C: Member("full", False), X: Member("limited", False)}
+
+
+def test_all_members_may_change_at_once_without_the_partition_going(life: Life, ufm: LabUfm) -> None:
+    life.up(**additive())
+    ufm.client.set_guids("0x65", MEMBERS.values(), ip_over_ib=False)
+    life.up(**additive(members={"c/ib0": C}))
+    found = ufm.client.get_pkey("0x65")
+    assert found and set(found.members) == {C} and found.ip_over_ib is False, "the same partition"
+
+
+def test_ownership_does_not_become_authoritative_over_others_unasked(life: Life, ufm: LabUfm) -> None:
+    life.up(**additive())
+    ufm.client.add_guids("0x65", [X])
+    with pytest.raises(errors.TakeoverError, match=X):
+        life.up(**declared())
+    assert guids(ufm) == {A, B, X}
+    assert life.up(**declared(adopt=True)) == "update"
+    assert guids(ufm) == {A, B}
+    assert life.up(**additive()) == "update"
+
+
+def test_a_stranger_that_came_after_the_refresh_is_logged_when_it_goes(
+    life: Life, ufm: LabUfm, caplog: pytest.LogCaptureFixture
+) -> None:
+    life.up(**declared())
+    ufm.client.add_guids("0x65", [X])
+    life.up(**declared(members={**MEMBERS, "c/ib0": C}))
+    assert guids(ufm) == {A, B, C}
+    assert X in caplog.text
+
+
+# replace
+
+
+def test_another_pkey_is_another_partition(life: Life, ufm: LabUfm) -> None:
+    life.up(**declared())
+    assert life.up(**declared(pkey="0x66")) == "create, delete"
+    assert (guids(ufm), guids(ufm, "0x66")) == (None, {A, B})
+    assert life.id == "0x66"
+
+
+def test_index0_moves_by_deleting_first(life: Life, ufm: LabUfm) -> None:
+    """The lab's UFM, too, refuses a GUID index 0 in two partitions."""
+    life.up(**declared(index0=True))
+    assert life.up(**declared(pkey="0x66", index0=True)) == "delete, create"
+    assert (guids(ufm), guids(ufm, "0x66")) == (None, {A, B})
+
+
+# delete
+
+
+def test_delete_removes_the_partition(life: Life, ufm: LabUfm) -> None:
+    life.up(**declared())
+    assert ufm.calls
+    life.destroy()
+    assert ufm.calls == [GET, "DELETE /resources/pkeys/0x65", GET]
+    assert guids(ufm) is None
+
+
+def test_delete_leaves_what_is_not_ours(life: Life, ufm: LabUfm, caplog: pytest.LogCaptureFixture) -> None:
+    life.up(**declared())
+    ufm.client.add_guids("0x65", [X])
+    life.refresh()  # the state now holds foreign/X among the members
+    life.destroy()
+    assert guids(ufm) == {X}
+    assert "kept" in caplog.text and X in caplog.text
+
+
+def test_additive_delete_removes_ours_even_with_remarks_in_the_state(life: Life, ufm: LabUfm) -> None:
+    life.up(**additive())
+    ufm.client.add_guids("0x65", [X])
+    ufm.client.add_guids("0x65", [B], membership="limited")
+    life.refresh()
+    life.destroy()
+    assert guids(ufm) == {X}
+
+
+def test_the_last_member_takes_the_partition_along(life: Life, ufm: LabUfm) -> None:
+    life.up(**additive())
+    life.destroy()
+    assert guids(ufm) is None
+
+
+def test_what_is_gone_already_is_deleted(life: Life, ufm: LabUfm) -> None:
+    for mode in (declared, additive):
+        life.up(**mode())
+        ufm.client.delete_pkey("0x65")
+        life.destroy()
+        life.up(**additive())
+        ufm.client.set_guids("0x65", [X])
+        assert ufm.calls
+        life.destroy()
+        assert ufm.calls == [GET], "nothing of ours, no write"
+        ufm.client.delete_pkey("0x65")
+
+
+# What UFM does not take
+
+
+class Forgetful:
+    """A UFM that takes every write and forgets some members of it."""
+
+    def __init__(self, *forgotten: str) -> None:
+        self.forgotten = set(forgotten)
+        self.members: dict[str, str] = {}
+        self.verbs: list[str] = []
+
+    def __call__(self, request: Request) -> Answer:
+        self.verbs.append(request.verb)
+        if request.verb in ("PUT", "POST"):
+            kept = [g for g in request.json["guids"] if g not in self.forgotten]
+            before = self.members if request.verb == "POST" else {}
+            self.members = {**before, **dict.fromkeys(kept, request.json["membership"])}
+        elif request.verb == "DELETE":
+            self.members = {}
+        listed = [{"guid": g, "membership": m, "index0": False} for g, m in self.members.items()]
+        return Answer(body={"guids": listed, "ip_over_ib": True, "partition": "p"} if listed else {})
+
+
+@pytest.mark.parametrize("mode", [declared, additive])
+def test_members_that_ufm_does_not_take_are_named_and_nothing_stays(start: Start, mode: Any) -> None:
+    ufm = Forgetful(B)
+    _, server = start(ufm)
+    life = Life(configured(PKeyProvider(), configuration(server.port, server.ca_file)))
+    with pytest.raises(errors.NotTakenError, match="compute-1/ib0: missing") as caught:
+        life.up(**mode())
+    assert "controller-1" not in str(caught.value)
+    assert caught.value.pkey == "0x65" and caught.value.host == f"127.0.0.1:{server.port}"
+    assert ufm.members == {}, "the next create must not meet half a partition"
+    ufm.forgotten = set()
+    life.up(**mode())
+    ufm.forgotten = {C}
+    with pytest.raises(errors.NotTakenError, match="c/ib0: missing"):
+        life.up(**mode(members={**MEMBERS, "c/ib0": C}))
+    assert ufm.members, "a failed update takes nothing away"
+
+
+def test_a_removal_that_ufm_does_not_carry_out_is_an_error(start: Start) -> None:
+    ufm = Forgetful()
+    _, server = start(lambda r: Answer() if r.verb == "DELETE" else ufm(r))
+    life = Life(configured(PKeyProvider(), configuration(server.port, server.ca_file)))
+    for mode in (declared, additive):
+        life.up(**mode(adopt=True))
+        with pytest.raises(errors.NotTakenError, match="still has"):
+            life.destroy()
+
+
+def test_ports_that_ufm_refuses_are_an_error_with_advice(life: Life, ufm: LabUfm) -> None:
+    ufm.client.set_guids("0x66", [A], index0=True)
+    with pytest.raises(errors.RejectedError, match=r"PKey 0x65 .*status 400"):
+        life.up(**declared(index0=True))
+    assert guids(ufm) is None
+
+
+# Whatever happens
+
+
+PORTS = st.sets(st.sampled_from([A, B, C, X, Y]))
+HOW = st.sampled_from(["full", "limited"])
+
+
+def named(ports: set[str]) -> dict[str, str]:
+    return {f"host-{g[-2]}/ib0": g for g in ports}
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(PORTS.filter(bool), PORTS, PORTS.filter(bool), HOW, HOW)
+def test_up_makes_what_is_declared_and_destroy_leaves_what_was_not(
+    life: Life, ufm: LabUfm, first: set[str], strangers: set[str], second: set[str], membership: str, other: str
+) -> None:
+    for mode in (declared, additive):
+        life.up(**mode(members=named(first), membership=membership))
+        if strangers:  # some of them may be ours, and change how they belong
+            ufm.client.add_guids("0x65", strangers, membership="limited", ip_over_ib=True)
+        life.refresh()
+        life.up(**mode(members=named(second), membership=other))
+        others = strangers - first - second if mode is additive else set()
+        found = hows(ufm)
+        assert set(found) == second | others
+        assert {found[g].membership for g in second} == {other}
+        life.refresh()
+        assert life.up(**mode(members=named(second), membership=other)) == "same"
+        life.destroy()
+        assert (guids(ufm) or set()) == others
+        ufm.client.delete_pkey("0x65")
+
+
+def test_nothing_secret_is_written(life: Life, ufm: LabUfm, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    life.up(**declared())
+    life.refresh()
+    assert PASSWORD not in f"{life.outs}{life.inputs}{caplog.text}{vars(life.provider)}{life.provider.client!r}"
