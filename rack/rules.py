@@ -172,8 +172,8 @@ def ranges_large_enough(site: Site) -> Iterator[Finding]:
         ),
     ]
     for path, pool, needed in ranges:
-        if pool.size < needed:
-            yield Finding(path, f"{pool}, which is {max(pool.size, 0)} addresses", f"make room for {needed}")
+        if 0 < pool.size < needed:  # one that ends before it starts is NET002's
+            yield Finding(path, f"{pool}, which is {pool.size} addresses", f"make room for {needed}")
 
 
 @rule("NET007", "X1", "The public network is `networks.external`, with its gateway, or overlaps no network at all.")

@@ -1,6 +1,7 @@
 """The overcloud's deployment files: networks, VIPs, roles, nodes and NICs (O1, O2), SDN (O3), environment (O4)."""
 
 import re
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -69,8 +70,13 @@ def role_networks(plan: Plan, role: Role) -> list[str]:
 
 def roles_data(plan: Plan) -> str:
     """`roles_data_ib_vm.yaml`: TripleO's roles Controller and ComputeSriovIB on this rack's networks."""
-    roles = yaml.safe_load(files(__package__).joinpath("roles.yaml").read_text())
-    return _dump([_role(plan, Role(role["name"]), role) for role in roles])
+    return _dump([_role(plan, Role(role["name"]), role) for role in _roles()])
+
+
+@cache
+def _roles() -> list[dict[str, Any]]:
+    roles: list[dict[str, Any]] = yaml.safe_load(files(__package__).joinpath("roles.yaml").read_text())
+    return roles
 
 
 def _role(plan: Plan, name: Role, role: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The rack as pure data: no engine, no network."""

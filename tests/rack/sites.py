@@ -1,0 +1,115 @@
+"""Sites for the tests: the guide's rack from Pulumi.reference.yaml, with edits, and any valid one (hypothesis)."""
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hypothesis import strategies as st
+
+from rack.config import Site, parse
+from rack.plan import Plan
+
+ROOT = Path(__file__).resolve().parents[2]
+STACK_FILES = ("Pulumi.dev.yaml", "Pulumi.reference.yaml")
+
+Document = dict[str, Any]
+REFERENCE: Document = yaml.safe_load((ROOT / "Pulumi.reference.yaml").read_text())["config"]["rack:site"]
+DROP = object()
+"""Leave the key out."""
+
+
+def steps(path: str) -> list[str | int]:
+    """`nodes[0].ipmi.address` → ["nodes", 0, "ipmi", "address"]."""
+    return [int(s) if s.isdigit() else s for s in re.findall(r"[^.\[\]]+", path)]
+
+
+def document(edits: dict[str, Any] | None = None) -> Document:
+    """The guide's rack with some keys written anew, by path; a list's end may be written to."""
+    site = copy.deepcopy(REFERENCE)
+    for path, value in (edits or {}).items():
+        *above, last = steps(path)
+        here: Any = site
+        for step in above:
+            here = here[step] if isinstance(step, int) else here.setdefault(step, {})
+        if value is DROP:
+            del here[last]
+        elif isinstance(here, list) and last == len(here):
+            here.append(value)
+        else:
+            here[last] = value
+    return site
+
+
+def unchecked(edits: dict[str, Any]) -> Site:
+    """A site whose types hold, whatever the design rules say."""
+    return Site.model_validate(document(edits))
+
+
+def plan(edits: dict[str, Any] | None = None) -> Plan:
+    return Plan(parse(document(edits)))
+
+
+def node(index: int, role: str, guid: str) -> Document:
+    kind = "controller" if role == "Controller" else "compute"
+    return {
+        "name": f"{kind}-{index}",
+        "role": role,
+        "address": f"192.168.24.{10 + index}",
+        "guid": guid,
+        "mac": f"52:54:00:00:01:{index:02X}",
+        "ipmi": {"address": f"192.168.23.{10 + index}"},
+    }
+
+
+def spellings(number: int) -> st.SearchStrategy[str]:
+    """The ways in which people write a GUID."""
+    plain = f"{number:016x}"
+    pairs = re.findall("..", plain)
+    return st.sampled_from(
+        [plain, plain.upper(), f"0x{plain}", f"0X{plain}", ":".join(pairs), "-".join(pairs), f" {plain} "]
+    )
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Document:
+    """Any valid site on the guide's addresses."""
+    roles = ["Controller"] * draw(st.sampled_from([1, 3, 5])) + ["ComputeSriovIB"] * draw(st.integers(2, 9))
+    numbers = draw(st.lists(st.integers(1, 2**64 - 1), min_size=len(roles) + 2, max_size=len(roles) + 2, unique=True))
+    guids = [draw(spellings(n)) for n in numbers]
+    nodes = [node(i, role, guids[i]) for i, role in enumerate(draw(st.permutations(roles)))]
+    low = draw(st.integers(1, 4000))
+    high = draw(st.integers(low, 4090))
+    outside = st.integers(1, 4094).filter(lambda v: not low <= v <= high)
+    vlans = draw(st.lists(outside, min_size=4, max_size=4, unique=True))
+    computes = [n["name"] for n in nodes if n["role"] == "ComputeSriovIB"]
+    return document(
+        {
+            "cloud": {"name": draw(st.from_regex(r"\A[a-z][a-z0-9]{0,20}\Z"))},
+            "nodes": nodes,
+            "fabric.switch.guid": guids[-1],
+            "fabric.interface": draw(st.sampled_from(["ib0", "ib2", "ibp197s0f0"])),
+            "ufm.host": draw(st.sampled_from([DROP, {"guid": guids[-2]}])),
+            "networks.external.vlan": vlans[0],
+            "networks.control.Storage.vlan": vlans[1],
+            "networks.control.InternalApi.vlan": vlans[2],
+            **draw(
+                st.sampled_from(
+                    [{"networks.control.StorageMgmt": DROP}, {"networks.control.StorageMgmt.vlan": vlans[3]}]
+                )
+            ),
+            "networks.tenant.vlans": [low, high],
+            "tenant.network.vlan": draw(st.integers(low, high)),
+            "compute.vfs": draw(st.integers(1, 127)),
+            "tenant.instances[0].compute": computes[0],
+            "tenant.instances[1].compute": computes[1],
+        }
+    )
+
+
+def reordered(value: Any) -> Any:
+    """The same YAML with the keys of every mapping turned round."""
+    if isinstance(value, dict):
+        return {key: reordered(inner) for key, inner in reversed(value.items())}
+    return [reordered(inner) for inner in value] if isinstance(value, list) else value

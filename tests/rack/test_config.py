@@ -1,0 +1,177 @@
+"""What `parse` takes, what it refuses, and what it says then."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from rack.config import ConfigError, Site, load_stack_file, parse
+from tests.rack.sites import DROP, document
+
+WHOLE = "write a whole number from 1 to 65535"
+UNKNOWN = "unknown key; "
+
+REFUSED: dict[str, tuple[str, Any, str]] = {
+    # what is wrong: path, what is written there, what is said about it
+    "number as text": ("ufm.port", "8443", f"found '8443'; {WHOLE}"),
+    "truth as number": ("ufm.port", True, f"found true; {WHOLE}"),
+    "fraction as number": ("ufm.port", 443.0, f"found 443.0; {WHOLE}"),
+    "beyond the bound": ("ufm.port", 70000, f"found 70000; {WHOLE}"),
+    "number as truth": ("bandwidth.cuda", 1, "found 1; write true or false"),
+    "text as truth": ("bandwidth.cuda", "yes", "found 'yes'; write true or false"),
+    "not finite": ("bandwidth.minimumGbps", float("inf"), "write a number above 0 to 400"),
+    "number as text field": ("images[0].release", 8, "found 8; write a name"),
+    "number as address": ("ufm.address", 3232241864, "found 3232241864; write an IPv4 address like 192.168.24.1"),
+    "no address": ("ufm.address", "192.168.24", "found '192.168.24'; write an IPv4 address"),
+    "an address of no host": ("ufm.address", "224.0.0.1", "found 224.0.0.1; write the address of a host"),
+    "address for network": ("networks.external.cidr", "10.0.0.1/24", "write a network like 192.168.24.0/24"),
+    "network without prefix": (
+        "tenant.network.cidr",
+        "11.11.11.0",
+        "found 11.11.11.0/32; write a network with a prefix",
+    ),
+    "nothing": ("undercloud.address", None, "found nothing; write an IPv4 address"),
+    "text as mapping": ("ssh", "root", "found 'root'; write a mapping with the keys user, overcloudUser"),
+    "mapping as list": ("nodes", {}, "found a mapping; write a list of one or more, each a mapping"),
+    "empty list": ("nodes", [], "found a list of 0; write a list of one or more"),
+    "too many": (
+        "networks.tenant.vlans",
+        [1, 2, 3],
+        "found a list of 3; write a list of 2, each a whole number from 1",
+    ),
+    "unknown role": ("nodes[0].role", "controller", "found 'controller'; write one of Controller, ComputeSriovIB"),
+    "GUID as number": ("nodes[0].guid", 1122334455667788, "found the number 1122334455667788; put the GUID in quotes"),
+    "GUID as list": ("nodes[0].guid", ["b8599f0300b00011"], "found a list of 1; write a port GUID"),
+    "GUID too short": ("nodes[0].guid", "b8599f03", "found 'b8599f03'; write a port GUID of 16 hex digits"),
+    "no MAC": ("nodes[0].mac", "52-54-00-00-00-11", "write an Ethernet address like '52:54:00:00:00:01'"),
+    "host name": ("undercloud.hostname", "director_1", "found 'director_1'; write a host name like"),
+    "interface too long for PKey children": ("fabric.interface", "ibp197s0f0n", "of 10 letters at most"),
+    "shell in a path": ("undercloud.imagesDir", "/images; rm -rf /", "write an absolute path"),
+    "second line in an argument": ("compute.kernelArgs", "iommu=pt\nx = y", "found a text of 2 lines"),
+    "CPU list": ("compute.dedicatedCpus", "2..63", "found '2..63'; write a list of CPUs in quotes"),
+    "CPU range backwards": ("compute.dedicatedCpus", "2-9,63-10", "found '63-10'; write the lower CPU first"),
+    "PCI address": ("compute.hca", "c5:00.9", "write a PCI address like 'c5:00.0'"),
+    "VLAN 0": ("networks.control.Storage.vlan", 0, "found 0; write a whole number from 1 to 4094"),
+    "root too small": ("undercloud.rootGib", 50, "found 50; write a whole number from 100"),
+    "other bridge": ("externalAccess.network.physnet", "physnet1", "found 'physnet1'; write datacentre"),
+    "unknown key, misspelt": ("nodes[0].gid", "b8599f0300b00011", UNKNOWN + "write guid"),
+    "Python's spelling": ("ssh.overcloud_user", "root", UNKNOWN + "write overcloudUser"),
+    "unknown network": ("networks.control.InternalAPI", {}, UNKNOWN + "write InternalApi"),
+    "missing": ("undercloud.address", DROP, "missing; write an IPv4 address like 192.168.24.1"),
+}
+
+
+def problems(written: object) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as refused:
+        parse(written)
+    return refused.value.problems
+
+
+@pytest.mark.parametrize(("path", "value", "says"), REFUSED.values(), ids=REFUSED)
+def test_one_fault_is_one_line_with_path_finding_and_fix(path: str, value: object, says: str) -> None:
+    (line,) = problems(document({path: value}))
+    assert line.startswith(f"{path}: ")
+    assert says in line
+
+
+def test_the_guides_rack_is_valid() -> None:
+    assert isinstance(parse(document()), Site)
+
+
+def test_every_problem_at_once() -> None:
+    found = problems(
+        document(
+            {"ufm.port": "443", "nodes[3].guid": 1, "fabric.switch": DROP, "tenant.network.vlam": 5, "ssh.port": 0}
+        )
+    )
+    assert [line.partition(": ")[0] for line in found] == [
+        "ssh.port",
+        "ufm.port",
+        "nodes[3].guid",
+        "fabric.switch",
+        "tenant.network.vlam",
+    ]
+
+
+def test_the_text_lists_every_problem_and_says_that_nothing_was_touched() -> None:
+    error = ConfigError(("a: found 1", "b: found 2"))
+    assert str(error) == "2 problems in rack:site; nothing was touched:\n  - a: found 1\n  - b: found 2"
+    assert str(ConfigError(("a: found 1",))).startswith("1 problem in rack:site;")
+
+
+def test_broken_items_do_not_make_their_list_too_short() -> None:
+    (line,) = problems(document({"networks.provisioning.ntp": ["a b"]}))
+    assert line.startswith("networks.provisioning.ntp[0]: ")
+
+
+@pytest.mark.parametrize("written", [None, "site", [], 3])
+def test_a_document_that_is_no_mapping(written: object) -> None:
+    (line,) = problems(written)
+    assert line.startswith("rack:site: found ")
+
+
+SECRET = "hunter2-hunter2"
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        {"ufm.password": SECRET},
+        {"ufm.user": {"name": "admin", "password": SECRET}},
+        {"ufm.user": [SECRET]},
+        {"nodes[0].ipmi.password": SECRET},
+        {"ssh.privateKeyFile": f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n-----END OPENSSH PRIVATE KEY-----\n"},
+        {"ufm.host.licenseDir": f"LICENSE\n{SECRET}"},
+    ],
+    ids=lambda edits: next(iter(edits)),
+)
+def test_a_secret_in_the_wrong_place_is_not_repeated(edits: dict[str, Any]) -> None:
+    (line,) = problems(document(edits))
+    assert SECRET not in line
+
+
+def test_who_writes_a_secret_into_the_site_learns_where_it_belongs() -> None:
+    (line,) = problems(document({"ufm.password": SECRET}))
+    assert "pulumi config set --secret" in line
+
+
+def test_a_long_value_is_cut() -> None:
+    (line,) = problems(document({"nodes[0].role": "x" * 5000}))
+    assert len(line) < 200
+
+
+@pytest.mark.parametrize(
+    "written", ["b8599f0300b00099", "0xB8599F0300B00099", "b8:59:9f:03:00:b0:00:99", "b859-9f03-00b0-0099"]
+)
+def test_guids_have_one_spelling_in_the_site(written: str) -> None:
+    assert parse(document({"nodes[0].guid": written})).nodes[0].guid == "b8599f0300b00099"
+
+
+def test_the_site_is_frozen() -> None:
+    site = parse(document())
+    with pytest.raises(ValidationError, match="frozen"):
+        site.compute.vfs = 9  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        site.networks.control["Storage"] = site.networks.control["InternalApi"]  # type: ignore[index]
+    assert isinstance(site.nodes, tuple)
+
+
+def test_ufm_url_names_the_port_only_where_it_must() -> None:
+    assert parse(document({"ufm.port": 443})).ufm.url == "https://192.168.24.200"
+    assert parse(document({"ufm.port": 8443})).ufm.url == "https://192.168.24.200:8443"
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "config:\n", "config: [1]\n", "config:\n  rack:other: 1\n"])
+def test_a_stack_file_without_a_site(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "Pulumi.x.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=r"Pulumi\.x\.yaml: config: found no key rack:site; copy it"):
+        load_stack_file(file)
+
+
+def test_a_stack_file_that_is_no_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.x.yaml"
+    file.write_text("config: {rack:site: [}")
+    with pytest.raises(ConfigError, match="found no YAML"):
+        load_stack_file(file)

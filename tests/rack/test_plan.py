@@ -1,0 +1,129 @@
+"""The plan of any valid site: names, PKeys, members and cables, and the same bytes from the same site."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from rack import tripleo
+from rack.config import Role, parse
+from rack.plan import Plan
+from tests.rack import sites
+from tests.rack.sites import DROP, documents, reordered
+
+DOCUMENTS: dict[str, Callable[[Plan], str]] = {
+    "undercloud.conf": tripleo.undercloud_conf,
+    "instackenv.json": lambda plan: tripleo.instackenv(plan, "calvin"),
+    "containers": tripleo.containers_prepare,
+    "network_data": tripleo.network_data,
+    "vip_data": tripleo.vip_data,
+    "roles_data": tripleo.roles_data,
+    "node_info": tripleo.node_info,
+    "controller_nics": tripleo.controller_nics,
+    "compute_nics": tripleo.compute_nics,
+    "ml2_sdn": lambda plan: tripleo.ml2_sdn(plan, "token"),
+    "ib_env": tripleo.ib_env,
+}
+
+
+def rendered(plan: Plan) -> dict[str, str]:
+    return {name: render(plan) for name, render in DOCUMENTS.items()}
+
+
+@given(documents())
+def test_hostnames_are_unique_and_numbered_within_their_role(written: dict[str, Any]) -> None:
+    plan = Plan(parse(written))
+    assert len({h.hostname for h in plan.hosts}) == len(plan.site.nodes)
+    for role in Role:
+        assert [h.index for h in plan.role(role)] == list(range(len(plan.role(role))))
+        assert [h.name for h in plan.role(role)] == [n["name"] for n in written["nodes"] if n["role"] == role]
+
+
+@given(documents())
+def test_a_pkey_is_its_vlan_in_hex_and_no_two_networks_share_one(written: dict[str, Any]) -> None:
+    plan = Plan(parse(written))
+    assert {p.network: int(p.pkey, 16) for p in plan.control_pkeys} == {
+        name: net["vlan"] for name, net in written["networks"]["control"].items()
+    }
+    assert int(plan.tenant_pkey, 16) == written["tenant"]["network"]["vlan"]
+    assert len({*(p.pkey for p in plan.control_pkeys), plan.tenant_pkey}) == len(plan.control_pkeys) + 1
+
+
+@given(documents())
+def test_every_node_is_a_member_of_every_control_pkey(written: dict[str, Any]) -> None:
+    plan = Plan(parse(written))
+    everyone = {f"{n.name}/{written['fabric']['interface']}": n.guid for n in plan.site.nodes}
+    assert all(p.members == everyone for p in plan.control_pkeys)
+    assert len(set(everyone.values())) == len(written["nodes"])
+
+
+@given(documents())
+def test_every_cable_has_a_switch_port_and_every_host_a_cable(written: dict[str, Any]) -> None:
+    plan = Plan(parse(written))
+    hosts = [*(["ufm"] if "host" in written["ufm"] else []), *(n["name"] for n in written["nodes"])]
+    assert [link.host for link in plan.links] == hosts
+    assert [link.switch_port for link in plan.links] == list(range(1, len(hosts) + 1))
+    assert len({link.guid for link in plan.links}) == len(hosts)
+
+
+@given(documents())
+def test_the_same_site_gives_the_same_bytes_however_its_keys_are_ordered(written: dict[str, Any]) -> None:
+    assert rendered(Plan(parse(written))) == rendered(Plan(parse(reordered(written))))
+
+
+def test_members_of_a_pkey_cannot_be_changed_by_who_reads_them() -> None:
+    with pytest.raises(TypeError):
+        sites.plan().control_pkeys[0].members["intruder/ib2"] = "1" * 16  # type: ignore[index]
+
+
+def test_the_guides_names() -> None:
+    plan = sites.plan()
+    assert [h.hostname for h in plan.computes] == [
+        "overcloud-computesriov-ib-0.localdomain",
+        "overcloud-computesriov-ib-1.localdomain",
+    ]
+    assert plan.controllers[2].short_hostname == "overcloud-controller-2"
+    assert plan.tenant_pkey == "0x65"
+    assert plan.sdn_url == "https://192.168.24.200/ufmRestV3"
+    assert [str(plan.vip(n)) for n in (1, 2)] == ["192.168.24.2", "192.168.24.3"]
+
+
+def test_hosts_and_instances_by_name() -> None:
+    plan = sites.plan()
+    assert plan.host("compute-2").index == 1
+    assert plan.instance("vm1_gpu").port == "direct1"
+    for look_up in (plan.host, plan.instance):
+        with pytest.raises(KeyError, match="nobody"):
+            look_up("nobody")
+
+
+GUIDE = """
+openstack overcloud deploy --templates /usr/share/openstack-tripleo-heat-templates
+  --networks-file /home/stack/templates/IB/VM/network_data_ib_vm.yaml
+  --vip-file /home/stack/templates/IB/VM/vip-data-ib-vm.yaml
+  --baremetal-deployment /home/stack/templates/IB/VM/node-info-ib-vm.yaml
+  --network-config
+  -r /home/stack/templates/IB/VM/roles_data_ib_vm.yaml
+  -e /home/stack/templates/IB/VM/containers-prepare-parameter-ib-vm.yaml
+  -e /usr/share/openstack-tripleo-heat-templates/environments/podman.yaml
+  -e /usr/share/openstack-tripleo-heat-templates/environments/services/neutron-ovs.yaml
+  -e /usr/share/openstack-tripleo-heat-templates/environments/services/neutron-mlnx-agent.yaml
+  -e /home/stack/templates/IB/VM/neutron-ml2-mlnx-sdn-vm.yaml
+  -e /home/stack/templates/IB/VM/ib-env-vm.yaml
+  --validation-warnings-fatal
+  -e /usr/share/openstack-tripleo-heat-templates/environments/disable-telemetry.yaml
+"""
+
+
+def test_the_deploy_command_is_the_guides_with_two_words_of_ours() -> None:
+    command = list(sites.plan({"cloud.name": "gpu"}).deploy_command)
+    stack = command.index("--stack")  # hosts are called after it, so it follows the site
+    assert command[stack + 1] == "gpu"
+    del command[stack : stack + 2]
+    command.remove("--deployed-server")  # without it tripleoclient 16.5.0 refuses --baremetal-deployment
+    assert command == GUIDE.split()
+
+
+def test_ufm_that_runs_already_has_no_cable_of_ours() -> None:
+    assert "ufm" not in {link.host for link in sites.plan({"ufm.host": DROP}).links}
