@@ -29,6 +29,12 @@ LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 
 
+def _in_child() -> None:
+    """Between fork and exec: ends with the controller, and has none of its signals blocked."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
 class ChildError(Exception):
     """ibsim or OpenSM has ended or does not answer."""
 
@@ -51,7 +57,7 @@ class Child:
             cwd=folder,
             env={**os.environ, **env},
             start_new_session=True,
-            preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+            preexec_fn=_in_child,
         )
         self._pid_file.write_text(f"{self.popen.pid} {start_time(self.popen.pid)}\n")
         self._readers = [threading.Thread(target=self._read_errors, daemon=True, name=f"{name} stderr")]
@@ -149,6 +155,7 @@ class OpenSM(Child):
         self._begun = 0.0
         self._swept = -1.0
         """When the newest finished sweep began: seconds since the epoch; -1 before the first."""
+        self._ended = False
         self.refusal: str | None = None
         """What the newest sweep found wrong with the partitions file."""
         self._readers.append(threading.Thread(target=self._read, daemon=True, name="opensm log"))
@@ -161,8 +168,8 @@ class OpenSM(Child):
             ChildError: none has within `seconds`, or OpenSM has ended.
         """
         with self._news:
-            done = self._news.wait_for(lambda: self._swept >= since or self.popen.poll() is not None, seconds)
-        if self.popen.poll() is not None:
+            done = self._news.wait_for(lambda: self._swept >= since or self._ended, seconds)
+        if self._ended:
             raise ChildError("OpenSM has ended")
         if not done:
             raise ChildError(f"OpenSM has not finished a sweep within {seconds:.0f} s")
@@ -180,8 +187,8 @@ class OpenSM(Child):
             if line.strip():
                 self.write_log(line)
             self._note(line)
-        self.popen.wait()
         with self._news:
+            self._ended = True
             self._news.notify_all()
 
     def _note(self, line: str) -> None:

@@ -106,7 +106,7 @@ class Controller:
             raise
 
     def crashed(self) -> list[Child]:
-        """The children that have ended by themselves."""
+        """The children that have ended by themselves. For the main thread: two that ask Popen at once get no answer."""
         return [child for child in self._children if child.popen.poll() is not None]
 
     def stop(self) -> None:
@@ -332,19 +332,18 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 def serve(folder: Path) -> int:
     """Runs until SIGTERM (exit status 0), or until ibsim or OpenSM ends by itself (1, after saying so)."""
+    # For sigwait below. Before any thread starts, since a signal goes to whichever thread has it unblocked.
+    signals = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         controller = Controller(folder)
     except (ChildError, sim.NotInstalledError) as error:
         print(f"the fabric does not start: {error}", file=sys.stderr, flush=True)
         return 1
-    # For sigwait below. The children were started before this, since they would inherit the mask.
-    signals = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     path = folder / "control.sock"
     server = Server(path, controller)
     threading.Thread(target=server.serve_forever, daemon=True, name="socket").start()
     print(f"serving {path}", flush=True)
-    # The first look catches a child that ended before its signal was blocked.
     while not (crashed := controller.crashed()) and signal.sigwait(signals) == signal.SIGCHLD:
         continue
     for child in crashed:
