@@ -90,7 +90,7 @@ class Call:
     def write(self, name: str, text: str, mode: int = 0o644) -> None:
         """Writes a host's file as the caller's user."""
         file = self.path(name)
-        for folder in [p for p in (file.parent, *file.parents) if not p.exists()][::-1]:
+        for folder in [p for p in file.parents if not p.exists()][::-1]:
             folder.mkdir()
             os.chown(folder, self.uid, self.uid)
         file.touch(mode=mode)

@@ -13,7 +13,7 @@ import sys
 KEEPER = "/usr/local/libexec/keeper.sock"
 
 
-def main():  # type: ignore[no-untyped-def]
+def main() -> None:
     name = os.path.basename(sys.argv[0])  # noqa: PTH119 - pathlib costs 10 ms here
     try:
         cwd = os.getcwd()  # noqa: PTH109

@@ -14,7 +14,6 @@ from typing import Any
 import lab.hosts.commands  # noqa: F401 - registers the commands
 from lab.hosts.call import COMMANDS, Become, Call, Hangup, Refusal
 from lab.hosts.machine import Machine
-from lab.hosts.parts import PartError
 from lab.hosts.rack import Rack
 from lab.process import LabError
 
@@ -109,7 +108,7 @@ class Keeper:
             request = json.loads(stream.readline() or b"{}")
             try:
                 answer = self._control_request(request)
-            except (LabError, PartError, KeyError) as error:
+            except (LabError, KeyError) as error:
                 answer = {"error": str(error)}
             stream.write(json.dumps(answer).encode() + b"\n")
 
@@ -146,7 +145,7 @@ def run(call: Call) -> dict[str, Any]:
         return {"status": 141}
     except Refusal as refusal:
         return _refused(call, refusal.text, refusal.status)
-    except (PartError, LabError) as error:
+    except LabError as error:
         return _refused(call, f"{call.argv[0]}: {error}", 1)
     except Exception:
         traceback.print_exc()

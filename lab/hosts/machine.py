@@ -62,7 +62,8 @@ class Machine:
 
     def __init__(self, name: str, kind: str, address: str, folder: Path, system: System, access: Access) -> None:
         self.name, self.kind, self.address, self.folder = name, kind, address, folder
-        self.hostname = name
+        self.user = ""
+        """Where set, everybody is this user (a guest's), who must have been asked for; else root."""
         self._system, self._access = system, access
         self.root = Root(folder)
         self._lock = threading.RLock()
@@ -105,7 +106,6 @@ class Machine:
 
     def install(self, hostname: str) -> None:
         """Puts an operating system with fresh host keys on the disk."""
-        self.hostname = hostname
         self.root.make(hostname, self._system, names(self.kind))
         keygen(self.host_key, hostname)
 
@@ -186,10 +186,16 @@ class Machine:
     def _write_enter(self) -> None:
         """The program that sshd runs instead of the command: enters the root."""
         enter = self.folder / "enter"
+        session = '/usr/local/libexec/session "$SSH_ORIGINAL_COMMAND"'
+        check = ""
+        if self.user:
+            session = f'/usr/sbin/runuser -l {self.user} -c "$SSH_ORIGINAL_COMMAND"'
+            check = f'[ "$LAB_USER" = {self.user} ] || {{ echo "$LAB_USER: Permission denied (publickey)." >&2; exit 255; }}\n'
         enter.write_text(
             "#!/bin/sh\n"
             f"read -r pid < '{self.folder}/init_pid' || {{ echo '{self.name} is going down' >&2; exit 255; }}\n"
-            'exec nsenter -t "$pid" -m -u -p -- /usr/local/libexec/session "$SSH_ORIGINAL_COMMAND"\n'
+            f"{check}"
+            f'exec nsenter -t "$pid" -m -u -p -- {session}\n'
         )
         enter.chmod(0o755)
 
@@ -221,16 +227,11 @@ class Machine:
         # Debian's sshd insists on its empty folder, which the package's unit would make at boot.
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
 
-    def serve_one(self, stream: int) -> subprocess.Popen[bytes]:
-        """One SSH connection on a descriptor, without a listening server: guests are reached so."""
+    def serve_one(self, reads: int, writes: int) -> "subprocess.Popen[bytes]":
+        """One SSH connection on two descriptors, without a listening server: guests are reached so."""
         self._write_config(listen=False)
-        return subprocess.Popen(
-            [SSHD, "-i", "-e", "-f", str(self.folder / "sshd_config")],
-            stdin=stream,
-            stdout=stream,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        argv = [SSHD, "-i", "-e", "-f", str(self.folder / "sshd_config")]
+        return subprocess.Popen(argv, stdin=reads, stdout=writes, stderr=subprocess.DEVNULL, start_new_session=True)
 
     def enter(self, argv: list[str]) -> list[str]:
         """The command line, on the machine, that runs `argv` in the host.

@@ -8,47 +8,16 @@ import re
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from lab import addresses
-from lab.process import Say
-
-
-class PartError(Exception):
-    """Another part of the lab refused; its own words."""
-
-
-@dataclass(frozen=True)
-class DeployFiles:
-    """What `openstack overcloud deploy` was given, as paths on the machine."""
-
-    templates: Path
-    roles: Path
-    networks: Path
-    vips: Path
-    baremetal: Path
-    environments: Sequence[Path]
-
-
-@dataclass(frozen=True)
-class ComputeHardware:
-    """What nova finds in a compute host, after its firmware and the plan."""
-
-    node: str
-    """As the inventory calls it: compute-1."""
-    gpus: Sequence[str]
-    """PCI addresses."""
-    gpu_vendor: str
-    gpu_product: str
-    vfs: int
-    """Virtual functions that exist: NUM_OF_VFS where SRIOV_EN is on (H2)."""
-    interface: str
-    """The physical function's network device."""
-    hca: str
-    """The physical function's PCI address."""
+from lab.cloud.translation import ComputeHardware, DeployFiles
+from lab.fabric import sim
+from lab.fabric.client import FabricClient, FabricError
+from lab.process import LabError, Say
 
 
 @dataclass(frozen=True)
@@ -68,6 +37,10 @@ class Guest:
     """Public keys that cloud-init authorises for its user."""
     image: str = ""
     """Name of its image."""
+    gpus: int = 0
+    """Passed through after its flavor."""
+    direct: bool = False
+    """Whether it has an SR-IOV port."""
 
 
 class Fabric(Protocol):
@@ -84,27 +57,27 @@ class Ufm(Protocol):
         """`install`, `remove` or `restart`.
 
         Raises:
-            PartError: UFM's lab refused.
+            LabError: UFM's lab refused.
         """
 
 
 class Cloud(Protocol):
     def deploy(self, files: DeployFiles, hardware: Mapping[str, ComputeHardware], say: Say) -> None:
-        """Makes the cloud from the files.
+        """Makes the cloud from the files; hardware by compute host name.
 
         Raises:
-            PartError: a service fails; the text holds its lines.
+            LabError: the files are wrong, or a service fails; the text holds its lines.
         """
 
     def overcloudrc(self) -> str: ...
 
     def ml2_conf(self) -> str: ...
 
-    def restart_neutron(self, ml2_conf: str) -> None: ...
+    def restart_neutron(self, ml2_conf: str, say: Say) -> None: ...
 
-    def restart_compute(self, host: str, hardware: ComputeHardware) -> None: ...
+    def restart_compute(self, host: str, hardware: ComputeHardware, say: Say) -> None: ...
 
-    def delete(self) -> None: ...
+    def delete(self, say: Say) -> None: ...
 
     def guests(self) -> Sequence[Guest]:
         """Every VM; none where no cloud runs."""
@@ -138,36 +111,39 @@ class UfmAdmin:
                 return
         except urllib.error.HTTPError as error:
             text = error.read().decode(errors="replace").strip()
-            raise PartError(f"UFM: {what}: {error.code} {text}") from error
+            raise LabError(f"UFM: {what}: {error.code} {text}") from error
         except OSError as error:
-            raise PartError(f"UFM: {what}: {error}") from error
+            raise LabError(f"UFM: {what}: {error}") from error
 
 
 class SimulatedFabric:
     """The fabric's controller and the real ibstat on its simulation."""
 
     def __init__(self, folder: Path) -> None:
-        from lab.fabric.client import FabricClient
-
         self._folder = folder
         self._client = FabricClient(folder / "control.sock")
 
     def link(self, node: str) -> None:
-        self._client.link(node)
+        self._ask(self._client.link, node)
 
     def unlink(self, node: str) -> None:
-        self._client.unlink(node)
+        self._ask(self._client.unlink, node)
+
+    @staticmethod
+    def _ask(request: Callable[[str], None], node: str) -> None:
+        try:
+            request(node)
+        except FabricError as error:
+            raise LabError(str(error)) from error
 
     def ibstat(self, node: str) -> str:
         """The simulation's ibstat as seen from the node, its HCA called as a ConnectX-6 is."""
-        from lab.fabric import sim
-
         scratch = self._folder / "tmp"
         scratch.mkdir(exist_ok=True)
         environment = {**os.environ, **sim.environment(self._folder, node)}
         done = subprocess.run(["ibstat"], capture_output=True, text=True, timeout=20, env=environment, cwd=scratch)
         if done.returncode:
-            raise PartError(done.stderr.strip() or "ibstat failed")
+            raise LabError(done.stderr.strip() or "ibstat failed")
         text = re.sub(r"^CA '.*'", "CA 'mlx5_0'", done.stdout, flags=re.MULTILINE)
         text = re.sub(r"^(\s*CA type:).*", r"\1 MT4123", text, flags=re.MULTILINE)
         return re.sub(r"^(\s*Firmware version:).*", r"\1 20.32.1010", text, flags=re.MULTILINE)

@@ -5,9 +5,12 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from lab.cloud.translation import ComputeHardware
+from lab.hosts import delivered
 from lab.hosts.machine import Access, Machine, keygen, public_key
-from lab.hosts.parts import ComputeHardware, Guest, PartError, Parts
+from lab.hosts.parts import Guest, Parts
 from lab.hosts.root import CENTOS, UBUNTU
+from lab.process import LabError
 from rack.config import Role
 from rack.plan import Host, Plan
 
@@ -63,9 +66,9 @@ class Rack:
     def start(self) -> None:
         """Power comes back: UFM's node and the undercloud boot, nodes return to what they were."""
         if not self.ufm.installed:
-            self.ufm.install("ufm")
+            delivered.ufm(self.ufm, self.plan.site)
         if not self.undercloud.installed:
-            self.undercloud.install("localhost.localdomain")
+            delivered.undercloud(self.undercloud)
         for machine in (self.ufm, self.undercloud):
             machine.refresh()
             machine.boot()
@@ -103,8 +106,8 @@ class Rack:
         if machine.kind == "compute" and "hostname" in machine.state:
             host = self.plan.host(machine.name)
             try:
-                self.parts.cloud.restart_compute(machine.state["hostname"], self.hardware(host))
-            except PartError as error:  # the host is up whatever its cloud says; nova's state tells
+                self.parts.cloud.restart_compute(machine.state["hostname"], self.hardware(host), print)
+            except LabError as error:  # the host is up whatever its cloud says; nova's state tells
                 print(f"{machine.name}: {error}", flush=True)
 
     def _cold_start(self, node: Machine) -> None:
@@ -134,12 +137,11 @@ class Rack:
         firmware = self.firmware(self.nodes[host.name])
         return ComputeHardware(
             node=host.name,
-            gpus=[gpu_address(i) for i in range(GPUS)],
-            gpu_vendor=compute.gpu.vendor_id,
-            gpu_product=compute.gpu.product_id,
             vfs=firmware["NUM_OF_VFS"] if firmware["SRIOV_EN"] else 0,
-            interface=self.plan.site.fabric.interface,
-            hca=f"0000:{compute.hca}",
+            gpus=GPUS,
+            gpu_ids=(compute.gpu.vendor_id, compute.gpu.product_id),
+            gpu_type=compute.gpu.device_type,
+            pf_name=self.plan.site.fabric.interface,
         )
 
     # -- guests
@@ -167,6 +169,7 @@ class Rack:
                 keys = folder / "authorized_keys"
                 access = Access(self.plan.site.ssh.port, keys)
                 machine = Machine(guest.id, "guest", next(iter(_fixed(guest)), ""), folder, CENTOS, access)
+                machine.user = self.plan.site.tenant.user
                 if not machine.installed:
                     self._first_boot(machine, guest)
                 keys.write_text("".join(f"{key}\n" for key in guest.keys))

@@ -6,7 +6,6 @@ own; it lives as long as the host is powered on, so a job that was left behind b
 at a reboot, as on hardware. Each SSH session joins those namespaces with `nsenter`.
 """
 
-import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -153,7 +152,7 @@ class Root:
                 continue
             step = at / part
             if step.is_symlink():
-                target = PurePosixPath(os.readlink(step))
+                target = PurePosixPath(step.readlink())
                 at = self.tree if target.is_absolute() else at
                 todo += reversed([p for p in target.parts if p != "/"])
             else:

@@ -1,5 +1,5 @@
 """The emulated commands, a module an area. Importing this package registers them (`lab.hosts.call.COMMANDS`)."""
 
-from lab.hosts.commands import common, ufm
+from lab.hosts.commands import common, compute, controller, deploy, guest, images, ironic, openstack, ufm, undercloud
 
-__all__ = ["common", "ufm"]
+__all__ = ["common", "compute", "controller", "deploy", "guest", "images", "ironic", "openstack", "ufm", "undercloud"]

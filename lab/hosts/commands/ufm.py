@@ -3,8 +3,10 @@
 import argparse
 import hashlib
 import json
+import os
 import re
 import secrets
+import tarfile
 import time
 from ipaddress import IPv4Interface
 from typing import Any
@@ -19,30 +21,12 @@ FILES = "/installation/ufm_files"
 LICENSES = "/installation/ufm_licenses"
 
 
-def _prepare(call: Call) -> None:
-    """What the guide's U1 has installed: Docker, enabled and running."""
-    if "units" not in call.host.state:
-        set_unit(call, "docker", active=True, enabled=True)
-    if "interfaces" not in call.host.state:
-        site = call.rack.plan.site
-        fabric = site.ufm.host.fabric_interface if site.ufm.host else "ib0"
-        management = site.ufm.host.management_interface if site.ufm.host else "eno1"
-        prefix = site.networks.provisioning.cidr.prefixlen
-        with call.host.change() as state:
-            state["interfaces"] = {
-                "lo": {"up": True, "addresses": ["127.0.0.1/8"]},
-                management: {"up": True, "addresses": [f"{site.ufm.address}/{prefix}"]},
-                fabric: {"up": False, "addresses": [], "infiniband": True},
-            }
-
-
 # -- Docker
 
 
 @command("docker", "ufm")
 def docker(call: Call) -> int:
     """The subcommands that the guide and this program use; others are refused as unknown."""
-    _prepare(call)
     call.as_root()
     rest = list(call.argv[1:])
     if rest[:1] in (["--version"], ["-v"]):
@@ -222,7 +206,7 @@ def _matches(name: str, container: dict[str, Any], rule: str) -> bool:
     if key == "status":
         return value == ("running" if container["running"] else "exited")
     if key == "ancestor":
-        return container["image"] == _tagged(value)
+        return bool(container["image"] == _tagged(value))
     raise Refusal(f"Error response from daemon: invalid filter '{key}'")
 
 
@@ -305,8 +289,6 @@ def _run(call: Call, rest: list[str]) -> None:
 
 
 def _is_tty(call: Call) -> bool:
-    import os
-
     return os.isatty(call.streams[0])
 
 
@@ -546,8 +528,6 @@ def _rmi(call: Call, rest: list[str]) -> None:
 
 def _load(call: Call, rest: list[str]) -> None:
     """An archive of `docker save` for sites without Internet: the image's name stands in its manifest (U5)."""
-    import tarfile
-
     parser = _parser(call, "load")
     parser.add_argument("-i", "--input", required=True)
     parser.add_argument("-q", "--quiet", action="store_true")
@@ -596,7 +576,6 @@ SWITCHES["ufm-enterprise"] = _switch_ufm
 @command("ip", "ufm")
 def ip(call: Call) -> None:
     """Addresses and link state of the interfaces, kept as state (U3)."""
-    _prepare(call)
     rest = [a for a in call.argv[1:] if a not in ("-4", "-br", "-brief", "-o")]
     brief = any(a in ("-br", "-brief") for a in call.argv[1:])
     objects = {"address": _address, "addr": _address, "a": _address, "link": _link, "l": _link}

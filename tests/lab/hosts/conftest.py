@@ -16,6 +16,12 @@ from rack.plan import Plan
 from tests.lab.hosts.fakes import FakeCloud, FakeFabric, FakeUfm
 
 
+MARKS = [
+    pytest.mark.lab,
+    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),  # that is what they are for
+]
+
+
 def free_port() -> int:
     """A port that nobody uses on any loopback address."""
     with socket.socket() as probe:

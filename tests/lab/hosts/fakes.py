@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lab.hosts.parts import ComputeHardware, DeployFiles, Guest, PartError, Parts
-from lab.process import Say
+from lab.cloud.translation import ComputeHardware, DeployFiles
+from lab.hosts.parts import Guest, Parts
+from lab.process import LabError, Say
 
 IBSTAT = """\
 CA 'mlx5_0'
@@ -45,7 +46,7 @@ class FakeUfm:
 
     def call(self, what: str) -> None:
         if self.broken:
-            raise PartError(f"UFM: {what}: 500 broken")
+            raise LabError(f"UFM: {what}: 500 broken")
         self.calls.append(what)
 
 
@@ -63,7 +64,7 @@ class FakeCloud:
     def deploy(self, files: DeployFiles, hardware: Mapping[str, ComputeHardware], say: Say) -> None:
         say("keystone: ready")
         if self.broken:
-            raise PartError(self.broken)
+            raise LabError(self.broken)
         self.files, self.hardware = files, hardware
 
     def overcloudrc(self) -> str:
@@ -72,13 +73,13 @@ class FakeCloud:
     def ml2_conf(self) -> str:
         return "[ml2]\ntype_drivers = flat,vlan\n"
 
-    def restart_neutron(self, ml2_conf: str) -> None:
+    def restart_neutron(self, ml2_conf: str, say: Say) -> None:
         self.neutron_restarts.append(ml2_conf)
 
-    def restart_compute(self, host: str, hardware: ComputeHardware) -> None:
+    def restart_compute(self, host: str, hardware: ComputeHardware, say: Say) -> None:
         self.compute_restarts.append((host, hardware))
 
-    def delete(self) -> None:
+    def delete(self, say: Say) -> None:
         self.files = None
 
     def guests(self) -> Sequence[Guest]:

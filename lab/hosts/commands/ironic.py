@@ -1,0 +1,484 @@
+"""The bare-metal inventory: import (C7), introspection (I1), and what `openstack baremetal` shows of it."""
+
+import json
+import re
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from lab.hosts.call import Call, Refusal, add_format, listing, showing
+from lab.hosts.commands.openstack import parser, subcommand
+from lab.hosts.machine import Machine
+
+IPMI_FIELDS = {"pm_addr", "pm_user", "pm_password", "pm_port"}
+COMMON_FIELDS = {
+    "name", "pm_type", "ports", "capabilities", "arch", "platform", "root_device", "cpu", "memory", "disk", "_comment",
+    "kernel_id", "ramdisk_id", "pxe_interface", "bios_interface", "boot_interface", "console_interface", "conductor_group",
+    "deploy_interface", "inspect_interface", "management_interface", "network_interface", "power_interface", "raid_interface",
+    "rescue_interface", "storage_interface", "vendor_interface", "resource_class", "traits", "mac",
+}  # fmt: skip
+DRIVERS = {"ipmi", "pxe_ipmitool", "redfish", "idrac", "ilo", "irmc"}
+MAC = re.compile(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}")
+
+
+def nodes(call: Call) -> list[dict[str, Any]]:
+    """ironic's records in the order of their import."""
+    found: list[dict[str, Any]] = call.rack.undercloud.state.get("nodes", [])
+    return found
+
+
+def find(call: Call, name: str) -> dict[str, Any]:
+    for node in nodes(call):
+        if name in (node["name"], node["uuid"]):
+            return node
+    raise Refusal(f"Node {name} could not be found. (HTTP 404)")
+
+
+def machine(call: Call, node: dict[str, Any]) -> Machine | None:
+    """The hardware behind a record: the node whose boot interface or IPMI address it names."""
+    for known in call.rack.plan.site.nodes:
+        macs = {port["address"].lower() for port in node["ports"]}
+        if known.mac in macs or str(known.ipmi.address) == node["pm_addr"]:
+            return call.rack.nodes[known.name]
+    return None
+
+
+def set_state(call: Call, node: dict[str, Any], **values: object) -> None:
+    with call.rack.undercloud.change():
+        node.update(values)
+
+
+def power(call: Call, node: dict[str, Any]) -> str:
+    hardware = machine(call, node)
+    return f"power {hardware.state.get('power', 'off')}" if hardware else "None"
+
+
+# -- C7
+
+
+@subcommand("overcloud node import")
+def import_(call: Call) -> None:
+    """Registers the nodes of an inventory, or updates those that are registered."""
+    options = parser(call)
+    options.add_argument("--introspect", action="store_true")
+    options.add_argument("--run-validations", action="store_true")
+    options.add_argument("--validate-only", action="store_true")
+    options.add_argument("--provide", action="store_true")
+    options.add_argument("--no-deploy-image", action="store_true")
+    options.add_argument("--instance-boot-option", choices=["local", "netboot"])
+    options.add_argument("--boot-mode", choices=["uefi", "bios"])
+    options.add_argument("--http-boot")
+    options.add_argument("--concurrency", type=int, default=20)
+    options.add_argument("env_file")
+    given = options.parse_args(list(call.argv[1:]))
+    if not call.path(given.env_file).is_file():
+        options.error(
+            f"argument env_file: can't open '{given.env_file}': [Errno 2] No such file or directory: '{given.env_file}'"
+        )
+    inventory = _parse(call, given.env_file)
+    validate(inventory)
+    if given.validate_only:
+        call.out("Successfully validated environment file")
+        return
+    registered = [_register(call, entry) for entry in inventory]
+    call.pause()
+    if given.introspect:
+        introspect_nodes(call, registered)
+    if given.provide:
+        provide_nodes(call, registered)
+
+
+def _parse(call: Call, name: str) -> list[dict[str, Any]]:
+    text = call.text(name)
+    try:
+        document = json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as error:
+        raise Refusal(f"Failed to parse {name}: {error}") from None
+    found = document.get("nodes", document) if isinstance(document, dict) else document
+    if not isinstance(found, list):
+        raise Refusal("Invalid node data: a list of nodes is expected under the key nodes")
+    return found
+
+
+def validate(inventory: Iterable[dict[str, Any]]) -> None:
+    """tripleo_common.utils.nodes.validate_nodes: every problem at once, in its words."""
+    failures: list[str] = []
+    seen: dict[str, set[str]] = {"mac": set(), "id": set(), "name": set()}
+    for index, node in enumerate(inventory):
+        failures += [f"node #{index}: {problem}" for problem in _problems(node, seen)]
+    if failures:
+        raise Refusal("\n".join(failures))
+
+
+def _problems(node: dict[str, Any], seen: dict[str, set[str]]) -> Iterable[str]:
+    if node.get("pm_type") not in DRIVERS:
+        # The real tool looks for a handler before it collects problems.
+        raise Refusal(f"unknown pm_type: {node.get('pm_type')}")
+    missing = [f for f in ("pm_addr", "pm_user", "pm_password") if not node.get(f)]
+    if missing:
+        yield f"The following fields are missing: {', '.join(missing)}"
+    for port in node.get("ports", ()):
+        if not MAC.fullmatch(str(port["address"])):
+            yield f"MAC address {port['address']} is invalid"
+        if port["address"] in seen["mac"]:
+            yield f"MAC {port['address']} is not unique"
+        seen["mac"].add(port["address"])
+    if node.get("pm_addr"):
+        if node["pm_addr"] in seen["id"]:
+            yield f"Node identified by {node['pm_addr']} is already present"
+        seen["id"].add(node["pm_addr"])
+    if node.get("name"):
+        if node["name"] in seen["name"]:
+            yield f'Name "{node["name"]}" is not unique'
+        seen["name"].add(node["name"])
+    capabilities = node.get("capabilities")
+    if isinstance(capabilities, str) and capabilities and any(":" not in c for c in capabilities.split(",")):
+        yield f"Invalid capabilities: {capabilities}"
+    for field in node:
+        if field not in COMMON_FIELDS | IPMI_FIELDS and not field.startswith("ipmi"):
+            yield f"Unknown field {field}"
+
+
+def _register(call: Call, entry: dict[str, Any]) -> dict[str, Any]:
+    name = entry.get("name") or entry["pm_addr"]
+    capabilities = entry.get("capabilities") or ""
+    known = dict(c.split(":", 1) for c in capabilities.split(",")) if capabilities else {}
+    existing = next((n for n in nodes(call) if n["pm_addr"] == entry["pm_addr"] or n["name"] == name), None)
+    # The password stays in the inventory's file: nothing here asks a BMC.
+    fields = {"name": name, "pm_addr": entry["pm_addr"], "pm_user": entry["pm_user"], "ports": entry.get("ports", [])}
+    if existing is not None:
+        with call.rack.undercloud.change():
+            existing.update(fields)
+            existing["capabilities"].update(known)
+        return existing
+    node = {
+        **fields, "uuid": str(uuid.uuid4()), "state": "enroll", "maintenance": False, "instance": None,
+        "capabilities": known, "properties": {}, "data": None,
+    }  # fmt: skip
+    with call.rack.undercloud.change() as state:
+        state.setdefault("nodes", []).append(node)
+    call.out(f"Successfully registered node UUID {node['uuid']}")
+    set_state(call, node, state="verifying")
+    set_state(call, node, state="manageable" if machine(call, node) else "enroll")
+    return node
+
+
+# -- I1
+
+
+def manageable(call: Call) -> list[dict[str, Any]]:
+    return [n for n in nodes(call) if n["state"] == "manageable"]
+
+
+def _chosen(call: Call, everything: bool, names: list[str]) -> list[dict[str, Any]]:
+    return manageable(call) if everything else [find(call, n) for n in names]
+
+
+@subcommand("overcloud node introspect")
+def introspect(call: Call) -> None:
+    """Boots the nodes into the agent, which makes their HCAs appear in the fabric while it lasts (I2)."""
+    options = parser(call)
+    options.add_argument("node_uuids", nargs="*")
+    options.add_argument("--all-manageable", action="store_true")
+    options.add_argument("--provide", action="store_true")
+    options.add_argument("--run-validations", action="store_true")
+    for name in ("--concurrency", "--node-timeout", "--max-retries", "--retry-timeout"):
+        options.add_argument(name, type=int)
+    given = options.parse_args(list(call.argv[1:]))
+    if bool(given.node_uuids) == given.all_manageable:
+        options.error("one of the arguments <node_uuid> --all-manageable is required")
+    chosen = _chosen(call, given.all_manageable, given.node_uuids)
+    introspect_nodes(call, chosen)
+    if given.provide:
+        provide_nodes(call, chosen)
+
+
+def introspect_nodes(call: Call, chosen: list[dict[str, Any]]) -> None:
+    if not chosen:
+        raise Refusal("No nodes in manageable state to introspect")
+    wrong = [n for n in chosen if n["state"] != "manageable"]
+    if wrong:
+        raise Refusal(
+            "\n".join(
+                f"Node {n['uuid']} is in state {n['state']}, not manageable; can't be introspected" for n in wrong
+            )
+        )
+    call.out(f"Waiting for introspection to finish on nodes: {', '.join(n['name'] for n in chosen)}")
+    booted = [hardware for n in chosen if (hardware := machine(call, n))]
+    for hardware in booted:
+        call.rack.power_on(hardware)
+    try:
+        call.pause(2)
+        for node in chosen:
+            set_state(call, node, data=_collect(call, node))
+    finally:
+        for hardware in booted:
+            call.rack.power_off(hardware)
+    call.out(f"Successfully introspected nodes: {', '.join(n['uuid'] for n in chosen)}\nIntrospection completed.")
+
+
+def _collect(call: Call, node: dict[str, Any]) -> dict[str, Any] | None:
+    """What the agent finds; the HCA's wired port under the name Linux gives it (O2)."""
+    hardware = machine(call, node)
+    if hardware is None:
+        return None
+    site = call.rack.plan.site
+    known = next(n for n in site.nodes if n.name == hardware.name)
+    guid = ":".join(known.guid[i : i + 2] for i in range(0, 16, 2))
+    interfaces = [
+        {"name": site.undercloud.interface, "mac_address": known.mac, "has_carrier": True, "client_id": None},
+        {
+            "name": site.fabric.interface,
+            "mac_address": ":".join(guid.split(":")[:3] + guid.split(":")[5:]),
+            "has_carrier": True,
+            "client_id": f"ff:00:00:00:00:00:02:00:00:02:c9:00:{guid}",
+        },
+    ]
+    disks = [{"name": "/dev/sda", "size": 480 * 10**9}, {"name": "/dev/nvme0n1", "size": 1920 * 10**9}]
+    return {
+        "inventory": {
+            "interfaces": interfaces,
+            "disks": disks,
+            "memory": {"physical_mb": 524288},
+            "cpu": {"count": 128, "architecture": "x86_64", "model_name": "AMD EPYC 7742 64-Core Processor"},
+            "bmc_address": str(known.ipmi.address),
+            "boot": {"current_boot_mode": site.undercloud.boot_mode},
+        },
+        "all_interfaces": {i["name"]: {"mac": i["mac_address"], "client_id": i["client_id"]} for i in interfaces},
+    }
+
+
+@subcommand("overcloud node configure")
+def configure(call: Call) -> None:
+    """Boot option, root device and boot mode (I1)."""
+    options = parser(call)
+    options.add_argument("node_uuids", nargs="*")
+    options.add_argument("--all-manageable", action="store_true")
+    options.add_argument("--deploy-kernel")
+    options.add_argument("--deploy-ramdisk")
+    options.add_argument("--instance-boot-option", choices=["local", "netboot"])
+    options.add_argument("--boot-mode", choices=["uefi", "bios"])
+    options.add_argument("--root-device")
+    options.add_argument("--root-device-minimum-size", type=int, default=4)
+    options.add_argument("--overwrite-root-device-hints", action="store_true")
+    given = options.parse_args(list(call.argv[1:]))
+    if bool(given.node_uuids) == given.all_manageable:
+        options.error("one of the arguments <node_uuid> --all-manageable is required")
+    for node in _chosen(call, given.all_manageable, given.node_uuids):
+        changed = {"boot_option": given.instance_boot_option, "boot_mode": given.boot_mode}
+        with call.rack.undercloud.change():
+            node["capabilities"].update({k: v for k, v in changed.items() if v})
+            if given.root_device:
+                node["properties"]["root_device"] = {"name": _root_device(node, given.root_device)}
+    call.pause()
+    call.out("Successfully configured the nodes.")
+
+
+def _root_device(node: dict[str, Any], strategy: str) -> str:
+    if not node["data"]:
+        raise Refusal(
+            f"Node {node['uuid']}: root device cannot be detected: no introspection data, run introspection first"
+        )
+    disks = sorted(node["data"]["inventory"]["disks"], key=lambda d: d["size"])
+    if strategy in ("largest", "smallest"):
+        return str(disks[-1 if strategy == "largest" else 0]["name"])
+    names = [d["name"].removeprefix("/dev/") for d in disks]
+    for wanted in strategy.split(","):
+        if wanted in names:
+            return f"/dev/{wanted}"
+    raise Refusal(f"Cannot find a suitable root device for node {node['uuid']} by strategy {strategy}")
+
+
+@subcommand("overcloud node provide")
+def provide(call: Call) -> None:
+    """Makes nodes available (I1)."""
+    options = parser(call)
+    options.add_argument("node_uuids", nargs="*")
+    options.add_argument("--all-manageable", action="store_true")
+    given = options.parse_args(list(call.argv[1:]))
+    if bool(given.node_uuids) == given.all_manageable:
+        options.error("one of the arguments <node_uuid> --all-manageable is required")
+    provide_nodes(call, _chosen(call, given.all_manageable, given.node_uuids))
+
+
+def provide_nodes(call: Call, chosen: list[dict[str, Any]]) -> None:
+    for node in chosen:
+        if node["state"] == "available":
+            continue
+        if node["state"] != "manageable":
+            raise Refusal(_transition(node, "provide"))
+        set_state(call, node, state="cleaning")
+        set_state(call, node, state="available")
+    call.pause()
+    call.out(f'{len(chosen)} node(s) successfully moved to the "available" state.')
+
+
+def _transition(node: dict[str, Any], verb: str) -> str:
+    return (
+        f'The requested action "{verb}" can not be performed on node "{node["uuid"]}" while it is in state "{node["state"]}". '
+        "(HTTP 400)"
+    )
+
+
+# -- openstack baremetal
+
+COLUMNS = ("UUID", "Name", "Instance UUID", "Power State", "Provisioning State", "Maintenance")
+
+
+@subcommand("baremetal node list")
+def list_(call: Call) -> None:
+    options = parser(call)
+    add_format(options)
+    options.add_argument("--provision-state")
+    options.add_argument("--long", action="store_true")
+    given = options.parse_args(list(call.argv[1:]))
+    rows = [
+        dict(
+            zip(
+                COLUMNS,
+                (n["uuid"], n["name"], n["instance"], power(call, n), n["state"], n["maintenance"]),
+                strict=True,
+            )
+        )
+        for n in nodes(call)
+        if given.provision_state in (None, n["state"])
+    ]
+    listing(call, given, rows, COLUMNS)
+
+
+@subcommand("baremetal node show")
+def show(call: Call) -> None:
+    options = parser(call)
+    add_format(options)
+    options.add_argument("--fields", nargs="+")
+    options.add_argument("node")
+    given = options.parse_args(list(call.argv[1:]))
+    node = find(call, given.node)
+    capabilities = ",".join(f"{k}:{v}" for k, v in sorted(node["capabilities"].items()))
+    fields = {
+        "uuid": node["uuid"], "name": node["name"], "driver": "ipmi", "instance_uuid": node["instance"],
+        "power_state": power(call, node), "provision_state": node["state"], "maintenance": node["maintenance"],
+        "driver_info": {"ipmi_address": node["pm_addr"], "ipmi_username": node["pm_user"], "ipmi_password": "******"},
+        "properties": {**node["properties"], "capabilities": capabilities},
+    }  # fmt: skip
+    showing(call, given, {k: v for k, v in fields.items() if not given.fields or k in given.fields})
+
+
+@subcommand("baremetal node delete")
+def delete(call: Call) -> None:
+    """Forgets nodes; those in use are refused, as ironic does."""
+    options = parser(call)
+    options.add_argument("nodes", nargs="+")
+    problems = []
+    for name in options.parse_args(list(call.argv[1:])).nodes:
+        try:
+            node = find(call, name)
+            if node["state"] not in ("enroll", "manageable", "available") and not node["maintenance"]:
+                raise Refusal(
+                    f'Node {name} can not be deleted while it is in provision state "{node["state"]}". (HTTP 409)'
+                )
+        except Refusal as refusal:
+            problems.append(f"Failed to delete node {name}: {refusal.text}")
+            continue
+        with call.rack.undercloud.change() as state:
+            state["nodes"] = [n for n in state["nodes"] if n is not node]
+        call.out(f"Deleted node {name}")
+    if problems:
+        raise Refusal("\n".join(problems))
+
+
+@subcommand("baremetal node power on")
+def power_on(call: Call) -> None:
+    for node in _named(call):
+        hardware = machine(call, node)
+        if hardware and hardware.state.get("power") != "on":
+            call.rack.power_on(hardware)
+
+
+@subcommand("baremetal node power off")
+def power_off(call: Call) -> None:
+    for node in _named(call):
+        hardware = machine(call, node)
+        if hardware and hardware.state.get("power") == "on":
+            call.rack.power_off(hardware)
+
+
+def _named(call: Call) -> list[dict[str, Any]]:
+    options = parser(call)
+    options.add_argument("nodes", nargs="+")
+    options.add_argument("--soft", action="store_true")
+    options.add_argument("--wait", nargs="?", type=int, const=0)
+    return [find(call, name) for name in options.parse_args(list(call.argv[1:])).nodes]
+
+
+@subcommand("baremetal node manage")
+def manage(call: Call) -> None:
+    for node in _named(call):
+        if node["state"] not in ("enroll", "available", "manageable"):
+            raise Refusal(_transition(node, "manage"))
+        if machine(call, node) is None:
+            raise Refusal(
+                f"Failed to get power state for node {node['uuid']}: IPMI call failed: no answer from {node['pm_addr']}"
+            )
+        set_state(call, node, state="manageable")
+
+
+@subcommand("baremetal node provide")
+def node_provide(call: Call) -> None:
+    for node in _named(call):
+        if node["state"] != "manageable":
+            raise Refusal(_transition(node, "provide"))
+        set_state(call, node, state="available")
+
+
+@subcommand("baremetal node maintenance set")
+def maintenance_set(call: Call) -> None:
+    for node in _named(call):
+        set_state(call, node, maintenance=True)
+
+
+@subcommand("baremetal node maintenance unset")
+def maintenance_unset(call: Call) -> None:
+    for node in _named(call):
+        set_state(call, node, maintenance=False)
+
+
+INTERFACE_COLUMNS = ("Interface", "MAC Address", "Switch Port VLAN IDs", "Switch Chassis ID", "Switch Port ID")
+
+
+def _data(call: Call, name: str) -> dict[str, Any]:
+    node = find(call, name)
+    if not node["data"]:
+        raise Refusal(f"Introspection data not found for node {node['uuid']} (HTTP 404)")
+    data: dict[str, Any] = node["data"]
+    return data
+
+
+@subcommand("baremetal introspection interface list")
+def interface_list(call: Call) -> None:
+    """Which name the wired InfiniBand port has (O2)."""
+    options = parser(call)
+    add_format(options)
+    options.add_argument("node")
+    given = options.parse_args(list(call.argv[1:]))
+    found = _data(call, given.node)["inventory"]["interfaces"]
+    rows = [
+        dict(zip(INTERFACE_COLUMNS, (i["name"], i["mac_address"], "[]", "None", "None"), strict=True)) for i in found
+    ]
+    listing(call, given, rows, INTERFACE_COLUMNS)
+
+
+@subcommand("baremetal introspection data save")
+def data_save(call: Call) -> None:
+    options = parser(call)
+    options.add_argument("--file")
+    options.add_argument("--unprocessed", action="store_true")
+    options.add_argument("node")
+    given = options.parse_args(list(call.argv[1:]))
+    text = json.dumps(_data(call, given.node))
+    if given.file:
+        call.write(given.file, text)
+    else:
+        call.out(text)
