@@ -1,0 +1,133 @@
+"""`python -m benchmarks [noop | tenant | up]...`: measures and rewrites its section of benchmarks/results.md.
+
+    noop    a second `pulumi up` of the whole rack, beside a stack of as many resources that do nothing
+    tenant  the guide's tenant layer by Pulumi and by Terraform: create, no-op, destroy; same cloud, same provider
+    up      `make up` in a clean clone: with cold caches, then again after `make destroy` and `make lab-stop`
+
+`noop` and `tenant` want the dev stack up (`make up`), `up` wants no lab running.
+"""
+
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.tenant import compare
+from engine.build import environment
+
+PROJECT = Path(__file__).resolve().parent.parent
+RESULTS = Path(__file__).with_name("results.md")
+RUNS = 3
+
+Row = tuple[str, ...]
+
+
+def main(names: Sequence[str]) -> None:
+    sections: dict[str, Callable[[], str]] = {"noop": noop, "tenant": tenant, "up": up}
+    for name in names or ("noop", "tenant"):
+        write(name, sections[name]())
+
+
+def write(name: str, text: str) -> None:
+    """Replaces the section between the two markers of `name`, or appends it."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
+    old = RESULTS.read_text() if RESULTS.exists() else "# Figures\n\nMade by `python -m benchmarks`; see there.\n"
+    section = f"{begin}{text}{end}"
+    head, found, rest = old.partition(begin)
+    new = head + section + rest.partition(end)[2] if found else f"{old}\n{section}"
+    RESULTS.write_text(new)
+    print(text)
+
+
+def machine() -> str:
+    """Where it was measured, for a reader to judge the seconds by; the ratios travel."""
+    return (
+        f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores {platform.machine()}, Python {platform.python_version()}"
+    )
+
+
+def table(head: Row, rows: Sequence[Row]) -> str:
+    return "".join("| " + " | ".join(row) + " |\n" for row in (head, ("---",) * len(head), *rows))
+
+
+def seconds(command: Sequence[str], cwd: Path = PROJECT, env: dict[str, str] | None = None) -> float:
+    """Wall time of a command that must succeed."""
+    begin = time.monotonic()
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
+    return time.monotonic() - begin
+
+
+def median(measure: Callable[[], float]) -> float:
+    return statistics.median(measure() for _ in range(RUNS))
+
+
+def pulumi_environment(backend: Path | None = None) -> dict[str, str]:
+    env = {**os.environ, **environment(), "PULUMI_CONFIG_PASSPHRASE": "lab"}
+    return {**env, "PULUMI_BACKEND_URL": backend.as_uri()} if backend else env
+
+
+def noop() -> str:
+    """The rack's no-op `up` opens no SSH connection and writes nothing; what is left is the engine and UFM's check."""
+    up_again = ["pulumi", "up", "--yes", "--skip-preview", "--expect-no-changes", "--non-interactive"]
+    env = pulumi_environment()
+    count = len(subprocess.run(["pulumi", "stack", "export", "--stack", "dev"], cwd=PROJECT, env=env, text=True,
+                               capture_output=True, check=True).stdout.split('"urn":')) - 1  # fmt: skip
+    rack = median(lambda: seconds([*up_again, "--stack", "dev"], env=env))
+    with tempfile.TemporaryDirectory() as folder:
+        flat = pulumi_environment(Path(folder)) | {"RESOURCES": str(count - 1)}
+        program = PROJECT / "benchmarks/flat"
+        seconds(["pulumi", "stack", "init", "flat"], program, flat)
+        seconds(["pulumi", "up", "--yes", "--skip-preview", "--stack", "flat"], program, flat)
+        empty = median(lambda: seconds([*up_again, "--stack", "flat"], program, flat))
+        (program / "Pulumi.flat.yaml").unlink(missing_ok=True)
+    rows = [
+        (f"the rack, {count} resources", f"{rack:.1f}", f"{rack / empty:.2f}"),
+        (f"as many that do nothing ({count})", f"{empty:.1f}", "1"),
+    ]
+    note = f"Median of {RUNS} `pulumi up` that change nothing. {machine()}.\n\n"
+    return "## No-op `up`\n\n" + note + table(("stack", "seconds", "ratio"), rows)
+
+
+def tenant() -> str:
+    found = compare(pulumi_environment(), seconds)
+    rows = [
+        (step, f"{ours:.1f}", f"{theirs:.1f}", f"{ours / theirs:.2f}")
+        for step, (ours, theirs) in found.items()
+    ]  # fmt: skip
+    note = (
+        "The guide's tenant layer (image, flavor, networks, ports, two VMs, router, floating IP) on the lab's cloud,\n"
+        f"by the same OpenStack provider, one after the other. {machine()}.\n\n"
+    )
+    return "## Tenant layer\n\n" + note + table(("step", "pulumi, s", "terraform, s", "ratio"), rows)
+
+
+def up() -> str:
+    """Cold: a clone of HEAD with empty caches of its own. Debian packages that are installed already stay so."""
+    with tempfile.TemporaryDirectory() as folder:
+        clone, cache = Path(folder, "rack"), Path(folder, "cache")
+        seconds(["git", "clone", "-q", str(PROJECT), str(clone)])
+        env = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "VIRTUAL_ENV"))} | {
+            "GOPATH": str(cache / "go"), "GOCACHE": str(cache / "go-build"), "PIP_CACHE_DIR": str(cache / "pip"),
+            "UV_CACHE_DIR": str(cache / "uv"), "GOFLAGS": f"-modcacherw {os.environ.get('GOFLAGS', '')}".strip(),
+        }  # fmt: skip
+        cold = seconds(["make", "up"], clone, env)
+        for target in ("destroy", "lab-stop"):
+            seconds(["make", target], clone, env)
+        warm = seconds(["make", "up"], clone, env)
+        for target in ("destroy", "lab-stop"):
+            seconds(["make", target], clone, env)
+        shutil.rmtree(clone)
+    rows = [("cold", f"{cold:.0f}", "1"), ("warm", f"{warm:.0f}", f"{warm / cold:.2f}")]
+    return f"## `make up`\n\nIn a clean clone. {machine()}.\n\n" + table(("caches", "seconds", "ratio"), rows)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
