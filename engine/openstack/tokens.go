@@ -89,6 +89,7 @@ var named = [][3]string{
 	{"objectstorage", "objectstorage_container_v1", "Container"},
 	{"objectstorage", "objectstorage_object_v1", "ContainerObject"},
 	{"objectstorage", "objectstorage_tempurl_v1", "TempUrl"},
+	{"orchestration", "orchestration_stack_v1", "StackV1"},
 	{"sharedfilesystem", "sharedfilesystem_securityservice_v2", "SecurityService"},
 	{"sharedfilesystem", "sharedfilesystem_share_access_v2", "ShareAccess"},
 	{"sharedfilesystem", "sharedfilesystem_share_v2", "Share"},
@@ -100,8 +101,8 @@ var named = [][3]string{
 	{"vpnaas", "vpnaas_site_connection_v2", "SiteConnection"},
 }
 
-// looked are the data sources whose names pulumi-openstack chose by hand.
-var looked = [][3]string{
+// lookups are the data sources whose names pulumi-openstack chose by hand.
+var lookups = [][3]string{
 	{"compute", "compute_availability_zones_v2", "getAvailabilityZones"},
 	{"compute", "compute_flavor_v2", "getFlavor"},
 	{"compute", "compute_keypair_v2", "getKeypair"},
@@ -147,12 +148,13 @@ func resources() map[string]*tfbridge.ResourceInfo {
 	for _, row := range named {
 		table["openstack_"+row[1]] = &tfbridge.ResourceInfo{Tok: tfbridge.MakeResource("openstack", row[0], row[2])}
 	}
+	table["openstack_orchestration_stack_v1"].Fields = map[string]*tfbridge.SchemaInfo{"outputs": {Name: "StackOutputs"}} // sic
 	return table
 }
 
 func dataSources() map[string]*tfbridge.DataSourceInfo {
 	table := map[string]*tfbridge.DataSourceInfo{}
-	for _, row := range looked {
+	for _, row := range lookups {
 		table["openstack_"+row[1]] = &tfbridge.DataSourceInfo{Tok: tfbridge.MakeDataSource("openstack", row[0], row[2])}
 	}
 	return table

