@@ -11,7 +11,13 @@ change it does through neutron's own server side, with the calls that the real a
             agent's host), update_floatingip_statuses; for HA routers update_ha_routers_states, the first host active
 
 Not stood in for: what these agents do on their hosts, dnsmasq, namespaces, addresses, and so the data plane.
+
+It also hands networking-mlnx's journal over to neutron's API process. Its threads start before neutron forks that process.
+They are eventlet's, so the child has copies of them, and where it wakes one (each change cancels the journal's timer) the
+copy ends in the parent's event loop instead of the child's: now and then the API then hangs for ever.
 """
+
+import threading
 
 import eventlet
 from eventlet import event as eventlet_event
@@ -41,12 +47,14 @@ class LabAgent(api.MechanismDriver):
     def initialize(self):
         self._changed = eventlet_event.Event()
         # The API is served by a child: only there do changes happen, and only there the agents may live.
+        registry.subscribe(_still_journal, resources.PROCESS, events.BEFORE_SPAWN)
         registry.subscribe(self._start, resources.PROCESS, events.AFTER_INIT)
         for resource in ROUTER_RESOURCES:
             for moment in (events.AFTER_CREATE, events.AFTER_UPDATE, events.AFTER_DELETE):
                 registry.subscribe(self._wake, resource, moment)
 
     def _start(self, *args, **kwargs):
+        _revive_journal()
         eventlet.spawn(self._run)
 
     def _wake(self, *args, **kwargs):
@@ -81,6 +89,31 @@ class LabAgent(api.MechanismDriver):
 
     def update_port_postcommit(self, context):
         _wire(context)
+
+
+def _journal():
+    """networking-mlnx's journal thread; None where its driver is not configured, or does not synchronise."""
+    drivers = directory.get_plugin().mechanism_manager.mech_drivers
+    return getattr(drivers["mlnx_sdn_assist"].obj, "journal", None) if "mlnx_sdn_assist" in drivers else None
+
+
+def _still_journal(*args, **kwargs):
+    """In the parent, before the fork: from now on the child alone sends."""
+    journal = _journal()
+    if journal:
+        with journal.lock:
+            journal._timer.cancel()
+
+
+def _revive_journal():
+    """In the child: new threads on new locks, and at once, for what an earlier neutron left. The copies sleep on."""
+    journal = _journal()
+    if journal:
+        journal.copies = (journal.lock, journal.event, journal._timer)
+        journal.lock, journal.event = threading.Lock(), threading.Event()
+        journal.start_sync_thread()
+        journal._start_sync_timer()
+        journal.event.set()
 
 
 def _wire(context):
