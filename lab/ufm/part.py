@@ -56,7 +56,9 @@ class UfmPart:
         """The settings of the process that answers; None where none does."""
         if self._process.pid() is None:
             return None
-        try:
-            return str(requests.get(f"{self.admin}/state", timeout=5).json()["settings"])
-        except requests.RequestException:
-            return None
+        with requests.Session() as session:
+            session.trust_env = False  # A proxy of the environment has no business on loopback.
+            try:
+                return str(session.get(f"{self.admin}/state", timeout=5).json()["settings"])
+            except requests.RequestException:
+                return None

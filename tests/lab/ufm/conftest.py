@@ -1,0 +1,118 @@
+"""One fabric and one UFM for all tests of this folder; each test gets a fresh installation."""
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from lab.fabric.client import FabricClient
+from lab.fabric.part import FabricPart
+from lab.fabric.tools import Diagnostics
+from lab.process import until
+from lab.ufm.part import UfmPart
+from lab.ufm.server import HostFacts
+from tests.lab.fabric.rig import GUIDS, rack, silent
+
+FACTS = {
+    "controller-1": HostFacts("overcloud-controller-0.localdomain", GUIDS["controller-1"], "192.0.2.11"),
+    "controller-2": HostFacts("overcloud-controller-1.localdomain", GUIDS["controller-2"], "192.0.2.12"),
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Session(requests.Session):
+    """A client of one prefix. Verifies the certificate; the environment's CA bundle and proxies do not interfere."""
+
+    def __init__(self, base: str, ca: Path) -> None:
+        super().__init__()
+        self.base = base
+        self.trust_env = False
+        self.verify = str(ca)
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+        kwargs.setdefault("timeout", 20)
+        return super().request(method, f"{self.base}{url!s}", *args, **kwargs)
+
+
+@dataclass
+class Rig:
+    fabric_part: FabricPart
+    part: UfmPart
+    folder: Path
+    url: str
+
+    @property
+    def fabric(self) -> FabricClient:
+        return self.fabric_part.client
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        return Diagnostics(self.folder / "fabric")
+
+    def admin(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.request(method, f"{self.part.admin}{path}", timeout=30, **kwargs)
+
+    def state(self) -> dict[str, Any]:
+        state: dict[str, Any] = self.admin("GET", "/state").json()
+        return state
+
+    def programmed(self) -> None:
+        """Returns when OpenSM has what UFM was told."""
+        assert until(lambda: bool(self.state()["programmed"]), 20), self.state()
+
+    def session(self, prefix: str = "/ufmRest", login: tuple[str, str] | None = ("admin", "123456")) -> Session:
+        session = Session(f"{self.url}{prefix}", self.folder / "ufm" / "ca.pem")
+        session.auth = login
+        return session
+
+    def with_token(self, token: str) -> Session:
+        session = self.session("/ufmRestV3", None)
+        session.headers["Authorization"] = f"Basic {token}"
+        return session
+
+    def pkeys(self, host: str) -> set[int]:
+        self.programmed()
+        return self.diagnostics.pkeys(GUIDS.get(host, host))
+
+
+@pytest.fixture(scope="package")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    folder = tmp_path_factory.mktemp("lab")
+    fabric = FabricPart(rack(), folder / "fabric")
+    port = free_port()
+    part = UfmPart("127.0.0.1", port, FACTS, folder / "ufm", free_port(), folder / "fabric" / "control.sock")
+    try:
+        fabric.start(silent)
+        part.start(silent)
+        yield Rig(fabric, part, folder, f"https://127.0.0.1:{port}")
+    finally:
+        part.stop(silent)
+        fabric.stop(silent)
+
+
+@pytest.fixture
+def ufm(rig: Rig) -> Rig:
+    """Freshly installed, with the two controllers and the first compute on the wire."""
+    for host in ("controller-1", "controller-2", "compute-1"):
+        rig.fabric.link(host)
+    rig.fabric.unplug("compute-1", 0)
+    assert rig.admin("POST", "/install").status_code == 200
+    rig.programmed()
+    return rig
+
+
+@pytest.fixture
+def rest(ufm: Rig) -> Session:
+    """The administrator by password."""
+    return ufm.session()

@@ -1,0 +1,400 @@
+"""UFM's REST face as its clients use it, over HTTPS, with the real OpenSM behind it."""
+
+import http.client
+import socket
+import ssl
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.lab.fabric.rig import GUIDS
+from tests.lab.ufm.conftest import Rig, Session
+
+pytestmark = [
+    pytest.mark.lab,
+    # Processes of the lab outlive the Python object that started them.
+    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
+]
+
+BARE = {host: guid.removeprefix("0x") for host, guid in GUIDS.items()}
+STRANGER = "fa163e0000aabbcc"
+
+
+def members(rest: Session, key: str = "0x65") -> dict[str, tuple[str, bool]]:
+    answer = rest.get(f"/resources/pkeys/{key}", params={"guids_data": "true"}).json()
+    return {m["guid"]: (m["membership"], m["index0"]) for m in answer.get("guids", [])}
+
+
+def put(rest: Session, guids: list[str], key: str = "0x65", **fields: Any) -> int:
+    return rest.put("/resources/pkeys", json={"pkey": key, "guids": guids, **fields}).status_code
+
+
+def post(rest: Session, guids: list[str], key: str = "0x65", **fields: Any) -> int:
+    return rest.post("/resources/pkeys", json={"pkey": key, "guids": guids, **fields}).status_code
+
+
+# --- what a PKey is good for ----------------------------------------------------------------------------------------
+
+
+def test_members_are_in_the_ports_of_the_fabric(ufm: Rig, rest: Session) -> None:
+    assert put(rest, [BARE["controller-1"], GUIDS["compute-1"]], memberships=["full", "limited"]) == 200
+    assert ufm.pkeys("controller-1") == {0xFFFF, 0x8065}
+    assert ufm.pkeys("compute-1") == {0xFFFF, 0x0065}
+    assert ufm.pkeys("controller-2") == {0xFFFF}
+    assert rest.delete("/resources/pkeys/0x65").status_code == 200
+    assert ufm.pkeys("controller-1") == ufm.pkeys("compute-1") == {0xFFFF}
+
+
+def test_index0_is_the_first_of_the_port(ufm: Rig, rest: Session) -> None:
+    assert post(rest, [BARE["compute-1"]], index0=True) == 200
+    ufm.programmed()
+    table = ufm.diagnostics.run("smpquery", "-G", "pkeys", GUIDS["compute-1"], "1").splitlines()
+    assert table[0].split()[:2] == ["0:", "0x8065"]
+
+
+def test_a_vf_that_starts_later_finds_its_pkey(ufm: Rig, rest: Session) -> None:
+    """ib-kubernetes and networking-mlnx name GUIDs before they exist."""
+    assert post(rest, [STRANGER]) == 200
+    ufm.programmed()
+    ufm.fabric.plug("compute-1", 0, STRANGER)
+    assert ufm.pkeys(STRANGER) == {0xFFFF, 0x8065}
+    (vport,) = rest.get("/resources/vports").json()
+    assert vport["virtual_port_guid"] == STRANGER
+    assert (vport["system_name"], vport["port_guid"]) == ("compute-1", BARE["compute-1"])
+    assert rest.get("/resources/vports", params={"system": "controller-1"}).json() == []
+
+
+def test_eight_hundred_members_at_once(ufm: Rig, rest: Session) -> None:
+    guids = [f"{n:016x}" for n in range(0x1000, 0x1000 + 799)] + [BARE["compute-1"]]
+    begin = time.monotonic()
+    assert put(rest, guids) == 200
+    assert time.monotonic() - begin < 1
+    assert len(members(rest)) == 800
+    assert ufm.pkeys("compute-1") == {0xFFFF, 0x8065}
+
+
+def test_writers_at_once_lose_nothing(ufm: Rig, rest: Session) -> None:
+    def write(number: int) -> int:
+        return post(ufm.session(), [f"{number:016x}"])
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(write, range(1, 65))) == {200}
+    assert len(members(rest)) == 64
+
+
+# --- the PKey calls one by one --------------------------------------------------------------------------------------
+
+
+def test_the_lists_have_three_shapes(rest: Session) -> None:
+    post(rest, [BARE["compute-1"]])
+    assert rest.get("/resources/pkeys").json() == ["0x7fff", "0x65"]
+    everything = rest.get("/resources/pkeys", params={"guids_data": "True"}).json()
+    member = {"guid": BARE["compute-1"], "index0": False, "membership": "full"}
+    assert everything["0x65"] == {"guids": [member], "ip_over_ib": True, "partition": "api_pkey_0x65"}
+    assert everything["0x7fff"]["partition"] == "management"
+    assert everything["0x7fff"]["guids"] == []
+    assert {"index0", "membership"} <= everything["0x7fff"].keys(), "since 6.19"
+    qos = {"mtu_limit": 2, "service_level": 0, "rate_limit": 2.5}
+    by_qos = rest.get("/resources/pkeys", params={"qos_conf": "true"}).json()
+    assert by_qos["0x65"] == {"ip_over_ib": True, "partition": "api_pkey_0x65", "qos_conf": qos}
+    assert rest.get("/resources/pkeys?guids_data=true&qos_conf=true").status_code == 400
+    both = rest.get("/resources/pkeys/0x65?guids_data=true&qos_conf=true").json()
+    assert both == {"guids": [member], "ip_over_ib": True, "partition": "api_pkey_0x65", "qos_conf": qos}
+    assert rest.get("/resources/pkeys/0x0065").json() == {"ip_over_ib": True, "partition": "api_pkey_0x65"}
+
+
+def test_an_unknown_pkey_is_an_empty_object(ufm: Rig, rest: Session) -> None:
+    answer = rest.get("/resources/pkeys/0x66")
+    assert (answer.status_code, answer.json()) == (200, {})
+    ufm.admin("PUT", "/quirks", json={"unknown_pkey_404": True})
+    assert rest.get("/resources/pkeys/0x66").status_code == 404
+
+
+def test_post_adds_and_makes_everybody_full(ufm: Rig, rest: Session) -> None:
+    one, two = BARE["controller-1"], BARE["controller-2"]
+    assert post(rest, [one], membership="limited", ip_over_ib=False) == 200
+    assert post(rest, [two], memberships=["limited"]) == 200
+    assert members(rest) == {one: ("limited", False), two: ("full", False)}
+    assert rest.get("/resources/pkeys/0x65").json()["ip_over_ib"] is True, "the last POST's"
+    ufm.admin("PUT", "/quirks", json={"post_ignores_memberships": False})
+    assert post(rest, [two], memberships=["limited"]) == 200
+    assert members(rest)[two] == ("limited", False)
+
+
+def test_put_is_the_whole_membership(rest: Session) -> None:
+    one, two, three = BARE["controller-1"], BARE["controller-2"], BARE["compute-1"]
+    put(rest, [one, two], "0x65", index0=True)
+    assert put(rest, [f"0x{two.upper()}", three], "0x0065", memberships=["full", "limited"], mtu_limit=4) == 200
+    assert members(rest) == {two: ("full", False), three: ("limited", False)}
+    assert rest.get("/resources/pkeys/0x65?qos_conf=true").json()["qos_conf"]["mtu_limit"] == 4
+    assert put(rest, []) == 200
+    assert rest.get("/resources/pkeys/0x65").json() == {}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"pkey": "101"},
+        {"pkey": "0x8065"},
+        {"pkey": None},
+        {"guids": "b8599f0300b00011"},
+        {"guids": ["b8599f0300b0001"]},
+        {"membership": "both"},
+        {"membership": "full", "memberships": ["full"]},
+        {"memberships": ["full", "full"]},
+        {"index0": "true"},
+        {"ip_over_ib": 1},
+        {"partition_name": "a,b"},
+        {"partition_name": "tenant=0x66;x"},
+    ],
+)
+def test_a_bad_request_changes_nothing(rest: Session, fields: dict[str, Any]) -> None:
+    body = {"pkey": "0x65", "guids": [BARE["compute-1"]], **fields}
+    for method in ("POST", "PUT"):
+        assert rest.request(method, "/resources/pkeys", json=body).status_code == 400
+    assert rest.get("/resources/pkeys").json() == ["0x7fff"]
+
+
+def test_the_body_must_be_an_object(rest: Session) -> None:
+    for content in (b"", b"[]", b"{"):
+        assert rest.post("/resources/pkeys", data=content).status_code == 400
+
+
+def test_the_management_pkey_is_ufms_own(rest: Session) -> None:
+    assert post(rest, [STRANGER], "0x7fff") == put(rest, [STRANGER], "0x7FFF") == 403
+    assert rest.delete("/resources/pkeys/0x7fff").status_code == 403
+    assert rest.delete(f"/resources/pkeys/0x7fff/guids/{STRANGER}").status_code == 403
+
+
+def test_a_guid_has_one_index0(rest: Session) -> None:
+    assert post(rest, [STRANGER], index0=True) == 200
+    assert post(rest, [STRANGER], "0x66", index0=True) == 400
+    assert post(rest, [STRANGER], "0x66") == 200
+
+
+def test_an_empty_pkey_lives_until_it_had_a_member(ufm: Rig, rest: Session) -> None:
+    body = {"pkey": "0x65", "rate_limit": 200, "partition_name": "tenant_a", "ip_over_ib": False}
+    assert rest.post("/resources/pkeys/add", json=body).status_code == 200
+    assert rest.post("/resources/pkeys/add", json=body).status_code == 400
+    answer = rest.get("/resources/pkeys/0x65?guids_data=true&qos_conf=true").json()
+    assert (answer["guids"], answer["partition"], answer["ip_over_ib"]) == ([], "tenant_a", False)
+    assert answer["qos_conf"]["rate_limit"] == 200
+    assert ufm.pkeys("compute-1") == {0xFFFF}, "and OpenSM does not stumble over it"
+    post(rest, [STRANGER, BARE["compute-1"]])
+    assert rest.delete(f"/resources/pkeys/0x65/guids/{STRANGER},{BARE['controller-1']}").status_code == 200
+    assert set(members(rest)) == {BARE["compute-1"]}
+    assert rest.delete(f"/resources/pkeys/0x65/guids/{GUIDS['compute-1']}").status_code == 200
+    assert rest.get("/resources/pkeys/0x65").json() == {}
+    assert rest.delete("/resources/pkeys/0x65").status_code == 404
+    ufm.admin("PUT", "/quirks", json={"add_status": 201})
+    assert rest.post("/resources/pkeys/add", json=body).status_code == 201
+
+
+def test_hosts_by_name(rest: Session) -> None:
+    body = {"pkey": "0x65", "hosts_names": "controller-1,compute-1", "membership": "limited"}
+    assert rest.post("/resources/pkeys/hosts", json=body).status_code == 200
+    assert members(rest) == {BARE["controller-1"]: ("limited", False), BARE["compute-1"]: ("limited", False)}
+    assert rest.delete("/resources/pkeys/0x65/hosts/controller-1").status_code == 200
+    assert set(members(rest)) == {BARE["compute-1"]}
+    assert rest.post("/resources/pkeys/hosts", json={**body, "hosts_names": "compute-2"}).status_code == 404
+
+
+def test_quality_of_service(rest: Session) -> None:
+    post(rest, [STRANGER])
+    body = {"pkey": "0x65", "mtu_limit": 4, "service_level": 3, "rate_limit": 100}
+    assert rest.put("/resources/pkeys/qos_conf", json=body).status_code == 200
+    shown = rest.get("/resources/pkeys/0x65?qos_conf=true").json()["qos_conf"]
+    assert shown == {"mtu_limit": 4, "service_level": 3, "rate_limit": 100}
+    assert rest.put("/resources/pkeys/qos_conf", json={**body, "mtu_limit": 3}).status_code == 400
+    assert rest.put("/resources/pkeys/qos_conf", json={**body, "pkey": "0x66"}).status_code == 404
+
+
+def test_last_updated(rest: Session) -> None:
+    assert rest.get("/resources/pkeys/last_updated").json() == {"last_updated": None}
+    post(rest, [STRANGER])
+    when = rest.get("/resources/pkeys/last_updated").json()["last_updated"]
+    assert abs(time.time() - (time.mktime(time.strptime(when, "%a %b %d %H:%M:%S UTC %Y")) - time.timezone)) < 60
+
+
+def test_the_old_names_of_the_calls(rest: Session) -> None:
+    one, two = BARE["controller-1"], BARE["controller-2"]
+    body = {"pkey": "0x65", "guids": [one], "default_membership": "limited"}
+    assert rest.post("/actions/add_guids_to_pkey", json=body).status_code == 200
+    assert members(rest) == {one: ("limited", False)}
+    assert rest.post("/actions/set_guids_for_pkey", json={"pkey": "0x65", "guids": [one, two]}).status_code == 200
+    assert rest.get("/actions/get_all_pkeys?guids_data=true").json()["0x65"]["guids"][1]["guid"] == two
+    remove = {"pkey": "0x65", "guids": [one]}
+    assert rest.post("/actions/remove_guids_from_pkey", json=remove).status_code == 200
+    assert set(members(rest)) == {two}
+    assert rest.post("/actions/set_guids_for_pkey", json={"pkey": "0x65", "guids": []}).status_code == 200
+    assert rest.get("/resources/pkeys/0x65").json() == {}
+
+
+def test_strangers_where_ufm_is_strict(ufm: Rig, rest: Session) -> None:
+    ufm.admin("PUT", "/quirks", json={"strict_guids": True})
+    assert put(rest, [BARE["compute-1"], STRANGER]) == post(rest, [STRANGER]) == 404
+    assert rest.get("/resources/pkeys/0x65").json() == {}
+    assert put(rest, [BARE["compute-1"]]) == 200
+
+
+def test_a_url_has_an_end(rest: Session) -> None:
+    """Apache in front of the real one takes 8190 characters: some 450 GUIDs."""
+    guids = [f"{n:016x}" for n in range(1, 801)]
+    put(rest, guids)
+    assert rest.delete(f"/resources/pkeys/0x65/guids/{','.join(guids[:500])}").status_code == 414
+    assert rest.delete(f"/resources/pkeys/0x65/guids/{','.join(guids[:450])}").status_code == 200
+    assert len(members(rest)) == 350
+
+
+# --- what is on the wire --------------------------------------------------------------------------------------------
+
+
+def test_ports_come_and_go_with_their_hosts(ufm: Rig, rest: Session) -> None:
+    found = {port["system_name"]: port for port in rest.get("/resources/ports?sys_type=Computer").json()}
+    assert set(found) == {"ufm", "controller-1", "controller-2", "compute-1"}
+    port = found["controller-1"]
+    lids = {p.name: p.lid for p in ufm.diagnostics.ports()}
+    assert (port["name"], port["guid"], port["lid"]) == (
+        f"{BARE['controller-1']}_1",
+        BARE["controller-1"],
+        lids["controller-1"],
+    )
+    assert (port["physical_state"], port["logical_state"], port["active_speed"]) == ("Link Up", "Active", "HDR")
+    assert (port["peer"], port["dname"]) == ("b8599f0300a00000_2", "HCA-1/1")
+    (same,) = rest.get("/resources/ports", params={"system": port["systemID"]}).json()
+    assert same == port
+    assert rest.get(f"/resources/ports/{port['name']}").json() == [port]
+    ufm.fabric.unlink("controller-1")
+    assert rest.get("/resources/ports", params={"system": port["systemID"]}).json() == []
+    assert rest.get(f"/resources/ports/{port['name']}").status_code == 404
+
+
+def test_ports_of_switches(rest: Session) -> None:
+    every = rest.get("/resources/ports?sys_type=Switch").json()
+    assert [port["number"] for port in every] == list(range(1, 42))
+    active = rest.get("/resources/ports?sys_type=Switch&active=true").json()
+    assert [(port["number"], port["peer_node_name"]) for port in active] == [
+        (1, "ufm"), (2, "controller-1"), (3, "controller-2"), (4, "compute-1"),
+    ]  # fmt: skip
+
+
+def test_systems(rest: Session) -> None:
+    names = {system["system_name"]: system for system in rest.get("/resources/systems").json()}
+    assert set(names) == {"qm8700", "ufm", "controller-1", "controller-2", "compute-1"}
+    assert [s["system_name"] for s in rest.get("/resources/systems?type=switch").json()] == ["qm8700"]
+    assert names["controller-1"]["ip"] == "192.0.2.11"
+    one = rest.get(f"/resources/systems/{names['qm8700']['guid']}").json()
+    assert (one["system_name"], one["type"], len(one["ports"])) == ("qm8700", "switch", 41)
+    assert rest.get("/resources/systems/nobody").status_code == 404
+    assert rest.delete(f"/resources/systems/{one['guid']}").status_code == 405
+
+
+def test_links(rest: Session) -> None:
+    links = rest.get("/resources/links?system=compute-1").json()
+    assert [(link["source_port"], link["destination_port_name"]) for link in links] == [("4", f"{BARE['compute-1']}_1")]
+    assert len(rest.get("/resources/links").json()) == 4
+
+
+# --- who may ---------------------------------------------------------------------------------------------------------
+
+
+def test_passwords_sessions_and_tokens_each_have_their_door(ufm: Rig, rest: Session) -> None:
+    token = rest.post("/app/tokens").json()["access_token"]
+    login = ufm.session("", None)
+    answer = login.post("/dologin", data={"httpd_username": "admin", "httpd_password": "123456"}, allow_redirects=False)
+    assert answer.status_code == 302
+    cookie = ufm.session("/ufmRestV2", None)
+    cookie.cookies.update(answer.cookies)
+    good = [rest, cookie, ufm.with_token(token)]
+    assert [s.get("/resources/pkeys").status_code for s in good] == [200, 200, 200]
+
+    wrong = ufm.session(login=("admin", "1234567"))
+    nobody = [ufm.session(prefix, None) for prefix in ("/ufmRest", "/ufmRestV2", "/ufmRestV3")]
+    crossed = [ufm.session("/ufmRestV3"), ufm.session("/ufmRestV2"), ufm.with_token(token)]
+    crossed[2].base = rest.base
+    encoded = ufm.session("/ufmRestV3", (token, ""))
+    for session in [wrong, *nobody, *crossed, encoded, ufm.with_token("x" * 30)]:
+        assert session.get("/resources/pkeys").status_code == 401
+    bad = login.post("/dologin", data={"httpd_username": "admin", "httpd_password": "x"}, allow_redirects=False)
+    assert (bad.status_code, len(bad.cookies)) == (401, 0)
+
+
+def test_tokens_are_made_listed_and_revoked(ufm: Rig, rest: Session) -> None:
+    token = rest.post("/app/tokens").json()
+    assert token["access_token"].isalnum()
+    assert (len(token["access_token"]), token["expires_in"], token["revoked"]) == (30, 315360000, False)
+    assert rest.get("/app/tokens").json() == [token]
+    other = rest.post("/app/tokens").json()["access_token"]
+    by_token = ufm.with_token(token["access_token"])
+    assert by_token.get("/app/ufm_version").status_code == 200
+    assert rest.post("/app/tokens/revoke", files={"token": (None, token["access_token"])}).status_code == 200
+    assert by_token.get("/app/ufm_version").status_code == 401
+    assert ufm.with_token(other).get("/app/ufm_version").status_code == 200
+    assert rest.post("/app/tokens/revoke", files={"token": (None, token["access_token"])}).status_code == 404
+
+
+def test_only_system_administrators_have_tokens(ufm: Rig, rest: Session) -> None:
+    token = rest.post("/app/tokens").json()["access_token"]
+    assert ufm.admin("PUT", "/users/op", json={"role": "fabric_operator", "password": "op_1234"}).status_code == 200
+    operator = ufm.session(login=("op", "op_1234"))
+    assert operator.get("/resources/pkeys").status_code == 200
+    assert operator.post("/app/tokens").status_code == 403
+    assert operator.get("/app/tokens").json() == []
+    assert operator.post("/app/tokens/revoke", files={"token": (None, token)}).status_code == 404
+    assert operator.put("/app/users/admin", json={"password": "stolen1"}).status_code == 403
+    ufm.admin("PUT", "/users/watcher", json={"role": "monitoring_only", "password": "watch_1"})
+    watcher = ufm.session(login=("watcher", "watch_1"))
+    assert watcher.get("/resources/pkeys").status_code == 200
+    assert post(watcher, [STRANGER]) == 403
+
+
+def test_the_default_password_can_be_replaced(ufm: Rig, rest: Session) -> None:
+    for bad in ("abc", "a" * 31, "with-dash", "", "sp ace"):
+        assert rest.put("/app/users/admin", json={"password": bad}).status_code == 400
+    answer = rest.put("/app/users/admin", json={"password": "New_Pass1"})
+    assert (answer.status_code, answer.json()) == (200, {"name": "admin"})
+    assert rest.get("/app/ufm_version").status_code == 401
+    assert ufm.session(login=("admin", "New_Pass1")).get("/app/ufm_version").status_code == 200
+    assert (
+        ufm.session(login=("admin", "New_Pass1")).put("/app/users/nobody", json={"password": "1234"}).status_code == 404
+    )
+
+
+# --- what HTTP is like ------------------------------------------------------------------------------------------------
+
+
+def test_the_application_tells_about_itself(rest: Session) -> None:
+    answer = rest.get("/app/ufm_version")
+    assert answer.json()["ufm_release_version"].startswith("6.19")
+    assert answer.json()["plugins"] == {}
+    assert answer.headers["Server"].startswith("TwistedWeb/")
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Rest-Version"] == "1.6.0"
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert rest.get("/app/smconf").json()["subnet_prefix"] == "0xfe80000000000000"
+
+
+def test_slashes_do_not_matter(rest: Session) -> None:
+    assert rest.post("//resources//pkeys/", json={"pkey": "0x65", "guids": [STRANGER]}).status_code == 200
+    assert "0x65" in rest.get("/resources/pkeys/?guids_data=true").json()
+
+
+def test_what_is_not_there(rest: Session) -> None:
+    assert rest.get("/resources/nothing").status_code == 404
+    assert rest.patch("/resources/pkeys").status_code == 405
+
+
+def test_a_silent_client_holds_up_nobody(ufm: Rig, rest: Session) -> None:
+    host, port = ufm.url.removeprefix("https://").split(":")
+    with socket.create_connection((host, int(port))), socket.create_connection((host, int(port))):
+        assert rest.get("/app/ufm_version").status_code == 200
+
+
+def test_a_client_without_the_authority_breaks_off(ufm: Rig) -> None:
+    host, port = ufm.url.removeprefix("https://").split(":")
+    connection = http.client.HTTPSConnection(host, int(port), context=ssl.create_default_context(cafile=None))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        connection.request("GET", "/ufmRest/app/ufm_version")
+    connection.close()
