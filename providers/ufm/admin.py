@@ -44,10 +44,9 @@ class AdminPasswordProvider(UfmProvider):
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """UFM with its default password, e.g. reinstalled, has lost ours: vanished. Any other stranger is an error."""
-        opened_by = self._opened_by()
-        if opened_by == DEFAULT_PASSWORD:
+        password, version = self._accepted()
+        if password == DEFAULT_PASSWORD:
             return ReadResult("", {})
-        version = self.settings.client(opened_by).version()
         return ReadResult(id_, {**props, "version": version}, {"generation": props["generation"]})
 
     def delete(self, _id: str, _props: Props) -> None:
@@ -59,33 +58,38 @@ class AdminPasswordProvider(UfmProvider):
         Raises:
             AuthenticationError: neither it, nor the default, nor `ufmPreviousPassword` does.
         """
-        opened_by = self._opened_by()
-        if opened_by != self.settings.password:
-            self.settings.client(opened_by).set_password(self.settings.password)
-        return {"generation": props["generation"], "user": self.settings.user, "version": self.client.version()}
+        password, version = self._accepted()
+        if password != self.settings.password:
+            self._replace(password)
+        return {"generation": props["generation"], "user": self.settings.user, "version": version}
 
-    def _opened_by(self) -> str:
-        """The password that UFM accepts now: the configured one, else the previous, else the default."""
+    def _replace(self, password: str) -> None:
+        client = self.settings.client(password)
+        client.set_password(self.settings.password)
+        client.close()
+        self.client.version()  # UFM lets us in with the new one
+
+    def _accepted(self) -> tuple[str, str]:
+        """The password that UFM accepts now (the configured, else the previous, else the default) and UFM's release."""
         known = [self.settings.password, self.settings.previous_password, DEFAULT_PASSWORD]
         for password in filter(None, known):
             client = self.settings.client(password)
             try:
-                client.version()
+                return password, client.version()
             except AuthenticationError as error:
                 refused = error
-            else:
-                return password
             finally:
                 client.close()
+        tried = ["the secret ufmPassword", "UFM's default"]
+        if self.settings.previous_password:
+            tried.insert(1, "ufmPreviousPassword")
         raise AuthenticationError(
-            f"user {self.settings.user!r} is refused with the secret ufmPassword, "
-            + ("with ufmPreviousPassword " if self.settings.previous_password else "")
-            + "and with UFM's default",
+            f"user {self.settings.user!r} is refused with {', '.join(tried)}",
             host=refused.host,
             call=refused.call,
             status=refused.status,
-            remedy="set the password that counts now: pulumi config set --secret ufmPreviousPassword; "
-            "on the UFM node: docker exec ufm htpasswd -B /opt/ufm/conf/ufm.passwd admin",
+            remedy="set the password that counts at UFM now: pulumi config set --secret ufmPreviousPassword; "
+            "where nobody knows it, on the UFM node: docker exec -it ufm htpasswd -B /opt/ufm/conf/ufm.passwd admin",
         )
 
 

@@ -65,7 +65,8 @@ class UnreachableError(UfmError):
 
     remedy = (
         "check that UFM runs (`systemctl status ufm-enterprise`) and that rack:site's ufm.address and ufm.port "
-        "are reachable from here, then run pulumi again"
+        "are reachable from here, then run pulumi again "
+        "(refresh and destroy use the configuration of the last up; with --run-program the present one)"
     )
 
 
@@ -84,7 +85,7 @@ class AuthenticationError(AnswerError):
 
     remedy = (
         "check ufm.user in rack:site and the secret: pulumi config set --secret ufmPassword "
-        "(to change it at UFM too: see AdminPassword)"
+        "(refresh and destroy use the configuration of the last up; with --run-program the present one)"
     )
 
 

@@ -2,8 +2,12 @@
 
 A provider class is pickled into every resource's state by reference, so it lives in an importable module and holds no
 state from `__init__` (pulumi #2900, #9652; dill #481). What it needs comes by `configure`, which sees the whole stack
-configuration, secrets decrypted, on up, refresh and destroy alike (pulumi #17050). So credentials are no inputs, stand
-in no state, and a new password makes no diff.
+configuration, secrets decrypted, on up, refresh and destroy alike (pulumi #17050). So credentials are inputs of no
+resource and a new password makes no diff.
+
+The engine itself keeps that configuration in the state, secrets encrypted, as the inputs of the default provider
+`pulumi-python`, and takes it from there for `refresh` and `destroy`: they use the configuration of the last `up`. With
+`--run-program` they use the stack's present one.
 
 UFM may not be installed yet when `configure`, `check` and `diff` run: none of them touches the network.
 """

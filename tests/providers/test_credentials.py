@@ -1,0 +1,264 @@
+"""The access token's and the admin password's lives, and where their secrets are not."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from providers.ufm import Client, UfmError, errors
+from providers.ufm.admin import AdminPasswordProvider
+from providers.ufm.provider import DEFAULT_PASSWORD, Settings, UfmProvider
+from providers.ufm.token import AccessTokenProvider
+from tests.providers.conftest import LabUfm, configuration
+from tests.providers.engine import CheckFailedError, Life, configured
+from tests.providers.server import PASSWORD
+
+
+def life_of(provider: UfmProvider, ufm: LabUfm, **config: Any) -> Life:
+    return Life(configured(provider, configuration(ufm.port, ufm.ca_file, **config)))
+
+
+@pytest.fixture
+def token(ufm: LabUfm) -> Life:
+    return life_of(AccessTokenProvider(), ufm)
+
+
+def accepted(ufm: LabUfm, password: str) -> bool:
+    client = Client("127.0.0.1", "admin", password, port=ufm.port, ca_file=str(ufm.ca_file))
+    try:
+        client.version()
+    except errors.AuthenticationError:
+        return False
+    finally:
+        client.close()
+    return True
+
+
+def valid(ufm: LabUfm) -> set[str]:
+    return {t["access_token"] for t in ufm.client.tokens()}
+
+
+# AccessToken
+
+
+def test_a_token_is_made_kept_and_revoked(token: Life, ufm: LabUfm) -> None:
+    assert token.up(generation=1) == "create"
+    assert valid(ufm) == {token.outs["token"]}
+    assert token.up(generation=1) == "same"
+    token.refresh()
+    assert token.up(generation=1) == "same"
+    token.destroy()
+    assert valid(ufm) == set()
+
+
+def test_the_token_opens_ufm_as_neutron_uses_it(token: Life, ufm: LabUfm) -> None:
+    token.up(generation=1)
+    url = f"https://127.0.0.1:{ufm.port}/ufmRestV3/app/ufm_version"
+    headers = {"Authorization": f"Basic {token.outs['token']}"}
+    answer = requests.get(url, headers=headers, verify=str(ufm.ca_file), timeout=5)
+    assert answer.status_code == 200
+
+
+def test_a_new_generation_comes_before_the_old_goes(token: Life, ufm: LabUfm) -> None:
+    token.up(generation=1)
+    first = token.outs["token"]
+    assert ufm.calls
+    assert token.up(generation=2) == "create, delete"
+    assert ufm.calls == ["POST /app/tokens", "POST /app/tokens/revoke"]
+    assert valid(ufm) == {token.outs["token"]} and token.outs["token"] != first
+
+
+def test_a_token_that_somebody_revoked_has_vanished(token: Life, ufm: LabUfm) -> None:
+    token.up(generation=1)
+    ufm.client.revoke_token(token.outs["token"])
+    assert token.refresh() == {} and token.id == ""
+    assert token.up(generation=1) == "create"
+
+
+def test_a_token_that_is_gone_is_revoked(token: Life, ufm: LabUfm) -> None:
+    token.up(generation=1)
+    ufm.client.revoke_token(token.outs["token"])
+    token.destroy()
+
+
+@pytest.mark.parametrize("generation", [0, -1, 1.5, "2", True, None])
+@pytest.mark.parametrize("provider", [AccessTokenProvider, AdminPasswordProvider])
+def test_a_generation_is_a_count(ufm: LabUfm, provider: type[UfmProvider], generation: object) -> None:
+    life = life_of(provider(), ufm)
+    if generation is None:
+        assert life.checked(generation=None) == {"generation": 1}
+        return
+    with pytest.raises(CheckFailedError) as caught:
+        life.checked(generation=generation)
+    assert set(caught.value.failures) == {"generation"}
+
+
+# AdminPassword
+
+
+@pytest.fixture
+def fresh(ufm: LabUfm) -> LabUfm:
+    """A UFM as installed."""
+    ufm.core.set_password("admin", DEFAULT_PASSWORD)
+    return ufm
+
+
+def test_the_default_is_replaced(fresh: LabUfm) -> None:
+    life = life_of(AdminPasswordProvider(), fresh)
+    life.up(generation=1)
+    assert accepted(fresh, PASSWORD) and not accepted(fresh, DEFAULT_PASSWORD)
+    assert life.outs == {"generation": 1, "user": "admin", "version": "6.19.3-1"}
+    assert life.id == "admin"
+    life.refresh()
+    assert life.up(generation=1) == "same"
+
+
+def test_a_password_that_counts_already_is_adopted(ufm: LabUfm) -> None:
+    life = life_of(AdminPasswordProvider(), ufm)
+    life.up(generation=1)
+    assert not [call for call in ufm.calls if call.startswith("PUT")]
+
+
+def test_a_ufm_with_another_password_is_an_error_with_advice(ufm: LabUfm) -> None:
+    ufm.core.set_password("admin", "somebody_elses")
+    life = life_of(AdminPasswordProvider(), ufm)
+    with pytest.raises(errors.AuthenticationError, match=r"ufmPassword, UFM's default; .*ufmPreviousPassword"):
+        life.up(generation=1)
+
+
+def test_a_new_password_needs_the_previous_one(ufm: LabUfm) -> None:
+    life_of(AdminPasswordProvider(), ufm).up(generation=1)
+    new = {"ufmPassword": "canary_second"}
+    life = life_of(AdminPasswordProvider(), ufm, **new)
+    life.id, life.inputs = "admin", {"generation": 1}
+    life.outs = {"generation": 1, "user": "admin", "version": "6"}
+    with pytest.raises(errors.AuthenticationError, match="pulumi config set --secret ufmPreviousPassword"):
+        life.up(generation=2)
+    assert accepted(ufm, PASSWORD)
+    configured(life.provider, configuration(ufm.port, ufm.ca_file, **new, ufmPreviousPassword=PASSWORD))
+    assert life.up(generation=2) == "update"
+    assert accepted(ufm, "canary_second") and not accepted(ufm, PASSWORD)
+    assert life.outs["generation"] == 2 and life.outs["version"] == "6.19.3-1"
+
+
+def test_a_refresh_before_the_change_sees_the_previous_password(ufm: LabUfm) -> None:
+    life = life_of(AdminPasswordProvider(), ufm)
+    life.up(generation=1)
+    config = configuration(ufm.port, ufm.ca_file, ufmPassword="canary_second", ufmPreviousPassword=PASSWORD)
+    configured(life.provider, config)
+    life.refresh()
+    assert life.up(generation=2) == "update"
+    assert accepted(ufm, "canary_second")
+
+
+def test_a_reinstalled_ufm_has_lost_the_password(ufm: LabUfm) -> None:
+    life = life_of(AdminPasswordProvider(), ufm)
+    life.up(generation=1)
+    ufm.core.set_password("admin", DEFAULT_PASSWORD)
+    assert life.refresh() == {} and life.id == ""
+    assert life.up(generation=1) == "create"
+    assert accepted(ufm, PASSWORD)
+
+
+def test_a_refresh_with_a_strangers_password_is_an_error(ufm: LabUfm) -> None:
+    life = life_of(AdminPasswordProvider(), ufm)
+    life.up(generation=1)
+    ufm.core.set_password("admin", "somebody_elses")
+    with pytest.raises(errors.AuthenticationError):
+        life.refresh()
+
+
+def test_delete_leaves_the_password(ufm: LabUfm) -> None:
+    life = life_of(AdminPasswordProvider(), ufm)
+    life.up(generation=1)
+    assert ufm.calls
+    life.destroy()
+    assert ufm.calls == []
+    assert accepted(ufm, PASSWORD) and not accepted(ufm, DEFAULT_PASSWORD)
+
+
+@pytest.mark.parametrize("password", ["abc", "with space", "ümlaut_pw", "a" * 31, "semi;colon"])
+def test_a_password_that_ufm_would_refuse_is_found_by_check(ufm: LabUfm, password: str) -> None:
+    life = life_of(AdminPasswordProvider(), ufm, ufmPassword=password)
+    with pytest.raises(CheckFailedError) as caught:
+        life.checked(generation=1)
+    text = str(caught.value)
+    assert "4 to 30 letters, digits or _" in text and password not in text
+    assert ufm.calls == []
+
+
+# configure
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"site": None}, "rack:site"),
+        ({"site": "no json"}, "rack:site"),
+        ({"site": "[]"}, "rack:site"),
+        ({"site": "{}"}, "rack:site"),
+        ({"site": '{"ufm": {}}'}, "ufm.address"),
+        ({"site": '{"ufm": {"address": "10.0.0.1", "port": "x"}}'}, "ufm.port"),
+        ({"ufmPassword": None}, "pulumi config set --secret ufmPassword"),
+        ({"ufmPassword": ""}, "pulumi config set --secret ufmPassword"),
+        ({"ufmPassword": DEFAULT_PASSWORD}, "default.*pulumi config set --secret ufmPassword"),
+    ],
+)
+def test_configuration_that_is_missing_is_named(ufm: LabUfm, change: dict[str, Any], named: str) -> None:
+    with pytest.raises(errors.ConfigurationError, match=named) as caught:
+        configured(AccessTokenProvider(), configuration(ufm.port, ufm.ca_file, **change))
+    assert PASSWORD not in str(caught.value)
+
+
+def test_the_sites_defaults(tmp_path: Path) -> None:
+    provider = AccessTokenProvider()
+    configured(provider, {"site": json.dumps({"ufm": {"address": "10.0.0.1"}}), "ufmPassword": PASSWORD})
+    expected = Settings("10.0.0.1", 443, "admin", PASSWORD, None, insecure=False, previous_password=None)
+    assert provider.settings == expected
+    assert provider.client.host == "10.0.0.1"
+
+
+def test_one_client_a_process(ufm: LabUfm) -> None:
+    config = configuration(ufm.port, ufm.ca_file)
+    one, two = configured(AccessTokenProvider(), config), configured(AdminPasswordProvider(), config)
+    assert one.client is two.client
+
+
+# Secrets
+
+
+def test_secrets_are_in_no_output_no_text_and_no_log(
+    fresh: LabUfm, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    admin = life_of(AdminPasswordProvider(), fresh, ufmPreviousPassword="canary_previous")
+    admin.up(generation=1)
+    token = life_of(AccessTokenProvider(), fresh)
+    token.up(generation=1)
+    secret = token.outs["token"]
+    seen = [repr(life.provider.settings) + repr(life.provider.client) for life in (admin, token)]
+    seen += [json.dumps([admin.id, admin.inputs, admin.outs, token.id, token.inputs])]
+    seen += [json.dumps({key: value for key, value in token.outs.items() if key != "token"})]
+    fresh.core.set_password("admin", "somebody_elses")
+    for step in (admin.refresh, token.refresh, token.destroy, lambda: token.up(generation=2)):
+        with pytest.raises(UfmError) as caught:
+            step()
+        seen += [str(caught.value), repr(caught.value), json.dumps(vars(caught.value))]
+    text = "".join(seen) + caplog.text + "".join(capfd.readouterr())
+    for canary in (PASSWORD, "canary_previous", secret, "somebody_elses"):
+        assert canary not in text
+
+
+def test_a_ufm_that_cannot_be_reached_has_not_vanished(
+    token: Life, ufm: LabUfm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    token.up(generation=1)
+    closed = {"site": json.dumps({"ufm": {"address": "127.0.0.1", "port": 1}})}
+    configured(token.provider, configuration(ufm.port, ufm.ca_file, **closed))
+    with pytest.raises(errors.UnreachableError, match=r"127\.0\.0\.1:1 \(GET /ufmRest/app/tokens\).*systemctl status"):
+        token.refresh()
+    assert token.id
