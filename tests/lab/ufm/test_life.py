@@ -1,0 +1,200 @@
+"""UFM's life on its host: installed, restarted, removed, crashed; and what is left of it each time."""
+
+import os
+import signal
+import stat
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import requests
+from cryptography import x509
+
+from lab.process import until
+from lab.ufm import tls
+from lab.ufm.part import UfmPart
+from lab.ufm.server import Settings
+from tests.lab.fabric.rig import GUIDS, silent
+from tests.lab.ufm.conftest import Rig, Session
+
+pytestmark = [
+    pytest.mark.lab,
+    # Processes of the lab outlive the Python object that started them.
+    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
+]
+
+COMPUTE = GUIDS["compute-1"].removeprefix("0x")
+
+
+def refuses(rig: Rig) -> bool:
+    try:
+        rig.session().get("/app/ufm_version")
+    except requests.ConnectionError as error:
+        return "refused" in str(error)
+    return False
+
+
+def fill(rest: Session) -> str:
+    """A PKey and a token; returns the latter."""
+    rest.post("/resources/pkeys", json={"pkey": "0x65", "guids": [COMPUTE]})
+    rest.post("/cloudx/Network", json={"id": "n", "provider:segmentation_id": 102})
+    return str(rest.post("/app/tokens").json()["access_token"])
+
+
+def test_before_the_installation_nobody_answers(ufm: Rig) -> None:
+    ufm.admin("POST", "/remove")
+    assert refuses(ufm)
+    assert ufm.state()["installed"] is False
+    assert ufm.admin("PUT", "/quirks", json={}).status_code == 409
+    ufm.part.start(silent)
+    assert refuses(ufm), "a start of the lab installs nothing"
+
+
+def test_removed_is_removed(ufm: Rig, rest: Session) -> None:
+    fill(rest)
+    assert ufm.pkeys("compute-1") == {0xFFFF, 0x8065}
+    assert ufm.admin("POST", "/remove").status_code == 200
+    assert refuses(ufm)
+    assert ufm.diagnostics.pkeys(GUIDS["compute-1"]) == {0xFFFF}
+    assert ufm.admin("POST", "/remove").status_code == 200
+    ufm.admin("POST", "/install")
+    assert rest.get("/resources/pkeys").json() == ["0x7fff"]
+    assert rest.get("/app/tokens").json() == []
+
+
+def test_an_installation_is_fresh(ufm: Rig, rest: Session) -> None:
+    token = fill(rest)
+    rest.put("/app/users/admin", json={"password": "changed1"})
+    ufm.admin("POST", "/install")
+    assert rest.get("/resources/pkeys").json() == ["0x7fff"]
+    assert ufm.with_token(token).get("/app/ufm_version").status_code == 401
+    assert ufm.pkeys("compute-1") == {0xFFFF}
+
+
+def test_everything_but_sessions_survives_a_restart(ufm: Rig, rest: Session) -> None:
+    token = fill(rest)
+    rest.put("/app/users/admin", json={"password": "changed1"})
+    rest = ufm.session(login=("admin", "changed1"))
+    before = rest.get("/resources/pkeys?guids_data=true").json(), rest.get("/jobs").json()
+
+    def unchanged() -> None:
+        assert (rest.get("/resources/pkeys?guids_data=true").json(), rest.get("/jobs").json()) == before
+        assert ufm.with_token(token).get("/app/ufm_version").status_code == 200
+        assert rest.get("/resources/pkeys/last_updated").json() == {"last_updated": None}
+
+    ufm.admin("POST", "/restart")
+    unchanged()
+    ufm.part.stop(silent)
+    ufm.part.start(silent)
+    unchanged()
+    assert ufm.pkeys("compute-1") == {0xFFFF, 0x8065}
+    rest.delete("/cloudx/Network/n")
+    assert rest.get("/resources/pkeys").json() == ["0x7fff", "0x65"], "Neutron's networks are still known"
+
+
+def test_state_says_what_a_person_asks(ufm: Rig, rest: Session) -> None:
+    fill(rest)
+    ufm.programmed()
+    state = ufm.state()
+    assert state["pkeys"]["0x65"] == {"partition": "api_pkey_0x65", "members": 1, "full": 1, "limited": 0}
+    assert (state["tokens"], state["users"], state["neutron"]["networks"]) == (1, ["admin"], 1)
+    assert ufm.admin("PUT", "/quirks", json={"no_such": True}).status_code == 400
+
+
+def test_requests_are_logged_without_secrets(ufm: Rig, rest: Session) -> None:
+    ufm.admin("DELETE", "/requests")
+    token = fill(rest)
+    ufm.with_token(token).get("/resources/pkeys?guids_data=true", headers={"User-Agent": "pulumi-ufm/1"})
+    rest.post("/app/tokens/revoke", files={"token": (None, token)})
+    rest.put("/app/users/admin", json={"password": "s3cret_pass"})
+    entries = ufm.admin("GET", "/requests").json()
+    assert [(e["method"], e["path"], e["status"]) for e in entries] == [
+        ("POST", "/ufmRest/resources/pkeys", 200),
+        ("POST", "/ufmRest/cloudx/Network", 202),
+        ("POST", "/ufmRest/app/tokens", 200),
+        ("GET", "/ufmRestV3/resources/pkeys?guids_data=true", 200),
+        ("POST", "/ufmRest/app/tokens/revoke", 200),
+        ("PUT", "/ufmRest/app/users/admin", 200),
+    ]
+    assert entries[3]["user_agent"] == "pulumi-ufm/1"
+    (process,) = ufm.part.processes()
+    said = str(entries) + process.log.read_text() + str(ufm.state())
+    assert token not in said
+    assert "s3cret_pass" not in said
+    assert "123456" not in said
+    state = ufm.folder / "ufm" / "state.json"
+    assert stat.S_IMODE(state.stat().st_mode) == 0o600
+    assert "s3cret_pass" not in state.read_text()
+
+
+def test_a_crash_is_told_and_repaired(ufm: Rig, rest: Session) -> None:
+    fill(rest)
+    (process,) = ufm.part.processes()
+    os.kill(process.pid() or 0, signal.SIGKILL)
+    assert until(process.crashed, 5)
+    ufm.part.start(silent)
+    assert rest.get("/resources/pkeys").json() == ["0x7fff", "0x65", "0x66"]
+
+
+def test_ufm_outlives_its_fabric(ufm: Rig, rest: Session) -> None:
+    ufm.fabric_part.stop(silent)
+    try:
+        assert rest.post("/resources/pkeys", json={"pkey": "0x65", "guids": [COMPUTE]}).status_code == 200
+        assert rest.get("/resources/ports").status_code == 503
+        assert until(lambda: "does not answer" in (ufm.state()["error"] or ""), 10)
+        assert not ufm.state()["programmed"]
+    finally:
+        ufm.fabric_part.start(silent)
+    assert ufm.pkeys("compute-1") == {0xFFFF, 0x8065}, "told as soon as it is back"
+
+
+def test_a_second_start_changes_nothing_and_other_settings_do(ufm: Rig, rest: Session) -> None:
+    fill(rest)
+    (process,) = ufm.part.processes()
+    pid = process.pid()
+    ufm.part.start(silent)
+    assert process.pid() == pid
+    settings = Settings.load((ufm.folder / "ufm" / "settings.json").read_text())
+    facts = {name: replace(host, address="192.0.2.99") for name, host in settings.hosts.items()}
+    other = UfmPart(
+        settings.address, settings.port, facts, ufm.folder / "ufm", settings.admin_port, Path(settings.fabric_socket)
+    )
+    other.start(silent)
+    assert process.pid() != pid
+    hosts = {system["system_name"]: system["ip"] for system in rest.get("/resources/systems").json()}
+    assert hosts["controller-1"] == "192.0.2.99"
+    assert "0x65" in rest.get("/resources/pkeys").json()
+    ufm.part.start(silent)
+
+
+def test_stop_leaves_nothing(ufm: Rig) -> None:
+    (process,) = ufm.part.processes()
+    ufm.part.stop(silent)
+    assert process.pid() is None
+    assert not process.crashed()
+    assert refuses(ufm)
+    ufm.part.start(silent)
+    assert ufm.state()["installed"] is True
+
+
+def test_the_certificate_is_renewed_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tls.server_context(tmp_path, "192.0.2.1")
+    authority, server = (tmp_path / "ca.pem").read_bytes(), tmp_path / "server.pem"
+    first = server.read_bytes()
+    tls.server_context(tmp_path, "192.0.2.1")
+    assert server.read_bytes() == first, "good enough"
+    left = x509.load_pem_x509_certificate(first).not_valid_after_utc - datetime.now(UTC)
+    monkeypatch.setattr(tls, "RENEW_BEFORE", left + timedelta(days=1))
+    tls.server_context(tmp_path, "192.0.2.1")
+    assert server.read_bytes() != first
+    assert (tmp_path / "ca.pem").read_bytes() == authority, "those who trust it go on"
+    names = x509.load_pem_x509_certificate(server.read_bytes()).extensions
+    found = names.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert {str(name.value) for name in found} == {"192.0.2.1", "127.0.0.1", "localhost"}
+    monkeypatch.undo()
+    second = server.read_bytes()
+    tls.server_context(tmp_path, "192.0.2.2")
+    assert server.read_bytes() != second, "another address"
+    for secret in ("ca.key", "server.pem"):
+        assert stat.S_IMODE((tmp_path / secret).stat().st_mode) == 0o600

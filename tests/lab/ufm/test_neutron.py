@@ -1,0 +1,255 @@
+"""Neutron's and ib-kubernetes' calls, in the order and form their clients send them."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+import requests
+
+from tests.lab.fabric.rig import GUIDS
+from tests.lab.ufm.conftest import Rig, Session
+
+pytestmark = [
+    pytest.mark.lab,
+    # Processes of the lab outlive the Python object that started them.
+    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
+]
+
+NETWORK = {
+    "id": "6f1c0a5e-0000-4000-8000-000000000001",
+    "name": "ib_tenant_net",
+    "provider:network_type": "vlan",
+    "provider:physical_network": "ibnet",
+    "provider:segmentation_id": 101,
+    "network_qos_policy": None,
+}
+VM_GUID = "fa163e0000aabbcc"
+CLIENT_IDS = {
+    "9 bytes": "20:fa:16:3e:00:00:aa:bb:cc",
+    "20 bytes": "ff:00:00:00:00:00:02:00:00:02:c9:00:fa:16:3e:00:00:aa:bb:cc",
+}
+
+
+def vm_port(client_id: str | None, **fields: Any) -> dict[str, Any]:
+    options = [{"opt_name": "client-id", "opt_value": client_id, "ip_version": 4}] if client_id else []
+    return {
+        "id": "6f1c0a5e-0000-4000-8000-00000000000a",
+        "network_id": NETWORK["id"],
+        "mac_address": "fa:16:3e:aa:bb:cc",
+        "device_owner": "compute:nova",
+        "binding:host_id": "overcloud-computesriov-ib-0.localdomain",
+        "binding:vnic_type": "direct",
+        "binding:profile": {},
+        "extra_dhcp_opts": options,
+        **fields,
+    }
+
+
+def service_port(number: int, owner: str, host: str) -> dict[str, Any]:
+    return {
+        "id": f"6f1c0a5e-0000-4000-8000-0000000000f{number}",
+        "network_id": NETWORK["id"],
+        "mac_address": f"fa:16:3e:00:00:0{number}",
+        "device_owner": owner,
+        "binding:host_id": host,
+        "extra_dhcp_opts": [],
+    }
+
+
+class LastAnchor(HTMLParser):
+    """How networking-mlnx 21.0.0 finds the job in an HTML answer: the last start tag's href."""
+
+    href = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.href = dict(attrs).get("href") or ""
+
+
+class Driver:
+    """Sends like `mlnx_sdn_assist`: raw token, DELETE with a body, the job read from the answer and polled."""
+
+    def __init__(self, rest: Session) -> None:
+        self.rest = rest
+
+    def send(self, method: str, kind: str, body: dict[str, Any], identity: str = "") -> requests.Response:
+        path = f"//cloudx/{kind}" + (f"/{identity}" if identity else "")
+        answer = self.rest.request(method, path, json=body, timeout=10)
+        if answer.status_code != 501:
+            self.poll(answer)
+        return answer
+
+    def poll(self, answer: requests.Response) -> None:
+        assert answer.status_code == 202
+        parser = LastAnchor()
+        parser.feed(answer.text)
+        assert re.fullmatch(r"[A-Za-z0-9/]{1,36}", parser.href)
+        assert answer.headers["Location"] == f"/ufmRestV3{parser.href}"
+        job = self.rest.get("/" + parser.href.strip("/")).json()
+        assert job["Status"] == "Completed"
+
+    def boot(self, port: dict[str, Any]) -> None:
+        """As nova's boot of a VF looks from here: an update of a port UFM has never heard of comes first."""
+        unbound = {**port, "extra_dhcp_opts": []}
+        assert self.send("PUT", "Port", unbound, port["id"]).status_code == 501
+        self.send("POST", "Port", port)
+        for _ in range(2):
+            assert self.send("PUT", "Port", port, port["id"]).status_code == 501
+
+    def delete(self, kind: str, thing: dict[str, Any]) -> None:
+        self.send("DELETE", kind, thing, str(thing["id"]))
+
+
+@pytest.fixture
+def driver(ufm: Rig, rest: Session) -> Driver:
+    return Driver(ufm.with_token(rest.post("/app/tokens").json()["access_token"]))
+
+
+def members(rest: Session) -> set[str]:
+    answer = rest.get("/resources/pkeys/0x65?guids_data=true").json()
+    return {member["guid"] for member in answer.get("guids", [])}
+
+
+@pytest.mark.parametrize("client_id", CLIENT_IDS.values(), ids=CLIENT_IDS.keys())
+def test_a_vm_from_boot_to_delete(ufm: Rig, rest: Session, driver: Driver, client_id: str) -> None:
+    driver.send("POST", "Network", NETWORK)
+    assert rest.get("/resources/pkeys/0x65").json() == {"ip_over_ib": True, "partition": "api_pkey_0x65"}
+    port = vm_port(client_id)
+    driver.boot(port)
+    assert members(rest) == {VM_GUID}
+    ufm.fabric.plug("compute-1", 0, VM_GUID)
+    assert ufm.pkeys(VM_GUID) == {0xFFFF, 0x8065}
+    driver.delete("Port", port)
+    assert members(rest) == set()
+    assert ufm.pkeys(VM_GUID) == {0xFFFF}
+    driver.delete("Network", NETWORK)
+    assert rest.get("/resources/pkeys/0x65").json() == {}
+
+
+def test_a_computes_port_without_client_id_has_its_macs_guid(rest: Session, driver: Driver) -> None:
+    driver.send("POST", "Network", NETWORK)
+    driver.send("POST", "Port", vm_port(None))
+    assert members(rest) == {VM_GUID}
+
+
+def test_dhcp_and_router_ports_stand_for_their_controllers_hca(ufm: Rig, rest: Session, driver: Driver) -> None:
+    """T6: the tenant PKey has the controllers' GUIDs beside the VMs'. Each stays as long as a port needs it."""
+    controller, other = GUIDS["controller-1"].removeprefix("0x"), GUIDS["controller-2"].removeprefix("0x")
+    hosts = ("overcloud-controller-0.localdomain", "overcloud-controller-1.localdomain")
+    driver.send("POST", "Network", NETWORK)
+    dhcp = [service_port(n, "network:dhcp", host) for n, host in enumerate(hosts)]
+    router = service_port(2, "network:router_interface", hosts[0])
+    for port in [*dhcp, router]:
+        driver.send("POST", "Port", port)
+    driver.boot(vm_port(CLIENT_IDS["9 bytes"]))
+    assert members(rest) == {controller, other, VM_GUID}
+    assert ufm.pkeys("controller-1") == ufm.pkeys("controller-2") == {0xFFFF, 0x8065}
+
+    driver.delete("Port", dhcp[0])
+    driver.delete("Port", dhcp[1])
+    assert members(rest) == {controller, VM_GUID}, "the router's port still needs the first controller"
+    driver.delete("Port", router)
+    assert members(rest) == {VM_GUID}
+    assert ufm.pkeys("controller-1") == {0xFFFF}
+
+
+def test_a_port_that_moves_takes_its_guid_along(rest: Session, driver: Driver) -> None:
+    driver.send("POST", "Network", NETWORK)
+    port = service_port(0, "network:dhcp", "overcloud-controller-0")
+    driver.send("POST", "Port", port)
+    driver.send("POST", "Port", {**port, "binding:host_id": "overcloud-controller-1"})
+    assert members(rest) == {GUIDS["controller-2"].removeprefix("0x")}
+
+
+def test_everything_may_come_twice_or_unannounced(rest: Session, driver: Driver) -> None:
+    port = vm_port(CLIENT_IDS["9 bytes"])
+    driver.delete("Port", port)
+    driver.delete("Network", NETWORK)
+    driver.send("PUT", "Network", NETWORK, str(NETWORK["id"]))
+    driver.send("POST", "Port", {**port, "network_id": "flat"})
+    driver.send("POST", "Port", service_port(1, "network:dhcp", "host-without-hca"))
+    assert rest.get("/resources/pkeys").json() == ["0x7fff"]
+    for _ in range(2):
+        driver.send("POST", "Network", NETWORK)
+        driver.send("POST", "Port", port)
+    assert members(rest) == {VM_GUID}
+    for _ in range(2):
+        driver.delete("Port", port)
+    assert members(rest) == set()
+
+
+def test_the_documented_form_has_the_id_in_the_body(rest: Session, driver: Driver) -> None:
+    port = vm_port(CLIENT_IDS["20 bytes"], network={"provider:segmentation_id": 101})
+    driver.send("POST", "Port", port)
+    assert members(rest) == {VM_GUID}, "the network may come with the port"
+    driver.send("DELETE", "Port", port)
+    assert rest.get("/resources/pkeys/0x65").json() == {}
+    driver.send("POST", "Network", NETWORK)
+    driver.send("DELETE", "Network", NETWORK)
+    assert rest.get("/resources/pkeys/0x65").json() == {}
+
+
+def test_what_neutron_cannot_mean(rest: Session) -> None:
+    for body in ({}, {"id": "n"}, {**NETWORK, "provider:segmentation_id": 70000}, {**NETWORK, "id": None}):
+        assert rest.post("/cloudx/Network", json=body).status_code == 400
+    bad = vm_port("20:fa:16")
+    assert rest.post("/cloudx/Port", json=bad).status_code == 400
+    assert rest.delete("/cloudx/Port", json={}).status_code == 400
+    assert rest.get("/resources/pkeys").json() == ["0x7fff"]
+
+
+def test_two_writers_share_one_pkey(rest: Session, driver: Driver) -> None:
+    """The program's additive PKey and Neutron: neither takes the other's members along."""
+    ours = GUIDS["compute-1"].removeprefix("0x")
+    assert rest.post("/resources/pkeys", json={"pkey": "0x65", "guids": [ours]}).status_code == 200
+    driver.send("POST", "Network", NETWORK)
+    port = vm_port(CLIENT_IDS["9 bytes"])
+    driver.boot(port)
+    assert members(rest) == {ours, VM_GUID}
+    driver.delete("Port", port)
+    driver.delete("Network", NETWORK)
+    assert members(rest) == {ours}
+
+    driver.send("POST", "Network", NETWORK)
+    driver.boot(port)
+    rest.delete(f"/resources/pkeys/0x65/guids/{ours}")
+    assert members(rest) == {VM_GUID}
+    rest.delete(f"/resources/pkeys/0x65/guids/{VM_GUID}")
+    driver.delete("Port", port)
+    assert rest.get("/resources/pkeys/0x65").json() == {}, "one table: whoever removes a GUID, it is gone"
+
+
+def test_jobs(rest: Session, driver: Driver) -> None:
+    driver.send("POST", "Network", NETWORK)
+    driver.delete("Network", NETWORK)
+    everything = rest.get("/jobs").json()
+    assert [job["Operation"] for job in everything] == ["Create Network", "Delete Network"]
+    job = everything[0]
+    assert (job["ID"], job["Progress"], job["CreatedBy"]) == ("1", 100, "admin")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", job["Created"])
+    assert rest.get("/jobs/1").json() == job
+    assert rest.get("/jobs/1,2").json() == everything
+    assert rest.get("/jobs/99").json() == []
+    assert rest.get("/jobs?operation=Delete Network").json() == everything[1:]
+    assert rest.get("/jobs?status=Failed").json() == []
+    assert len(rest.get(f"/jobs?object_ids={NETWORK['id']}").json()) == 2
+    assert rest.delete("/jobs/1").status_code == 200
+    assert rest.get("/jobs/1").json() == []
+
+
+def test_ib_kubernetes(ufm: Rig, rest: Session) -> None:
+    """pkg/sm/plugins/ufm/ufm.go: Validate, AddGuidsToPKey, ListGuidsInUse, RemoveGuidsFromPKey; exactly 200 each."""
+    rest.headers["Content-Type"] = "application/json; charset=utf-8"
+    assert rest.get("/app/ufm_version").status_code == 200
+    guids = ["0200000000000001", "0200000000000002"]
+    add = {"pkey": "0x0065", "index0": True, "ip_over_ib": True, "membership": "full", "guids": guids}
+    assert rest.post("/resources/pkeys", json=add).status_code == 200
+    assert rest.post("/resources/pkeys", json=add).status_code == 200
+    listing = rest.get("/resources/pkeys/?guids_data=true")
+    assert listing.status_code == 200
+    in_use = {member["guid"]: key for key, value in listing.json().items() for member in value["guids"]}
+    assert in_use == dict.fromkeys(guids, "0x65")
+    remove = {"pkey": "0x0065", "guids": guids}
+    assert rest.post("/actions/remove_guids_from_pkey", json=remove).status_code == 200
+    assert "0x65" not in rest.get("/resources/pkeys/?guids_data=true").json()
+    ufm.programmed()
