@@ -164,5 +164,8 @@ def script(*lines: str, environment: Mapping[str, str] | None = None) -> str:
 
 
 def as_stack(*lines: str, environment: Mapping[str, str] | None = None) -> str:
-    """The script, run by the undercloud's user stack in its home, as the guide's `su - stack` (C3, C5)."""
-    return f"sudo -iu stack sh -c {shlex.quote(script(*lines, environment=environment))}"
+    """The script, run by the undercloud's user stack in its home, as the guide's `su - stack` (C3, C5).
+
+    Not `sudo -i`: it escapes newlines, and the login shell then joins the lines.
+    """
+    return f"sudo -Hu stack sh -c {shlex.quote(script('cd', *lines, environment=environment))}"
