@@ -133,6 +133,20 @@ class Parser(argparse.ArgumentParser):
         super().__init__(prog=prog, **options)
         self._call = call
 
+    def parse(self) -> argparse.Namespace:
+        """The call's arguments, options and operands in any order, as getopt and click take them.
+
+        Raises:
+            Refusal: usage and status 2.
+        """
+        return self.parse_words(self._call.argv[1:])
+
+    def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
+        """The same for other words; those after a command that is run in turn stay together."""
+        if any(action.nargs == argparse.REMAINDER for action in self._actions):
+            return self.parse_args(list(words))
+        return self.parse_intermixed_args(list(words))
+
     def _print_message(self, message: str, file: IO[str] | None = None) -> None:  # type: ignore[override]
         if message:
             self._call.out(message, end="")

@@ -64,7 +64,7 @@ def hostnamectl(call: Call) -> None:
     parser.add_argument("--transient", action="store_true")
     parser.add_argument("verb", nargs="?", default="status", choices=["status", "set-hostname", "hostname"])
     parser.add_argument("name", nargs="?")
-    options = parser.parse_args(list(call.argv[1:]))
+    options = parser.parse()
     if options.name is None and options.verb == "set-hostname":
         raise Refusal("Too few arguments.")
     if options.name is not None:
@@ -117,7 +117,7 @@ def systemctl(call: Call) -> int:
     parser.add_argument("--no-pager", action="store_true")
     parser.add_argument("verb")
     parser.add_argument("units", nargs="*")
-    options = parser.parse_args(list(call.argv[1:]))
+    options = parser.parse()
     verbs = {
         "is-active": _is_active, "is-enabled": _is_enabled, "status": _is_active, "enable": _enable, "disable": _enable,
         "start": _start, "restart": _start, "stop": _start, "reload": _start,
@@ -214,7 +214,7 @@ def ibstat(call: Call) -> None:
     parser.add_argument("-p", "--port_list", action="store_true")
     parser.add_argument("ca", nargs="?")
     parser.add_argument("port", nargs="?")
-    options = parser.parse_args(list(call.argv[1:]))
+    options = parser.parse()
     if options.ca not in (None, "mlx5_0"):
         raise Refusal(
             f"ibpanic: [{os.getpid()}] main: '{options.ca}' IB device can't be found: (No such file or directory)"
@@ -271,7 +271,7 @@ def dnf(call: Call) -> int:
         "verb", choices=["install", "remove", "erase", "update", "upgrade", "list", "makecache", "clean", "reinstall"]
     )
     parser.add_argument("packages", nargs="*")
-    options = parser.parse_args(list(call.argv[1:]))
+    options = parser.parse()
     if options.verb == "list":
         call.out("Installed Packages")
         call.out("\n".join(f"{p}.noarch" for p in sorted(installed(call))))

@@ -37,7 +37,7 @@ def mstconfig(call: Call) -> None:
     options.add_argument("-e", "--enable_verbosity", action="store_true")
     options.add_argument("verb", choices=["query", "q", "set", "s", "reset", "r"])
     options.add_argument("parameters", nargs="*")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     call.as_root()
     _device(call, given.dev)
     if given.verb in ("query", "q"):
@@ -147,7 +147,7 @@ def mstflint(call: Call) -> None:
     options.add_argument("-d", "--device", required=True)
     options.add_argument("verb", choices=["query", "q"])
     options.add_argument("mode", nargs="?", choices=["full"])
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     _device(call, given.device)
     guid = call.rack.plan.host(call.host.name).guid
     call.out(
@@ -210,7 +210,7 @@ def lspci(call: Call) -> None:
     options.add_argument("-v", action="count", default=0, dest="verbose")
     options.add_argument("-s", dest="slot")
     options.add_argument("-d", dest="ids")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     if given.tree:
         call.out(_tree(call))
         return
@@ -288,7 +288,7 @@ def setpci(call: Call) -> int:
     options.add_argument("-f", action="store_true")
     options.add_argument("-s", dest="slot", required=True)
     options.add_argument("operation")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     call.as_root()
     match = re.fullmatch(r"ECAP_ACS\+(?:0x)?0*6\.[wW](?:=(?:0x)?([0-9a-fA-F]{1,4}))?", given.operation)
     if not match:

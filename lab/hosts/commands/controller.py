@@ -37,7 +37,7 @@ def podman(call: Call) -> None:
     options.add_argument("--format")
     options.add_argument("-f", "--filter", action="append", default=[])
     options.add_argument("names", nargs="*")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     call.as_root()
     if given.verb == "ps":
         _ps(call, given.format, given.filter)
@@ -207,7 +207,7 @@ def ping(call: Call) -> int:
     options.add_argument("-q", action="store_true")
     options.add_argument("-n", action="store_true")
     options.add_argument("address")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     if call.host.kind == "controller" and NAMESPACE not in call.env:
         raise Refusal(f"ping: {given.address}: only namespaces and guests are emulated; loopback hosts need no ping", 2)
     reached = _answers(call, given.address)

@@ -65,7 +65,7 @@ def _options(call: Call) -> argparse.Namespace:
     options.add_argument("--validation-warnings-fatal", action="store_true")
     options.add_argument("--ntp-server")
     options.add_argument("-y", "--yes", action="store_true")
-    return options.parse_args(list(call.argv[1:]))
+    return options.parse()
 
 
 def _validate(call: Call, given: argparse.Namespace) -> None:
@@ -237,7 +237,7 @@ def delete(call: Call) -> None:
     options.add_argument("--networks-file")
     options.add_argument("--network-ports", action="store_true")
     options.add_argument("--heat-type", choices=["pod", "container", "native", "installed"])
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     if not given.yes:
         raise Refusal("Action not confirmed, exiting.")
     roles = _roles(call, given.baremetal_deployment) if given.baremetal_deployment else []
@@ -258,7 +258,7 @@ def unprovision(call: Call) -> None:
     options.add_argument("--all", action="store_true")
     options.add_argument("-y", "--yes", action="store_true")
     options.add_argument("--network-ports", action="store_true")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     if not given.yes:
         raise Refusal("Action not confirmed, exiting.")
     roles = _roles(call, given.input)
@@ -276,7 +276,7 @@ def node_delete(call: Call) -> None:
     options.add_argument("-b", "--baremetal-deployment", required=True)
     options.add_argument("--stack", default="overcloud")
     options.add_argument("-y", "--yes", action="store_true")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     if not given.yes:
         raise Refusal("Action not confirmed, exiting.")
     _scale_down(call, _roles(call, given.baremetal_deployment))

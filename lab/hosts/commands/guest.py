@@ -69,7 +69,7 @@ def modprobe(call: Call) -> None:
     options = Parser(call, "modprobe")
     options.add_argument("-r", "--remove", action="store_true")
     options.add_argument("module")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     call.as_root()
     module = given.module.replace("-", "_")
     have = set(elements(call))
@@ -115,7 +115,7 @@ def nvidia_smi(call: Call) -> None:
     options.add_argument("-mig", "--multi-instance-gpu", choices=["0", "1"], dest="mig")
     options.add_argument("--query-gpu", dest="fields")
     options.add_argument("--format", default="csv")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     if me(call).gpus < 1:
         raise Refusal("No devices were found", 6)
     if given.id not in (None, "0", GPU):
@@ -250,7 +250,7 @@ def ib_write_bw(call: Call) -> None:
     options.add_argument("-d", "--ib-dev", default="mlx5_0")
     options.add_argument("-p", "--port", type=int, default=18515)
     options.add_argument("server", nargs="?")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     if not me(call).direct or given.ib_dev != "mlx5_0":
         raise Refusal(f" Unable to find the Infiniband/RoCE device\n IB device {given.ib_dev} not found")
     _cuda(call, given)

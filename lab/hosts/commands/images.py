@@ -47,7 +47,7 @@ def build(call: Call) -> None:
     options.add_argument("--image-name", action="append", dest="image_names")
     options.add_argument("--no-skip", action="store_true")
     options.add_argument("--output-directory", default=".")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     for key, value in (("DIB_RELEASE", "8-stream"), ("STABLE_RELEASE", "wallaby"), ("DIB_YUM_REPO_CONF", None)):
         if not call.env.get(key):
             raise Refusal(f"{key} must be set to build overcloud images; see diskimage-builder's log")
@@ -90,7 +90,7 @@ def upload(call: Call) -> None:
     options.add_argument("--local", action="store_true")
     options.add_argument("--no-local", action="store_true")
     options.add_argument("--local-path", default=STORE)
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     copies = {**dict.fromkeys(OVERCLOUD, given.local_path), **dict.fromkeys(AGENT, given.http_boot)}
     for file in copies:
         if not call.path(f"{given.image_path}/{file}").is_file():
@@ -135,7 +135,7 @@ def disk_image_create(call: Call) -> None:
     options.add_argument("-x", action="store_true")
     options.add_argument("-n", action="store_true")
     options.add_argument("elements", nargs="+")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     _check_elements(call, given.elements)
     release = call.env.get("DIB_RELEASE")
     if release != "8-stream":
@@ -171,7 +171,7 @@ def qemu_img(call: Call) -> None:
     options.add_argument("verb", choices=["info"])
     options.add_argument("--output", choices=["human", "json"], default="human")
     options.add_argument("file")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     if not call.path(given.file).is_file():
         raise Refusal(
             f"qemu-img: Could not open '{given.file}': Could not open '{given.file}': No such file or directory"

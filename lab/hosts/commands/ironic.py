@@ -72,7 +72,7 @@ def import_(call: Call) -> None:
     options.add_argument("--http-boot")
     options.add_argument("--concurrency", type=int, default=20)
     options.add_argument("env_file")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     if not call.path(given.env_file).is_file():
         options.error(
             f"argument env_file: can't open '{given.env_file}': [Errno 2] No such file or directory: '{given.env_file}'"
@@ -186,7 +186,7 @@ def introspect(call: Call) -> None:
     options.add_argument("--run-validations", action="store_true")
     for name in ("--concurrency", "--node-timeout", "--max-retries", "--retry-timeout"):
         options.add_argument(name, type=int)
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     if bool(given.node_uuids) == given.all_manageable:
         options.error("one of the arguments <node_uuid> --all-manageable is required")
     chosen = _chosen(call, given.all_manageable, given.node_uuids)
@@ -263,7 +263,7 @@ def configure(call: Call) -> None:
     options.add_argument("--root-device")
     options.add_argument("--root-device-minimum-size", type=int, default=4)
     options.add_argument("--overwrite-root-device-hints", action="store_true")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     if bool(given.node_uuids) == given.all_manageable:
         options.error("one of the arguments <node_uuid> --all-manageable is required")
     for node in _chosen(call, given.all_manageable, given.node_uuids):
@@ -297,7 +297,7 @@ def provide(call: Call) -> None:
     options = parser(call)
     options.add_argument("node_uuids", nargs="*")
     options.add_argument("--all-manageable", action="store_true")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     if bool(given.node_uuids) == given.all_manageable:
         options.error("one of the arguments <node_uuid> --all-manageable is required")
     provide_nodes(call, _chosen(call, given.all_manageable, given.node_uuids))
@@ -333,7 +333,7 @@ def list_(call: Call) -> None:
     add_format(options)
     options.add_argument("--provision-state")
     options.add_argument("--long", action="store_true")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     rows = [
         dict(
             zip(
@@ -354,7 +354,7 @@ def show(call: Call) -> None:
     add_format(options)
     options.add_argument("--fields", nargs="+")
     options.add_argument("node")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     node = find(call, given.node)
     capabilities = ",".join(f"{k}:{v}" for k, v in sorted(node["capabilities"].items()))
     fields = {
@@ -372,7 +372,7 @@ def delete(call: Call) -> None:
     options = parser(call)
     options.add_argument("nodes", nargs="+")
     problems = []
-    for name in options.parse_args(list(call.argv[1:])).nodes:
+    for name in options.parse().nodes:
         try:
             node = find(call, name)
             if node["state"] not in ("enroll", "manageable", "available") and not node["maintenance"]:
@@ -410,7 +410,7 @@ def _named(call: Call) -> list[dict[str, Any]]:
     options.add_argument("nodes", nargs="+")
     options.add_argument("--soft", action="store_true")
     options.add_argument("--wait", nargs="?", type=int, const=0)
-    return [find(call, name) for name in options.parse_args(list(call.argv[1:])).nodes]
+    return [find(call, name) for name in options.parse().nodes]
 
 
 @subcommand("baremetal node manage")
@@ -462,7 +462,7 @@ def interface_list(call: Call) -> None:
     options = parser(call)
     add_format(options)
     options.add_argument("node")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     found = _data(call, given.node)["inventory"]["interfaces"]
     rows = [
         dict(zip(INTERFACE_COLUMNS, (i["name"], i["mac_address"], "[]", "None", "None"), strict=True)) for i in found
@@ -476,7 +476,7 @@ def data_save(call: Call) -> None:
     options.add_argument("--file")
     options.add_argument("--unprocessed", action="store_true")
     options.add_argument("node")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     text = json.dumps(_data(call, given.node))
     if given.file:
         call.write(given.file, text)

@@ -55,7 +55,7 @@ def _parser(call: Call, name: str) -> Parser:
 def _version(call: Call, rest: list[str]) -> None:
     parser = _parser(call, "version")
     parser.add_argument("-f", "--format")
-    options = parser.parse_args(rest)
+    options = parser.parse_words(rest)
     if options.format:
         call.out(options.format.replace("{{.Server.Version}}", "24.0.2").replace("{{.Client.Version}}", "24.0.2"))
         return
@@ -64,7 +64,7 @@ def _version(call: Call, rest: list[str]) -> None:
 
 
 def _info(call: Call, rest: list[str]) -> None:
-    _parser(call, "info").parse_args(rest)
+    _parser(call, "info").parse_words(rest)
     containers = _state(call)["containers"]
     call.out(
         f"Server:\n Containers: {len(containers)}\n Images: {len(_state(call)['images'])}\n Server Version: 24.0.2"
@@ -75,7 +75,7 @@ def _pull(call: Call, rest: list[str]) -> None:
     parser = _parser(call, "pull")
     parser.add_argument("-q", "--quiet", action="store_true")
     parser.add_argument("image")
-    options = parser.parse_args(rest)
+    options = parser.parse_words(rest)
     call.progress(
         *_pulled(call, _tagged(options.image), "Using default tag: latest" if ":" not in options.image else "")
     )
@@ -118,7 +118,7 @@ def _images(call: Call, rest: list[str]) -> None:
     parser.add_argument("-q", "--quiet", action="store_true")
     parser.add_argument("--format")
     parser.add_argument("name", nargs="?")
-    options = parser.parse_args(rest)
+    options = parser.parse_words(rest)
     found = {
         name: image
         for name, image in _state(call)["images"].items()
@@ -175,7 +175,7 @@ def _ps(call: Call, rest: list[str]) -> None:
     parser.add_argument("-f", "--filter", action="append", default=[])
     parser.add_argument("--format")
     parser.add_argument("--no-trunc", action="store_true")
-    options = parser.parse_args(_split_short(rest))
+    options = parser.parse_words(_split_short(rest))
     rows = [
         {
             "ID": c["id"], "Image": c["image"], "Command": '"sh /usr/sbin/docker…"', "CreatedAt": _ago(c["created"]) + " ago",
@@ -232,7 +232,7 @@ def _inspect(call: Call, rest: list[str]) -> None:
     parser = _parser(call, "inspect")
     parser.add_argument("-f", "--format")
     parser.add_argument("name")
-    options = parser.parse_args(rest)
+    options = parser.parse_words(rest)
     try:
         container = _container(call, options.name)
     except Refusal:
@@ -272,7 +272,7 @@ def _run(call: Call, rest: list[str]) -> None:
     parser.add_argument("-e", "--env", action="append", default=[])
     parser.add_argument("image")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
-    options = parser.parse_args([x for a in rest for x in (["-i", "-t"] if a == "-it" else [a])])
+    options = parser.parse_words([x for a in rest for x in (["-i", "-t"] if a == "-it" else [a])])
     if options.t and options.i and not _is_tty(call):
         raise Refusal("the input device is not a TTY")
     image = _tagged(options.image)
@@ -317,7 +317,7 @@ def _installer(call: Call, image: str, mounts: dict[str, str], arguments: list[s
     parser.add_argument("--fabric-interface")
     parser.add_argument("--mgmt-interface")
     parser.add_argument("--auto-start", choices=["yes", "no"], default="yes")
-    options = parser.parse_args(arguments)
+    options = parser.parse_words(arguments)
     for target in (SOCKET, FILES, LICENSES):
         if target not in mounts:
             raise Refusal(f"[ERROR] {target} is not mounted: run the installer with -v <host path>:{target}")
@@ -408,7 +408,7 @@ def _exec(call: Call, rest: list[str]) -> int:
     parser.add_argument("-t", action="store_true")
     parser.add_argument("name")
     parser.add_argument("command", nargs=argparse.REMAINDER)
-    options = parser.parse_args([x for a in rest for x in (["-i", "-t"] if a == "-it" else [a])])
+    options = parser.parse_words([x for a in rest for x in (["-i", "-t"] if a == "-it" else [a])])
     container = _container(call, options.name)
     if options.t and not _is_tty(call):
         raise Refusal("the input device is not a TTY")
@@ -442,7 +442,7 @@ def _stop(call: Call, rest: list[str]) -> None:
     parser = _parser(call, "stop")
     parser.add_argument("-t", "--time", type=int)
     parser.add_argument("names", nargs="+")
-    for name in parser.parse_args(rest).names:
+    for name in parser.parse_words(rest).names:
         _set_running(call, name, running=False)
         call.out(name)
 
@@ -450,7 +450,7 @@ def _stop(call: Call, rest: list[str]) -> None:
 def _start(call: Call, rest: list[str]) -> None:
     parser = _parser(call, "start")
     parser.add_argument("names", nargs="+")
-    for name in parser.parse_args(rest).names:
+    for name in parser.parse_words(rest).names:
         _set_running(call, name, running=True)
         call.out(name)
 
@@ -458,7 +458,7 @@ def _start(call: Call, rest: list[str]) -> None:
 def _restart(call: Call, rest: list[str]) -> None:
     parser = _parser(call, "restart")
     parser.add_argument("names", nargs="+")
-    for name in parser.parse_args(rest).names:
+    for name in parser.parse_words(rest).names:
         _container(call, name)
         call.rack.parts.ufm.call("restart")
         _set_running(call, name, running=True, tell=False)
@@ -479,7 +479,7 @@ def _rm(call: Call, rest: list[str]) -> int:
     parser.add_argument("-f", "--force", action="store_true")
     parser.add_argument("-v", "--volumes", action="store_true")
     parser.add_argument("names", nargs="+")
-    options = parser.parse_args(rest)
+    options = parser.parse_words(rest)
     for name in options.names:
         try:
             container = _container(call, name)
@@ -510,7 +510,7 @@ def _rmi(call: Call, rest: list[str]) -> None:
     parser.add_argument("-f", "--force", action="store_true")
     parser.add_argument("images", nargs="+")
     problems = []
-    for name in map(_tagged, parser.parse_args(rest).images):
+    for name in map(_tagged, parser.parse_words(rest).images):
         used = [c for c in _state(call)["containers"].values() if c["image"] == name]
         if name not in _state(call)["images"]:
             problems.append(f"Error: No such image: {name}")
@@ -531,7 +531,7 @@ def _load(call: Call, rest: list[str]) -> None:
     parser = _parser(call, "load")
     parser.add_argument("-i", "--input", required=True)
     parser.add_argument("-q", "--quiet", action="store_true")
-    archive = parser.parse_args(rest).input
+    archive = parser.parse_words(rest).input
     if not call.path(archive).exists():
         raise Refusal(f"open {archive}: no such file or directory")
     try:
@@ -550,7 +550,7 @@ def _logs(call: Call, rest: list[str]) -> None:
     parser = _parser(call, "logs")
     parser.add_argument("--tail")
     parser.add_argument("name")
-    container = _container(call, parser.parse_args(rest).name)
+    container = _container(call, parser.parse_words(rest).name)
     call.out(f"ufmd (pid {container['pid']}) started" if container["running"] else "ufmd stopped")
 
 

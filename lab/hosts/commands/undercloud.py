@@ -21,7 +21,7 @@ RULE = "##########################################################"
 @command("df", "undercloud", "controller", "compute")
 def df(call: Call) -> None:
     """Sizes of the root partition: what the stack's configuration expects, and a fifth more (C1)."""
-    options = Parser(call, "df")
+    options = Parser(call, "df", add_help=False)
     options.add_argument("-h", "--human-readable", action="store_const", const=1, dest="human")
     options.add_argument("-k", action="store_const", const="K", dest="block_size")
     options.add_argument("-m", action="store_const", const="M", dest="block_size")
@@ -30,8 +30,7 @@ def df(call: Call) -> None:
     options.add_argument("-T", "--print-type", action="store_true")
     options.add_argument("--output", nargs="?", const="source,fstype,size,used,avail,pcent,target")
     options.add_argument("files", nargs="*")
-    # -h is df's own, and argparse's help must make room for it.
-    given = options.parse_args([{"-h": "--human-readable"}.get(a, a) for a in call.argv[1:]])
+    given = options.parse()
     for name in given.files:
         if not call.path(name).exists():
             raise Refusal(f"df: {name}: No such file or directory")
@@ -93,7 +92,7 @@ def tripleo_repos(call: Call) -> None:
         nargs="+",
         choices=["current", "current-tripleo", "current-tripleo-dev", "deps", "ceph", "tripleo-ci-testing"],
     )
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     call.as_root()
     if given.branch != "wallaby":
         raise Refusal(f"tripleo-repos: the mirror holds no branch {given.branch} for CentOS Stream 8: HTTP 404")
@@ -142,7 +141,7 @@ def install(call: Call) -> None:
     options.add_argument("--force-stack-update", action="store_true")
     options.add_argument("--no-validations", action="store_true")
     options.add_argument("--dry-run", action="store_true")
-    given = options.parse_args(list(call.argv[1:]))
+    given = options.parse()
     if call.uid == 0:
         raise Refusal("This command cannot run under root user. Switch to a normal user.")
     conf = read_conf(call)

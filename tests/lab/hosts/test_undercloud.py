@@ -1,0 +1,382 @@
+"""The undercloud's chain in the guide's order: C1 to C7, I1, O5, G1, G2, and the removal."""
+
+import json
+import shlex
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import addresses
+from lab.hosts import templates
+from rack import tripleo
+from rack.plan import BUNDLE
+from tests.lab.hosts.conftest import MARKS, Lab
+
+pytestmark = MARKS
+
+DIB = 'export DIB_RELEASE=8-stream STABLE_RELEASE=wallaby DIB_YUM_REPO_CONF="/etc/yum.repos.d/*"; '
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A rack of this module's own, with TripleO's templates of the lab's installation."""
+    cached = addresses.SSH_KEY.parent
+    templates.fetch(cached, print)
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(templates.folder(cached), templates.folder(folder))
+    lab = Lab(folder)
+    yield lab
+    lab.stop()
+
+
+def stack(command: str) -> str:
+    return f"su - stack -c {shlex.quote(command)}"
+
+
+def admin(command: str) -> str:
+    """As stack with the undercloud's credentials."""
+    return stack(f". ~/stackrc; {command}")
+
+
+def place(lab: Lab, path: str, text: str) -> None:
+    lab.ok("undercloud", f"install -D -o stack -g stack -m 0600 /dev/stdin {path}", text)
+
+
+def states(lab: Lab) -> dict[str, tuple[str, str]]:
+    """Node → provisioning and power state."""
+    rows = json.loads(lab.ok("undercloud", admin("openstack baremetal node list -f json")))
+    return {r["Name"]: (r["Provisioning State"], r["Power State"]) for r in rows}
+
+
+# -- C1
+
+
+def test_c1_system(lab: Lab) -> None:
+    assert lab.ok("undercloud", ". /etc/os-release; echo $ID-$VERSION_ID") == "centos-8\n"
+    size = lab.ok("undercloud", "df -BG --output=size / | tail -n 1 | tr -dc 0-9")
+    assert int(size) >= 100
+    lab.ok("undercloud", "hostnamectl set-hostname rdo-director.localdomain")
+    assert lab.ok("undercloud", "hostname; cat /etc/hostname") == "rdo-director.localdomain\n" * 2
+    lab.ok("undercloud", "useradd -m stack")
+    assert lab.ok("undercloud", "id -un stack; stat -c %U /home/stack") == "stack\nstack\n"
+
+
+def test_c1_sudo(lab: Lab) -> None:
+    assert "not in the sudoers" in lab.refused("undercloud", stack("sudo id"))
+    lab.ok("undercloud", "install -m 0440 /dev/stdin /etc/sudoers.d/stack", "stack ALL=(root) NOPASSWD:ALL\n")
+    assert lab.ok("undercloud", stack("sudo id -un; echo hi | sudo cat; sudo -E pwd")) == "root\nhi\n/home/stack\n"
+    assert lab.ok("undercloud", "sudo -iu stack sh -c 'id -un; pwd'") == "stack\n/home/stack\n"
+    assert lab.run("undercloud", stack("sudo false")).returncode == 1
+
+
+def test_c1_packages_need_their_repositories(lab: Lab) -> None:
+    assert lab.run("undercloud", "openstack --version").returncode == 127
+    assert lab.run("undercloud", "tripleo-repos -b wallaby current").returncode == 127
+    assert "Unable to find a match" in lab.refused("undercloud", "dnf install -y python3-tripleoclient")
+    lab.ok("undercloud", "dnf install -y python3-tripleo-repos")
+    assert "invalid choice" in lab.refused("undercloud", "tripleo-repos -b wallby current")
+    assert "root" in lab.refused("undercloud", stack("tripleo-repos -b wallaby current"))
+    assert "delorean" in lab.ok("undercloud", stack("sudo -E tripleo-repos -b wallaby current"))
+    assert "Installed" in lab.ok("undercloud", "dnf install -y python3-tripleoclient")
+    assert "Nothing to do" in lab.ok("undercloud", "dnf install -y python3-tripleoclient")
+    assert lab.ok("undercloud", "head -c 20 /usr/share/openstack-tripleo-heat-templates/overcloud.j2.yaml")
+
+
+# -- C2 to C4
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "says"),
+    [
+        ("local_ip = 127.0.24.1/24", "local_ip = 127.0.24.1/32", "Value must be in CIDR format"),
+        ("local_ip = 127.0.24.1/24", "", "local_ip is not set"),
+        ("rdo-director.localdomain", "director", "is not fully qualified"),
+        ("dhcp_end = 127.0.24.99", "dhcp_end = 127.0.25.99", "not in defined CIDR"),
+        ("dhcp_end = 127.0.24.99", "dhcp_end = 127.0.24.9", "does not come before"),
+        ("127.0.24.100,127.0.24.149", "127.0.24.149,127.0.24.100", "Invalid inspection range"),
+        ("local_interface = eno1", "local_interface = eno7", "eno7 is not available"),
+        ("masquerade = true", "masquerade = maybe", "Unexpected boolean value"),
+        ("[ctlplane-subnet]", "[other]", "Section ctlplane-subnet is missing"),
+    ],
+)
+def test_c4_preflight(lab: Lab, was: str, becomes: str, says: str) -> None:
+    conf = tripleo.undercloud_conf(lab.plan)
+    assert was in conf
+    place(lab, "/home/stack/undercloud.conf", conf.replace(was, becomes))
+    assert says in lab.refused("undercloud", stack("openstack undercloud install"))
+
+
+def test_c4_install(lab: Lab) -> None:
+    place(lab, "/home/stack/undercloud.conf", tripleo.undercloud_conf(lab.plan))
+    assert "files were not found" in lab.refused("undercloud", stack("openstack undercloud install"))
+    place(lab, "/home/stack/containers-prepare-parameter-ib-vm.yaml", tripleo.containers_prepare(lab.plan))
+    assert "cannot run under root" in lab.refused("undercloud", "openstack undercloud install")
+    assert "unrecognized" in lab.refused("undercloud", stack("openstack undercloud install --yess"))
+    assert "successfully installed" in lab.ok("undercloud", stack("openstack undercloud install"))
+    assert lab.ok("undercloud", "stat -c '%U %a' /home/stack/stackrc") == "stack 600\n"
+
+
+def test_c4_a_second_installation_keeps_the_password(lab: Lab) -> None:
+    before = lab.ok("undercloud", "cat /home/stack/stackrc")
+    lab.ok("undercloud", stack("openstack undercloud install"))
+    assert lab.ok("undercloud", "cat /home/stack/stackrc") == before
+    place(lab, "/home/stack/undercloud.conf", tripleo.undercloud_conf(lab.plan).replace("127.0.24.1/24", "127.0.24.2/24"))
+    assert "Changing the local_ip is not allowed" in lab.refused("undercloud", stack("openstack undercloud install"))
+
+
+def test_credentials_are_checked(lab: Lab) -> None:
+    command = "openstack baremetal node list"
+    assert "auth-url" in lab.refused("undercloud", stack(command))
+    assert "401" in lab.refused("undercloud", admin(f"OS_PASSWORD=wrong {command}"))
+    assert "connection refused" in lab.refused("undercloud", admin(f"OS_AUTH_URL=https://127.0.0.1:1 {command}"))
+    assert "is not an openstack command" in lab.refused("undercloud", admin("openstack baremetl node list"))
+
+
+# -- C5
+
+
+def test_c5_images(lab: Lab) -> None:
+    build = "mkdir -p images && cd images && openstack overcloud image build"
+    assert "DIB_RELEASE must be set" in lab.refused("undercloud", stack(build))
+    assert "404" in lab.refused("undercloud", stack(DIB + "export STABLE_RELEASE=walaby; " + build))
+    upload = "cd images; openstack overcloud image upload"
+    assert 'Required file "./overcloud-full.qcow2" does not exist' in lab.refused("undercloud", admin(upload))
+    assert "Successfully built" in lab.ok("undercloud", stack(DIB + build))
+    assert "Skipping" in lab.ok("undercloud", stack(DIB + build))
+    assert "was copied" in lab.ok("undercloud", admin(f"{upload} --update-existing"))
+    assert "up-to-date" in lab.ok("undercloud", admin(upload))
+
+
+# -- C7
+
+
+def test_c7_import_reports_every_problem(lab: Lab) -> None:
+    inventory = json.loads(tripleo.instackenv(lab.plan, "ipmi-secret"))
+    nodes = inventory["nodes"]
+    del nodes[0]["pm_addr"]
+    nodes[1]["ports"][0]["address"] = "nonsense"
+    nodes[2]["name"] = nodes[3]["name"]
+    nodes[3]["capabilities"] = "profile"
+    nodes[4]["pm_adr"] = "1.2.3.4"
+    place(lab, "/home/stack/bad.json", json.dumps(inventory))
+    said = lab.refused("undercloud", admin("openstack overcloud node import bad.json"))
+    for problem in (
+        "node #0: The following fields are missing: pm_addr",
+        "node #1: MAC address nonsense is invalid",
+        'node #3: Name "compute-1" is not unique',
+        "node #3: Invalid capabilities: profile",
+        "node #4: Unknown field pm_adr",
+    ):
+        assert problem in said
+    assert "ipmi-secret" not in said
+    assert "can't open" in lab.refused("undercloud", admin("openstack overcloud node import none.json"))
+
+
+def test_c7_import(lab: Lab) -> None:
+    place(lab, "/home/stack/instackenv.json", tripleo.instackenv(lab.plan, "ipmi-secret"))
+    lab.ok("undercloud", admin("openstack overcloud node import --validate-only ~/instackenv.json"))
+    assert states(lab) == {}
+    out = lab.ok("undercloud", admin("openstack overcloud node import ~/instackenv.json"))
+    assert out.count("Successfully registered node UUID") == 5
+    assert set(states(lab).values()) == {("manageable", "power off")} and len(states(lab)) == 5
+    lab.ok("undercloud", admin("openstack overcloud node import ~/instackenv.json"))
+    assert len(states(lab)) == 5
+    assert "ipmi-secret" not in (lab.rack.undercloud.folder / "state.json").read_text()
+    listed = lab.ok("undercloud", admin("openstack baremetal node list"))
+    assert "| Name         | Instance UUID | Power State | Provisioning State | Maintenance |" in listed
+    show = lab.ok("undercloud", admin("openstack baremetal node show compute-1 -f value -c provision_state"))
+    assert show == "manageable\n"
+    assert "404" in lab.refused("undercloud", admin("openstack baremetal node show compute-9"))
+
+
+# -- I1
+
+
+def test_i1_order_matters(lab: Lab) -> None:
+    configure = "openstack overcloud node configure --all-manageable --root-device largest"
+    assert "no introspection data" in lab.refused("undercloud", admin(configure))
+    assert "not found" in lab.refused("undercloud", admin("openstack baremetal introspection interface list compute-1"))
+    assert "required" in lab.refused("undercloud", admin("openstack overcloud node introspect"))
+    assert "unrecognized" in lab.refused("undercloud", admin("openstack overcloud node introspect --all-manage"))
+
+
+def test_i1_introspection_brings_the_hcas_up_while_it_lasts(lab: Lab) -> None:
+    lab.fabric.events.clear()
+    out = lab.ok("undercloud", admin("openstack overcloud node introspect --all-manageable"))
+    assert "Introspection completed" in out
+    names = [h.name for h in lab.plan.hosts]
+    assert lab.fabric.events == [f"link {n}" for n in names] + [f"unlink {n}" for n in names]
+    assert set(states(lab).values()) == {("manageable", "power off")}
+    assert lab.run("controller-1", "true").returncode == 255, "no SSH while the agent runs or afterwards"
+
+
+def test_i1_data(lab: Lab) -> None:
+    command = "openstack baremetal introspection interface list compute-1 -f json"
+    interfaces = {i["Interface"] for i in json.loads(lab.ok("undercloud", admin(command)))}
+    assert lab.plan.site.fabric.interface in interfaces
+    data = json.loads(lab.ok("undercloud", admin("openstack baremetal introspection data save compute-1")))
+    ib = next(i for i in data["inventory"]["interfaces"] if i["name"] == lab.plan.site.fabric.interface)
+    assert ib["client_id"].replace(":", "").endswith(lab.plan.host("compute-1").guid)
+
+
+def test_i1_configure_and_provide(lab: Lab) -> None:
+    lab.ok(
+        "undercloud",
+        admin(
+            "openstack overcloud node configure --all-manageable --instance-boot-option local --root-device largest"
+            " --boot-mode bios"
+        ),
+    )
+    assert "/dev/nvme0n1" in lab.ok("undercloud", admin("openstack baremetal node show compute-1 --fields properties"))
+    lab.ok("undercloud", admin("openstack overcloud node provide --all-manageable"))
+    assert set(states(lab).values()) == {("available", "power off")}
+    assert "not manageable" in lab.refused("undercloud", admin("openstack overcloud node introspect compute-1"))
+
+
+# -- O5
+
+
+def bundle(lab: Lab) -> dict[str, str]:
+    return {
+        "network_data_ib_vm.yaml": tripleo.network_data(lab.plan),
+        "vip-data-ib-vm.yaml": tripleo.vip_data(lab.plan),
+        "roles_data_ib_vm.yaml": tripleo.roles_data(lab.plan),
+        "node-info-ib-vm.yaml": tripleo.node_info(lab.plan),
+        "controller-ib-vm-nics.j2": tripleo.controller_nics(lab.plan),
+        "compute-ib-vm-nics.j2": tripleo.compute_nics(lab.plan),
+        "containers-prepare-parameter-ib-vm.yaml": tripleo.containers_prepare(lab.plan),
+        "neutron-ml2-mlnx-sdn-vm.yaml": tripleo.ml2_sdn(lab.plan, "sdn-token"),
+        "ib-env-vm.yaml": tripleo.ib_env(lab.plan),
+    }
+
+
+def deploy(lab: Lab) -> str:
+    return admin(shlex.join(lab.plan.deploy_command))
+
+
+def test_o5_refusals(lab: Lab) -> None:
+    said = lab.refused("undercloud", deploy(lab))
+    assert "Error: The following files were not found" in said and "ib-env-vm.yaml" in said and "podman.yaml" not in said
+    for name, text in bundle(lab).items():
+        place(lab, f"{BUNDLE}/{name}", text)
+    without = deploy(lab).replace(" --deployed-server", "")
+    assert "--deployed-server must be used when using --baremetal-deployment" in lab.refused("undercloud", without)
+    assert "unrecognized" in lab.refused("undercloud", deploy(lab).replace("--vip-file", "--vip-fil"))
+    place(lab, f"{BUNDLE}/node-info-ib-vm.yaml", tripleo.node_info(lab.plan).replace("name: compute-2", "name: compute-9"))
+    assert "compute-9 could not be found" in lab.refused("undercloud", deploy(lab))
+    place(lab, f"{BUNDLE}/node-info-ib-vm.yaml", tripleo.node_info(lab.plan).replace("count: 2", "count: 1"))
+    assert "cannot be greater than count" in lab.refused("undercloud", deploy(lab))
+    place(lab, f"{BUNDLE}/node-info-ib-vm.yaml", tripleo.node_info(lab.plan))
+    assert lab.cloud.files is None
+
+
+def test_o5_needs_available_nodes(lab: Lab) -> None:
+    lab.ok("undercloud", admin("openstack baremetal node manage compute-2"))
+    said = lab.refused("undercloud", deploy(lab))
+    assert "Node compute-2" in said and "is in state manageable" in said
+    lab.ok("undercloud", admin("openstack baremetal node provide compute-2"))
+    lab.ok("undercloud", admin("openstack baremetal node maintenance set compute-2"))
+    assert "maintenance" in lab.refused("undercloud", deploy(lab))
+    lab.ok("undercloud", admin("openstack baremetal node maintenance unset compute-2"))
+
+
+def test_o5_a_failing_service_fails_the_deployment(lab: Lab) -> None:
+    lab.cloud.broken = "neutron-server ended; the end of its log:\nsdn url is wrong"
+    said = lab.refused("undercloud", deploy(lab))
+    assert "sdn url is wrong" in said and "Deployed successfully" not in said
+    lab.cloud.broken = ""
+
+
+def test_o5_deploy(lab: Lab) -> None:
+    assert "Overcloud Deployed successfully" in lab.ok("undercloud", deploy(lab))
+    assert set(states(lab).values()) == {("active", "power on")}
+    assert lab.fabric.linked >= {h.name for h in lab.plan.hosts}
+    files = lab.cloud.files
+    assert files is not None
+    assert files.roles.read_text() == tripleo.roles_data(lab.plan)
+    assert [f.name for f in files.environments][-2:] == ["ib-env-vm.yaml", "disable-telemetry.yaml"]
+    assert all(f.is_file() for f in files.environments)
+    assert (files.templates / "overcloud.j2.yaml").is_file()
+    assert set(lab.cloud.hardware) == {h.hostname for h in lab.plan.computes}
+    assert {h.vfs for h in lab.cloud.hardware.values()} == {lab.plan.site.compute.vfs}
+    assert lab.ok("undercloud", "cat /home/stack/overcloudrc") == lab.cloud.overcloudrc()
+
+
+def test_o5_nodes_are_up_under_their_names(lab: Lab) -> None:
+    for host in lab.plan.hosts:
+        assert lab.ok(host.name, "hostname").strip() == host.hostname
+    ml2 = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
+    assert lab.ok("controller-1", f"cat {ml2}") == lab.cloud.ml2_conf()
+
+
+def test_host_keys_are_read_through_the_undercloud(lab: Lab) -> None:
+    port, address = lab.plan.site.ssh.port, lab.address("compute-1")
+    scanned = lab.ok("undercloud", f"ssh-keyscan -t ed25519 -p {port} {address} 2>/dev/null")
+    key = (lab.rack.nodes["compute-1"].folder / "host_key.pub").read_text().split()[1]
+    assert key in scanned
+
+
+def test_o5_an_update_leaves_the_nodes_alone(lab: Lab) -> None:
+    lab.ok("compute-1", "echo kept > /root/mark")
+    lab.ok("undercloud", deploy(lab))
+    assert lab.ok("compute-1", "cat /root/mark") == "kept\n"
+
+
+# -- G1, G2
+
+
+def test_images_for_guests(lab: Lab, tmp_path: Path) -> None:
+    image = lab.plan.site.images[1]
+    build = f"disk-image-create {' '.join(image.elements)} -o images/{image.name}"
+    assert "not found in ELEMENTS_PATH" in lab.refused("undercloud", stack(DIB + build))
+    vendor = DIB + "export ELEMENTS_PATH=/opt/dib-elements; "
+    assert "is no folder" in lab.refused("undercloud", stack(DIB + "export ELEMENTS_PATH=/opt/none; " + build))
+    assert "no cloud image" in lab.refused("undercloud", stack(vendor + "export DIB_RELEASE=9; " + build))
+    assert "Build completed" in lab.ok("undercloud", stack(vendor + build))
+    first = lab.ok("undercloud", f"sha256sum /home/stack/images/{image.name}.qcow2")
+    lab.ok("undercloud", stack(vendor + build))
+    assert lab.ok("undercloud", f"sha256sum /home/stack/images/{image.name}.qcow2") == first
+    assert '"format": "qcow2"' in lab.ok("undercloud", f"qemu-img info --output json /home/stack/images/{image.name}.qcow2")
+    assert "A100" in lab.ok("undercloud", "nvidia-smi -L")
+
+
+# -- removal
+
+
+def test_delete_leaves_the_nodes_unless_told(lab: Lab) -> None:
+    assert "not confirmed" in lab.refused("undercloud", admin("openstack overcloud delete overcloud"))
+    lab.ok("undercloud", admin("openstack overcloud delete -y overcloud"))
+    assert lab.cloud.files is None
+    assert set(states(lab).values()) == {("active", "power on")}
+    said = lab.refused("undercloud", admin("openstack baremetal node delete compute-1"))
+    assert 'can not be deleted while it is in provision state "active"' in said
+
+
+def test_delete_with_the_nodes(lab: Lab) -> None:
+    lab.fabric.events.clear()
+    lab.ok("undercloud", admin(f"openstack overcloud delete -y overcloud -b {BUNDLE}/node-info-ib-vm.yaml"))
+    assert set(states(lab).values()) == {("available", "power off")}
+    assert lab.fabric.linked == {"ufm"}
+    assert lab.run("compute-1", "true").returncode == 255
+    lab.ok("undercloud", admin("openstack baremetal node delete " + " ".join(h.name for h in lab.plan.hosts)))
+    assert states(lab) == {}
+
+
+def test_a_new_deployment_has_new_host_keys(lab: Lab) -> None:
+    lab.ok("undercloud", admin("openstack overcloud node import ~/instackenv.json"))
+    lab.ok("undercloud", admin("openstack overcloud node introspect --all-manageable --provide"))
+    lab.ok("undercloud", deploy(lab))
+    first = (lab.rack.nodes["compute-1"].folder / "host_key.pub").read_text()
+    lab.ok("undercloud", admin(f"openstack overcloud node unprovision --all -y {BUNDLE}/node-info-ib-vm.yaml"))
+    lab.ok("undercloud", deploy(lab))
+    assert (lab.rack.nodes["compute-1"].folder / "host_key.pub").read_text() != first
+
+
+def test_the_chain_is_quick(lab: Lab) -> None:
+    """Hours on a rack; here the emulation may not be what a test of the program waits for."""
+    began = time.monotonic()
+    lab.ok("undercloud", admin("openstack baremetal node list"))
+    assert time.monotonic() - began < 5
