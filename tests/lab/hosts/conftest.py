@@ -52,6 +52,15 @@ class Lab:
         self.keeper = Keeper(self.rack, self.folder / "keeper.sock")
         self.keeper.start()
 
+    def provision(self) -> None:
+        """Every node with its image on the disk, as a deployment leaves it."""
+        for host in self.plan.hosts:
+            machine = self.rack.nodes[host.name]
+            machine.install(host.hostname)
+            with machine.change() as state:
+                state["hostname"] = host.hostname
+            self.rack.power_on(machine)
+
     def stop(self) -> None:
         self.keeper.stop()
         self.rack.stop()

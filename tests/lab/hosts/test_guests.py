@@ -1,0 +1,258 @@
+"""Guests: the way to them through neutron's namespaces, driver and GPU, and the bandwidth test."""
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from lab.hosts.machine import keygen
+from lab.hosts.parts import Guest
+from tests.lab.hosts.conftest import MARKS, Lab
+
+pytestmark = MARKS
+
+NETWORK, ROUTER = "2162790f-e358-4e09-8f59-25e3021396df", "router-1"
+ONE, TWO = "11.11.11.235", "11.11.11.186"
+FLOATING = "10.0.0.151"
+DHCP = f"ip netns exec qdhcp-{NETWORK}"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    lab.provision()
+    key = lab.folder / "guest_key"
+    keygen(key, "guest")
+    lab.ok("controller-1", "install -D -m 0600 /dev/stdin /root/key", key.read_text())
+    public = key.with_name("guest_key.pub").read_text().strip()
+    image = lab.plan.site.images[1]
+    with lab.rack.undercloud.change() as state:
+        state["built"] = {image.name: list(image.elements)}
+    one = Guest(
+        id="vm-1", name="vm1_gpu", status="ACTIVE", host=lab.plan.computes[0].hostname, addresses={NETWORK: [ONE]},
+        floating={FLOATING: ROUTER}, keys=[public], image=image.name, gpus=1, direct=True,
+    )  # fmt: skip
+    two = replace(
+        one, id="vm-2", name="vm2_gpu", host=lab.plan.computes[1].hostname, addresses={NETWORK: [TWO]}, floating={}
+    )
+    lab.cloud.vms = [one, two]
+    lab.cloud.dhcp, lab.cloud.routers_ = [NETWORK], [ROUTER]
+    yield lab
+    lab.stop()
+
+
+def ssh(command: str, address: str = ONE, user: str = "stack", check: str = "accept-new") -> str:
+    """The controller's command line that runs `command` in a guest; nothing in it needs quotes."""
+    return f"{DHCP} ssh -i /root/key -o BatchMode=yes -o StrictHostKeyChecking={check} {user}@{address} {command}"
+
+
+def in_guest(lab: Lab, command: str, address: str = ONE) -> str:
+    return lab.ok("controller-1", ssh(command, address))
+
+
+def refused(lab: Lab, command: str, address: str = ONE) -> str:
+    return lab.refused("controller-1", ssh(command, address))
+
+
+# -- namespaces
+
+
+def test_namespaces(lab: Lab) -> None:
+    assert f"qdhcp-{NETWORK} (id: 0)" in lab.ok("controller-1", "ip netns")
+    assert "Cannot open network namespace" in lab.refused("controller-1", f"ip netns exec qdhcp-none ping -c 1 {ONE}")
+    assert "lo" in lab.ok("controller-1", "ip -br link"), "everything else is the real ip"
+
+
+def test_ping(lab: Lab) -> None:
+    assert "2 packets transmitted, 2 received, 0% packet loss" in lab.ok("controller-1", f"{DHCP} ping -c 2 {ONE}")
+    assert "100% packet loss" in lab.refused("controller-1", f"{DHCP} ping -c 2 11.11.11.9")
+    router = f"ip netns exec qrouter-{ROUTER}"
+    assert "0% packet loss" in lab.ok("controller-1", f"{router} ping -c 1 {FLOATING}")
+    assert "100% packet loss" in lab.refused("controller-1", f"{router} ping -c 1 10.0.0.152")
+    assert "100% packet loss" in lab.refused("controller-1", f"{DHCP} ping -c 1 {FLOATING}")
+
+
+def test_ping_of_a_guest_that_is_not_active(lab: Lab) -> None:
+    two = lab.cloud.vms[1]
+    lab.cloud.vms[1] = replace(two, status="SHUTOFF")
+    assert "100% packet loss" in lab.refused("controller-1", f"{DHCP} ping -c 1 {TWO}")
+    lab.cloud.vms[1] = two
+
+
+# -- ssh
+
+
+def test_ssh(lab: Lab) -> None:
+    assert in_guest(lab, "'id -un; pwd; hostname; hostname -I'") == f"stack\n/home/stack\nhost-11-11-11-235\n{ONE}\n"
+    assert in_guest(lab, "sudo id -un") == "root\n"
+    assert lab.run("controller-1", ssh("exit 7")).returncode == 7
+    assert in_guest(lab, "cloud-init status") == "status: done\n"
+    assert lab.ok("controller-1", f"echo hello | {ssh('cat')}") == "hello\n"
+
+
+def test_ssh_by_the_floating_address(lab: Lab) -> None:
+    command = ssh("hostname", FLOATING).replace(DHCP, f"ip netns exec qrouter-{ROUTER}")
+    assert lab.ok("controller-1", command) == "host-11-11-11-235\n"
+
+
+def test_ssh_is_refused_without_right(lab: Lab) -> None:
+    for command, says in (
+        (ssh("true", user="root"), "Permission denied"),
+        (ssh("true", "11.11.11.9"), "No route to host"),
+        (ssh("true").replace("-i /root/key", "-F none -o IdentityFile=/none"), "Permission denied"),
+    ):
+        done = lab.run("controller-1", command)
+        assert done.returncode == 255 and says in done.stderr
+
+
+def test_a_guests_host_key_is_checked(lab: Lab) -> None:
+    in_guest(lab, "true")
+    other = lab.ok("controller-1", "cat /root/.ssh/known_hosts")
+    lab.ok("controller-1", "sed -i s/AAAAC3NzaC1lZDI1NTE5AAAAI./AAAAC3NzaC1lZDI1NTE5AAAAIA/ /root/.ssh/known_hosts")
+    changed = lab.ok("controller-1", "cat /root/.ssh/known_hosts")
+    assert changed != other
+    assert "Host key verification failed" in lab.run("controller-1", ssh("true", check="yes")).stderr
+    lab.ok("controller-1", "rm /root/.ssh/known_hosts")
+
+
+def test_guest_to_guest(lab: Lab) -> None:
+    assert "0% packet loss" in in_guest(lab, f"ping -c 4 {TWO}")
+    assert "100% packet loss" in refused(lab, "ping -c 1 11.11.11.9")
+    assert "0% packet loss" in in_guest(lab, "ping -c 1 8.8.8.8"), "the Internet through the floating address (X4)"
+    assert "100% packet loss" in refused(lab, "ping -c 1 8.8.8.8", TWO)
+
+
+# -- driver and GPU
+
+
+def test_modules(lab: Lab) -> None:
+    assert "peermem" not in in_guest(lab, "lsmod")
+    assert "root" in refused(lab, "modprobe nvidia-peermem")
+    assert "not found in directory" in refused(lab, "sudo modprobe nonsense")
+    for address in (ONE, TWO):
+        in_guest(lab, "sudo modprobe nvidia-peermem", address)
+    assert "nvidia_peermem         16384  0" in in_guest(lab, "'lsmod | grep -i peermem'")
+    in_guest(lab, "sudo modprobe -r nvidia-peermem")
+    assert in_guest(lab, "ofed_info -s").startswith("MLNX_OFED_LINUX-5.6")
+
+
+def test_nvidia_smi(lab: Lab) -> None:
+    query = "nvidia-smi --query-gpu=mig.mode.current --format=csv,noheader"
+    assert in_guest(lab, query) == "Disabled\n"
+    assert "GPU 0: NVIDIA A100" in in_guest(lab, "nvidia-smi -L")
+    assert "1410 MHz" in in_guest(lab, "nvidia-smi -i 0 -q -d clock")
+    assert "Enabled persistence mode" in in_guest(lab, "sudo nvidia-smi -i 0 -pm 1")
+    assert "gpuClkMax 1410" in in_guest(lab, "sudo nvidia-smi -i 0 -lgc 1410")
+    assert "maximum is 1410" in refused(lab, "sudo nvidia-smi -i 0 -lgc 1500")
+    assert "Insufficient Permissions" in refused(lab, "nvidia-smi -i 0 -mig 1")
+    assert "not a valid field" in refused(lab, "nvidia-smi --query-gpu=nonsense --format=csv")
+    in_guest(lab, "sudo nvidia-smi -i 0 -mig 1")
+    assert in_guest(lab, query) == "Enabled\n"
+    in_guest(lab, "sudo nvidia-smi -i 0 -mig 0")
+
+
+def test_what_the_image_does_not_hold_is_not_found(lab: Lab) -> None:
+    plain = replace(lab.cloud.vms[0], id="vm-3", addresses={NETWORK: ["11.11.11.33"]}, image="centos8-stream")
+    lab.cloud.vms.append(plain)
+    for command in ("nvidia-smi -L", "ib_write_bw", "ofed_info -s"):
+        assert lab.run("controller-1", ssh(command, "11.11.11.33")).returncode == 127
+    assert "not found" in refused(lab, "sudo modprobe nvidia-peermem", "11.11.11.33")
+    lab.cloud.vms.remove(plain)
+    folder = lab.folder / "guests" / "vm-3"
+    lab.ok("controller-1", f"{DHCP} ping -c 1 {ONE}")
+    assert not folder.exists() or not list(folder.glob("*.pid")), "nothing of a deleted guest runs"
+
+
+def test_a_guest_without_gpu_has_none(lab: Lab) -> None:
+    one = lab.cloud.vms[0]
+    lab.cloud.vms[0] = replace(one, gpus=0, direct=False)
+    assert "No devices were found" in refused(lab, "nvidia-smi -L")
+    assert "Unable to find the Infiniband" in refused(lab, "ib_write_bw")
+    lab.cloud.vms[0] = one
+
+
+# -- bandwidth
+
+
+class Bench:
+    """Server on the one guest, client on the other."""
+
+    def __init__(self, lab: Lab, server: str, client: str) -> None:
+        port = str(lab.plan.site.ssh.port)
+        argv = ["ssh", *lab.options("controller-1"), "-p", port, f"root@{lab.address('controller-1')}", ssh(server)]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as waiting:
+            assert waiting.stdout is not None
+            for line in waiting.stdout:
+                if "Waiting for client" in line:
+                    break
+            self.client = lab.run("controller-1", ssh(client, TWO))
+            if self.client.returncode:
+                waiting.terminate()
+            self.server = waiting.stdout.read()
+
+
+def average(lab: Lab, flags: str = "--use_cuda=0") -> float:
+    command = f"ib_write_bw --report_gbits -F {flags}"
+    bench = Bench(lab, command, f"{command} -s 32768 {ONE}")
+    assert bench.client.returncode == 0, bench.client.stderr
+    [line] = [x for x in bench.client.stdout.splitlines() if x.split()[:1] == ["32768"]]
+    assert line.split()[3] in bench.server
+    return float(line.split()[3])
+
+
+def tune(lab: Lab, **firmware: int) -> None:
+    for host in lab.plan.computes:
+        with lab.rack.nodes[host.name].change() as state:
+            state["firmware"] = firmware
+
+
+def acs(lab: Lab, value: str) -> None:
+    for host in lab.plan.computes:
+        lab.ok(host.name, "dnf install -y pciutils >/dev/null")
+        lab.ok(host.name, f"for b in c1:00.0 c2:04.0 c2:08.0; do setpci -s $b ECAP_ACS+0x6.w={value}; done")
+
+
+TUNED = {"ATS_ENABLED": 1, "ADVANCED_PCI_SETTINGS": 1, "MAX_ACC_OUT_READ": 44}
+
+
+def test_a_client_needs_a_server(lab: Lab) -> None:
+    in_guest(lab, "sudo modprobe nvidia-peermem")
+    assert "Couldn't connect" in refused(lab, f"ib_write_bw {ONE}", TWO)
+    assert "unrecognized" in refused(lab, "ib_write_bw --use_cudaa=0")
+
+
+def test_the_guides_result(lab: Lab) -> None:
+    tune(lab, **TUNED)
+    acs(lab, "0x5D")
+    assert average(lab) == 194.23
+    assert average(lab, "") == 194.23
+
+
+def test_what_is_missing_costs_bandwidth(lab: Lab) -> None:
+    acs(lab, "0x1D")
+    assert average(lab) < 50
+    assert average(lab, "") == 194.23, "without CUDA nothing crosses from GPU to HCA"
+    acs(lab, "0x5D")
+    tune(lab, **{**TUNED, "ATS_ENABLED": 0})
+    assert average(lab) < 50
+    tune(lab, **{**TUNED, "MAX_ACC_OUT_READ": 0})
+    assert 150 < average(lab) < 190
+    tune(lab, **TUNED)
+
+
+def test_cuda_needs_peermem_and_no_mig(lab: Lab) -> None:
+    in_guest(lab, "sudo modprobe -r nvidia-peermem", TWO)
+    server = "ib_write_bw --report_gbits -F --use_cuda=0"
+    bench = Bench(lab, server, f"{server} {ONE}")
+    assert bench.client.returncode == 1 and "Couldn't allocate MR" in bench.client.stderr
+    in_guest(lab, "sudo modprobe nvidia-peermem", TWO)
+    in_guest(lab, "sudo nvidia-smi -i 0 -mig 1", TWO)
+    bench = Bench(lab, server, f"{server} {ONE}")
+    assert bench.client.returncode == 1 and "MIG" in bench.client.stderr
+    in_guest(lab, "sudo nvidia-smi -i 0 -mig 0", TWO)
+
+
+def test_a_killed_server_waits_no_longer(lab: Lab) -> None:
+    in_guest(lab, "'timeout 1 ib_write_bw; sleep 0.3'")
+    assert "Couldn't connect" in refused(lab, f"ib_write_bw {ONE}", TWO)

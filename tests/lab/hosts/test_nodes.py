@@ -1,0 +1,169 @@
+"""Computes and controllers: firmware, PCIe, reboots, containers."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.hosts.conftest import MARKS, Lab
+
+pytestmark = MARKS
+
+ML2 = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
+HCA = "c5:00.0"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    lab.provision()
+    yield lab
+    lab.stop()
+
+
+def reboot(lab: Lab, host: str) -> None:
+    """Reboots and waits until the host answers with another boot id, as the program does."""
+    boot_id = "cat /proc/sys/kernel/random/boot_id"
+    before = lab.ok(host, boot_id)
+    lab.run(host, "reboot")
+    deadline = time.monotonic() + 30
+    while True:
+        done = lab.run(host, boot_id)
+        if done.returncode == 0 and done.stdout != before:
+            return
+        assert time.monotonic() < deadline, "the host does not come back"
+        time.sleep(0.05)
+
+
+def query(lab: Lab, *names: str) -> dict[str, str]:
+    out = lab.ok("compute-1", f"mstconfig -d {HCA} query {' '.join(names)}")
+    return dict(line.split()[:2] for line in out.splitlines() if line.startswith("         "))
+
+
+# -- firmware
+
+
+def test_packages_come_first(lab: Lab) -> None:
+    assert lab.run("compute-1", f"mstconfig -d {HCA} query").returncode == 127
+    assert lab.run("compute-1", "lspci").returncode == 127
+    lab.ok("compute-1", "dnf install -y mstflint pciutils")
+    assert "Unable to find a match" in lab.refused("compute-1", "dnf install -y mstflnt")
+
+
+def test_hca_as_delivered(lab: Lab) -> None:
+    assert query(lab) == {
+        "LINK_TYPE_P1": "IB(1)",
+        "SRIOV_EN": "True(1)",
+        "NUM_OF_VFS": str(lab.plan.site.compute.vfs),
+        "ATS_ENABLED": "False(0)",
+        "ADVANCED_PCI_SETTINGS": "False(0)",
+    }
+    assert "FW Version:            20.32" in lab.ok("compute-1", f"mstflint -d {HCA} query")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("set NONSENSE=1", "doesn't support NONSENSE"),
+        ("set MAX_ACC_OUT_READ=44", "doesn't support MAX_ACC_OUT_READ"),
+        ("set NUM_OF_VFS=500", "from 0 to 127"),
+        ("set ATS_ENABLED=maybe", "illegal value"),
+        ("set", "No configurations"),
+        ("query NONSENSE", "doesn't support NONSENSE"),
+        ("qery", "invalid choice"),
+    ],
+)
+def test_mstconfig_refuses(lab: Lab, arguments: str, says: str) -> None:
+    assert says in lab.refused("compute-1", f"mstconfig -y -d {HCA} {arguments}")
+
+
+def test_mstconfig_asks(lab: Lab) -> None:
+    assert "Aborted" in lab.refused("compute-1", f"mstconfig -d {HCA} set ATS_ENABLED=1", "n\n")
+    assert "Failed to open" in lab.refused("compute-1", "mstconfig -d 01:00.0 query")
+    assert query(lab, "ATS_ENABLED") == {"ATS_ENABLED": "False(0)"}
+
+
+def test_two_reboots_as_the_guide_has_them(lab: Lab) -> None:
+    lab.ok("compute-1", f"mstconfig -y -d {HCA} set ATS_ENABLED=true ADVANCED_PCI_SETTINGS=1")
+    out = lab.ok("compute-1", f"mstconfig -d {HCA} -e query ATS_ENABLED")
+    assert out.split()[-3:] == ["False(0)", "False(0)", "True(1)"]
+    assert "doesn't support" in lab.refused("compute-1", f"mstconfig -y -d {HCA} set MAX_ACC_OUT_READ=44")
+    reboot(lab, "compute-1")
+    lab.ok("compute-1", f"mstconfig -y -d {HCA} set MAX_ACC_OUT_READ=44")
+    reboot(lab, "compute-1")
+    wanted = {"MAX_ACC_OUT_READ": "44", "ATS_ENABLED": "True(1)"}
+    assert query(lab, "MAX_ACC_OUT_READ", "ATS_ENABLED") == wanted
+
+
+def test_a_reboot_reaches_fabric_and_cloud(lab: Lab) -> None:
+    lab.ok("compute-1", f"mstconfig -y -d {HCA} set NUM_OF_VFS=4")
+    lab.fabric.events.clear()
+    lab.cloud.compute_restarts.clear()
+    lab.ok("compute-1", "sleep 1000 >/dev/null 2>&1 & echo kept > /root/mark")
+    reboot(lab, "compute-1")
+    assert lab.fabric.events == ["unlink compute-1", "link compute-1"]
+    [(host, hardware)] = lab.cloud.compute_restarts
+    assert host == lab.plan.host("compute-1").hostname and hardware.vfs == 4
+    assert lab.ok("compute-1", "cat /root/mark; pgrep -x sleep | wc -l") == "kept\n1\n", "only the first process sleeps"
+
+
+# -- PCIe
+
+
+def test_lspci(lab: Lab) -> None:
+    out = lab.ok("compute-1", "lspci | grep -i nox")
+    assert out.startswith("c5:00.0 Infiniband controller: Mellanox Technologies MT28908 Family [ConnectX-6]\n")
+    assert out.count("Virtual Function") == 4
+    assert lab.ok("compute-1", "lspci -n -d 10de:20f1 | wc -l") == "8\n"
+    assert "NUMA node: 1" in lab.ok("compute-1", f"lspci -s {HCA} -vvv")
+    assert "ConnectX-6" in lab.ok("compute-1", "lspci -tv") and "-[cc]" in lab.ok("compute-1", "lspci -tv")
+    assert "Invalid slot" in lab.refused("compute-1", "lspci -s nonsense")
+
+
+def test_acs_of_every_bridge_by_the_guides_loop(lab: Lab) -> None:
+    grep = "lspci -s c2:04.0 -vvv | grep ACSCtl"
+    assert "DirectTrans-" in lab.ok("compute-1", grep)
+    loop = 'for BDF in `lspci -d "*:*:*" | awk \'{print $1}\'`; do setpci -v -s ${BDF} ECAP_ACS+0x6.w=0x5D ; done'
+    assert "= 005d" in lab.run("compute-1", loop).stdout
+    assert (
+        lab.ok("compute-1", grep).split(":", 1)[1].strip()
+        == "SrcValid+ TransBlk- ReqRedir+ CmpltRedir+ UpstreamFwd+ EgressCtrl- DirectTrans+"
+    )
+    reboot(lab, "compute-1")
+    assert "DirectTrans-" in lab.ok("compute-1", grep), "not persistent (B2)"
+
+
+def test_setpci_refuses(lab: Lab) -> None:
+    assert "not found" in lab.refused("compute-1", f"setpci -s {HCA} ECAP_ACS+0x6.w=0x5D")
+    assert "Unable to parse" in lab.refused("compute-1", "setpci -s c2:04.0 NONSENSE")
+    assert lab.ok("compute-1", "setpci -s c2:04.0 ECAP_ACS+6.w") == "001d\n"
+
+
+# -- power
+
+
+def test_power_off_takes_ssh_and_link_away(lab: Lab) -> None:
+    lab.rack.power_off(lab.rack.nodes["compute-2"])
+    assert lab.run("compute-2", "true").returncode == 255
+    assert "compute-2" not in lab.fabric.linked
+    lab.rack.power_on(lab.rack.nodes["compute-2"])
+    assert "Active" in lab.ok("compute-2", "ibstat")
+
+
+# -- controllers
+
+
+def test_restart_of_neutron_takes_the_first_controllers_file(lab: Lab) -> None:
+    for host in ("controller-1", "controller-2"):
+        lab.ok(host, f"install -D /dev/stdin {ML2}", f"[sdn]\nphysical_networks = ibnet\n# {host}\n")
+    assert lab.ok("controller-1", "podman restart neutron_api") == "neutron_api\n"
+    lab.ok("controller-2", "podman restart neutron_api")
+    assert lab.cloud.neutron_restarts == ["[sdn]\nphysical_networks = ibnet\n# controller-1\n"]
+
+
+def test_podman_refuses(lab: Lab) -> None:
+    lab.ok("controller-2", f"install -D /dev/stdin {ML2}", "nonsense\n")
+    assert "ParseError" in lab.refused("controller-2", "podman restart neutron_api")
+    assert "no such container" in lab.refused("controller-1", "podman restart neutron_apy")
+    assert "neutron_api" in lab.ok("controller-1", "podman ps --format '{{.Names}}'")
+    assert lab.ok("controller-1", "podman ps -q --filter name=nothing") in ("", f"{'CONTAINER ID':<14}{'STATUS':<20}NAMES\n")
