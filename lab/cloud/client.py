@@ -1,5 +1,6 @@
 """Asks the cloud over its public APIs, as admin. The emulated hosts use `Cloud`; `Identity` serves the installation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -89,11 +90,13 @@ class Session:
             raise LabError(f"{verb} {url}: {answer.status_code} {answer.text[:300]}")
         return cast(dict[str, Any], answer.json()) if answer.content else {}
 
-    def _request(self, verb: str, url: str, **options: Any) -> requests.Response:
+    def _request(
+        self, verb: str, url: str, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> requests.Response:
         try:
             self._token = self._token or self._authenticate()
-            headers = {"X-Auth-Token": self._token, "OpenStack-API-Version": "compute 2.79"}
-            return requests.request(verb, url, headers=headers, timeout=TIMEOUT, **options)
+            own = {"X-Auth-Token": self._token, "OpenStack-API-Version": "compute 2.79"}
+            return requests.request(verb, url, headers={**own, **(headers or {})}, timeout=TIMEOUT, **options)
         except requests.RequestException as error:
             raise LabError(f"{verb} {url}: {error}") from error
 

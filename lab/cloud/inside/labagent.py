@@ -12,9 +12,9 @@ change it does through neutron's own server side, with the calls that the real a
 
 Not stood in for: what these agents do on their hosts, dnsmasq, namespaces, addresses, and so the data plane.
 
-It also hands networking-mlnx's journal over to neutron's API process. Its threads start before neutron forks that process.
-They are eventlet's, so the child has copies of them, and where it wakes one (each change cancels the journal's timer) the
-copy ends in the parent's event loop instead of the child's: now and then the API then hangs for ever.
+It also hands networking-mlnx's journal over to neutron's API process. Its threads start before neutron forks that
+process. They are eventlet's, so the child has copies of them, and where it wakes one (each change cancels the journal's
+timer) the copy ends in the parent's event loop instead of the child's: now and then the API then hangs for ever.
 """
 
 import threading
@@ -45,50 +45,62 @@ ROUTER_RESOURCES = (resources.ROUTER, resources.ROUTER_INTERFACE, resources.ROUT
 
 class LabAgent(api.MechanismDriver):
     def initialize(self):
-        self._changed = eventlet_event.Event()
+        self.dhcp, self.l3 = Agents(_sync_dhcp), Agents(_sync_l3)
         # The API is served by a child: only there do changes happen, and only there the agents may live.
         registry.subscribe(_still_journal, resources.PROCESS, events.BEFORE_SPAWN)
         registry.subscribe(self._start, resources.PROCESS, events.AFTER_INIT)
         for resource in ROUTER_RESOURCES:
-            for moment in (events.AFTER_CREATE, events.AFTER_UPDATE, events.AFTER_DELETE):
-                registry.subscribe(self._wake, resource, moment)
+            for moment in (events.AFTER_CREATE, events.AFTER_UPDATE):
+                registry.subscribe(self._router_changed, resource, moment)
 
     def _start(self, *args, **kwargs):
         _revive_journal()
-        eventlet.spawn(self._run)
+        self.dhcp.start()
+        self.l3.start()
 
-    def _wake(self, *args, **kwargs):
-        if not self._changed.ready():
-            self._changed.send()
-
-    def _run(self):
-        while True:
-            with eventlet.Timeout(EVERY, False):
-                self._changed.wait()
-            eventlet.sleep(SETTLE)
-            self._changed = eventlet_event.Event()
-            for sync in (_sync_dhcp, _sync_l3):
-                try:
-                    sync(nl_context.get_admin_context())
-                except Exception:
-                    LOG.exception("labagent: %s failed, the next change or minute tries again", sync.__name__)
-
-    # ML2's hooks
+    def _router_changed(self, *args, **kwargs):
+        self.l3.wake()
 
     def create_subnet_postcommit(self, context):
-        self._wake()
+        self.dhcp.wake()
 
     def update_subnet_postcommit(self, context):
-        self._wake()
+        self.dhcp.wake()
 
     def delete_subnet_postcommit(self, context):
-        self._wake()
+        self.dhcp.wake()
 
     def create_port_postcommit(self, context):
         _wire(context)
 
     def update_port_postcommit(self, context):
         _wire(context)
+
+
+class Agents:
+    """All agents of one type: they sync when woken, and now and then without."""
+
+    def __init__(self, sync):
+        self._sync = sync
+        self._woken = eventlet_event.Event()
+
+    def start(self):
+        eventlet.spawn(self._run)
+
+    def wake(self):
+        if not self._woken.ready():
+            self._woken.send()
+
+    def _run(self):
+        while True:
+            with eventlet.Timeout(EVERY, False):
+                self._woken.wait()
+            eventlet.sleep(SETTLE)
+            self._woken = eventlet_event.Event()
+            try:
+                self._sync(nl_context.get_admin_context())
+            except Exception:
+                LOG.exception("labagent: %s failed, the next change or minute tries again", self._sync.__name__)
 
 
 def _journal():

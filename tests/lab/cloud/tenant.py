@@ -51,7 +51,8 @@ class Tenant:
     def image(self) -> str:
         body = {"name": "image", "disk_format": "raw", "container_format": "bare", "visibility": "public"}
         image = self.session.send("POST", f"{GLANCE}/images", json=body)["id"]
-        self.session.send("PUT", f"{GLANCE}/images/{image}/file", data=bytes(512))
+        raw = {"Content-Type": "application/octet-stream"}
+        self.session.send("PUT", f"{GLANCE}/images/{image}/file", data=bytes(512), headers=raw)
         return str(image)
 
     def server(self, name: str, flavor: str, image: str, port: str, host: str) -> dict[str, Any]:

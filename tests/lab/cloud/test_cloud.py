@@ -138,9 +138,9 @@ def test_a_server_on_a_direct_port(deploy: Deploy, tenant: Tenant, ufm: Ufm, fab
     port = tenant.get("port", World.port["id"])
     assert port["binding:vif_type"] == "ib_hostdev"
     guid = port["mac_address"].replace(":", "")
-    assert fabric.vfs == {("compute-1", 0): f"{guid[:6]}0000{guid[6:]}"} or set(fabric.vfs.values()) == {
-        f"{guid[:6]}0000{guid[6:]}"
-    }
+    ((node, vf),) = fabric.vfs
+    assert (node, fabric.vfs[node, vf]) == ("compute-1", f"{guid[:6]}0000{guid[6:]}")
+    assert port["binding:profile"]["pci_slot"] == f"0000:c1:{(vf + 1) // 8:02x}.{(vf + 1) % 8}"
     assert until(lambda: tenant.get("port", World.port["id"])["status"] == "ACTIVE", 20)
     assert until(drained, 30), client.journal()
     assert [r for r in ufm.of("PUT", "Port") if r.body["id"] == port["id"]]
@@ -233,7 +233,7 @@ def test_what_is_not_configured_is_refused(deploy: Deploy, tenant: Tenant) -> No
         tenant.ib_network(103, "nonet")
     flavor = tenant.flavor("m1.wrong", "a1000")
     with pytest.raises(LabError, match=r"400.*PCI alias a1000 is not defined"):
-        tenant.server("refused", flavor, World.image, World.port["id"], COMPUTES[0])
+        tenant.server("refused", flavor, World.image, tenant.direct_port(World.network)["id"], COMPUTES[0])
 
 
 def test_a_changed_alias_restarts_nova_s_controllers_only(deploy: Deploy, cloud: Cloud, tenant: Tenant) -> None:
@@ -246,7 +246,7 @@ def test_a_changed_alias_restarts_nova_s_controllers_only(deploy: Deploy, cloud:
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {"nova-conductor", "nova-scheduler", "nova-api"}
     with pytest.raises(LabError, match=r"400.*PCI alias a100 is not defined"):
-        tenant.server("refused", World.flavor, World.image, World.port["id"], COMPUTES[0])
+        tenant.server("refused", World.flavor, World.image, tenant.direct_port(World.network)["id"], COMPUTES[0])
     deploy()
 
 
@@ -320,7 +320,8 @@ def test_dhcp_ports_follow_subnets_and_do_not_keep_a_network(deploy: Deploy, ten
     assert until(lambda: all(len(p["fixed_ips"]) == 2 for p in tenant.ports(**query)), 30)
     tenant.delete("subnet", second["id"])
     assert until(lambda: all(len(p["fixed_ips"]) == 1 for p in tenant.ports(**query)), 30)
-    tenant.delete("port", World.port["id"])
+    for port in tenant.ports(network_id=World.network["id"], device_owner=""):
+        tenant.delete("port", port["id"])
     tenant.delete("network", World.network["id"])
     assert until(drained, 30)
     assert tenant.ports(**query) == []
