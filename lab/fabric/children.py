@@ -89,6 +89,8 @@ class Child:
 class Ibsim(Child):
     """ibsim, driven by its console on standard input, which must stay open: at its end ibsim spins."""
 
+    CLIENT = re.compile(r"^Client (\d+): pid (\d+) connected", re.MULTILINE)
+
     def __init__(self, folder: Path, net_file: Path, limits: Mapping[str, int]) -> None:
         options = [f"-{letter}{limit}" for letter, limit in limits.items()]
         super().__init__("ibsim", folder, ["ibsim", "-s", *options, str(net_file)], socket_name(folder))
@@ -108,6 +110,16 @@ class Ibsim(Child):
         Raises:
             ChildError: ibsim says it cannot, or has ended, or is silent for 10 s.
         """
+        if answer := self._ask(line):
+            raise ChildError(f"ibsim: {line}: {answer}")
+
+    def disconnect_dead_clients(self) -> None:
+        """Frees the places of programs that were killed: ibsim has ten and sees a death only when it writes there."""
+        for client, pid in self.CLIENT.findall(self._ask("Attached")):
+            if start_time(int(pid)) is None:
+                self.command(f"X {client}")
+
+    def _ask(self, line: str) -> str:
         assert self.popen.stdin is not None
         with self._lock:
             try:
@@ -117,8 +129,7 @@ class Ibsim(Child):
                 raise ChildError("ibsim has ended") from error
             answer = self._answer()
         self.write_log(f"{line}\n{answer}" if answer else line)
-        if answer:
-            raise ChildError(f"ibsim: {line}: {answer}")
+        return answer
 
     def _answer(self, seconds: float = 10) -> str:
         """What it writes before its next prompt: nothing, or why it cannot."""

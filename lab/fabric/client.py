@@ -61,6 +61,10 @@ class FabricClient:
         """Replaces OpenSM's partitions.conf."""
         self._call("partitions", text=text)
 
+    def reap(self) -> None:
+        """Frees the places in ibsim of programs that were killed; `lab.fabric.tools` calls it when there is none left."""
+        self._call("reap")
+
     def _call(self, op: str, **arguments: Any) -> dict[str, Any]:
         request = json.dumps({"op": op, **arguments}).encode() + b"\n"
         try:

@@ -129,6 +129,7 @@ class Controller:
             "plug": self.plug,
             "unplug": self.unplug,
             "partitions": self.partitions,
+            "reap": self.reap,
         }
         arguments = dict(request)
         op = str(arguments.pop("op", None))
@@ -208,6 +209,10 @@ class Controller:
                 write(self._partitions, before)
                 self._opensm.sweep()
                 raise RefusedError(f"OpenSM: {refusal}")
+
+    def reap(self) -> None:
+        with self._lock:
+            self._ibsim.disconnect_dead_clients()
 
     def _start_ibsim(self, folder: Path) -> Ibsim:
         net = folder / "net.txt"

@@ -156,6 +156,23 @@ def test_all_tables_at_once_are_what_smpquery_reads(part: FabricPart, diagnostic
     assert diagnostics.all_pkeys([GUIDS["ufm"]]) == {GUIDS["ufm"]: {0xFFFF}}
 
 
+def test_programs_wait_for_a_place_and_the_dead_make_room(
+    part: FabricPart, diagnostics: Diagnostics, folder: Path
+) -> None:
+    """saquery waits for an OpenSM that is stopped, and is killed: ibsim does not see that by itself."""
+    opensm = part.client.ping()["opensm"]
+    os.kill(opensm, signal.SIGSTOP)
+    try:
+        for _ in range(12):
+            with pytest.raises(LabError, match=r"not done after|connect failed"):
+                diagnostics.run("saquery", "-t", "60000", "NR", seconds=0.2)
+    finally:
+        os.kill(opensm, signal.SIGCONT)
+    with ThreadPoolExecutor(12) as pool:
+        tables = list(pool.map(lambda _: diagnostics.pkeys(GUIDS["ufm"]), range(16)))
+    assert tables == [{0xFFFF}] * 16
+
+
 def test_a_second_start_changes_nothing(part: FabricPart) -> None:
     before = part.client.ping()
     part.start(silent)
