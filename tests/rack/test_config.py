@@ -56,7 +56,6 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "root too small": ("undercloud.rootGib", 50, "found 50; write a whole number from 100"),
     "other bridge": ("externalAccess.network.physnet", "physnet1", "found 'physnet1'; write datacentre"),
     "unknown key, misspelt": ("nodes[0].gid", "b8599f0300b00011", UNKNOWN + "write guid"),
-    "Python's spelling": ("ssh.overcloud_user", "root", UNKNOWN + "write overcloudUser"),
     "unknown network": ("networks.control.InternalAPI", {}, UNKNOWN + "write InternalApi"),
     "missing": ("undercloud.address", DROP, "missing; write an IPv4 address like 192.168.24.1"),
 }
@@ -77,6 +76,11 @@ def test_one_fault_is_one_line_with_path_finding_and_fix(path: str, value: objec
 
 def test_the_guides_rack_is_valid() -> None:
     assert isinstance(parse(document()), Site)
+
+
+def test_a_key_has_one_spelling() -> None:
+    (line,) = problems(document({"ssh.overcloudUser": DROP, "ssh.overcloud_user": "root"}))
+    assert line == "ssh.overcloud_user: unknown key; write overcloudUser"
 
 
 def test_every_problem_at_once() -> None:

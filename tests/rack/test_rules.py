@@ -112,6 +112,13 @@ def test_ids_are_unique() -> None:
     "edits",
     [
         {"networks.control.StorageMgmt": DROP},
+        {
+            f"{P}.dhcp.end": "192.168.24.55",
+            f"{P}.inspection.end": "192.168.24.104",
+            f"{E}.pool.end": "10.0.0.53",
+            "networks.control.Storage.pool.end": "172.16.1.55",
+            "networks.control.StorageMgmt.pool.end": "172.16.3.53",
+        },
         {f"{P}.gateway": "192.168.24.254"},
         {"ufm.host": DROP},
         {"externalAccess": DROP},
