@@ -62,7 +62,7 @@ class FabricClient:
         self._call("partitions", text=text)
 
     def reap(self) -> None:
-        """Frees the places in ibsim of programs that were killed; `lab.fabric.tools` calls it when there is none left."""
+        """Frees the places in ibsim of programs that were killed; `lab.fabric.tools` calls it when none is left."""
         self._call("reap")
 
     def _call(self, op: str, **arguments: Any) -> dict[str, Any]:
