@@ -115,7 +115,7 @@ def shared_client(settings: Settings) -> Client:
 
 
 class UfmProvider(ResourceProvider):
-    """The shape of all three: configured from the stack, compared by `compared`, replaced by `replacing`."""
+    """The shape of them all: configured from the stack, compared by `compared`, replaced by `replacing`."""
 
     serialize_as_secret_always = False
     """By reference there is nothing to hide; saves an encryption a resource (pulumi #15539)."""

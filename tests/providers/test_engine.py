@@ -115,7 +115,7 @@ def test_a_stacks_life(stack: Stack, ufm: LabUfm) -> None:
     preview = stack.run("preview", "--diff")
     assert re.search(rf'\+ controller-1/ib0 *: "{A}"', preview), preview
     assert re.search(rf'- foreign/{X} *: "{X}"', preview), preview
-    stack.up()
+    assert f"PKey 0xb: removing members that are not declared: {X}" in stack.up()
     found = ufm.client.get_pkey("0xb")
     assert found and set(found.members) == {A, B}
 
