@@ -42,7 +42,7 @@ lab-status: .venv/ready ## What runs, and the tail of the log of what should but
 lab-stop: .venv/ready ## Stop the lab; its state stays in .lab/
 	$(call step,lab-stop: ending the lab's processes,$(PYTHON) -m lab stop)
 
-test: engine ## All tests, the whole rack on the real engine among them
+test: engine lab-stop ## All tests; they take the lab for themselves, whole and part by part
 	$(call step,test: pytest,$(ENV) && $(PYTHON) -m pytest)
 
 lint: .venv/ready ## ruff and mypy --strict

@@ -1,7 +1,7 @@
 """The dev stack on the real engine and the embedded lab.
 
-The tests own both: they begin and end with an empty rack, whatever `make up` has left, and stop the lab if it was they
-who started it.
+The tests own both: they begin with an empty rack, whatever `make up` has left, and end with no lab running, for the
+tests of its parts start them one by one.
 """
 
 import json
@@ -57,18 +57,16 @@ class Pulumi:
         return json.loads(done.stdout)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab() -> Iterator[tuple[Part, ...]]:
     """The embedded lab, healthy."""
     made = tuple(parts(STACK))
-    running = any(process.pid() for part in made for process in part.processes())
     assert start(made) == 0
     yield made
-    if not running:
-        assert stop(made) == 0
+    assert stop(made) == 0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pulumi(lab: tuple[Part, ...]) -> Iterator[Pulumi]:
     """The dev stack, empty."""
     cli = Pulumi()
@@ -81,7 +79,7 @@ def pulumi(lab: tuple[Part, ...]) -> Iterator[Pulumi]:
     cli("destroy", "--yes", "--skip-preview", "--refresh=false")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def deployed(pulumi: Pulumi) -> Pulumi:
     """The guide's rack, up."""
     pulumi("up", "--yes", "--skip-preview")

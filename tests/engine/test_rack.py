@@ -1,4 +1,4 @@
-"""The guide's rack through its life, in this order on one deployment: up, no-op, drift, repair, one node more, destroy."""
+"""The guide's rack through its life, in order, on one deployment: up, no-op, drift, repair, a node more, destroy."""
 
 import json
 import re
