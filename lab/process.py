@@ -131,9 +131,12 @@ def until(condition: Callable[[], bool], seconds: float, first: float = 0.02, mo
 class Part(Protocol):
     """A part of the lab, as `make lab`, `lab-status` and `lab-stop` see it."""
 
-    name: str
-    packages: Sequence[str]
-    """Debian packages it needs; the lab installs those of all parts in one go, without starting their services."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def packages(self) -> Sequence[str]:
+        """Debian packages it needs; the lab installs those of all parts in one go, without starting their services."""
 
     def install(self, say: Say) -> None:
         """Brings what no Debian package holds (virtual environments, databases). Idempotent, a no-op when done."""
