@@ -15,7 +15,7 @@ from typing import Any
 
 from lab.hosts.call import names
 from lab.hosts.root import Root, System
-from lab.process import LabError, Process, until
+from lab.process import LabError, Process, start_time, until
 
 SSHD = "/usr/sbin/sshd"
 SFTP = "/usr/lib/openssh/sftp-server"
@@ -153,10 +153,12 @@ class Machine:
                 self.sshd.start()
                 self.sshd.wait(self._answers, 10)
 
-    def _first_pid(self) -> int | None:
-        """The pid, on the machine, of a process in the host's namespaces, once they are complete."""
+    def _first_pid(self, running: bool = True) -> int | None:
+        """The pid, on the machine, of the first process in the host's namespaces; if `running`, once it serves."""
         try:
             pid = int(json.loads((self.folder / "init.json").read_text())["child-pid"])
+            if not running:
+                return pid
             # bwrap has set up the mounts when its child runs `sleep`.
             child = descendants(pid)[0]
             return pid if Path(f"/proc/{child}/comm").read_text() == "sleep\n" else None
@@ -172,7 +174,18 @@ class Machine:
             for session in sessions:
                 _end(session)
             (self.folder / "init_pid").unlink(missing_ok=True)
+            self._end_all()
             self.init.stop()
+
+    def _end_all(self) -> None:
+        """Ends the first process of the host's PID namespace, and the kernel with it every other one.
+
+        bwrap alone would stay for as long as somebody's background job does.
+        """
+        outer, first = self.init.pid(), self._first_pid(running=False)
+        if outer is not None and first in descendants(outer):
+            os.kill(first, signal.SIGKILL)
+            until(lambda: start_time(first) is None, 5)
 
     def _answers(self) -> bool:
         import socket

@@ -71,9 +71,9 @@ class HostsPart:
 
     def stop(self, say: Say) -> None:
         self.keeper.stop()
-        self._rack().stop()
-        for guest in (self._folder / "guests").glob("*"):
-            _stop_left(guest)
+        rack = self._rack()
+        rack.stop()
+        rack.stop_guests()
         self._socket.unlink(missing_ok=True)
 
     def forget(self) -> None:
@@ -102,7 +102,3 @@ class HostsPart:
     def _rack(self) -> Rack:
         """The machines as their pid files tell; for stopping and listing only, so without the other parts."""
         return Rack(self._plan, parts=None, folder=self._folder, operator_key=self._key)  # type: ignore[arg-type]
-
-
-def _stop_left(guest: Path) -> None:
-    Process(f"{guest.name}-init", [], guest).stop()

@@ -81,6 +81,12 @@ class Rack:
         for machine in self.machines():
             machine.shutdown()
 
+    def stop_guests(self) -> None:
+        """Also those that an earlier keeper started."""
+        access = Access(0, Path())
+        for folder in (self.folder / "guests").glob("*"):
+            Machine(folder.name, "guest", "", folder, CENTOS, access).shutdown()
+
     def power_on(self, node: Machine) -> None:
         """The node's HCA trains its link (I2); where an image is on the disk, it boots."""
         with node.change() as state:

@@ -3,6 +3,7 @@
 import configparser
 import re
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from lab.hosts.call import Become, Call, Parser, Refusal, command
 from lab.hosts.commands.deploy import ML2_CONF
@@ -232,5 +233,12 @@ def _answers(call: Call, address: str) -> bool:
     if way(call).find(guests, address):
         return True
     here = next((g for g in guests if g.id == call.host.name), None)
-    inside = any(address in fixed for g in guests for fixed in g.addresses.values())
-    return bool(here and here.floating and not inside)
+    return bool(here and here.floating and _outside(call, address))
+
+
+def _outside(call: Call, address: str) -> bool:
+    """Whether only the router leads there: not on the tenant's network."""
+    try:
+        return IPv4Address(address) not in call.rack.plan.site.tenant.network.cidr
+    except ValueError:  # a name of the Internet
+        return True

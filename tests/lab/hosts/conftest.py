@@ -15,7 +15,6 @@ from rack.config import Site, load_stack_file
 from rack.plan import Plan
 from tests.lab.hosts.fakes import FakeCloud, FakeFabric, FakeUfm
 
-
 MARKS = [
     pytest.mark.lab,
     pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),  # that is what they are for

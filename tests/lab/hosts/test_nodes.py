@@ -123,7 +123,7 @@ def test_lspci(lab: Lab) -> None:
 def test_acs_of_every_bridge_by_the_guides_loop(lab: Lab) -> None:
     grep = "lspci -s c2:04.0 -vvv | grep ACSCtl"
     assert "DirectTrans-" in lab.ok("compute-1", grep)
-    loop = 'for BDF in `lspci -d "*:*:*" | awk \'{print $1}\'`; do setpci -v -s ${BDF} ECAP_ACS+0x6.w=0x5D ; done'
+    loop = "for BDF in `lspci -d \"*:*:*\" | awk '{print $1}'`; do setpci -v -s ${BDF} ECAP_ACS+0x6.w=0x5D ; done"
     assert "= 005d" in lab.run("compute-1", loop).stdout
     assert (
         lab.ok("compute-1", grep).split(":", 1)[1].strip()
@@ -166,4 +166,7 @@ def test_podman_refuses(lab: Lab) -> None:
     assert "ParseError" in lab.refused("controller-2", "podman restart neutron_api")
     assert "no such container" in lab.refused("controller-1", "podman restart neutron_apy")
     assert "neutron_api" in lab.ok("controller-1", "podman ps --format '{{.Names}}'")
-    assert lab.ok("controller-1", "podman ps -q --filter name=nothing") in ("", f"{'CONTAINER ID':<14}{'STATUS':<20}NAMES\n")
+    assert lab.ok("controller-1", "podman ps -q --filter name=nothing") in (
+        "",
+        f"{'CONTAINER ID':<14}{'STATUS':<20}NAMES\n",
+    )

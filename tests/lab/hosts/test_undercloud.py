@@ -123,7 +123,9 @@ def test_c4_a_second_installation_keeps_the_password(lab: Lab) -> None:
     before = lab.ok("undercloud", "cat /home/stack/stackrc")
     lab.ok("undercloud", stack("openstack undercloud install"))
     assert lab.ok("undercloud", "cat /home/stack/stackrc") == before
-    place(lab, "/home/stack/undercloud.conf", tripleo.undercloud_conf(lab.plan).replace("127.0.24.1/24", "127.0.24.2/24"))
+    place(
+        lab, "/home/stack/undercloud.conf", tripleo.undercloud_conf(lab.plan).replace("127.0.24.1/24", "127.0.24.2/24")
+    )
     assert "Changing the local_ip is not allowed" in lab.refused("undercloud", stack("openstack undercloud install"))
 
 
@@ -259,13 +261,17 @@ def deploy(lab: Lab) -> str:
 
 def test_o5_refusals(lab: Lab) -> None:
     said = lab.refused("undercloud", deploy(lab))
-    assert "Error: The following files were not found" in said and "ib-env-vm.yaml" in said and "podman.yaml" not in said
+    assert (
+        "Error: The following files were not found" in said and "ib-env-vm.yaml" in said and "podman.yaml" not in said
+    )
     for name, text in bundle(lab).items():
         place(lab, f"{BUNDLE}/{name}", text)
     without = deploy(lab).replace(" --deployed-server", "")
     assert "--deployed-server must be used when using --baremetal-deployment" in lab.refused("undercloud", without)
     assert "unrecognized" in lab.refused("undercloud", deploy(lab).replace("--vip-file", "--vip-fil"))
-    place(lab, f"{BUNDLE}/node-info-ib-vm.yaml", tripleo.node_info(lab.plan).replace("name: compute-2", "name: compute-9"))
+    place(
+        lab, f"{BUNDLE}/node-info-ib-vm.yaml", tripleo.node_info(lab.plan).replace("name: compute-2", "name: compute-9")
+    )
     assert "compute-9 could not be found" in lab.refused("undercloud", deploy(lab))
     place(lab, f"{BUNDLE}/node-info-ib-vm.yaml", tripleo.node_info(lab.plan).replace("count: 2", "count: 1"))
     assert "cannot be greater than count" in lab.refused("undercloud", deploy(lab))
@@ -339,7 +345,9 @@ def test_images_for_guests(lab: Lab, tmp_path: Path) -> None:
     first = lab.ok("undercloud", f"sha256sum /home/stack/images/{image.name}.qcow2")
     lab.ok("undercloud", stack(vendor + build))
     assert lab.ok("undercloud", f"sha256sum /home/stack/images/{image.name}.qcow2") == first
-    assert '"format": "qcow2"' in lab.ok("undercloud", f"qemu-img info --output json /home/stack/images/{image.name}.qcow2")
+    assert '"format": "qcow2"' in lab.ok(
+        "undercloud", f"qemu-img info --output json /home/stack/images/{image.name}.qcow2"
+    )
     assert "A100" in lab.ok("undercloud", "nvidia-smi -L")
 
 
