@@ -203,7 +203,8 @@ class Machine:
         check = ""
         if self.user:
             session = f'/usr/sbin/runuser -l {self.user} -c "$SSH_ORIGINAL_COMMAND"'
-            check = f'[ "$LAB_USER" = {self.user} ] || {{ echo "$LAB_USER: Permission denied (publickey)." >&2; exit 255; }}\n'
+            refusal = 'echo "$LAB_USER: Permission denied (publickey)." >&2; exit 255'
+            check = f'[ "$LAB_USER" = {self.user} ] || {{ {refusal}; }}\n'
         enter.write_text(
             "#!/bin/sh\n"
             f"read -r pid < '{self.folder}/init_pid' || {{ echo '{self.name} is going down' >&2; exit 255; }}\n"

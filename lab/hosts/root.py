@@ -2,8 +2,8 @@
 commands before them.
 
 The root is entered in two steps. `bwrap` starts the host's first process in a mount, PID and host-name namespace of its
-own; it lives as long as the host is powered on, so a job that was left behind by a broken SSH connection goes on, and ends
-at a reboot, as on hardware. Each SSH session joins those namespaces with `nsenter`.
+own; it lives as long as the host is powered on, so a job that a broken SSH connection left behind goes on, and ends at a
+reboot, as on hardware. Each SSH session joins those namespaces with `nsenter`.
 """
 
 import shutil

@@ -251,8 +251,10 @@ WALLABY = ("python3-tripleoclient", "openstack-tripleo-heat-templates", "python3
 """In the repositories that tripleo-repos adds."""
 
 BASE = (
-    "python3-tripleo-repos", "mstflint", "pciutils", "perftest", "rdma-core", "infiniband-diags", "python3", "git", "tmux",
-    "vim", "vim-enhanced", "jq", "wget", "curl", "rsync", "chrony", "bash-completion", "dnf-utils", "yum-utils", "nmap-ncat",
+    "python3-tripleo-repos", "mstflint", "pciutils", "perftest", "rdma-core",
+    "infiniband-diags", "python3", "git", "tmux",
+    "vim", "vim-enhanced", "jq", "wget", "curl", "rsync", "chrony", "bash-completion",
+    "dnf-utils", "yum-utils", "nmap-ncat",
     "epel-release", "centos-release-stream", "openssh-clients", "util-linux", "diskimage-builder", "qemu-img", "podman",
     "lvm2", "tar", "gzip", "sudo", "python3-pip", "sshpass",
 )  # fmt: skip

@@ -53,7 +53,8 @@ def mstconfig(call: Call) -> None:
 
 def _delivered(call: Call) -> dict[str, int]:
     return {
-        "SRIOV_EN": 1, "NUM_OF_VFS": call.rack.plan.site.compute.vfs, "ATS_ENABLED": 0, "ADVANCED_PCI_SETTINGS": 0, HIDDEN: 0,
+        "SRIOV_EN": 1, "NUM_OF_VFS": call.rack.plan.site.compute.vfs, "ATS_ENABLED": 0,
+        "ADVANCED_PCI_SETTINGS": 0, HIDDEN: 0,
     }  # fmt: skip
 
 
@@ -88,7 +89,8 @@ def _query(call: Call, given: argparse.Namespace) -> None:
         if name not in current:
             raise Refusal(f"-E- The Device doesn't support {name} parameter", 3)
     call.out(
-        f"\nDevice #1:\n----------\n\nDevice type:    ConnectX6\nName:           MCX653106A-HDA_Ax\nDevice:         {given.dev}\n"
+        f"\nDevice #1:\n----------\n\nDevice type:    ConnectX6\n"
+        f"Name:           MCX653106A-HDA_Ax\nDevice:         {given.dev}\n"
     )
     heads = ["Default", "Current", "Next Boot"] if given.enable_verbosity else ["Next Boot"]
     call.out(f"{'Configurations:':<44}" + "".join(f"{h:<16}" for h in heads).rstrip())
@@ -151,10 +153,12 @@ def mstflint(call: Call) -> None:
     _device(call, given.device)
     guid = call.rack.plan.host(call.host.name).guid
     call.out(
-        "Image type:            FS4\nFW Version:            20.32.1010\nFW Release Date:       1.12.2021\nProduct Version:       20.32.1010"
+        "Image type:            FS4\nFW Version:            20.32.1010\n"
+        "FW Release Date:       1.12.2021\nProduct Version:       20.32.1010"
     )
     call.out(
-        f"Description:           UID                GuidsNumber\nBase GUID:             {guid}        8\nPSID:                  MT_0000000223"
+        f"Description:           UID                GuidsNumber\n"
+        f"Base GUID:             {guid}        8\nPSID:                  MT_0000000223"
     )
 
 
@@ -252,7 +256,8 @@ def _details(call: Call, bdf: str, numa: int, verbose: int) -> str:
         ats = "+" if call.rack.firmware(call.host)["ATS_ENABLED"] else "-"
         if ats == "+":
             lines.append(
-                f"\tCapabilities: [480 v1] Address Translation Service (ATS)\n\t\tATSCtl: Enable{ats}, Smallest Translation Unit: 00"
+                f"\tCapabilities: [480 v1] Address Translation Service (ATS)\n"
+                f"\t\tATSCtl: Enable{ats}, Smallest Translation Unit: 00"
             )
         lines.append("\t\tDevCtl: MaxPayload 512 bytes, MaxReadReq 512 bytes")
     return "\n".join([*lines, ""])
@@ -270,8 +275,10 @@ def _tree(call: Call) -> str:
     bus = hca.partition(":")[0]
     return (
         "-+-[0000:c0]-+-00.0  Advanced Micro Devices, Inc. [AMD] Starship/Matisse Root Complex\n"
-        f" |           \\-01.0-[c1-cd]----00.0-[c2-cd]-+-04.0-[{bus}]--+-00.0  Mellanox Technologies MT28908 Family [ConnectX-6]\n"
-        f" |                                           |            \\-00.1  Mellanox Technologies MT28908 Family [ConnectX-6]\n"
+        f" |           \\-01.0-[c1-cd]----00.0-[c2-cd]-+-04.0-[{bus}]--+-00.0 "
+        f" Mellanox Technologies MT28908 Family [ConnectX-6]\n"
+        f" |                                           |            "
+        f"\\-00.1  Mellanox Technologies MT28908 Family [ConnectX-6]\n"
         " |                                           \\-08.0-[cc]----00.0  NVIDIA Corporation GA100 [A100 PCIe 40GB]\n"
         " +-[0000:80]---01.1-[81-82]--+-00.0  NVIDIA Corporation GA100 [A100 PCIe 40GB]\n"
         " +-[0000:40]---01.1-[41-42]--+-00.0  NVIDIA Corporation GA100 [A100 PCIe 40GB]\n"
@@ -299,7 +306,8 @@ def setpci(call: Call) -> int:
     bdf = next(iter(found))
     if bdf not in BRIDGES:
         raise Refusal(
-            f"setpci: {bdf}: Instance #0 of PCI Extended Capability 000d not found - there are no capabilities with that id."
+            f"setpci: {bdf}: Instance #0 of PCI Extended Capability "
+            f"000d not found - there are no capabilities with that id."
         )
     value = acs(call, bdf) if match[1] is None else int(match[1], 16)
     if match[1] is None:

@@ -152,7 +152,8 @@ SSH_VALUES = "BbcDEeFIiJLlmOopQRSWw"
 
 @command("ssh", "controller", "guest")
 def ssh(call: Call) -> None:
-    """The real ssh. From a namespace or a guest, its connection goes to the guest's own real sshd through the keeper."""
+    """The real ssh. From a namespace or a guest, its connection "
+    "goes to the guest's own real sshd through the keeper."""
     if call.host.kind == "controller" and NAMESPACE not in call.env:
         raise Become(["/usr/bin/ssh", *call.argv[1:]])
     user = _login(list(call.argv[1:]))
@@ -220,7 +221,8 @@ def ping(call: Call) -> int:
     loss = 0 if reached else 100
     call.out(f"\n--- {given.address} ping statistics ---")
     call.out(
-        f"{given.count} packets transmitted, {received} received, {loss}% packet loss, time {given.count * 1000 - 943}ms"
+        f"{given.count} packets transmitted, {received} received, "
+        f"{loss}% packet loss, time {given.count * 1000 - 943}ms"
     )
     if reached:
         call.out("rtt min/avg/max/mdev = 0.060/0.064/0.069/0.003 ms")

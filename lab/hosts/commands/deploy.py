@@ -109,7 +109,8 @@ def _roles(call: Call, name: str) -> list[dict[str, Any]]:
     for role in roles:
         if len(role.get("instances", [])) > role.get("count", 1):
             raise Refusal(
-                f"{role['name']}: number of instance entries {len(role['instances'])} cannot be greater than count {role.get('count', 1)}"
+                f"{role['name']}: number of instance entries {len(role['instances'])} "
+                f"cannot be greater than count {role.get('count', 1)}"
             )
         template = role.get("defaults", {}).get("network_config", {}).get("template")
         if template:
@@ -161,7 +162,8 @@ def _match(call: Call, instance: Instance) -> dict[str, Any]:
     if node["state"] != "available" or node["maintenance"]:
         state = "maintenance" if node["maintenance"] else node["state"]
         raise Refusal(
-            f"Cannot provision {_hostname(instance)}: Node {name} ({node['uuid']}) is in state {state}, it must be available"
+            f"Cannot provision {_hostname(instance)}: Node {name} "
+            f"({node['uuid']}) is in state {state}, it must be available"
         )
     return node
 

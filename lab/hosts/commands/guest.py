@@ -93,7 +93,8 @@ def lsmod(call: Call) -> None:
         call.out(f"nvidia              39047168  {users.count(',') + 1} {users}")
     users = "rdma_cm,ib_ipoib,nvidia_peermem,iw_cm,ib_umad,rdma_ucm,ib_uverbs,mlx5_ib,ib_cm"
     call.out(
-        f"ib_core               438272  {9 if peermem else 8} {users if peermem else users.replace('nvidia_peermem,', '')}"
+        f"ib_core               438272  {9 if peermem else 8} "
+        f"{users if peermem else users.replace('nvidia_peermem,', '')}"
     )
 
 
@@ -135,14 +136,17 @@ def _smi(call: Call, given: argparse.Namespace) -> None:
         _change_gpu(call, given)
     else:
         call.out(
-            f"| NVIDIA-SMI 510.47.03    Driver Version: 510.47.03    CUDA Version: 11.6 |\n|   0  {GPU_NAME}  {'On' if gpu['persistence'] else 'Off'} |"
+            f"| NVIDIA-SMI 510.47.03    Driver Version: 510.47.03    CUDA Version: 11.6 |\n"
+            f"|   0  {GPU_NAME}  {'On' if gpu['persistence'] else 'Off'} |"
         )
 
 
 def _query_gpu(call: Call, given: argparse.Namespace, gpu: dict[str, object]) -> None:
     known = {
-        "index": "0", "name": GPU_NAME, "pci.bus_id": GPU, "driver_version": "510.47.03", "uuid": f"GPU-{call.host.name}",
-        "mig.mode.current": "Enabled" if gpu["mig"] else "Disabled", "mig.mode.pending": "Enabled" if gpu["mig"] else "Disabled",
+        "index": "0", "name": GPU_NAME, "pci.bus_id": GPU, "driver_version": "510.47.03",
+        "uuid": f"GPU-{call.host.name}",
+        "mig.mode.current": "Enabled" if gpu["mig"] else "Disabled",
+        "mig.mode.pending": "Enabled" if gpu["mig"] else "Disabled",
         "persistence_mode": "Enabled" if gpu["persistence"] else "Disabled", "clocks.max.graphics": f"{MAX_CLOCK} MHz",
         "clocks.max.gr": f"{MAX_CLOCK} MHz", "clocks.gr": f"{gpu['clock'] or 210} MHz", "memory.total": "40536 MiB",
     }  # fmt: skip
@@ -162,7 +166,8 @@ def _query_clock(call: Call, given: argparse.Namespace, gpu: dict[str, object]) 
         raise Refusal(f"Invalid display type {given.display}: only CLOCK is known here", 2)
     call.out(f"\nGPU {GPU}\n    Clocks\n        Graphics                          : {gpu['clock'] or 210} MHz")
     call.out(
-        f"    Max Clocks\n        Graphics                          : {MAX_CLOCK} MHz\n        SM                                : {MAX_CLOCK} MHz"
+        f"    Max Clocks\n        Graphics                          : {MAX_CLOCK} MHz\n"
+        f"        SM                                : {MAX_CLOCK} MHz"
     )
 
 
@@ -272,7 +277,8 @@ def _cuda(call: Call, given: argparse.Namespace) -> None:
     if given.use_cuda != 0:
         raise Refusal(f"No such device ID {given.use_cuda} exists in system\n Couldn't init GPU context")
     call.out(
-        f"\nPicking device No. 0\n[pid = {2000 + secrets.randbelow(2000)}, dev = 0] device name = [{GPU_NAME}]\ncreating CUDA Ctx"
+        f"\nPicking device No. 0\n[pid = {2000 + secrets.randbelow(2000)}, "
+        f"dev = 0] device name = [{GPU_NAME}]\ncreating CUDA Ctx"
     )
     if gpu.get("mig"):
         raise Refusal("cuCtxCreate() error=100: MIG is enabled without an instance\n Couldn't init GPU context")
@@ -341,10 +347,12 @@ def _print(call: Call, given: argparse.Namespace, result: Result) -> None:
     call.out(f"{rule}\n                    RDMA_Write BW Test")
     call.out(" Dual-port       : OFF\t\tDevice         : mlx5_0\n Number of qps   : 1\t\tTransport type : IB")
     call.out(
-        " Connection type : RC\t\tUsing SRQ      : OFF\n PCIe relax order: ON\n ibv_wr* API     : ON\n TX depth        : 128"
+        " Connection type : RC\t\tUsing SRQ      : OFF\n"
+        " PCIe relax order: ON\n ibv_wr* API     : ON\n TX depth        : 128"
     )
     call.out(
-        " CQ Moderation   : 1\n Mtu             : 4096[B]\n Link type       : IB\n Max inline data : 0[B]\n rdma_cm QPs\t : OFF"
+        " CQ Moderation   : 1\n Mtu             : 4096[B]\n"
+        " Link type       : IB\n Max inline data : 0[B]\n rdma_cm QPs\t : OFF"
     )
     call.out(f" Data ex. method : Ethernet\n{rule}")
     for side in ("local", "remote"):

@@ -15,15 +15,18 @@ STORE, BOOT = "/var/lib/ironic/images", "/var/lib/ironic/httpboot"
 STOCK = (
     "vm", "dhcp-all-interfaces", "cloud-init-datasources", "dracut-regenerate", "growroot", "epel", "centos", "centos7",
     "centos-minimal", "block-device-mbr", "block-device-gpt", "block-device-efi", "bootloader", "cloud-init", "devuser",
-    "dynamic-login", "enable-serial-console", "grub2", "hwdiscovery", "iso", "mellanox", "package-installs", "pip-and-virtualenv",
+    "dynamic-login", "enable-serial-console", "grub2", "hwdiscovery", "iso", "mellanox",
+    "package-installs", "pip-and-virtualenv",
     "redhat-common", "rpm-distro", "runtime-ssh-host-keys", "selinux-permissive", "simple-init", "source-repositories",
-    "stable-interface-names", "sysprep", "yum", "yum-minimal", "base", "baremetal", "disable-selinux", "journal-to-console",
+    "stable-interface-names", "sysprep", "yum", "yum-minimal", "base", "baremetal",
+    "disable-selinux", "journal-to-console",
 )  # fmt: skip
 """Of diskimage-builder 3.10.0."""
 
 
 def qcow2(seed: str, gib: int = 10) -> bytes:
-    """A valid, empty qcow2 image of version 2 whose bytes follow from `seed` alone: header, tables, one cluster of it."""
+    """A valid, empty qcow2 image of version 2 whose bytes follow "
+    "from `seed` alone: header, tables, one cluster of it."""
     cluster = 65536
     entries = gib * 2**30 // (cluster * cluster // 8)
     head = struct.pack(
@@ -183,5 +186,6 @@ def qemu_img(call: Call) -> None:
         call.out(json.dumps({"filename": given.file, "format": "qcow2" if qcow else "raw", "virtual-size": size}))
         return
     call.out(
-        f"image: {given.file}\nfile format: {'qcow2' if qcow else 'raw'}\nvirtual size: {size / 2**30:g} GiB ({size} bytes)"
+        f"image: {given.file}\nfile format: {'qcow2' if qcow else 'raw'}\n"
+        f"virtual size: {size / 2**30:g} GiB ({size} bytes)"
     )

@@ -15,8 +15,10 @@ from lab.hosts.machine import Machine
 IPMI_FIELDS = {"pm_addr", "pm_user", "pm_password", "pm_port"}
 COMMON_FIELDS = {
     "name", "pm_type", "ports", "capabilities", "arch", "platform", "root_device", "cpu", "memory", "disk", "_comment",
-    "kernel_id", "ramdisk_id", "pxe_interface", "bios_interface", "boot_interface", "console_interface", "conductor_group",
-    "deploy_interface", "inspect_interface", "management_interface", "network_interface", "power_interface", "raid_interface",
+    "kernel_id", "ramdisk_id", "pxe_interface", "bios_interface", "boot_interface",
+    "console_interface", "conductor_group",
+    "deploy_interface", "inspect_interface", "management_interface", "network_interface",
+    "power_interface", "raid_interface",
     "rescue_interface", "storage_interface", "vendor_interface", "resource_class", "traits", "mac",
 }  # fmt: skip
 DRIVERS = {"ipmi", "pxe_ipmitool", "redfish", "idrac", "ilo", "irmc"}
@@ -317,7 +319,8 @@ def provide_nodes(call: Call, chosen: list[dict[str, Any]]) -> None:
 
 def _transition(node: dict[str, Any], verb: str) -> str:
     return (
-        f'The requested action "{verb}" can not be performed on node "{node["uuid"]}" while it is in state "{node["state"]}". '
+        f'The requested action "{verb}" can not be performed on node '
+        f'"{node["uuid"]}" while it is in state "{node["state"]}". '
         "(HTTP 400)"
     )
 

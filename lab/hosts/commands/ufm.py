@@ -87,7 +87,8 @@ def _pulled(call: Call, image: str, first: str = "") -> list[str]:
     repository, _, tag = image.rpartition(":")
     if not re.fullmatch(rf"(.*/)?mellanox/({INSTALLER}|{ENTERPRISE})", repository):
         raise Refusal(
-            f"Error response from daemon: pull access denied for {repository}, repository does not exist or may require "
+            f"Error response from daemon: pull access denied for "
+            f"{repository}, repository does not exist or may require "
             "'docker login': denied: requested access to the resource is denied"
         )
     digest = hashlib.sha256(image.encode()).hexdigest()
@@ -178,7 +179,8 @@ def _ps(call: Call, rest: list[str]) -> None:
     options = parser.parse_words(_split_short(rest))
     rows = [
         {
-            "ID": c["id"], "Image": c["image"], "Command": '"sh /usr/sbin/docker…"', "CreatedAt": _ago(c["created"]) + " ago",
+            "ID": c["id"], "Image": c["image"], "Command": '"sh /usr/sbin/docker…"',
+            "CreatedAt": _ago(c["created"]) + " ago",
             "Status": _status(c), "Ports": "", "Names": name, "State": "running" if c["running"] else "exited",
         }
         for name, c in _state(call)["containers"].items()
@@ -381,8 +383,8 @@ def _install(call: Call, answers: dict[str, str]) -> None:
     call.out("Loading UFM Enterprise Image...")
     call.progress(*_pulled(call, image), "Creating UFM Enterprise Container...", "UFM Container Created")
     call.out("Copying UFM Configuration Files...")
-    gv = f"[Server]\nfabric_interface = {answers['Fabric Interface']}\nmgmt_interface = {answers['Management Interface']}\n"
-    call.write(f"{files}/conf/gv.cfg", gv)
+    fabric, management = answers["Fabric Interface"], answers["Management Interface"]
+    call.write(f"{files}/conf/gv.cfg", f"[Server]\nfabric_interface = {fabric}\nmgmt_interface = {management}\n")
     call.out("Copying License File...")
     for source in call.path(answers["UFM License Path"]).glob("*.lic"):
         call.write(f"{files}/licenses/{source.name}", source.read_text(), 0o600)
@@ -516,7 +518,8 @@ def _rmi(call: Call, rest: list[str]) -> None:
             problems.append(f"Error: No such image: {name}")
         elif used:
             problems.append(
-                f'Error response from daemon: conflict: unable to remove repository reference "{name}": container {used[0]["id"]} is using it'
+                f"Error response from daemon: conflict: unable to remove repository "
+                f'reference "{name}": container {used[0]["id"]} is using it'
             )
         else:
             with call.host.change() as state:
@@ -556,7 +559,8 @@ def _logs(call: Call, rest: list[str]) -> None:
 
 DOCKER = {
     "version": _version, "info": _info, "pull": _pull, "images": _images, "ps": _ps, "inspect": _inspect, "run": _run,
-    "exec": _exec, "stop": _stop, "start": _start, "restart": _restart, "rm": _rm, "rmi": _rmi, "load": _load, "logs": _logs,
+    "exec": _exec, "stop": _stop, "start": _start, "restart": _restart, "rm": _rm,
+    "rmi": _rmi, "load": _load, "logs": _logs,
 }  # fmt: skip
 
 
@@ -633,7 +637,8 @@ def _show(call: Call, rest: list[str], brief: bool) -> None:
             continue
         flags = "BROADCAST,MULTICAST" + (",UP,LOWER_UP" if link["up"] else "")
         call.out(
-            f"{number}: {name}: <{flags}> mtu {2044 if link.get('infiniband') else 1500} state {state} group default qlen 1000"
+            f"{number}: {name}: <{flags}> mtu {2044 if link.get('infiniband') else 1500} "
+            f"state {state} group default qlen 1000"
         )
         for address in link["addresses"]:
             call.out(f"    inet {address} scope global {name}")

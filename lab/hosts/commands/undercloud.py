@@ -119,7 +119,8 @@ ON_INSTALL["openstack-tripleo-heat-templates"] = _client
 def lspci(call: Call) -> None:
     """The undercloud is the image builder too: it has a GPU (G2)."""
     call.out(
-        "00:00.0 Host bridge: Intel Corporation Xeon E7 v4/Xeon E5 v4 DMI2\n3b:00.0 3D controller: NVIDIA Corporation GA100"
+        "00:00.0 Host bridge: Intel Corporation Xeon E7 v4/Xeon E5 v4 DMI2\n"
+        "3b:00.0 3D controller: NVIDIA Corporation GA100"
     )
 
 
@@ -286,5 +287,8 @@ def _stackrc(auth_url: str, password: str) -> str:
         "OS_PROJECT_DOMAIN_NAME": "Default", "OS_USER_DOMAIN_NAME": "Default", "OS_REGION_NAME": "regionOne",
         "OS_CACERT": "/etc/pki/ca-trust/source/anchors/cm-local-ca.pem",
     }  # fmt: skip
-    head = "# Clear any old environment that may conflict.\nfor key in $( set | awk -F= '/^OS_/ {print $1}' ); do unset \"$key\" ; done\n"
+    head = (
+        "# Clear any old environment that may conflict.\n"
+        "for key in $( set | awk -F= '/^OS_/ {print $1}' ); do unset \"$key\" ; done\n"
+    )
     return head + "".join(f"export {k}={v}\n" for k, v in values.items())
