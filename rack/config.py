@@ -243,6 +243,8 @@ class Ufm(Model):
     """Whose password `ufmPassword` is (U7)."""
     ca_file: File | None = None
     """The authority of UFM's certificate; the system's where left out."""
+    insecure: bool = False
+    """Do not verify UFM's certificate: for a first look, never with a password that matters."""
     token_generation: int = Field(default=1, ge=1)
     """Raise it to rotate the API access token (U8)."""
     host: UfmHost | None = None
