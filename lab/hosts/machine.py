@@ -85,6 +85,7 @@ class Machine:
             yield self._state
             self.folder.mkdir(parents=True, exist_ok=True)
             fresh = self._file.with_suffix(".new")
+            fresh.touch(mode=0o600)  # passwords are in it
             fresh.write_text(json.dumps(self._state, indent=1))
             fresh.replace(self._file)
 

@@ -146,6 +146,8 @@ class SimulatedFabric:
             raise LabError(done.stderr.strip() or "ibstat failed")
         text = re.sub(r"^CA '.*'", "CA 'mlx5_0'", done.stdout, flags=re.MULTILINE)
         text = re.sub(r"^(\s*CA type:).*", r"\1 MT4123", text, flags=re.MULTILINE)
+        # ibsim knows no HDR: its rate stands for the card's 200 Gb/s.
+        text = re.sub(r"^(\s*Rate:) \d+", r"\1 200", text, flags=re.MULTILINE)
         return re.sub(r"^(\s*Firmware version:).*", r"\1 20.32.1010", text, flags=re.MULTILINE)
 
 

@@ -1,8 +1,8 @@
 """A host's root: its own /etc, /var, /home ... on the disk, the machine's programs read-only, a folder of emulated
 commands before them.
 
-The root is entered in two steps. `bwrap` starts the host's first process in a mount, PID and host-name namespace of its
-own; it lives as long as the host is powered on, so a job that a broken SSH connection left behind goes on, and ends at a
+The root is entered in two steps. `bwrap` starts the host's first process in namespaces of its own (mount, PID, host
+name); it lives as long as the host is powered on, so a job that a broken SSH connection left behind goes on, and ends at a
 reboot, as on hardware. Each SSH session joins those namespaces with `nsenter`.
 """
 

@@ -131,12 +131,7 @@ def _provision(call: Call, roles: list[dict[str, Any]], domain: str) -> None:
         for instance in role.get("instances", []):
             if not instance.get("provisioned", True):
                 _undeploy(call, [n for n in ironic.nodes(call) if n["name"] == instance.get("name")])
-    fresh = [(node, i) for node, i in matched if node["state"] != "active"]
-    for node, _ in fresh:
-        ironic.set_state(call, node, state="deploying")
-    call.pause()
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda pair: _deploy_node(call, pair[0], _hostname(pair[1]), domain), fresh))
+    _deploy_nodes(call, [(node, _hostname(i)) for node, i in matched if node["state"] != "active"], domain)
     for node, instance in matched:
         call.out(f"Provisioned instance {_hostname(instance)} on node {node['name']}")
 
@@ -166,6 +161,19 @@ def _match(call: Call, instance: Instance) -> dict[str, Any]:
             f"({node['uuid']}) is in state {state}, it must be available"
         )
     return node
+
+
+def _deploy_nodes(call: Call, fresh: list[tuple[dict[str, Any], str]], domain: str) -> None:
+    for node, _ in fresh:
+        ironic.set_state(call, node, state="deploying")
+    try:
+        call.pause()
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda pair: _deploy_node(call, *pair, domain), fresh))
+    finally:
+        for node, _ in fresh:  # what failed, or was killed, can be deployed again
+            if node["state"] == "deploying":
+                ironic.set_state(call, node, state="available")
 
 
 def _deploy_node(call: Call, node: dict[str, Any], hostname: str, domain: str) -> None:

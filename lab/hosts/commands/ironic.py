@@ -11,6 +11,7 @@ import yaml
 from lab.hosts.call import Call, Refusal, add_format, listing, showing
 from lab.hosts.commands.openstack import parser, subcommand
 from lab.hosts.machine import Machine
+from lab.process import LabError
 
 IPMI_FIELDS = {"pm_addr", "pm_user", "pm_password", "pm_port"}
 COMMON_FIELDS = {
@@ -209,16 +210,27 @@ def introspect_nodes(call: Call, chosen: list[dict[str, Any]]) -> None:
         )
     call.out(f"Waiting for introspection to finish on nodes: {', '.join(n['name'] for n in chosen)}")
     booted = [hardware for n in chosen if (hardware := machine(call, n))]
-    for hardware in booted:
-        call.rack.power_on(hardware)
     try:
+        for hardware in booted:
+            call.rack.power_on(hardware)
         call.pause(2)
         for node in chosen:
             set_state(call, node, data=_collect(call, node))
     finally:
-        for hardware in booted:
-            call.rack.power_off(hardware)
+        _power_off_all(call, booted)
     call.out(f"Successfully introspected nodes: {', '.join(n['uuid'] for n in chosen)}\nIntrospection completed.")
+
+
+def _power_off_all(call: Call, booted: list[Machine]) -> None:
+    """Every one of them, whatever the fabric says of another."""
+    problems = []
+    for hardware in booted:
+        try:
+            call.rack.power_off(hardware)
+        except LabError as error:
+            problems.append(str(error))
+    if problems:
+        raise LabError("; ".join(problems))
 
 
 def _collect(call: Call, node: dict[str, Any]) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ import pytest
 
 from lab import addresses
 from lab.hosts import templates
+from lab.process import LabError
 from rack import tripleo
 from rack.plan import BUNDLE
 from tests.lab.hosts.conftest import MARKS, Lab
@@ -213,6 +214,16 @@ def test_i1_introspection_brings_the_hcas_up_while_it_lasts(lab: Lab) -> None:
     assert lab.fabric.events == [f"link {n}" for n in names] + [f"unlink {n}" for n in names]
     assert set(states(lab).values()) == {("manageable", "power off")}
     assert lab.run("controller-1", "true").returncode == 255, "no SSH while the agent runs or afterwards"
+
+
+def test_i1_a_failing_fabric_leaves_no_node_on(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(node: str) -> None:
+        if node == "controller-2":
+            raise LabError("fabric: no answer")
+
+    monkeypatch.setattr(lab.fabric, "link", link)
+    assert "no answer" in lab.refused("undercloud", admin("openstack overcloud node introspect --all-manageable"))
+    assert set(states(lab).values()) == {("manageable", "power off")}
 
 
 def test_i1_data(lab: Lab) -> None:
