@@ -12,8 +12,8 @@ import (
 // maxSessions at a time on one connection; sshd's MaxSessions is 10 unless told otherwise.
 const maxSessions = 8
 
-// A server that answers no question for patience is dead; it is asked every askEvery. Variables for the tests.
-var (
+// A server that answers no question for patience is dead; it is asked every askEvery.
+const (
 	askEvery = 15 * time.Second
 	patience = 60 * time.Second
 )
@@ -24,7 +24,9 @@ type link struct {
 	connection Connection
 	sessions   chan struct{} // a place for each session
 	dialling   chan struct{} // one place: who waits for it finds the client that the holder made
-	client     *ssh.Client   // nil: none yet, or the last one broke
+	client     *ssh.Client   // nil: none yet; it may have broken since
+	askEvery   time.Duration
+	patience   time.Duration
 }
 
 var (
@@ -41,11 +43,16 @@ func (c Connection) link() (*link, error) {
 	linksLock.Lock()
 	defer linksLock.Unlock()
 	if links[string(key)] == nil {
-		links[string(key)] = &link{
-			connection: c, sessions: make(chan struct{}, maxSessions), dialling: make(chan struct{}, 1),
-		}
+		links[string(key)] = newLink(c, askEvery, patience)
 	}
 	return links[string(key)], nil
+}
+
+func newLink(c Connection, askEvery, patience time.Duration) *link {
+	return &link{
+		connection: c, sessions: make(chan struct{}, maxSessions), dialling: make(chan struct{}, 1),
+		askEvery: askEvery, patience: patience,
+	}
 }
 
 // with waits for a place and hands a live client to use. A client that broke since it was used last is replaced once.
@@ -67,7 +74,7 @@ func (l *link) live(ctx context.Context) (*ssh.Client, error) {
 		return nil, err
 	}
 	defer func() { <-l.dialling }()
-	if l.client != nil && answers(ctx, l.client) {
+	if l.client != nil && l.answers(ctx, l.client) {
 		return l.client, nil
 	}
 	client, err := l.connection.dial(ctx)
@@ -75,7 +82,7 @@ func (l *link) live(ctx context.Context) (*ssh.Client, error) {
 		return nil, err
 	}
 	l.client = client
-	go watch(client)
+	go l.watch(client)
 	return client, nil
 }
 
@@ -90,7 +97,7 @@ func enter(ctx context.Context, places chan struct{}) error {
 }
 
 // answers asks the server whether it is still there, for at most patience, and closes the connection to one that is not.
-func answers(ctx context.Context, client *ssh.Client) bool {
+func (l *link) answers(ctx context.Context, client *ssh.Client) bool {
 	answer := make(chan error, 1)
 	go func() {
 		_, _, err := client.SendRequest("keepalive@openssh.com", true, nil)
@@ -99,7 +106,7 @@ func answers(ctx context.Context, client *ssh.Client) bool {
 	select {
 	case err := <-answer:
 		return err == nil
-	case <-time.After(patience):
+	case <-time.After(l.patience):
 		client.Close()
 		return false
 	case <-ctx.Done():
@@ -108,15 +115,15 @@ func answers(ctx context.Context, client *ssh.Client) bool {
 }
 
 // watch asks until the connection ends.
-func watch(client *ssh.Client) {
+func (l *link) watch(client *ssh.Client) {
 	ended := make(chan struct{})
 	go func() {
 		client.Wait()
 		close(ended)
 	}()
-	for answers(context.Background(), client) {
+	for l.answers(context.Background(), client) {
 		select {
-		case <-time.After(askEvery):
+		case <-time.After(l.askEvery):
 		case <-ended:
 		}
 	}

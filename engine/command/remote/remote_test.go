@@ -404,21 +404,27 @@ func TestConnectionCutWhileACommandRuns(t *testing.T) {
 }
 
 func TestDeadConnectionIsNoticed(t *testing.T) {
-	defer func(every, limit time.Duration) { askEvery, patience = every, limit }(askEvery, patience)
-	askEvery, patience = 20*time.Millisecond, 500*time.Millisecond
 	s := startServer(t)
 	r := startRelay(t, func() int { return s.port }, 0)
 	c := s.connection(t)
 	c.Port = ptr(float64(r.port))
+	impatient := newLink(c, 20*time.Millisecond, 500*time.Millisecond)
 	command, wait := started(t)
 	failed := make(chan error)
 	go func() {
-		_, err := sh(t.Context(), c, command)
-		failed <- err
+		failed <- impatient.with(t.Context(), func(client *ssh.Client) error {
+			_, err := CommandInputs{Connection: c}.runOver(t.Context(), client, command, BaseOutputs{})
+			return err
+		})
 	}()
 	wait()
 	close(r.frozen) // as with a host that lost its power: no end of the connection is ever seen
-	wantError(t, <-failed, []string{"connection to 127.0.0.1", "lost while it ran"})
+	select {
+	case err := <-failed:
+		wantError(t, err, []string{"connection to 127.0.0.1", "lost while it ran"})
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing noticed it")
+	}
 }
 
 func TestCommandsShareAConnectionBelowMaxSessions(t *testing.T) {
