@@ -21,6 +21,16 @@ SSHD = "/usr/sbin/sshd"
 SFTP = "/usr/lib/openssh/sftp-server"
 
 
+PACKAGES = {
+    "mstconfig": "mstflint",
+    "mlxconfig": "mstflint",
+    "mstflint": "mstflint",
+    "openstack": "python3-tripleoclient",
+    "tripleo-repos": "python3-tripleo-repos",
+}
+"""Emulated commands that a package brings; the others come with the operating system."""
+
+
 @dataclass(frozen=True)
 class Access:
     """How hosts are reached over SSH."""
@@ -107,12 +117,16 @@ class Machine:
 
     def install(self, hostname: str) -> None:
         """Puts an operating system with fresh host keys on the disk."""
-        self.root.make(hostname, self._system, names(self.kind))
+        self.root.make(hostname, self._system, self._commands())
         keygen(self.host_key, hostname)
 
     def refresh(self) -> None:
-        """The emulated commands of this version of the lab."""
-        self.root.install_commands(names(self.kind))
+        """Puts the emulated commands in place: of this version of the lab, and of the packages installed by now."""
+        self.root.install_commands(self._commands())
+
+    def _commands(self) -> list[str]:
+        packages = self._state.get("packages", [])
+        return [name for name in names(self.kind) if PACKAGES.get(name) in (None, *packages)]
 
     # -- running
 
@@ -143,6 +157,7 @@ class Machine:
         """
         with self._power:
             if self.init.pid() is None:
+                self.root.clear_run()
                 self.root.boot_id.write_text(f"{uuid.UUID(bytes=secrets.token_bytes(16), version=4)}\n")
                 (self.folder / "init.json").write_text("")
                 self.init.start()

@@ -52,6 +52,7 @@ class Rack:
     def prepare(plan: Plan, folder: Path, operator_key: Path, known_hosts: Path) -> None:
         """Makes the operator's key and the host keys he knows beforehand."""
         keygen(operator_key, "operator of the lab")
+        keygen(folder / "guest_key", "guests of the lab")
         lines = []
         for name, address in (("ufm", plan.site.ufm.address), ("undercloud", plan.site.undercloud.address)):
             keygen(folder / name / "host_key", name)
@@ -178,11 +179,27 @@ class Rack:
                 machine.user = self.plan.site.tenant.user
                 if not machine.installed:
                     self._first_boot(machine, guest)
-                keys.write_text("".join(f"{key}\n" for key in guest.keys))
+                keys.write_text("".join(f"{key}\n" for key in (*guest.keys, *self._image_keys(guest))))
                 self._guests[guest.id] = machine
                 self.serve(machine)
             machine.boot(serve=False)
             return machine
+
+    @property
+    def guest_key(self) -> Path:
+        """The site's key for its guests: the lab's controllers have it, the element cloud-init-config authorises it."""
+        return self.folder / "guest_key"
+
+    def _image_keys(self, guest: Guest) -> list[str]:
+        built: dict[str, list[str]] = self.undercloud.state.get("built", {})
+        return [public_key(self.guest_key)] if "cloud-init-config" in built.get(guest.image, []) else []
+
+    def deliver_guest_key(self, controller: Machine) -> None:
+        """Puts the key where root's ssh on a controller looks for it."""
+        file = controller.root.tree / "root/.ssh/id_ed25519"
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(self.guest_key.read_text())
 
     def _first_boot(self, machine: Machine, guest: Guest) -> None:
         """cloud-init: host name after the fixed address, as neutron's DHCP names it in the guide; user stack."""

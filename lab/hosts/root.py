@@ -2,8 +2,8 @@
 commands before them.
 
 The root is entered in two steps. `bwrap` starts the host's first process in namespaces of its own (mount, PID, host
-name); it lives as long as the host is powered on, so a job that a broken SSH connection left behind goes on, and ends at a
-reboot, as on hardware. Each SSH session joins those namespaces with `nsenter`.
+name); it lives as long as the host is powered on, so a job that a broken SSH connection left behind goes on, and ends
+at a reboot, as on hardware. Each SSH session joins those namespaces with `nsenter`.
 """
 
 import shutil
@@ -98,10 +98,11 @@ class Root:
         self.wipe()
         for name in ("home", "opt", "srv", "mnt", "sys", "proc", "dev", "etc/skel", "usr/local", "usr/share"):
             (self.tree / name).mkdir(parents=True, exist_ok=True)
-        for name in ("root", "tmp", "run", "var/lib", "var/log", "var/tmp", "var/spool/mail", "run/sudo"):
+        for name in ("root", "tmp", "run", "var/lib", "var/log", "var/tmp", "var/spool/mail"):
             (self.tree / name).mkdir(parents=True, exist_ok=True)
-        for name, mode in (("root", 0o700), ("tmp", 0o1777), ("var/tmp", 0o1777), ("run/sudo", 0o711)):
+        for name, mode in (("root", 0o700), ("tmp", 0o1777), ("var/tmp", 0o1777)):
             (self.tree / name).chmod(mode)
+        self.clear_run()
         (self.tree / "var/run").symlink_to("../run")
         for name in PROGRAMS:
             self._share_programs(name)
@@ -120,15 +121,24 @@ class Root:
     def install_commands(self, commands: Iterable[str]) -> None:
         """Puts the emulated commands first in everybody's PATH."""
         binaries, libexec = self.local / "bin", self.local / "libexec"
-        shutil.rmtree(binaries, ignore_errors=True)
         for folder in (binaries, libexec, self.local / "sbin"):
             folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(CLIENT, libexec / "command")
         (libexec / "session").write_text(SESSION)
         for program in ("command", "session"):
             (libexec / program).chmod(0o755)
-        for command in commands:
-            (binaries / command).symlink_to("../libexec/command")
+        wanted = set(commands)
+        for command in binaries.iterdir():
+            if command.name not in wanted:
+                command.unlink()
+        for name in wanted - {command.name for command in binaries.iterdir()}:
+            (binaries / name).symlink_to("../libexec/command")
+
+    def clear_run(self) -> None:
+        """/run as a boot finds it."""
+        shutil.rmtree(self.tree / "run", ignore_errors=True)
+        (self.tree / "run" / "sudo").mkdir(parents=True)
+        (self.tree / "run" / "sudo").chmod(0o711)
 
     def wipe(self) -> None:
         shutil.rmtree(self.tree, ignore_errors=True)

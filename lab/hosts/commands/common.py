@@ -311,6 +311,7 @@ def _install(call: Call, packages: list[str]) -> None:
             ON_INSTALL[package](call)
     with call.host.change() as state:
         state["packages"] = sorted(installed(call) | new)
+    call.host.refresh()
     call.out(f"Installed:\n  {' '.join(sorted(new))}\nComplete!")
 
 
@@ -318,6 +319,7 @@ def _remove(call: Call, packages: list[str]) -> None:
     gone = installed(call) & set(packages)
     with call.host.change() as state:
         state["packages"] = sorted(installed(call) - gone)
+    call.host.refresh()
     call.out(f"Removed: {' '.join(sorted(gone))}\nComplete!" if gone else "No packages marked for removal.\nComplete!")
 
 

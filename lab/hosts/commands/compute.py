@@ -5,8 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lab.hosts.call import Call, Parser, Refusal, command
-from lab.hosts.commands.common import installed
+from lab.hosts.call import Become, Call, Parser, Refusal, command
 from lab.hosts.rack import gpu_address
 
 CURRENT_VALUES = {
@@ -30,7 +29,6 @@ RANGES = {"NUM_OF_VFS": (0, 127), "MAX_ACC_OUT_READ": (0, 127)}
 @command("mstconfig", "compute", "controller")
 def mstconfig(call: Call) -> None:
     """`-d DEVICE query [PARAMETER...]` and `set KEY=VALUE...`; new values wait for a reboot (H3)."""
-    _need(call, "mstflint")
     options = Parser(call, call.argv[0])
     options.add_argument("-d", "--dev", required=True)
     options.add_argument("-y", "--yes", action="store_true")
@@ -56,11 +54,6 @@ def _delivered(call: Call) -> dict[str, int]:
         "SRIOV_EN": 1, "NUM_OF_VFS": call.rack.plan.site.compute.vfs, "ATS_ENABLED": 0,
         "ADVANCED_PCI_SETTINGS": 0, HIDDEN: 0,
     }  # fmt: skip
-
-
-def _need(call: Call, package: str) -> None:
-    if package not in installed(call):
-        raise Refusal(f"bash: {call.argv[0]}: command not found", 127)
 
 
 def _device(call: Call, name: str) -> None:
@@ -144,7 +137,6 @@ def _confirm(call: Call, given: argparse.Namespace, question: str) -> None:
 @command("mstflint", "compute", "controller")
 def mstflint(call: Call) -> None:
     """`-d DEVICE query`: the firmware's version (H1)."""
-    _need(call, "mstflint")
     options = Parser(call, "mstflint")
     options.add_argument("-d", "--device", required=True)
     options.add_argument("verb", choices=["query", "q"])
@@ -204,12 +196,12 @@ def devices(call: Call) -> dict[str, tuple[str, str, int]]:
 
 @command("lspci", "compute")
 def lspci(call: Call) -> None:
-    """`-D`, `-n`, `-nn`, `-d VENDOR:DEVICE[:CLASS]`, `-s BDF`, `-v...`, `-tv`."""
-    _need(call, "pciutils")
+    """`-D`, `-PP`, `-n`, `-nn`, `-d VENDOR:DEVICE[:CLASS]`, `-s BDF`, `-v...`, `-tv`."""
     options = Parser(call, "lspci")
     options.add_argument("-D", action="store_true", dest="domain")
     options.add_argument("-n", action="count", default=0, dest="numbers")
     options.add_argument("-k", action="store_true")
+    options.add_argument("-P", action="count", default=0, dest="path")
     options.add_argument("-t", action="store_true", dest="tree")
     options.add_argument("-v", action="count", default=0, dest="verbose")
     options.add_argument("-s", dest="slot")
@@ -219,11 +211,19 @@ def lspci(call: Call) -> None:
         call.out(_tree(call))
         return
     for bdf, (text, ids, numa) in _selected(call, given.slot, given.ids).items():
-        name = f"0000:{bdf}" if given.domain else bdf
+        name = "/".join([*_above(call, bdf), bdf]) if given.path else bdf
+        name = f"0000:{name}" if given.domain else name
         label = f"{text} [{ids}]" if given.numbers == 2 else ids if given.numbers else text
         call.out(f"{name} {label}")
         if given.verbose:
             call.out(_details(call, bdf, numa, given.verbose))
+
+
+def _above(call: Call, bdf: str) -> list[str]:
+    """The bridges from the root port down to the device; -P shows their full addresses, as -PP does."""
+    hca = call.rack.plan.site.compute.hca.partition(":")[0]
+    last = {hca: "c2:04.0", "cc": "c2:08.0"}.get(bdf.partition(":")[0])
+    return ["c0:01.0", "c1:00.0", last] if last else []
 
 
 def _selected(call: Call, slot: str | None, ids: str | None) -> dict[str, tuple[str, str, int]]:
@@ -289,7 +289,6 @@ def _tree(call: Call) -> str:
 @command("setpci", "compute")
 def setpci(call: Call) -> int:
     """`-v -s BDF ECAP_ACS+0x6.w[=VALUE]`: the bridges' ACS control, lost at a reboot (B2)."""
-    _need(call, "pciutils")
     options = Parser(call, "setpci")
     options.add_argument("-v", action="store_true", dest="verbose")
     options.add_argument("-f", action="store_true")
@@ -324,3 +323,16 @@ def direct_translation(state: Mapping[str, Any]) -> bool:
     """Whether ACS Direct Translated P2P is on, on every bridge between HCA and GPU (B2)."""
     values = state.get("acs", {})
     return all(values.get(b, DELIVERED_ACS) & 0x40 for b in ("c1:00.0", "c2:04.0", "c2:08.0"))
+
+
+@command("pgrep", "compute")
+def pgrep(call: Call) -> None:
+    """The guests' qemu-kvm, one a VM of this compute, is hypervisor's work and emulated; all else is the real pgrep."""
+    words = [w for w in call.argv[1:] if not w.startswith("-")]
+    if words != ["qemu-kvm"]:
+        raise Become(["/usr/bin/pgrep", *call.argv[1:]])
+    hostname = call.host.state.get("hostname", "")
+    guests = [g for g in call.rack.guests() if g.host == hostname and g.status == "ACTIVE"]
+    if not guests:
+        raise Refusal("", 1)
+    call.out("\n".join(str(4000 + number) for number in range(len(guests))))

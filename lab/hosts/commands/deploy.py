@@ -169,7 +169,7 @@ def _deploy_nodes(call: Call, fresh: list[tuple[dict[str, Any], str]], domain: s
     try:
         call.pause()
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda pair: _deploy_node(call, *pair, domain), fresh))
+            list(pool.map(lambda pair: _deploy_node(call, pair[0], pair[1], domain), fresh))
     finally:
         for node, _ in fresh:  # what failed, or was killed, can be deployed again
             if node["state"] == "deploying":
@@ -181,10 +181,13 @@ def _deploy_node(call: Call, node: dict[str, Any], hostname: str, domain: str) -
     if hardware is None:
         raise Refusal(f"Failed to set power state of node {node['uuid']}: IPMI call failed")
     hardware.forget()
+    with hardware.change() as state:
+        state.pop("packages", None)
     hardware.install(f"{hostname}.{domain}")
+    if hardware.kind == "controller":
+        call.rack.deliver_guest_key(hardware)
     with hardware.change() as state:
         state["hostname"] = f"{hostname}.{domain}"
-        state.pop("packages", None)
     call.rack.power_on(hardware)
     ironic.set_state(call, node, state="active", instance=str(uuid.UUID(bytes=secrets.token_bytes(16), version=4)))
 

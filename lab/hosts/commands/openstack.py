@@ -3,9 +3,6 @@
 from collections.abc import Callable
 
 from lab.hosts.call import Call, Handler, Parser, Refusal, command
-from lab.hosts.commands.common import installed
-
-CLIENT = "python3-tripleoclient"
 
 SUBCOMMANDS: dict[tuple[str, ...], tuple[Handler, bool]] = {}
 """Words → handler, and whether it needs stackrc; filled by the areas."""
@@ -24,8 +21,6 @@ def subcommand(words: str, needs_stackrc: bool = True) -> Callable[[Handler], Ha
 @command("openstack", "undercloud")
 def openstack(call: Call) -> int:
     """Dispatches to the longest subcommand that matches."""
-    if CLIENT not in installed(call):
-        raise Refusal("bash: openstack: command not found", 127)
     words = tuple(call.argv[1:])
     for length in range(len(words), 0, -1):
         if words[:length] in SUBCOMMANDS:

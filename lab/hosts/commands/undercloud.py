@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from lab.hosts import templates
 from lab.hosts.call import Call, Parser, Refusal, command
-from lab.hosts.commands.common import ON_INSTALL, installed
+from lab.hosts.commands.common import ON_INSTALL
 from lab.hosts.commands.openstack import parser, subcommand
 
 HOME = "/home/stack"
@@ -78,8 +78,6 @@ REPOSITORIES = (
 @command("tripleo-repos", "undercloud")
 def tripleo_repos(call: Call) -> None:
     """`-b wallaby current`: adds the repositories that hold Wallaby's packages (C1)."""
-    if "python3-tripleo-repos" not in installed(call):
-        raise Refusal("bash: tripleo-repos: command not found", 127)
     options = Parser(call, "tripleo-repos")
     options.add_argument(
         "-b", "--branch", default="master", choices=["master", "wallaby", "victoria", "ussuri", "train"]

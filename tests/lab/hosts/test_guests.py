@@ -91,6 +91,14 @@ def test_ssh(lab: Lab) -> None:
     assert lab.ok("controller-1", f"echo hello | {ssh('cat')}") == "hello\n"
 
 
+def test_ssh_by_the_key_in_the_image(lab: Lab) -> None:
+    """The element cloud-init-config authorises the site's key, which the controllers have."""
+    command = ssh("true").replace("-i /root/key ", "")
+    assert lab.run("controller-1", command).returncode == 255
+    lab.rack.deliver_guest_key(lab.rack.nodes["controller-1"])
+    lab.ok("controller-1", command)
+
+
 def test_ssh_by_the_floating_address(lab: Lab) -> None:
     command = ssh("hostname", FLOATING).replace(DHCP, f"ip netns exec qrouter-{ROUTER}")
     assert lab.ok("controller-1", command) == "host-11-11-11-235\n"
@@ -100,7 +108,10 @@ def test_ssh_is_refused_without_right(lab: Lab) -> None:
     for command, says in (
         (ssh("true", user="root"), "Permission denied"),
         (ssh("true", "11.11.11.9"), "No route to host"),
-        (ssh("true").replace("-i /root/key", "-F none -o IdentityFile=/none"), "Permission denied"),
+        (
+            ssh("true").replace("-i /root/key", "-F none -o IdentitiesOnly=yes -o IdentityFile=/none"),
+            "Permission denied",
+        ),
     ):
         done = lab.run("controller-1", command)
         assert done.returncode == 255 and says in done.stderr
@@ -209,7 +220,6 @@ def tune(lab: Lab, **firmware: int) -> None:
 
 def acs(lab: Lab, value: str) -> None:
     for host in lab.plan.computes:
-        lab.ok(host.name, "dnf install -y pciutils >/dev/null")
         lab.ok(host.name, f"for b in c1:00.0 c2:04.0 c2:08.0; do setpci -s $b ECAP_ACS+0x6.w={value}; done")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.hosts.parts import Guest
 from tests.lab.hosts.conftest import MARKS, Lab
 
 pytestmark = MARKS
@@ -45,8 +46,8 @@ def query(lab: Lab, *names: str) -> dict[str, str]:
 
 def test_packages_come_first(lab: Lab) -> None:
     assert lab.run("compute-1", f"mstconfig -d {HCA} query").returncode == 127
-    assert lab.run("compute-1", "lspci").returncode == 127
-    lab.ok("compute-1", "dnf install -y mstflint pciutils")
+    assert lab.run("compute-1", "command -v mstconfig").returncode == 1
+    lab.ok("compute-1", "dnf install -y mstflint && command -v mstconfig")
     assert "Unable to find a match" in lab.refused("compute-1", "dnf install -y mstflnt")
 
 
@@ -99,11 +100,12 @@ def test_a_reboot_reaches_fabric_and_cloud(lab: Lab) -> None:
     lab.ok("compute-1", f"mstconfig -y -d {HCA} set NUM_OF_VFS=4")
     lab.fabric.events.clear()
     lab.cloud.compute_restarts.clear()
-    lab.ok("compute-1", "sleep 1000 >/dev/null 2>&1 & echo kept > /root/mark")
+    lab.ok("compute-1", "sleep 1000 >/dev/null 2>&1 & echo kept > /root/mark; touch /run/mark")
     reboot(lab, "compute-1")
     assert lab.fabric.events == ["unlink compute-1", "link compute-1"]
     [(host, hardware)] = lab.cloud.compute_restarts
     assert host == lab.plan.host("compute-1").hostname and hardware.vfs == 4
+    assert lab.run("compute-1", "test -e /run/mark").returncode == 1
     assert lab.ok("compute-1", "cat /root/mark; pgrep -x sleep | wc -l") == "kept\n1\n", "only the first process sleeps"
 
 
@@ -118,6 +120,19 @@ def test_lspci(lab: Lab) -> None:
     assert "NUMA node: 1" in lab.ok("compute-1", f"lspci -s {HCA} -vvv")
     assert "ConnectX-6" in lab.ok("compute-1", "lspci -tv") and "-[cc]" in lab.ok("compute-1", "lspci -tv")
     assert "Invalid slot" in lab.refused("compute-1", "lspci -s nonsense")
+
+
+def test_path_to_the_hca(lab: Lab) -> None:
+    assert lab.ok("compute-1", f"lspci -PP -s {HCA}").startswith("c0:01.0/c1:00.0/c2:04.0/c5:00.0 Infiniband")
+
+
+def test_qemu_runs_where_a_guest_does(lab: Lab) -> None:
+    assert lab.run("compute-1", "pgrep -x qemu-kvm").returncode == 1
+    host = lab.plan.host("compute-1").hostname
+    lab.cloud.vms = [Guest(id="vm", name="vm", status="ACTIVE", host=host, addresses={}, floating={})]
+    assert lab.ok("compute-1", "pgrep -x qemu-kvm") == "4000\n"
+    assert lab.run("compute-2", "pgrep -x qemu-kvm").returncode == 1
+    lab.cloud.vms = []
 
 
 def test_acs_of_every_bridge_by_the_guides_loop(lab: Lab) -> None:

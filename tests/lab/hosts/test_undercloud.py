@@ -300,6 +300,16 @@ def test_o5_needs_available_nodes(lab: Lab) -> None:
     lab.ok("undercloud", admin("openstack baremetal node maintenance unset compute-2"))
 
 
+def test_o5_a_failing_fabric_leaves_nodes_that_can_be_deployed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(node: str) -> None:
+        raise LabError("fabric: no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lab.fabric, "link", link)
+        assert "no answer" in lab.refused("undercloud", deploy(lab))
+    assert {state for state, _ in states(lab).values()} == {"available"}
+
+
 def test_o5_a_failing_service_fails_the_deployment(lab: Lab) -> None:
     lab.cloud.broken = "neutron-server ended; the end of its log:\nsdn url is wrong"
     said = lab.refused("undercloud", deploy(lab))
