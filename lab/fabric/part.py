@@ -49,7 +49,9 @@ class FabricPart:
         self._controller.stop()
         for child in self._children:
             child.stop()
-        shutil.rmtree(self._folder / "tmp", ignore_errors=True)
+        # A program that umad2sim serves leaves a folder sys-PID behind when it is killed.
+        for left in [self._folder / "tmp", *self._folder.glob("sys-*")]:
+            shutil.rmtree(left, ignore_errors=True)
         (self._folder / "control.sock").unlink(missing_ok=True)
 
     def _running(self) -> str | None:

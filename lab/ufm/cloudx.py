@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lab.ufm.errors import BadRequestError
-from lab.ufm.partitions import MANAGEMENT, Member, Partition, Table
+from lab.ufm.partitions import MANAGEMENT, Member, Partition, Table, guid
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,7 @@ class CloudX:
         Raises:
             BadRequestError: no ID, or the segmentation ID is no PKey.
         """
-        identity, segment = _identity(network), network.get("provider:segmentation_id")
-        if isinstance(segment, bool) or not isinstance(segment, int) or not 0 < segment < MANAGEMENT:
-            raise BadRequestError(f"provider:segmentation_id: {segment!r} is no PKey")
+        identity, segment = _identity(network), _segment(network)
         self.networks[identity] = segment
         if segment not in table.partitions:
             table.add(segment, {})
@@ -56,8 +54,6 @@ class CloudX:
         segment = self.networks.pop(identity, None)
         for port in [port for port, binding in self.ports.items() if binding.network == identity]:
             self.remove_port(table, port)
-        if segment in self.networks.values():
-            return
         if segment in table.partitions and not table.partitions[segment].members:
             table.delete(segment)
 
@@ -66,10 +62,10 @@ class CloudX:
         port's host has no HCA.
 
         Raises:
-            BadRequestError: no ID, or the client ID is no GUID.
+            BadRequestError: no ID, or client ID, MAC or the segmentation ID that comes along make no member.
         """
         identity, network = _identity(port), str(port.get("network_id"))
-        segment = self.networks.get(network) or (port.get("network") or {}).get("provider:segmentation_id")
+        segment = self.networks.get(network) or (_segment(port["network"]) if port.get("network") else None)
         member = self._guid(port)
         binding = Binding(network, segment, member) if segment and member else None
         if self.ports.get(identity) != binding:
@@ -95,8 +91,8 @@ class CloudX:
             if option.get("opt_name") in ("client-id", "61"):
                 return _last_8_bytes(str(option.get("opt_value")))
         if str(port.get("device_owner")).startswith("compute:"):
-            mac = str(port.get("mac_address")).replace(":", "").lower()
-            return f"{mac[:6]}0000{mac[6:]}"
+            mac = str(port.get("mac_address")).replace(":", "")
+            return guid(f"{mac[:6]}0000{mac[6:]}")
         return self._hosts.get(str(port.get("binding:host_id")))
 
 
@@ -107,7 +103,11 @@ def _identity(thing: Mapping[str, Any]) -> str:
 
 
 def _last_8_bytes(client_id: str) -> str:
-    digits = "".join(client_id.split(":")[-8:]).lower()
-    if len(digits) != 16 or not set(digits) <= set("0123456789abcdef"):
-        raise BadRequestError(f"client-id: {client_id!r} does not end in a GUID")
-    return digits
+    return guid("".join(client_id.split(":")[-8:]))
+
+
+def _segment(network: Mapping[str, Any]) -> int:
+    segment = network.get("provider:segmentation_id")
+    if isinstance(segment, bool) or not isinstance(segment, int) or not 0 < segment < MANAGEMENT:
+        raise BadRequestError(f"provider:segmentation_id: {segment!r} is no PKey")
+    return segment

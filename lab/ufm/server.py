@@ -33,7 +33,7 @@ from lab.fabric.client import FabricClient, FabricError
 from lab.ufm import tls
 from lab.ufm.core import Programmer, Ufm
 from lab.ufm.errors import RefusedError
-from lab.ufm.partitions import Table, render, spell
+from lab.ufm.partitions import Table, guid, render, spell
 from lab.ufm.rest import Requests, create_app, refused
 
 KEPT_REQUESTS = 20_000
@@ -77,7 +77,7 @@ class Settings:
     def port_guids(self) -> dict[str, str]:
         """Every name that `binding:host_id` may hold → port GUID."""
         return {
-            alias: facts.port_guid.lower().removeprefix("0x")
+            alias: guid(facts.port_guid)
             for facts in self.hosts.values()
             for alias in (facts.hostname, facts.hostname.partition(".")[0])
         }

@@ -192,8 +192,14 @@ def test_the_documented_form_has_the_id_in_the_body(rest: Session, driver: Drive
 def test_what_neutron_cannot_mean(rest: Session) -> None:
     for body in ({}, {"id": "n"}, {**NETWORK, "provider:segmentation_id": 70000}, {**NETWORK, "id": None}):
         assert rest.post("/cloudx/Network", json=body).status_code == 400
-    bad = vm_port("20:fa:16")
-    assert rest.post("/cloudx/Port", json=bad).status_code == 400
+    client_id = CLIENT_IDS["9 bytes"]
+    for port in (
+        vm_port("20:fa:16"),
+        vm_port(None, mac_address=None),
+        vm_port(client_id, id=None),
+        vm_port(client_id, network={"provider:segmentation_id": 70000}),
+    ):
+        assert rest.post("/cloudx/Port", json=port).status_code == 400
     assert rest.delete("/cloudx/Port", json={}).status_code == 400
     assert rest.get("/resources/pkeys").json() == ["0x7fff"]
 
