@@ -132,7 +132,7 @@ def test_custom_timeout_is_honoured(
     project: Callable[..., Project], sshd: Callable[[], Server], tmp_path: Path
 ) -> None:
     stack, server = project(__main__=MAIN, words=WORDS), sshd()
-    endless = spec_of(tmp_path / "journal", server, there={"create": "sleep 300"}, limit=True)
+    endless = spec_of(tmp_path / "journal", server, there={"create": "sleep 60"}, limit=True)
     assert "time limit (customTimeouts) on 127.0.0.1" in stack.up(endless, fails=True).text
 
 
@@ -141,7 +141,7 @@ def test_interrupt_ends_a_running_command(
 ) -> None:
     stack, server, started = project(__main__=MAIN, words=WORDS), sshd(), tmp_path / "started"
     os.mkfifo(started)
-    endless = spec_of(tmp_path / "journal", server, there={"create": f"echo > {started}; sleep 300"})
+    endless = spec_of(tmp_path / "journal", server, there={"create": f"echo > {started}; sleep 60"})
     (stack.folder / "spec.json").write_text(json.dumps(endless))
     process = stack.start("up", "--yes", "--skip-preview")
     started.read_text()  # ends when the command runs

@@ -47,7 +47,7 @@ func TestCancelEndsTheCommandAndItsChildren(t *testing.T) {
 	failed := make(chan error)
 	go func() {
 		// The child holds the pipe open: the read below sees its end when the child is gone.
-		_, err := BaseInputs{}.run(ctx, "sh -c 'exec 3> "+pipe+"; echo up >&3; sleep 300' & wait", BaseOutputs{})
+		_, err := BaseInputs{}.run(ctx, "sh -c 'exec 3> "+pipe+"; echo up >&3; sleep 60' & wait", BaseOutputs{})
 		failed <- err
 	}()
 	child, err := os.Open(pipe)

@@ -302,7 +302,7 @@ func TestSilentServerRunsIntoPerDialTimeout(t *testing.T) {
 func started(t *testing.T) (command string, wait func() string) {
 	pipe := filepath.Join(t.TempDir(), "started")
 	must(t, syscall.Mkfifo(pipe, 0o600))
-	return "echo $$ > " + pipe + "; exec sleep 300", func() string {
+	return "echo $$ > " + pipe + "; exec sleep 60", func() string {
 		pid, err := os.ReadFile(pipe)
 		must(t, err)
 		return strings.TrimSpace(string(pid))
@@ -324,7 +324,7 @@ func TestCancelAndTimeLimit(t *testing.T) {
 
 	ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	_, err := sh(ctx, c, "sleep 300")
+	_, err := sh(ctx, c, "sleep 60")
 	wantError(t, err, []string{"time limit (customTimeouts)", "127.0.0.1"})
 }
 
@@ -348,8 +348,8 @@ func TestCancelSendsTermAndCloses(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go sh(ctx, c, "sleep 300")
-	for _, want := range []string{"execsleep 300", "signalTERM"} {
+	go sh(ctx, c, "sleep 60")
+	for _, want := range []string{"execsleep 60", "signalTERM"} {
 		if got := <-requests; got != want {
 			t.Errorf("the server saw %q, want %q", got, want)
 		}
