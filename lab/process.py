@@ -17,6 +17,10 @@ Say = Callable[[str], None]
 """Receives one line of progress."""
 
 
+_started: list["subprocess.Popen[bytes]"] = []
+"""Held for as long as Python runs: a Popen that is dropped while its process lives warns, and no longer reaps it."""
+
+
 class LabError(Exception):
     """A part of the lab cannot do what was asked; the text says which part, why, and shows the tail of its log."""
 
@@ -78,6 +82,7 @@ class Process:
                 cwd=self.cwd,
                 env={**os.environ, **self.env},
             )
+        _started.append(child)
         self.pid_file.write_text(f"{child.pid} {start_time(child.pid)}\n")
 
     def stop(self, seconds: float = 15) -> None:
