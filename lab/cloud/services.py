@@ -25,8 +25,8 @@ _ENV = {
     "PYTHONWARNINGS": "ignore",
     "PYTHONDONTWRITEBYTECODE": "",
     "LD_PRELOAD": "",
-    "no_proxy": f"{LOOPBACK},localhost",
-    "NO_PROXY": f"{LOOPBACK},localhost",
+    "no_proxy": "*",
+    "NO_PROXY": "*",
     "RACK_LAB_DIR": str(addresses.STATE),
 }
 
