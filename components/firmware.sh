@@ -40,7 +40,8 @@ apply() {
   change=$(differs "$1")
   [ -n "$change" ] || return 0
   echo "$NAME: setting $change"
-  if at 'pgrep -x qemu-kvm' >/dev/null; then
+  guests=$(at 'pgrep -x qemu-kvm || [ $? -eq 1 ]')  # 1: none; anything else is no answer
+  if [ -n "$guests" ]; then
     echo "$NAME runs guests; delete or move them before its firmware is changed (B1)" >&2
     exit 1
   fi
