@@ -281,11 +281,21 @@ def stranger(ca: tuple[trustme.CA, Path]) -> Iterator[int]:
 
 
 def test_a_certificate_of_another_authority_is_not_trusted(ca: tuple[trustme.CA, Path], stranger: int) -> None:
+    began = time.monotonic()
     for ca_file in (str(ca[1]), None):  # None: the system's store does not know it either
         client = Client("127.0.0.1", "admin", PASSWORD, port=stranger, ca_file=ca_file)
         with pytest.raises(errors.CertificateError, match=r"not trusted: .*ufm\.caFile"):
             client.version()
         client.close()
+    assert time.monotonic() - began < 5, "no other try makes it trusted"
+
+
+def test_the_systems_store_is_trusted(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, server = start(always(Answer(body={"ufm_release_version": "6"})))
+    monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
+    client = Client("127.0.0.1", "admin", PASSWORD, port=server.port)
+    assert client.version() == "6"
+    client.close()
 
 
 def test_a_certificate_for_another_name_is_not_trusted(ca: tuple[trustme.CA, Path]) -> None:

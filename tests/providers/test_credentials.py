@@ -12,9 +12,9 @@ from providers.ufm import Client, UfmError, errors
 from providers.ufm.admin import AdminPasswordProvider
 from providers.ufm.provider import DEFAULT_PASSWORD, Settings, UfmProvider
 from providers.ufm.token import AccessTokenProvider
-from tests.providers.conftest import LabUfm, configuration
+from tests.providers.conftest import LabUfm, Start, configuration
 from tests.providers.engine import CheckFailedError, Life, configured
-from tests.providers.server import PASSWORD
+from tests.providers.server import PASSWORD, Answer
 
 
 def life_of(provider: UfmProvider, ufm: LabUfm, **config: Any) -> Life:
@@ -76,6 +76,16 @@ def test_a_token_that_somebody_revoked_has_vanished(token: Life, ufm: LabUfm) ->
     ufm.client.revoke_token(token.outs["token"])
     assert token.refresh() == {} and token.id == ""
     assert token.up(generation=1) == "create"
+
+
+def test_a_token_that_is_listed_as_revoked_has_vanished(start: Start) -> None:
+    listed = {"access_token": "canary_token", "revoked": False}
+    _, server = start(lambda _request: Answer(body=[listed]))
+    provider = configured(AccessTokenProvider(), configuration(server.port, server.ca_file))
+    outs = {"generation": 1, "token": "canary_token"}
+    assert provider.read("admin@1", outs).id == "admin@1"
+    listed["revoked"] = True
+    assert provider.read("admin@1", outs).id == ""
 
 
 def test_a_token_that_is_gone_is_revoked(token: Life, ufm: LabUfm) -> None:
