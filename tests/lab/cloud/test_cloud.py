@@ -17,10 +17,7 @@ from lab.process import LabError, until
 from .support import COMPUTES, CONTROLLERS, HARDWARE, Change, FabricRecorder, Ufm, sample_files
 from .tenant import NEUTRON, NOVA, Tenant
 
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),  # that is what they are for
-]
+pytestmark = pytest.mark.lab
 
 Deploy = Callable[..., list[str]]
 
