@@ -31,7 +31,7 @@ destroy: engine stack ## Take everything down again
 	$(call step,pulumi destroy on stack $(STACK),$(ENV) && pulumi destroy --stack $(STACK) --yes)
 
 engine: .venv/ready ## The Pulumi engine: a released one where there is one; built from Go modules otherwise
-	$(call step,engine: Pulumi and its plugins,python3 engine/build.py)
+	$(call step,engine: Pulumi and its plugins,$(PYTHON) engine/build.py)
 
 lab: .venv/ready ## Start the embedded lab: fabric, UFM, cloud, hosts
 	$(call step,lab: fabric$(comma) UFM$(comma) cloud and hosts on loopback,$(PYTHON) -m lab start)
@@ -43,7 +43,8 @@ lab-stop: .venv/ready ## Stop the lab; its state stays in .lab/
 	$(call step,lab-stop: ending the lab's processes,$(PYTHON) -m lab stop)
 
 test: engine lab-stop ## All tests; they take the lab for themselves, whole and part by part
-	$(call step,test: pytest,$(ENV) && $(PYTHON) -m pytest)
+	$(call step,test: what the lab needs$(comma) then pytest,\
+	  $(PYTHON) -m lab install && $(ENV) && $(PYTHON) -m pytest)
 
 lint: .venv/ready ## ruff and mypy --strict
 	$(call step,lint: ruff and mypy,.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy)

@@ -1,4 +1,4 @@
-"""`python -m lab start | status | stop [--stack dev]`: the lab's four parts, installed, started side by side, stopped.
+"""`python -m lab install | start | status | stop [--stack dev]`: the lab's four parts.
 
 Needs root: Debian packages, and hosts with roots of their own.
 """
@@ -24,24 +24,30 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
-    parser.add_argument("command", choices=("start", "status", "stop"))
+    parser.add_argument("command", choices=("install", "start", "status", "stop"))
     parser.add_argument("--stack", default="dev", help="Pulumi.STACK.yaml describes the rack (default: dev)")
     options = parser.parse_args(arguments)
     try:
         lab = parts(addresses.PROJECT / f"Pulumi.{options.stack}.yaml")
-        return {"start": start, "status": status, "stop": stop}[options.command](lab)
+        return {"install": install, "start": start, "status": status, "stop": stop}[options.command](lab)
     except (LabError, ConfigError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
 
 
-def start(lab: Sequence[Part]) -> int:
-    """Packages in one go; then each part as soon as the ones before it that it needs are healthy."""
+def install(lab: Sequence[Part]) -> int:
+    """Debian packages in one go, then what each part brings besides, side by side. A no-op when done."""
     if os.geteuid() != 0:
         raise LabError("the lab needs root: it installs Debian packages and gives each host a root of its own")
-    begin = time.monotonic()
     install_packages(sorted({package for part in lab for package in part.packages}), print)
     _side_by_side(lab, "install")
+    return 0
+
+
+def start(lab: Sequence[Part]) -> int:
+    """The fabric first, then the others side by side."""
+    begin = time.monotonic()
+    install(lab)
     fabric, *others = lab
     fabric.start(_say(fabric))
     _side_by_side(others, "start")
