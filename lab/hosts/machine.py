@@ -100,7 +100,8 @@ class Machine:
             fresh.replace(self._file)
 
     def forget(self) -> None:
-        """Everything but the hardware: the disk is empty."""
+        """Everything but the hardware: the disk is empty, and nothing runs from it."""
+        self.shutdown()
         self.root.wipe()
         self.host_key.unlink(missing_ok=True)
         self.host_key.with_name("host_key.pub").unlink(missing_ok=True)
