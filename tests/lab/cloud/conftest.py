@@ -1,5 +1,6 @@
 """The real cloud, one for all tests of a module, with a recording UFM and a recording fabric."""
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -10,9 +11,21 @@ from lab.cloud import Cloud, overcloud
 from .support import COMPUTES, CONTROLLERS, FabricRecorder, Ufm
 
 
+def lab_runs() -> bool:
+    """Whether the lab's fabric answers: then its cloud belongs to somebody else."""
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(addresses.FABRIC_SOCKET))
+        except OSError:
+            return False
+        return True
+
+
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """The base, healthy, with no overcloud; left like that."""
+    """The base, healthy, with no overcloud; left like that. These tests delete whatever is deployed."""
+    if lab_runs():
+        pytest.fail("the lab runs, and these tests need its cloud for themselves: `make lab-stop` first")
     cloud = Cloud(CONTROLLERS, COMPUTES)
     cloud.install(print)
     cloud.start(print)
@@ -29,7 +42,7 @@ def ufm() -> Iterator[Ufm]:
 
 
 @pytest.fixture(scope="module")
-def fabric() -> Iterator[FabricRecorder]:
-    """In place of the fabric's controller: no lab may run beside these tests, which deploy a cloud of their own."""
+def fabric(cloud: Cloud) -> Iterator[FabricRecorder]:
+    """In place of the fabric's controller."""
     with FabricRecorder().serving(addresses.FABRIC_SOCKET) as fabric:
         yield fabric
