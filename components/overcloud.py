@@ -64,7 +64,12 @@ class Overcloud(pulumi.ComponentResource):
         return self._undercloud.run(
             f"{self._name}-deploy",
             as_stack(f": documents {self._mark}", ". ~/stackrc", shlex.join(plan.deploy_command)),
-            delete=as_stack(". ~/stackrc", f"openstack overcloud delete -y {stack}", f"rm -f ~/{stack}rc"),
+            # Without -b the stack goes and the nodes stay deployed (tripleoclient 16.5.0).
+            delete=as_stack(
+                ". ~/stackrc",
+                f"openstack overcloud delete -y -b {BUNDLE}/node-info-ib-vm.yaml --network-ports {stack}",
+                f"rm -f ~/{stack}rc",
+            ),
             opts=pulumi.ResourceOptions.merge(
                 self._child(*files),
                 pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="6h", update="6h")),
