@@ -33,6 +33,12 @@ reboot_and_wait() {
     sleep "$pause"
     waited=$((waited + pause)) pause=$((pause < 15 ? pause * 2 : 15))
   done
+  # SSH answers before nova does, and a guest placed now would be lost with the agent's start.
+  until [ -n "$(at "podman ps -q --filter 'name=^nova_compute$' --filter health=healthy")" ]; do
+    [ "$waited" -lt 1800 ] || { echo "$NAME: nova_compute is not healthy; see podman logs nova_compute" >&2; exit 1; }
+    sleep "$pause"
+    waited=$((waited + pause)) pause=$((pause < 15 ? pause * 2 : 15))
+  done
 }
 
 # apply SETTINGS: brings the adapter to them.

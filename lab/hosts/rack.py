@@ -109,13 +109,22 @@ class Rack:
         machine.shutdown()
         if machine.name in self.nodes:
             self._cold_start(machine)
+        deployed = machine.kind == "compute" and "hostname" in machine.state
+        if deployed:
+            _nova(machine, "starting")
         machine.boot()
-        if machine.kind == "compute" and "hostname" in machine.state:
-            host = self.plan.host(machine.name)
-            try:
-                self.parts.cloud.restart_compute(machine.state["hostname"], self.hardware(host), print)
-            except LabError as error:  # the host is up whatever its cloud says; nova's state tells
-                print(f"{machine.name}: {error}", flush=True)
+        if deployed:
+            self._start_nova(machine)
+
+    def _start_nova(self, compute: Machine) -> None:
+        """SSH answers before nova-compute does, as on the rack: `podman ps --filter health=` tells."""
+        try:
+            hardware = self.hardware(self.plan.host(compute.name))
+            self.parts.cloud.restart_compute(compute.state["hostname"], hardware, print)
+            _nova(compute, "healthy")
+        except LabError as error:  # the host is up whatever its cloud says
+            print(f"{compute.name}: {error}", flush=True)
+            _nova(compute, "unhealthy")
 
     def _cold_start(self, node: Machine) -> None:
         self.parts.fabric.unlink(node.name)
@@ -233,3 +242,8 @@ def gpu_address(index: int) -> str:
 
 def _fixed(guest: Guest) -> list[str]:
     return [a for addresses in guest.addresses.values() for a in addresses]
+
+
+def _nova(compute: Machine, health: str) -> None:
+    with compute.change() as state:
+        state["nova"] = health

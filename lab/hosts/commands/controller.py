@@ -1,4 +1,4 @@
-"""The controllers: containers (O6, T4), and the way to the guests through neutron's namespaces (T7, X4)."""
+"""The overcloud's nodes: containers (O6, T4, B1), and the way to the guests through neutron's namespaces (T7, X4)."""
 
 import configparser
 import re
@@ -9,16 +9,20 @@ from lab.hosts.call import Become, Call, Parser, Refusal, command
 from lab.hosts.commands.deploy import ML2_CONF
 from lab.hosts.parts import Guest
 
-CONTAINERS = (
-    "neutron_api",
-    "neutron_dhcp",
-    "neutron_l3_agent",
-    "nova_api",
-    "nova_scheduler",
-    "keystone",
-    "glance_api",
-    "haproxy-bundle-podman-0",
-)
+CONTAINERS = {
+    "controller": (
+        "neutron_api",
+        "neutron_dhcp",
+        "neutron_l3_agent",
+        "nova_api",
+        "nova_scheduler",
+        "keystone",
+        "glance_api",
+        "haproxy-bundle-podman-0",
+    ),
+    "compute": ("nova_compute", "nova_libvirt", "neutron_mlnx_agent", "neutron_ovs_agent"),
+}
+"""By kind of host."""
 
 NAMESPACE = "LAB_NETNS"
 """Set for what `ip netns exec` starts: ssh and ping find the namespace there."""
@@ -27,9 +31,9 @@ NAMESPACE = "LAB_NETNS"
 # -- containers
 
 
-@command("podman", "controller")
+@command("podman", "controller", "compute")
 def podman(call: Call) -> None:
-    """`ps [-a] [--format] [--filter name=]` and `restart neutron_api` of the deployed services."""
+    """`ps [-a] [-q] [--format] [--filter name=, health=]` and `restart neutron_api` of the deployed services."""
     options = Parser(call, "podman")
     options.add_argument("verb", choices=["ps", "restart", "inspect"])
     options.add_argument("-a", "--all", action="store_true")
@@ -41,10 +45,10 @@ def podman(call: Call) -> None:
     given = options.parse()
     call.as_root()
     if given.verb == "ps":
-        _ps(call, given.format, given.filter)
+        _ps(call, "{{.ID}}" if given.quiet else given.format, given.filter)
         return
     for name in given.names or [""]:
-        if name not in CONTAINERS:
+        if name not in CONTAINERS[call.host.kind]:
             raise Refusal(f'Error: no container with name or ID "{name}" found: no such container', 125)
     if given.verb == "inspect":
         call.out("true" if given.format and "Running" in given.format else "running")
@@ -56,17 +60,34 @@ def podman(call: Call) -> None:
 
 
 def _ps(call: Call, template: str | None, filters: list[str]) -> None:
-    patterns = [f.removeprefix("name=") for f in filters]
-    names = [n for n in CONTAINERS if all(re.search(p, n) for p in patterns)]
+    rows = [row for row in _containers(call) if all(_passes(row, f) for f in filters)]
     if template:
-        call.out(
-            "".join(template.replace("{{.Names}}", n).replace("{{.Status}}", "Up 5 minutes ago") + "\n" for n in names),
-            end="",
-        )
+        for row in rows:
+            line = template
+            for key in ("ID", "Names", "Status"):
+                line = line.replace("{{." + key + "}}", row[key])
+            call.out(line)
         return
-    call.out(f"{'CONTAINER ID':<14}{'STATUS':<20}NAMES")
-    for number, name in enumerate(names):
-        call.out(f"{number + 0xA1B2C3:012x}  {'Up 5 minutes ago':<20}{name}")
+    call.out(f"{'CONTAINER ID':<14}{'STATUS':<28}NAMES")
+    for row in rows:
+        call.out(f"{row['ID']:<14}{row['Status']:<28}{row['Names']}")
+
+
+def _containers(call: Call) -> list[dict[str, str]]:
+    """What runs here. nova_compute is healthy once nova has it up again after a boot."""
+    rows = []
+    for number, name in enumerate(CONTAINERS[call.host.kind]):
+        health = call.host.state.get("nova", "healthy") if name == "nova_compute" else "healthy"
+        status = f"Up 5 minutes ago ({health})"
+        rows.append({"ID": f"{number + 0xA1B2C3:012x}", "Names": name, "Status": status, "health": health})
+    return rows
+
+
+def _passes(row: dict[str, str], condition: str) -> bool:
+    key, _, value = condition.partition("=")
+    if key not in ("name", "health"):
+        raise Refusal(f'Error: "{key}" is an invalid filter', 125)
+    return bool(re.search(value, row["Names"])) if key == "name" else row["health"] == value
 
 
 def _restart_neutron(call: Call) -> None:
