@@ -51,7 +51,7 @@ class UfmHost(pulumi.ComponentResource):
         self._name, self._plan, self._operator = name, plan, operator
         ufm = plan.site.ufm
         running = self._install(ufm.host, license_text) if ufm.host else []
-        password = AdminPassword(f"{name}-admin", opts=self._child(running))
+        password = AdminPassword(f"{name}-admin", generation=ufm.password_generation, opts=self._child(running))
         token = AccessToken(f"{name}-token", generation=ufm.token_generation, opts=self._child([password]))
         self.url = pulumi.Output.from_input(ufm.url)
         self.version = password.version

@@ -247,6 +247,8 @@ class Ufm(Model):
     """Do not verify UFM's certificate: for a first look, never with a password that matters."""
     token_generation: int = Field(default=1, ge=1)
     """Raise it to rotate the API access token (U8)."""
+    password_generation: int = Field(default=1, ge=1)
+    """Raise it when ufmPassword changes, with the old one in ufmPreviousPassword (U7)."""
     host: UfmHost | None = None
 
     @property

@@ -16,6 +16,7 @@ import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pulumi.dynamic import CheckFailure, CheckResult, Config, ConfigureRequest, DiffResult, ResourceProvider
@@ -63,7 +64,7 @@ class Settings:
             port=port,
             user=str(ufm.get("user") or "admin"),
             password=_password(config),
-            ca_file=ufm.get("caFile"),
+            ca_file=str(Path(ufm["caFile"]).expanduser()) if ufm.get("caFile") else None,
             insecure=ufm.get("insecure") is True,
             previous_password=config.get("ufmPreviousPassword"),
         )

@@ -242,7 +242,12 @@ def _collect(call: Call, node: dict[str, Any]) -> dict[str, Any] | None:
     known = next(n for n in site.nodes if n.name == hardware.name)
     guid = ":".join(known.guid[i : i + 2] for i in range(0, 16, 2))
     interfaces = [
-        {"name": site.undercloud.interface, "mac_address": known.mac, "has_carrier": True, "client_id": None},
+        {
+            "name": site.networks.provisioning.interface,
+            "mac_address": known.mac,
+            "has_carrier": True,
+            "client_id": None,
+        },
         {
             "name": site.fabric.interface,
             "mac_address": ":".join(guid.split(":")[:3] + guid.split(":")[5:]),
