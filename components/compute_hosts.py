@@ -25,7 +25,7 @@ class ComputeHosts(pulumi.ComponentResource):
                 f"{name}-firmware-{host.name}",
                 create=_firmware(plan, host),
                 update=_firmware(plan, host),
-                stdin=overcloud.host_keys,
+                stdin=overcloud.host_keys[host.name],
                 add_previous_output_in_env=False,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=overcloud.ready),
             )

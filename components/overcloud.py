@@ -16,6 +16,7 @@ from components.ssh import Host, Operator, as_stack, script
 from components.undercloud import Undercloud
 from rack import tripleo
 from rack.plan import BUNDLE, Plan
+from rack.plan import Host as PlannedHost
 
 ML2_CONF = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
 
@@ -38,12 +39,12 @@ class Overcloud(pulumi.ComponentResource):
         super().__init__("rack:cloud:Overcloud", name, None, opts)
         self._name, self._plan, self._undercloud = name, plan, undercloud.host
         deployed = self._deploy(undercloud, sdn_token)
-        host_keys = self._host_keys(deployed)
-        self.host_keys = host_keys.stdout
-        """The nodes' SSH host keys, in known_hosts form."""
-        self.controllers = [operator.node(h.address, host_keys.stdout) for h in plan.controllers]
-        self.computes = [operator.node(h.address, host_keys.stdout) for h in plan.computes]
-        adjusted = [self._adjust(i, host, host_keys) for i, host in enumerate(self.controllers)]
+        keys = {host.name: self._host_key(host, deployed) for host in plan.hosts}
+        self.host_keys = {name: key.stdout for name, key in keys.items()}
+        """Each node's SSH host key, as a line of a known_hosts file."""
+        self.controllers = [operator.node(h.address, self.host_keys[h.name]) for h in plan.controllers]
+        self.computes = [operator.node(h.address, self.host_keys[h.name]) for h in plan.computes]
+        adjusted = [self._adjust(i, host, deployed) for i, host in enumerate(self.controllers)]
         restarted = self._restart_ufm(operator, adjusted)
         self.ready: list[pulumi.Resource] = [*adjusted, *restarted]
         """What must be done before tenants' resources can be made."""
@@ -108,25 +109,25 @@ class Overcloud(pulumi.ComponentResource):
             opts=self._child(*undercloud.ready),
         )
 
-    def _host_keys(self, deployed: remote.Command) -> remote.Command:
-        """The nodes' SSH host keys, which deployment made, as the undercloud sees them on the provisioning network."""
+    def _host_key(self, host: PlannedHost, deployed: remote.Command) -> remote.Command:
+        """The node's SSH host key, which deployment made, as the undercloud sees it on the provisioning network.
+
+        One resource a node: another node's arrival leaves the known ones as they are.
+        """
         port = self._plan.site.ssh.port
-        addresses = " ".join(str(h.address) for h in self._plan.hosts)
-        name = f"[%s]:{port}" if port != 22 else "%s"
+        name = host.address if port == 22 else f"[{host.address}]:{port}"
         return self._undercloud.run(
-            f"{self._name}-host-keys",
+            f"{self._name}-host-key-{host.name}",
             script(
-                f": deployment {self._mark}",
-                f"for host in {addresses}; do",
-                f'  key=$(ssh-keyscan -t ed25519 -p {port} "$host" 2>/dev/null | sed -n "s/^[^ #]* //p" | head -n 1)',
-                '  [ -n "$key" ] || { echo "$host answers no SSH; is the node up?" >&2; exit 1; }',
-                f'  printf "{name} %s\\n" "$host" "$key"',
-                "done",
+                f"found=$(ssh-keyscan -t ed25519 -p {port} {host.address} 2>/dev/null)",
+                'key=$(echo "$found" | sed -n "s/^[^ #]* //p")',
+                f'[ -n "$key" ] || {{ echo "{host.name} ({host.address}) answers no SSH; is it up?" >&2; exit 1; }}',
+                f'echo "{name} $key"',
             ),
             opts=self._child(deployed),
         )
 
-    def _adjust(self, index: int, controller: Host, host_keys: remote.Command) -> remote.Command:
+    def _adjust(self, index: int, controller: Host, deployed: remote.Command) -> remote.Command:
         """O6 and T4 on one controller: the SDN driver keeps to the InfiniBand physnet; CentOS 8 guests get DHCP.
 
         The guide's copy has lost T4's section; `[mlnx] client_id_hardware` is the only option of networking-mlnx that
@@ -146,7 +147,7 @@ class Overcloud(pulumi.ComponentResource):
             ),
             stdin=block,
             delete=script(f"if [ -e {ML2_CONF} ]; then {strip}; fi"),
-            opts=self._child(host_keys),
+            opts=self._child(deployed),
         )
 
     def _restart_ufm(self, operator: Operator, adjusted: list[remote.Command]) -> list[pulumi.Resource]:
@@ -173,7 +174,7 @@ class Overcloud(pulumi.ComponentResource):
         stack = self._plan.site.cloud.name
         rc = self._undercloud.run(
             f"{self._name}-credentials",
-            as_stack(f": deployment {self._mark}", f"cat ~/{stack}rc"),
+            as_stack(f"cat ~/{stack}rc"),
             quiet=True,
             opts=self._child(deployed),
         )

@@ -79,7 +79,7 @@ class Operator:
         return Host(str(address), self._connection(str(address), self.ssh.user, key))
 
     def node(self, address: object, host_keys: pulumi.Input[str]) -> "Host":
-        """An overcloud node; its key stands in `host_keys`, the output of ssh-keyscan on the undercloud."""
+        """An overcloud node; `host_keys` holds its key in known_hosts form, as read on the undercloud."""
         port = self.ssh.port
         key = pulumi.Output.from_input(host_keys).apply(lambda text: known_host_key(text, str(address), port))
         return Host(str(address), self._connection(str(address), self.ssh.overcloud_user, key))

@@ -65,9 +65,9 @@ class Recorder(mocks.Mocks):
         return computed.get(args.typ, {})
 
     def _stdout(self, name: str) -> str:
-        if name.endswith("host-keys"):
-            port = self.plan.site.ssh.port
-            return "".join(f"[{h.address}]:{port} {HOST_KEY}\n" for h in self.plan.hosts)
+        if "-host-key-" in name:
+            host = self.plan.host(name.partition("-host-key-")[2])
+            return f"[{host.address}]:{self.plan.site.ssh.port} {HOST_KEY}\n"
         return {"overcloud-credentials": RC, "bandwidth-ib-write-bw": BANDWIDTH}.get(name, "")
 
     def call(self, args: mocks.MockCallArgs) -> Any:
