@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from engine.build import environment
 from lab.__main__ import start, stop
+from lab.addresses import UFM_ADMIN_PORT
 from lab.assembly import parts
 from lab.process import Part
 
@@ -81,6 +83,7 @@ def pulumi(lab: tuple[Part, ...]) -> Iterator[Pulumi]:
 
 @pytest.fixture(scope="package")
 def deployed(pulumi: Pulumi) -> Pulumi:
-    """The guide's rack, up."""
+    """The guide's rack, up; UFM's log of requests begins with it."""
+    requests.delete(f"http://127.0.0.1:{UFM_ADMIN_PORT}/requests", timeout=10)
     pulumi("up", "--yes", "--skip-preview")
     return pulumi
