@@ -17,8 +17,11 @@ Say = Callable[[str], None]
 """Receives one line of progress."""
 
 
-_started: list["subprocess.Popen[bytes]"] = []
-"""Held for as long as Python runs: a Popen that is dropped while its process lives warns, and no longer reaps it."""
+class _Detached(subprocess.Popen[bytes]):
+    """A child that is meant to outlive this program: Popen would warn of it when it is dropped."""
+
+    def __del__(self) -> None:
+        """Nothing to warn of. A dead child stays a zombie until we end, and `start_time` knows zombies."""
 
 
 class LabError(Exception):
@@ -73,7 +76,7 @@ class Process:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            child = subprocess.Popen(
+            child = _Detached(
                 self.argv,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -82,7 +85,6 @@ class Process:
                 cwd=self.cwd,
                 env={**os.environ, **self.env},
             )
-        _started.append(child)
         self.pid_file.write_text(f"{child.pid} {start_time(child.pid)}\n")
 
     def stop(self, seconds: float = 15) -> None:

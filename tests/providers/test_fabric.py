@@ -1,5 +1,6 @@
 """Down to the wire: what the resources declare stands in the P_Key tables that the real OpenSM programs."""
 
+import gc
 import json
 import threading
 from collections.abc import Iterator
@@ -25,7 +26,6 @@ from tests.providers.server import PASSWORD
 
 pytestmark = [
     pytest.mark.lab,
-    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),  # that is what they are for
 ]
 
 ONE, TWO, OTHER = (guid(GUIDS[host]) for host in ("controller-1", "controller-2", "compute-1"))
@@ -116,6 +116,8 @@ def test_an_additive_members_end_leaves_the_other_on_the_wire(installed: Ufm) ->
     assert (installed.table(ONE), installed.table(OTHER)) == (set(), {0x8065})
 
 
+# A server that goes in the middle of a TLS handshake leaves a socket which neither ssl nor urllib3 closes.
+@pytest.mark.filterwarnings("ignore:.*unclosed <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
 def test_a_restart_of_ufm_costs_time_and_nothing_else(installed: Ufm) -> None:
     life = installed.life(PKeyProvider())
     restarts = threading.Thread(target=lambda: [installed.admin("POST", "/restart") for _ in range(5)])
@@ -125,6 +127,7 @@ def test_a_restart_of_ufm_costs_time_and_nothing_else(installed: Ufm) -> None:
     restarts.join()
     assert life.up(pkey="0x65", members=MEMBERS) == "update"
     assert installed.table(TWO) == {0x8065}
+    gc.collect()  # so that such a socket is met here, and not by another test
 
 
 def test_a_removed_ufm_is_out_of_reach_and_a_new_one_has_the_default_password(installed: Ufm) -> None:

@@ -23,7 +23,6 @@ from tests.lab.fabric.rig import GUIDS, fat_tree, rack, silent, started
 pytestmark = [
     pytest.mark.lab,
     # Processes of the lab outlive the Python object that started them.
-    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
 ]
 
 DEFAULT = "management=0x7fff,ipoib:ALL=full;\n"

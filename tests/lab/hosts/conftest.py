@@ -17,7 +17,6 @@ from tests.lab.hosts.fakes import FakeCloud, FakeFabric, FakeUfm
 
 MARKS = [
     pytest.mark.lab,
-    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),  # that is what they are for
 ]
 
 

@@ -13,7 +13,6 @@ from tests.lab.ufm.conftest import Rig, Session
 pytestmark = [
     pytest.mark.lab,
     # Processes of the lab outlive the Python object that started them.
-    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
 ]
 
 NETWORK = {
