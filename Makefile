@@ -44,7 +44,8 @@ lab-stop: .venv/ready ## Stop the lab; its state stays in .lab/
 
 test: engine lab-stop ## All tests; they take the lab for themselves, whole and part by part
 	$(call step,test: what the lab needs$(comma) then pytest,\
-	  $(PYTHON) -m lab install && $(ENV) && $(PYTHON) -m pytest -n 2 --dist loadgroup)
+	  $(PYTHON) -m lab install && $(ENV) && { $(PYTHON) -m pytest -n 2 --dist loadgroup; passed=$$?; \
+	  $(PYTHON) -m lab stop; [ $$passed = 0 ]; })
 
 lint: .venv/ready ## ruff and mypy --strict
 	$(call step,lint: ruff and mypy,.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy)

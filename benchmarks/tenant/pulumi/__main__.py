@@ -11,7 +11,7 @@ image = openstack.images.Image(
     "image", name="bench", local_file_path=os.environ["BENCH_IMAGE"], container_format="bare", disk_format="raw"
 )
 flavor = compute.Flavor(
-    "flavor", name="bench.gpu", ram=8192, disk=40, vcpus=8, is_public=True,
+    "flavor", name="bench.gpu", ram=8192, disk=40, vcpus=2, is_public=True,
     extra_specs={"hw:cpu_policy": "dedicated", "pci_passthrough:alias": "a100:1"},
 )  # fmt: skip
 segment = net.NetworkSegmentArgs(physical_network="ibnet", network_type="vlan", segmentation_id=150)

@@ -18,7 +18,7 @@ resource "openstack_compute_flavor_v2" "flavor" {
   name      = "bench.gpu"
   ram       = 8192
   disk      = 40
-  vcpus     = 8
+  vcpus     = 2
   is_public = true
   extra_specs = {
     "hw:cpu_policy"         = "dedicated"
