@@ -117,7 +117,7 @@ def test_an_additive_members_end_leaves_the_other_on_the_wire(installed: Ufm) ->
 
 
 # A server that goes in the middle of a TLS handshake leaves a socket which neither ssl nor urllib3 closes.
-@pytest.mark.filterwarnings("ignore:.*unclosed <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(r"ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
 def test_a_restart_of_ufm_costs_time_and_nothing_else(installed: Ufm) -> None:
     life = installed.life(PKeyProvider())
     restarts = threading.Thread(target=lambda: [installed.admin("POST", "/restart") for _ in range(5)])
