@@ -7,6 +7,7 @@ as a stack update and never deletes the stack first.
 
 import json
 import shlex
+from functools import cached_property
 
 import pulumi
 import pulumi_openstack as openstack
@@ -57,7 +58,7 @@ class Overcloud(pulumi.ComponentResource):
     def _deploy(self, undercloud: Undercloud, sdn_token: pulumi.Input[str]) -> remote.Command:
         """O1 to O5. The command carries a digest of its documents, so that a change of one runs it again."""
         plan = self._plan
-        documents = self._documents()
+        documents = self._documents
         files = [self._file(name, text, undercloud) for name, text in documents.items()]
         sdn = pulumi.Output.secret(sdn_token).apply(lambda token: tripleo.ml2_sdn(plan, token))
         files.append(self._file("neutron-ml2-mlnx-sdn-vm.yaml", sdn, undercloud, mode="0600"))
@@ -77,6 +78,7 @@ class Overcloud(pulumi.ComponentResource):
             ),
         )
 
+    @cached_property
     def _documents(self) -> dict[str, str]:
         plan = self._plan
         return {
@@ -90,11 +92,11 @@ class Overcloud(pulumi.ComponentResource):
             "ib-env-vm.yaml": tripleo.ib_env(plan),
         }
 
-    @property
+    @cached_property
     def _mark(self) -> str:
         """Names the deployment: whatever follows it runs again when it does."""
         site = self._plan.site
-        return tripleo.digest(*self._documents().values(), self._plan.sdn_url, str(site.ufm.token_generation))
+        return tripleo.digest(*self._documents.values(), self._plan.sdn_url, str(site.ufm.token_generation))
 
     def _file(
         self, name: str, content: pulumi.Input[str], undercloud: Undercloud, mode: str = "0644"
