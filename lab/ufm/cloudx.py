@@ -44,7 +44,7 @@ class CloudX:
         Raises:
             BadRequestError: no ID, or the segmentation ID is no PKey.
         """
-        identity, segment = _identity(network), _segment(network)
+        identity, segment = identified(network), _segment(network)
         self.networks[identity] = segment
         if segment not in table.partitions:
             table.add(segment, {})
@@ -64,7 +64,7 @@ class CloudX:
         Raises:
             BadRequestError: no ID, or client ID, MAC or the segmentation ID that comes along make no member.
         """
-        identity, network = _identity(port), str(port.get("network_id"))
+        identity, network = identified(port), str(port.get("network_id"))
         segment = self.networks.get(network) or (_segment(port["network"]) if port.get("network") else None)
         member = self._guid(port)
         binding = Binding(network, segment, member) if segment and member else None
@@ -96,7 +96,12 @@ class CloudX:
         return self._hosts.get(str(port.get("binding:host_id")))
 
 
-def _identity(thing: Mapping[str, Any]) -> str:
+def identified(thing: Mapping[str, Any]) -> str:
+    """The thing's ID.
+
+    Raises:
+        BadRequestError: it has none.
+    """
     if not isinstance(thing.get("id"), str):
         raise BadRequestError("id: missing")
     return str(thing["id"])

@@ -35,6 +35,10 @@ TOKEN_SECONDS = 315_360_000
 
 KEPT_JOBS = 500
 
+RELEASE = "6.19.3-1"
+"""What is installed where nobody says otherwise."""
+RELEASES = re.compile(r"(\d+)\.(\d+)\.(\d+)-(\d+)")
+
 
 @dataclass
 class Quirks:
@@ -74,6 +78,16 @@ class User:
         return hmac.compare_digest(self.digest, _digest(self.salt, password))
 
 
+def checked_release(release: object) -> str:
+    """
+    Raises:
+        BadRequestError: it is no release of UFM.
+    """
+    if not (isinstance(release, str) and RELEASES.fullmatch(release)):
+        raise BadRequestError(f"release: {release!r}: write it as UFM does, e.g. {RELEASE}")
+    return release
+
+
 def _digest(salt: str, password: str) -> str:
     # One fast hash: it runs at every request, and what it protects are the lab's own throw-away passwords.
     return hashlib.sha256(f"{salt}{password}".encode()).hexdigest()
@@ -82,8 +96,13 @@ def _digest(salt: str, password: str) -> str:
 class Ufm:
     """One installed UFM. Thread-safe; the reader of `table` and `cloudx` holds `lock`."""
 
-    def __init__(self, path: Path, hosts: Mapping[str, str]) -> None:
-        """`path`: the state file; a missing one is a fresh installation. `hosts`: see `CloudX`."""
+    def __init__(self, path: Path, hosts: Mapping[str, str], release: str | None = None) -> None:
+        """`path`: the state file; a missing one is a fresh installation. `hosts`: see `CloudX`. `release`: what is
+        installed from now on; None leaves it as it is.
+
+        Raises:
+            BadRequestError: `release` is none.
+        """
         self._path = path
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
@@ -92,6 +111,7 @@ class Ufm:
         self.last_updated: datetime | None = None
         """Of the table, since the start."""
         stored: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        self.release = checked_release(release or stored.get("release", RELEASE))
         self.quirks = Quirks(**stored.get("quirks", {}))
         self.users = {user["name"]: User(**user) for user in stored.get("users", [])}
         self.tokens: dict[str, dict[str, Any]] = stored.get("tokens", {})
@@ -100,9 +120,16 @@ class Ufm:
         self.cloudx = CloudX(hosts, stored.get("cloudx"))
         self.jobs: dict[int, dict[str, Any]] = {int(number): job for number, job in stored.get("jobs", {}).items()}
         self._last_job = int(stored.get("last_job", 0))
+        self._looks: dict[int, int] = {}
+        """How often a job that still runs is looked at before it ends."""
         if not self.users:
             self.users["admin"] = User.make("admin", ADMIN, DEFAULT_PASSWORD)
+        if stored.get("release") != self.release:
             self._save()
+
+    def since(self, *release: int) -> bool:
+        """Whether this is the release, as in `since(6, 22)`, or a later one."""
+        return tuple(map(int, RELEASES.fullmatch(self.release).groups())) >= release  # type: ignore[union-attr]
 
     @contextmanager
     def changing(self) -> Iterator[Table]:
@@ -201,14 +228,17 @@ class Ufm:
             del self.tokens[token]
             self._save()
 
-    def finished_job(self, operation: str, user: User, related: list[str]) -> int:
-        """Notes a job that is done already: the table changes at once, only OpenSM follows later."""
+    def job(self, operation: str, user: User, related: list[str], status: str = "Completed", looks: int = 0) -> int:
+        """Notes a job and how it ends: at once, since the table changes at once and only OpenSM follows later, or when
+        a client has looked at it `looks` times."""
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
         with self.lock:
             self._last_job += 1
+            if looks:
+                self._looks[self._last_job] = looks
             self.jobs[self._last_job] = {
                 "ID": str(self._last_job),
-                "Status": "Completed",
+                "Status": status,
                 "Progress": 100,
                 "Description": operation,
                 "Created": now,
@@ -223,6 +253,14 @@ class Ufm:
             self.jobs.pop(self._last_job - KEPT_JOBS, None)
             self._save()
             return self._last_job
+
+    def looked_at(self, number: int) -> dict[str, Any]:
+        """The job as its client sees it."""
+        job, left = self.jobs[number], self._looks.pop(number, 0)
+        if not left:
+            return job
+        self._looks[number] = left - 1
+        return {**job, "Status": "Running", "Progress": 50}
 
     def delete_job(self, number: int) -> None:
         with self.lock:
@@ -249,6 +287,7 @@ class Ufm:
 
     def _save(self) -> None:
         content = {
+            "release": self.release,
             "quirks": asdict(self.quirks),
             "users": [asdict(user) for user in self.users.values()],
             "tokens": self.tokens,

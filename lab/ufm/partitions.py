@@ -17,7 +17,9 @@ MANAGEMENT = 0x7FFF
 
 MEMBERSHIPS = ("full", "limited")
 RATES = (2.5, 10, 30, 5, 20, 40, 60, 80, 120, 14, 56, 112, 168, 25, 100, 200, 300)
-"""Gb/s."""
+"""Gb/s, in the order of InfiniBand's own codes for them, which begin at 2 (`enum ib_rate` of Linux' ib_verbs.h)."""
+MTU_CODES = {2: 4, 4: 5}
+"""Kibibytes → InfiniBand's code (opensm(8): "mtu=4 for 2048")."""
 
 PKEY = re.compile(r"0[xX]([0-9a-fA-F]{1,4})")
 GUID = re.compile(r"(?:0[xX])?([0-9a-fA-F]{16})")
@@ -65,7 +67,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Qos:
-    """Kept and shown; a real UFM applies it at its next start only."""
+    """Of a partition: what its IPoIB multicast group is made with, and the service level of its paths."""
 
     mtu_limit: int = 2
     """2 or 4: kibibytes."""
@@ -86,6 +88,10 @@ class Qos:
                 raise BadRequestError(f"{name}: {value!r}")
         return replace(self, **known)  # type: ignore[arg-type]
 
+    def flags(self) -> str:
+        """As OpenSM's partitions.conf has it: opensm(8), "mgroup_flag"."""
+        return f"rate={RATES.index(self.rate_limit) + 2},mtu={MTU_CODES[self.mtu_limit]},sl={self.service_level}"
+
 
 @dataclass
 class Partition:
@@ -93,6 +99,9 @@ class Partition:
     ip_over_ib: bool = True
     members: dict[str, Member] = field(default_factory=dict)
     qos: Qos = Qos()
+    """What was asked for last, and is shown."""
+    given: Qos = Qos()
+    """What OpenSM is given: PUT of qos_conf takes effect at UFM's next start only (nvidia-ufm-api `UpdatePKeyQoS`)."""
 
 
 class Table:
@@ -103,10 +112,10 @@ class Table:
         for key, value in (stored or {}).items():
             members = {member: Member(**fields) for member, fields in value["members"].items()}
             qos = Qos(**value["qos"])
-            self.partitions[int(key, 16)] = Partition(value["name"], value["ip_over_ib"], members, qos)
+            self.partitions[int(key, 16)] = Partition(value["name"], value["ip_over_ib"], members, qos, qos)
 
     def dump(self) -> dict[str, Any]:
-        """For JSON; what the constructor takes."""
+        """For JSON; what the constructor takes, which then gives OpenSM all that was asked for."""
         return {spell(number): asdict(partition) for number, partition in sorted(self.partitions.items())}
 
     def create(self, number: int, *, ip_over_ib: bool, name: str | None, qos: Qos) -> None:
@@ -117,7 +126,7 @@ class Table:
         """
         if number in self.partitions:
             raise BadRequestError(f"PKey {spell(number)} already exists")
-        self.partitions[number] = Partition(_name(number, name), ip_over_ib, qos=qos)
+        self.partitions[number] = Partition(_name(number, name), ip_over_ib, qos=qos, given=qos)
 
     def add(
         self, number: int, members: Mapping[str, Member], *, ip_over_ib: bool = True, name: str | None = None
@@ -129,6 +138,7 @@ class Table:
         """
         self._check_index0(number, members)
         partition = self.partitions.setdefault(number, Partition(_name(number, name)))
+        partition.name = name or partition.name
         partition.ip_over_ib = ip_over_ib
         partition.members.update(members)
 
@@ -152,7 +162,8 @@ class Table:
         if not members:
             self.partitions.pop(number, None)
             return
-        self.partitions[number] = Partition(name or before.name, ip_over_ib, dict(members), settings)
+        given = before.given.changed(qos)
+        self.partitions[number] = Partition(name or before.name, ip_over_ib, dict(members), settings, given)
 
     def remove(self, number: int, guids: Iterable[str]) -> None:
         """Removes members; those which are none do not matter. The partition goes with its last member.
@@ -207,5 +218,6 @@ def render(table: Table) -> str:
             lines = [f"0x{g}={m.membership}" for g, m in sorted(partition.members.items()) if m.index0 == index0]
             if lines:
                 flags = (",ipoib" if partition.ip_over_ib else "") + (",indx0" if index0 else "")
+                flags += f",{partition.given.flags()}"
                 parts.append(f"{partition.name}=0x{number:04x}{flags}:\n" + ",\n".join(lines) + ";")
     return "\n".join(parts) + "\n"

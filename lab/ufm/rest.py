@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Flask, Request, Response, current_app, g, jsonify, request
+from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestURITooLarge
+from werkzeug.wrappers import Request
 
 from lab.fabric.client import FabricClient, FabricError
+from lab.ufm.cloudx import identified
 from lab.ufm.core import Ufm, User
 from lab.ufm.errors import BadRequestError, ForbiddenError, NotFoundError, RefusedError, UnauthorizedError
+from lab.ufm.faults import FATE, HIT, LOGIN_PAGE, UNAVAILABLE, WEB, Faults, Faulty, Rule, Wsgi
 from lab.ufm.inventory import Inventory, Record, selected
-from lab.ufm.partitions import MANAGEMENT, MEMBERSHIPS, NAME, Member, Partition, Qos, guid, pkey, spell
-
-RELEASE = "6.19.3-1"
-"""The release whose shapes this follows."""
+from lab.ufm.partitions import MANAGEMENT, MEMBERSHIPS, NAME, Member, Partition, Qos, Table, guid, pkey, spell
 
 HEADERS = {
     "Rest-Version": "1.6.0",
@@ -49,7 +49,8 @@ class Requests:
 
     kept: deque[dict[str, Any]]
 
-    def note(self, asked: Request, status: int, seconds: float) -> None:
+    def note(self, asked: Request, status: int, seconds: float = 0) -> None:
+        """`status`: what UFM answered, 0 where a fault left nothing to answer."""
         entry = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "method": asked.method,
@@ -57,6 +58,7 @@ class Requests:
             "status": status,
             "user_agent": asked.headers.get("User-Agent", ""),
             "milliseconds": round(seconds * 1000, 1),
+            **({"fault": asked.environ[HIT]} if HIT in asked.environ else {}),
         }
         self.kept.append(entry)
         print(f"{entry['method']} {entry['path']} {status} {entry['milliseconds']} ms", flush=True)
@@ -65,7 +67,7 @@ class Requests:
 class Slashes:
     """WSGI middleware: Apache, in front of the real UFM, takes `//` for `/`; UFM does not mind one at the end."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+    def __init__(self, app: Wsgi) -> None:
         self._app = app
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -73,14 +75,17 @@ class Slashes:
         return self._app(environ, start_response)
 
 
-def create_app(ufm: Ufm, fabric: FabricClient, addresses: Mapping[str, str], requests: Requests) -> Flask:
-    """`addresses`: node name → IP address, shown with systems."""
+def create_app(
+    ufm: Ufm, fabric: FabricClient, addresses: Mapping[str, str], requests: Requests, faults: Faults | None = None
+) -> Flask:
+    """`addresses`: node name → IP address, shown with systems. `faults`: to be steered while the app serves."""
     app = Flask("ufm")
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config.update(UFM=ufm, FABRIC=fabric, ADDRESSES=addresses)
     for prefix in PREFIXES:
         app.register_blueprint(tree, url_prefix=prefix, name=prefix.strip("/"))
     app.add_url_rule("/dologin", view_func=dologin, methods=["POST"])
+    app.add_url_rule(WEB, view_func=login_page)
     app.register_error_handler(RefusedError, refused)
     app.register_error_handler(FabricError, unavailable)
     app.register_error_handler(HTTPException, http_error)
@@ -97,7 +102,8 @@ def create_app(ufm: Ufm, fabric: FabricClient, addresses: Mapping[str, str], req
         requests.note(request, response.status_code, time.monotonic() - g.started)
         return response
 
-    app.wsgi_app = Slashes(app.wsgi_app)  # type: ignore[method-assign]
+    faulty = Faulty(app.wsgi_app, faults or Faults(), requests.note, HEADERS)
+    app.wsgi_app = Slashes(faulty)  # type: ignore[method-assign]
     return app
 
 
@@ -106,7 +112,7 @@ def refused(error: RefusedError) -> Response:
 
 
 def unavailable(error: FabricError) -> Response:
-    return Response(f"503 service temporarily unavailable: {error}", 503, mimetype="text/plain")
+    return Response(f"{UNAVAILABLE}: {error}", 503, mimetype="text/plain")
 
 
 def http_error(error: HTTPException) -> Response:
@@ -161,9 +167,14 @@ def by_token() -> User:
 def dologin() -> Response:
     """The login form's target: a cookie, and on to the web pages."""
     user = ufm().login(request.form.get("httpd_username", ""), request.form.get("httpd_password", ""))
-    response = Response(status=302, headers={"Location": "/ufm_web"})
+    response = Response(status=302, headers={"Location": WEB})
     response.set_cookie("session", ufm().open_session(user), httponly=True, secure=True, path="/")
     return response
+
+
+def login_page() -> Response:
+    """All there is of the web interface."""
+    return Response(LOGIN_PAGE, mimetype="text/html")
 
 
 # --- the application ------------------------------------------------------------------------------------------------
@@ -171,8 +182,10 @@ def dologin() -> Response:
 
 @tree.get("/app/ufm_version")
 def version() -> Response:
-    empty: dict[str, str] = {}
-    return jsonify(ufm_release_version=RELEASE, opensm="", sharp="", ibdiagnet="", telemetry="", mft="", plugins=empty)
+    """The parts' versions came with 6.18."""
+    parts = dict.fromkeys(("opensm", "sharp", "ibdiagnet", "telemetry", "mft", "ufm_webui"), "")
+    since_6_18 = {**parts, "plugins": {}} if ufm().since(6, 18) else {}
+    return jsonify(ufm_release_version=ufm().release, **since_6_18)
 
 
 @tree.get("/app/smconf")
@@ -232,7 +245,8 @@ def boolean(fields: Mapping[str, Any], name: str, default: bool) -> bool:
 
 
 def partition_name(fields: Mapping[str, Any]) -> str | None:
-    name = fields.get("partition_name")
+    """None where the body names none, and before 6.22, which does not know the field and reads over it."""
+    name = fields.get("partition_name") if ufm().since(6, 22) else None
     if name is not None and not (isinstance(name, str) and NAME.fullmatch(name)):
         raise BadRequestError(f"partition_name: {name!r}")
     return name
@@ -285,7 +299,7 @@ def shown(partition: Partition, *, guids_data: bool, qos_conf: bool) -> Record:
 def management(*, guids_data: bool, qos_conf: bool) -> Record:
     """Its members are not listed, since everybody is one; index0 and membership came with 6.19."""
     record = shown(Partition("management"), guids_data=guids_data, qos_conf=qos_conf)
-    return record | ({"index0": False, "membership": "full"} if guids_data else {})
+    return record | ({"index0": False, "membership": "full"} if guids_data and ufm().since(6, 19) else {})
 
 
 @tree.get("/resources/pkeys")
@@ -410,7 +424,7 @@ def set_qos() -> Response:
     number = pkey(fields.get("pkey"))
     with ufm().changing() as table:
         partition = table.find(number)
-        partition.qos = partition.qos.changed(fields)
+        partition.qos = partition.qos.changed(fields)  # `given` follows at the next start.
     return jsonify({})
 
 
@@ -517,7 +531,7 @@ def jobs() -> Response:
 def some_jobs(csv: str) -> Response:
     """One job is an object; several, or none of that name, are a list."""
     with ufm().lock:
-        found = [job for number, job in ufm().jobs.items() if str(number) in csv.split(",")]
+        found = [ufm().looked_at(number) for number in ufm().jobs if str(number) in csv.split(",")]
     return jsonify(found[0] if len(found) == 1 and "," not in csv else found)
 
 
@@ -530,10 +544,15 @@ def delete_job(number: int) -> Response:
 # --- CloudX: Neutron's networks and ports ---------------------------------------------------------------------------
 
 
-def accepted(operation: str, identity: str) -> Response:
-    """202 with the job twice over: in Location behind the caller's prefix, and without prefix in an HTML page, which is
-    where networking-mlnx reads it (a page of the real UFM's un-prefixed back end that Apache does not rewrite)."""
-    number = ufm().finished_job(operation, g.user, [identity])
+def accepted(operation: str, identity: str, change: Callable[[Table], None]) -> Response:
+    """Makes the change and answers 202 with its job twice over: in Location behind the caller's prefix, and without
+    prefix in an HTML page, which is where networking-mlnx reads it (a page of the real UFM's un-prefixed back end that
+    Apache does not rewrite). A job that a fault spoils changes nothing, unless the fault says so."""
+    fate: Rule = request.environ.get(FATE) or Rule(job="Completed", applied=True)
+    if fate.applied or fate.job == "Completed":
+        with ufm().changing() as table:
+            change(table)
+    number = ufm().job(operation, g.user, [identity], str(fate.job), fate.polls)
     prefix = request.path.split("/")[1]
     page = (
         "<!doctype html>\n<title>Accepted</title>\n<h1>Accepted</h1>\n"
@@ -545,17 +564,13 @@ def accepted(operation: str, identity: str) -> Response:
 @tree.post("/cloudx/Network")
 def cloudx_network() -> Response:
     network = body()
-    with ufm().changing() as table:
-        ufm().cloudx.add_network(table, network)
-    return accepted("Create Network", str(network["id"]))
+    return accepted("Create Network", identified(network), lambda table: ufm().cloudx.add_network(table, network))
 
 
 @tree.post("/cloudx/Port")
 def cloudx_port() -> Response:
     port = body()
-    with ufm().changing() as table:
-        ufm().cloudx.add_port(table, port)
-    return accepted("Create Port", str(port["id"]))
+    return accepted("Create Port", identified(port), lambda table: ufm().cloudx.add_port(table, port))
 
 
 @tree.put("/cloudx/<kind>/<identity>")
@@ -567,24 +582,13 @@ def cloudx_update(kind: str, identity: str) -> Response:
 @tree.delete("/cloudx/Network")
 @tree.delete("/cloudx/Network/<identity>")
 def cloudx_delete_network(identity: str | None = None) -> Response:
-    identity = identity or _id_in_body()
-    with ufm().changing() as table:
-        ufm().cloudx.remove_network(table, identity)
-    return accepted("Delete Network", identity)
+    """UFM's document has the ID in the body of a DELETE, the driver in its path."""
+    network = identity or identified(body())
+    return accepted("Delete Network", network, lambda table: ufm().cloudx.remove_network(table, network))
 
 
 @tree.delete("/cloudx/Port")
 @tree.delete("/cloudx/Port/<identity>")
 def cloudx_delete_port(identity: str | None = None) -> Response:
-    identity = identity or _id_in_body()
-    with ufm().changing() as table:
-        ufm().cloudx.remove_port(table, identity)
-    return accepted("Delete Port", identity)
-
-
-def _id_in_body() -> str:
-    """UFM's document has the ID in the body of a DELETE, the driver in its path."""
-    identity = body().get("id")
-    if not isinstance(identity, str):
-        raise BadRequestError("id: missing")
-    return identity
+    port = identity or identified(body())
+    return accepted("Delete Port", port, lambda table: ufm().cloudx.remove_port(table, port))

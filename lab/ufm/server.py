@@ -1,17 +1,22 @@
-"""The process behind UFM: its HTTPS face while it is installed, and the lab's own handle on it, always.
+"""The process behind UFM: its HTTPS face while it is installed and runs, and the lab's own handle on it, always.
 
 The handle is plain HTTP on loopback. It stands for what happens on UFM's host beside the REST API:
 
-    POST   /install   what the installer container does: fresh state, user admin with the default password, service up
+    POST   /install   what the installer container does: fresh state, user admin with the default password, service up;
+                      {"release"}: another than the usual one
+    POST   /upgrade   {"release"}: another release, the state stays
     POST   /remove    service down (connections refused), state gone, OpenSM back to the one default partition
-    POST   /restart   `ufmd restart`: service down and up, from the state on disk
+    POST   /stop      `docker stop ufm`: service down, state kept; it stays down until it is started
+    POST   /start     `docker start ufm`
+    POST   /restart   `ufmd restart`: down and up; {"starting": s}: for so many seconds only Apache answers, with 503
     GET    /state     what a person would want to know
     GET    /requests  the REST requests so far: method, path, status, user agent; never a credential
     DELETE /requests
     PUT    /users/N   another user: {"role", "password"}
     PUT    /quirks    any field of `core.Quirks`
-
-Faults to inject belong into `create_app`'s WSGI chain, beside `rest.Slashes`, with rules kept by `Lab`.
+    PUT    /faults    a list of `faults.Rule`, in place of the ones before
+    GET    /faults    the rules, and how many requests each has seen and hit
+    DELETE /faults
 """
 
 import json
@@ -19,8 +24,9 @@ import signal
 import ssl
 import sys
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from socket import socket
@@ -28,11 +34,14 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from werkzeug.wrappers import Request
+from werkzeug.wrappers import Response as Answer
 
 from lab.fabric.client import FabricClient, FabricError
 from lab.ufm import tls
-from lab.ufm.core import Programmer, Ufm
-from lab.ufm.errors import RefusedError
+from lab.ufm.core import Programmer, Ufm, checked_release
+from lab.ufm.errors import BadRequestError, RefusedError
+from lab.ufm.faults import UNAVAILABLE, Faults, Rule, Wsgi
 from lab.ufm.partitions import Table, guid, render, spell
 from lab.ufm.rest import Requests, create_app, refused
 
@@ -101,7 +110,7 @@ class Quiet(WSGIRequestHandler):
 class Listener(ThreadedWSGIServer):
     """Shakes hands in the connection's own thread, so a client that connects and is silent holds up nobody."""
 
-    def __init__(self, address: str, port: int, app: Flask, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, address: str, port: int, app: Wsgi, context: ssl.SSLContext | None = None) -> None:
         super().__init__(address, port, app, handler=Quiet)
         self._context = context
         self.ssl_context = context
@@ -128,39 +137,91 @@ class Listener(ThreadedWSGIServer):
         self._thread.join()
 
 
+class Starting:
+    """WSGI middleware: Apache while the service behind it is not up yet."""
+
+    def __init__(self, app: Wsgi, seconds: float, requests: Requests) -> None:
+        self._app = app
+        self._ready = time.monotonic() + seconds
+        self._requests = requests
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if time.monotonic() >= self._ready:
+            return self._app(environ, start_response)
+        self._requests.note(Request(environ), 503)
+        return Answer(UNAVAILABLE, 503, mimetype="text/plain")(environ, start_response)
+
+
 class Running:
     """An installed UFM at work."""
 
-    def __init__(self, folder: Path, settings: Settings, fabric: FabricClient, requests: Requests) -> None:
-        self.ufm = Ufm(folder / "state.json", settings.port_guids())
+    def __init__(
+        self, ufm: Ufm, folder: Path, settings: Settings, fabric: FabricClient, requests: Requests, faults: Faults,
+        starting: float,
+    ) -> None:  # fmt: skip
+        """`starting`: seconds of 503."""
+        self.ufm = ufm
+        self._faults = faults
         context = tls.server_context(folder, settings.address)
-        app = create_app(self.ufm, fabric, settings.addresses(), requests)
+        app = Starting(create_app(ufm, fabric, settings.addresses(), requests, faults), starting, requests)
         self._listener = Listener(settings.address, settings.port, app, context)
-        self.programmer = Programmer(self.ufm, fabric)
+        self.programmer = Programmer(ufm, fabric)
 
     def stop(self) -> None:
         self._listener.stop()
+        self._faults.release()
         self.programmer.stop()
 
 
+class NotInstalledError(RefusedError):
+    status = 409
+
+
 class Lab:
-    """Installs, removes and restarts UFM. Thread-safe."""
+    """Installs, removes, stops and starts UFM. Thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._state_file = folder / "state.json"
+        self._stopped = folder / "stopped"
+        """There while UFM was stopped and not started again: whoever restarts the lab finds it so."""
         self._config = (folder / "settings.json").read_text()
         self.settings = Settings.load(self._config)
         self._fabric = FabricClient(self.settings.fabric_socket)
         self._lock = threading.Lock()
         self.requests = Requests(deque(maxlen=KEPT_REQUESTS))
+        self.faults = Faults()
         tls.authority(folder)
-        self._running = self._start() if (folder / "state.json").exists() else None
+        self._running: Running | None = None
+        if self._state_file.exists() and not self._stopped.exists():
+            self._start()
 
-    def install(self) -> None:
+    def install(self, release: str | None = None) -> None:
+        """
+        Raises:
+            BadRequestError: `release` is none; nothing has changed.
+        """
+        if release is not None:
+            checked_release(release)
         with self._lock:
-            self._stop()
-            (self._folder / "state.json").unlink(missing_ok=True)
-            self._running = self._start()
+            self._end()
+            self._state_file.unlink(missing_ok=True)
+            self._start(release)
+
+    def upgrade(self, release: object) -> None:
+        """
+        Raises:
+            BadRequestError: `release` is none; nothing has changed.
+            NotInstalledError: there is nothing to upgrade.
+        """
+        release = checked_release(release)
+        with self._lock:
+            self._must_be_installed()
+            self._end()
+            if self._stopped.exists():
+                self._load(release)
+            else:
+                self._start(release)
 
     def remove(self) -> None:
         """
@@ -168,21 +229,45 @@ class Lab:
             FabricError: OpenSM was not told; UFM is gone all the same, and another `remove` tries again.
         """
         with self._lock:
-            self._stop()
-            (self._folder / "state.json").unlink(missing_ok=True)
+            self._end()
+            self._state_file.unlink(missing_ok=True)
+            self._stopped.unlink(missing_ok=True)
             self._fabric.partitions(render(Table()))
 
-    def restart(self) -> None:
-        with self._lock:
-            if self._running is not None:
-                self._stop()
-                self._running = self._start()
-
     def stop(self) -> None:
+        """
+        Raises:
+            NotInstalledError: there is nothing to stop.
+        """
         with self._lock:
-            self._stop()
+            self._must_be_installed()
+            self._end()
+            self._stopped.touch()
 
-    def installed(self) -> Ufm | None:
+    def start(self) -> None:
+        """Does nothing where it runs.
+
+        Raises:
+            NotInstalledError: there is nothing to start.
+        """
+        with self._lock:
+            self._must_be_installed()
+            if self._running is None:
+                self._start()
+
+    def restart(self, starting: float = 0) -> None:
+        """Starts a stopped one too; does nothing where nothing is installed. `starting`: seconds of 503."""
+        with self._lock:
+            if self._state_file.exists():
+                self._end()
+                self._start(starting=starting)
+
+    def close(self) -> None:
+        """The process ends."""
+        with self._lock:
+            self._end()
+
+    def running(self) -> Ufm | None:
         running = self._running
         return None if running is None else running.ufm
 
@@ -190,12 +275,14 @@ class Lab:
         running = self._running
         common = {"settings": self._config, "address": self.settings.address, "port": self.settings.port}
         if running is None:
-            return {**common, "installed": False}
+            return {**common, "installed": self._state_file.exists(), "running": False}
         ufm = running.ufm
         with ufm.lock:
             return {
                 **common,
                 "installed": True,
+                "running": True,
+                "release": ufm.release,
                 "programmed": running.programmer.up_to_date,
                 "error": running.programmer.error,
                 "users": sorted(ufm.users),
@@ -206,13 +293,22 @@ class Lab:
                 "pkeys": {spell(n): _counts(p.name, p.members.values()) for n, p in ufm.table.partitions.items()},
             }
 
-    def _start(self) -> Running:
-        return Running(self._folder, self.settings, self._fabric, self.requests)
+    def _load(self, release: str | None = None) -> Ufm:
+        return Ufm(self._state_file, self.settings.port_guids(), release)
 
-    def _stop(self) -> None:
+    def _start(self, release: str | None = None, starting: float = 0) -> None:
+        ufm = self._load(release)
+        self._running = Running(ufm, self._folder, self.settings, self._fabric, self.requests, self.faults, starting)
+        self._stopped.unlink(missing_ok=True)
+
+    def _end(self) -> None:
         if self._running is not None:
             self._running.stop()
             self._running = None
+
+    def _must_be_installed(self) -> None:
+        if not self._state_file.exists():
+            raise NotInstalledError("UFM is not installed")
 
 
 def _counts(name: str, members: Any) -> dict[str, Any]:
@@ -226,37 +322,68 @@ def admin_app(lab: Lab) -> Flask:
     app.register_error_handler(RefusedError, refused)
     app.register_error_handler(FabricError, lambda error: Response(str(error), 503, mimetype="text/plain"))
 
-    def does(action: Callable[[], None]) -> Callable[[], Response]:
+    def fields() -> dict[str, Any]:
+        found = request.get_json(force=True, silent=True) if request.data else {}
+        if not isinstance(found, dict):
+            raise BadRequestError("the body: write a JSON object, or none")
+        return found
+
+    def does(action: Callable[[], object]) -> Callable[[], Response]:
         def view() -> Response:
             action()
             return jsonify(lab.state())
 
         return view
 
-    for name, action in (("install", lab.install), ("remove", lab.remove), ("restart", lab.restart)):
+    actions: dict[str, Callable[[], object]] = {
+        "install": lambda: lab.install(fields().get("release")),
+        "upgrade": lambda: lab.upgrade(fields().get("release")),
+        "remove": lab.remove,
+        "stop": lab.stop,
+        "start": lab.start,
+        "restart": lambda: lab.restart(seconds(fields().get("starting", 0))),
+    }
+    for name, action in actions.items():
         app.add_url_rule(f"/{name}", name, does(action), methods=["POST"])
     app.add_url_rule("/state", "state", lambda: jsonify(lab.state()))
     app.add_url_rule("/requests", "requests", lambda: jsonify(list(lab.requests.kept)))
     app.add_url_rule("/requests", "forget", does(lab.requests.kept.clear), methods=["DELETE"])
 
+    app.add_url_rule("/faults", "faults", lambda: jsonify(lab.faults.listing()))
+    app.add_url_rule("/faults", "heal", does(lab.faults.clear), methods=["DELETE"])
+
+    @app.put("/faults")
+    def order() -> Response:
+        rules = request.get_json(force=True, silent=True)
+        if not isinstance(rules, list):
+            raise BadRequestError('the body: write a JSON list of rules, as [{"status": 503, "count": 1}]')
+        lab.faults.set([Rule.parse(rule) for rule in rules])
+        return jsonify(lab.faults.listing())
+
     @app.put("/users/<name>")
     def users(name: str) -> Response:
-        fields = request.get_json()
-        return on_installed(lambda ufm: ufm.add_user(name, fields.get("role", ""), fields.get("password", "")))
+        user = fields()
+        return on_running(lambda ufm: ufm.add_user(name, user.get("role", ""), user.get("password", "")))
 
     @app.put("/quirks")
     def quirks() -> Response:
-        values = request.get_json()
-        return on_installed(lambda ufm: ufm.set_quirks(values))
+        values = fields()
+        return on_running(lambda ufm: ufm.set_quirks(values))
 
-    def on_installed(action: Callable[[Ufm], None]) -> Response:
-        ufm = lab.installed()
+    def on_running(action: Callable[[Ufm], None]) -> Response:
+        ufm = lab.running()
         if ufm is None:
-            return Response("UFM is not installed", 409, mimetype="text/plain")
+            return Response("UFM is not installed, or it is stopped", 409, mimetype="text/plain")
         action(ufm)
         return jsonify(lab.state())
 
     return app
+
+
+def seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise BadRequestError(f"starting: {value!r}: write how many seconds, as 5")
+    return value
 
 
 def serve(folder: Path) -> int:
@@ -268,5 +395,5 @@ def serve(folder: Path) -> int:
     print(f"admin on 127.0.0.1:{lab.settings.admin_port}", flush=True)
     signal.sigwait(signals)
     admin.stop()
-    lab.stop()
+    lab.close()
     return 0

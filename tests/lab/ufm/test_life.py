@@ -92,6 +92,56 @@ def test_everything_but_sessions_survives_a_restart(ufm: Rig, rest: Session) -> 
     assert rest.get("/resources/pkeys").json() == ["0x7fff", "0x65"], "Neutron's networks are still known"
 
 
+def test_a_stopped_ufm_refuses_and_forgets_nothing(ufm: Rig, rest: Session) -> None:
+    token = fill(rest)
+    assert ufm.admin("POST", "/stop").status_code == 200
+    assert refuses(ufm)
+    state = ufm.state()
+    assert (state["installed"], state["running"]) == (True, False)
+    assert ufm.diagnostics.pkeys(GUIDS["compute-1"]) == {0xFFFF, 0x8065}, "the fabric goes on"
+    assert ufm.admin("PUT", "/quirks", json={}).status_code == 409
+    ufm.part.stop(silent)
+    ufm.part.start(silent)
+    assert refuses(ufm), "whoever restarts the lab finds it as it was"
+    assert ufm.admin("POST", "/stop").status_code == 200
+    assert ufm.admin("POST", "/start").status_code == 200
+    assert ufm.admin("POST", "/start").status_code == 200
+    assert rest.get("/resources/pkeys").json() == ["0x7fff", "0x65", "0x66"]
+    assert ufm.with_token(token).get("/app/ufm_version").status_code == 200
+
+
+def test_a_stopped_ufm_is_started_by_a_restart_and_by_an_installation(ufm: Rig, rest: Session) -> None:
+    for what in ("restart", "install"):
+        ufm.admin("POST", "/stop")
+        ufm.admin("POST", f"/{what}")
+        assert rest.get("/app/ufm_version").status_code == 200
+        ufm.part.stop(silent)
+        ufm.part.start(silent)
+        assert rest.get("/app/ufm_version").status_code == 200, what
+
+
+def test_what_is_not_installed_is_not_stopped_started_or_upgraded(ufm: Rig) -> None:
+    ufm.admin("POST", "/stop")
+    ufm.admin("POST", "/remove")
+    for what in ("stop", "start", "upgrade"):
+        assert ufm.admin("POST", f"/{what}", json={"release": "6.22.1-1"}).status_code == 409
+    assert ufm.admin("POST", "/restart").status_code == 200
+    assert refuses(ufm)
+
+
+def test_while_it_starts_apache_answers_for_it(ufm: Rig, rest: Session) -> None:
+    ufm.admin("DELETE", "/requests")
+    ufm.admin("POST", "/restart", json={"starting": 1})
+    answer = rest.get("/app/ufm_version")
+    assert (answer.status_code, "503 service temporarily unavailable" in answer.text) == (503, True)
+    assert "Rest-Version" not in answer.headers, "UFM itself has not said a word"
+    assert until(lambda: rest.get("/app/ufm_version").status_code == 200, 10)
+    statuses = [entry["status"] for entry in ufm.admin("GET", "/requests").json()]
+    assert (statuses[0], statuses[-1]) == (503, 200)
+    for bad in (-1, "5", True, None):
+        assert ufm.admin("POST", "/restart", json={"starting": bad}).status_code == 400
+
+
 def test_state_says_what_a_person_asks(ufm: Rig, rest: Session) -> None:
     fill(rest)
     ufm.programmed()

@@ -145,8 +145,6 @@ def test_put_is_the_whole_membership(rest: Session) -> None:
         {"memberships": ["full", "full"]},
         {"index0": "true"},
         {"ip_over_ib": 1},
-        {"partition_name": "a,b"},
-        {"partition_name": "tenant=0x66;x"},
     ],
 )
 def test_a_bad_request_changes_nothing(rest: Session, fields: dict[str, Any]) -> None:
@@ -174,11 +172,11 @@ def test_a_guid_has_one_index0(rest: Session) -> None:
 
 
 def test_an_empty_pkey_lives_until_it_had_a_member(ufm: Rig, rest: Session) -> None:
-    body = {"pkey": "0x65", "rate_limit": 200, "partition_name": "tenant_a", "ip_over_ib": False}
+    body = {"pkey": "0x65", "rate_limit": 200, "ip_over_ib": False}
     assert rest.post("/resources/pkeys/add", json=body).status_code == 200
     assert rest.post("/resources/pkeys/add", json=body).status_code == 400
     answer = rest.get("/resources/pkeys/0x65?guids_data=true&qos_conf=true").json()
-    assert (answer["guids"], answer["partition"], answer["ip_over_ib"]) == ([], "tenant_a", False)
+    assert (answer["guids"], answer["ip_over_ib"]) == ([], False)
     assert answer["qos_conf"]["rate_limit"] == 200
     assert ufm.pkeys("compute-1") == {0xFFFF}, "and OpenSM does not stumble over it"
     post(rest, [STRANGER, BARE["compute-1"]])
