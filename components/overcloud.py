@@ -13,6 +13,7 @@ import pulumi
 import pulumi_openstack as openstack
 from pulumi_command import remote
 
+from components import ufm_host
 from components.ssh import Host, Operator, as_stack, script
 from components.undercloud import Undercloud
 from rack import tripleo
@@ -159,14 +160,7 @@ class Overcloud(pulumi.ComponentResource):
         return [
             operator.known(self._plan.site.ufm.address).run(
                 f"{self._name}-restart-ufm",
-                script(
-                    f": deployment {self._mark}",
-                    "docker exec ufm /etc/init.d/ufmd restart",
-                    "pause=1",
-                    "until docker exec ufm /etc/init.d/ufmd status | grep -q 'is running'; do",
-                    '  sleep "$pause"; pause=$((pause * 2)); [ "$pause" -lt 120 ]',
-                    "done",
-                ),
+                f": deployment {self._mark}\n{ufm_host.restart(self._plan.site)}",
                 opts=self._child(*adjusted),
             )
         ]

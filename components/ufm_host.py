@@ -1,33 +1,65 @@
 """UFM on its host, after the guide's chapter "Fabric Management Node (UFM) Installation" (U1 to U8).
 
-What this component enforces: the host is checked before anything is changed; the licence is a secret file; the default
-login does not outlive the installation; the API token is made once and is a secret. Where `ufm.host` is left out, UFM
-runs already and only password and token are managed.
+What this component enforces: every fault of the host is said before anything is changed; the licence is a secret file;
+UFM is installed once, and upgraded where the configuration names another image; what is taken from the host on destroy
+is what was brought, and no more; the default login does not outlive the installation; the API token is made once and
+is a secret. Where `ufm.host` is left out, UFM runs already and only password and token are managed.
+
+The steps are the scripts in `components/ufm`, each the text of one command, so that a change of it or of its
+configuration runs it again, and nothing else does.
 """
 
-import shlex
+import re
+from collections.abc import Sequence
+from importlib.resources import files
 
 import pulumi
+from pulumi_command import remote
 
-from components.ssh import Operator, script
+from components.ssh import Host, Operator, script
 from providers.ufm import AccessToken, AdminPassword
+from rack.config import Site
 from rack.config import UfmHost as UfmHostConfig
 from rack.plan import Plan
 
 LICENSE_FILE = "mlnx-ufm.lic"
+NOTES = "/var/lib/rack-ufm"
+"""Where the steps note on the host what is theirs."""
+START_SECONDS = 900
+"""What UFM may take to start: minutes on a large fabric, more after an upgrade."""
 
-# Each check names what to do; all of them are reported before the host is given up.
-PREREQUISITES = """\
-fail=0
-say() { echo "UFM host: $1" >&2; fail=1; }
-. /etc/os-release
-[ "$ID" = ubuntu ] || say "the OS is $PRETTY_NAME; the guide's UFM runs on Ubuntu (U1)"
-ofed_info -s >/dev/null 2>&1 || say "MLNX_OFED is missing; install it (U1)"
-docker version >/dev/null 2>&1 || say "Docker does not answer; install and enable it (U1)"
-ibstat | grep -q 'State: Active' || say "no InfiniBand port is Active; check cable and switch with ibstat (U2)"
-ibstat | grep -q 'Physical state: LinkUp' || say "no InfiniBand link is up; check cable and switch with ibstat (U2)"
-[ "$fail" = 0 ]
-ofed_info -s"""
+
+def step(site: Site, *names: str) -> str:
+    """Scripts of `components/ufm`, one after the other, with the variables they name."""
+    folder = files(__package__).joinpath("ufm")
+    lines = [folder.joinpath(f"{name}.sh").read_text() for name in names]
+    used = set(re.findall(r"\$\{?([A-Z_]+)", "".join(lines)))
+    return script(*lines, environment={k: v for k, v in _variables(site).items() if k in used})
+
+
+def restart(site: Site) -> str:
+    """O6: `ufmd restart`, and the wait until UFM is back."""
+    return step(site, "common", "restart")
+
+
+def _variables(site: Site) -> dict[str, str]:
+    host = site.ufm.host
+    assert host, "the steps are for a UFM host of ours"
+    return {
+        "ADDRESS": str(site.ufm.address),
+        "ARCHIVE": host.image_archive or "",
+        "FABRIC": host.fabric_interface,
+        "FABRIC_ADDRESS": str(host.fabric_address),
+        "FILES": host.files_dir.rstrip("/"),
+        "GUID": host.guid,
+        "IMAGE": host.image,
+        "IMAGES": " ".join(host.images),
+        "INSTALLER": host.installer_image or "",
+        "LICENSES": host.license_dir.rstrip("/"),
+        "LIMIT": str(START_SECONDS),
+        "MANAGEMENT": host.management_interface,
+        "NOTES": NOTES,
+    }
 
 
 class UfmHost(pulumi.ComponentResource):
@@ -48,80 +80,54 @@ class UfmHost(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("rack:fabric:UfmHost", name, None, opts)
-        self._name, self._plan, self._operator = name, plan, operator
+        self._name, self._site = name, plan.site
         ufm = plan.site.ufm
-        running = self._install(ufm.host, license_text) if ufm.host else []
-        password = AdminPassword(f"{name}-admin", generation=ufm.password_generation, opts=self._child(running))
-        token = AccessToken(f"{name}-token", generation=ufm.token_generation, opts=self._child([password]))
+        installed = self._install(operator.known(ufm.address), ufm.host, license_text) if ufm.host else None
+        done = [installed] if installed else []
+        password = AdminPassword(f"{name}-admin", generation=ufm.password_generation, opts=self._child(*done))
+        token = AccessToken(f"{name}-token", generation=ufm.token_generation, opts=self._child(password))
         self.url = pulumi.Output.from_input(ufm.url)
-        self.version = password.version
+        self.version = _last_line(installed.stdout) if installed else password.version
         self.token = token.token
         self.ready: list[pulumi.Resource] = [password]
         """What must exist before UFM's API can be used."""
         self.register_outputs({"url": self.url, "version": self.version})
 
-    def _child(self, depends_on: list[pulumi.Resource]) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self, depends_on=depends_on)
+    def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
 
-    def _install(self, host: UfmHostConfig, license_text: pulumi.Input[str] | None) -> list[pulumi.Resource]:
+    def _install(self, at: Host, host: UfmHostConfig, license_text: pulumi.Input[str] | None) -> remote.Command:
         if license_text is None:
             raise pulumi.RunError("UFM's licence is missing: pulumi config set --secret ufmLicense < LICENCE-FILE")
-        at = self._operator.known(self._plan.site.ufm.address)
-        checked = at.run(f"{self._name}-prerequisites", script(PREREQUISITES), opts=self._child([]))
-        address = at.run(
-            f"{self._name}-fabric-address",
-            script(
-                f"ip address replace {host.fabric_address} dev {host.fabric_interface}",
-                f"ip link set {host.fabric_interface} up",
-            ),
-            delete=script(f"ip address del {host.fabric_address} dev {host.fabric_interface} 2>/dev/null || true"),
-            opts=self._child([checked]),
+        checked = self._step(at, "prerequisites", "common", "prerequisites")
+        folders = self._step(at, "folders", "folders", delete=("folders-remove",), after=[checked])
+        address = self._step(
+            at,
+            "fabric-address",
+            "address-common",
+            "address",
+            delete=("address-common", "address-remove"),
+            after=[folders],
         )
         license_file = at.file(
             f"{self._name}-license",
-            f"{host.license_dir}/{LICENSE_FILE}",
+            f"{host.license_dir.rstrip('/')}/{LICENSE_FILE}",
             license_text,
             mode="0600",
-            opts=self._child([checked]),
+            opts=self._child(folders),
         )
-        installed = at.run(
-            f"{self._name}-install",
-            script(*_install(host)),
-            delete=script(*_remove(host)),
-            opts=self._child([address, license_file]),
+        return self._step(at, "install", "common", "install", delete=("install-remove",), after=[address, license_file])
+
+    def _step(
+        self, at: Host, name: str, *scripts: str, delete: tuple[str, ...] = (), after: Sequence[pulumi.Resource] = ()
+    ) -> remote.Command:
+        return at.run(
+            f"{self._name}-{name}",
+            step(self._site, *scripts),
+            delete=step(self._site, *delete) if delete else None,
+            opts=self._child(*after),
         )
-        return [installed]
 
 
-def _install(host: UfmHostConfig) -> list[str]:
-    """U4 to U6: the guide's installer, unattended, and the wait until ufmd runs. Nothing is done where UFM is up."""
-    files, licenses = shlex.quote(host.files_dir), shlex.quote(host.license_dir)
-    installer, image = shlex.quote(host.installer_image), shlex.quote(host.image)
-    return [
-        f"mkdir -p {files} {licenses}",
-        "if [ -z \"$(docker ps -q --filter name='^ufm$')\" ]; then",
-        f"  docker pull {installer}",
-        "  docker run --name=ufm_installer --rm"
-        " -v /var/run/docker.sock:/var/run/docker.sock"
-        f" -v {files}:/installation/ufm_files/ -v {licenses}:/installation/ufm_licenses/"
-        f" {installer} --install -m SA -e {image}"
-        f" --fabric-interface {host.fabric_interface} --mgmt-interface {host.management_interface}",
-        "fi",
-        "pause=1; waited=0",
-        "until docker exec ufm /etc/init.d/ufmd status | grep -q 'is running'; do",
-        '  [ "$waited" -lt 600 ] || { echo "ufmd does not run after 10 minutes; see docker logs ufm" >&2; exit 1; }',
-        '  echo "waiting for ufmd (${waited} s)"; sleep "$pause"',
-        "  waited=$((waited + pause)); pause=$((pause < 15 ? pause * 2 : 15))",
-        "done",
-        "docker exec ufm /etc/init.d/ufmd status",
-    ]
-
-
-def _remove(host: UfmHostConfig) -> list[str]:
-    files, licenses = shlex.quote(host.files_dir), shlex.quote(host.license_dir)
-    return [
-        "docker rm -f ufm",
-        f"docker rmi {shlex.quote(host.image)} {shlex.quote(host.installer_image)} || true",
-        f"rm -rf {files}",
-        f"rmdir {licenses} 2>/dev/null || true",
-    ]
+def _last_line(text: pulumi.Output[str]) -> pulumi.Output[str]:
+    return text.apply(lambda lines: lines.strip().rpartition("\n")[2])

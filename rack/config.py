@@ -28,6 +28,7 @@ from rack.names import (
     Folder,
     Guid,
     HexId,
+    HostFile,
     Hostname,
     IbInterface,
     Interface,
@@ -212,7 +213,7 @@ class Ssh(Model):
 
 
 class UfmHost(Model):
-    """The node that runs UFM (U1 to U6). Left out: UFM runs already and only its REST API is used."""
+    """The node that runs UFM (U1 to U6). Left out: UFM runs already, is never touched, and only its REST API is used."""
 
     guid: Guid
     """Port GUID of the wired port."""
@@ -222,14 +223,21 @@ class UfmHost(Model):
     """The dummy address that the installer wants on the fabric interface (U3); of no network that is in use."""
     management_interface: Interface = "eth0"
     """The interface on the provisioning network (U5)."""
-    installer_image: ContainerImage = "mellanox/ufm-enterprise-installer:latest"
-    """With a tag or digest (U5)."""
-    image: ContainerImage = "mellanox/ufm-enterprise:latest"
-    """With a tag or digest (U5)."""
+    image: ContainerImage
+    """UFM itself, pinned to a release or digest (U5, UFM001). Another one here is an upgrade: docs/operations.md."""
+    installer_image: ContainerImage | None = None
+    """The guide's separate installer, pinned too (U5). Left out: `image` installs itself, as NVIDIA has it now."""
+    image_archive: HostFile | None = None
+    """A `docker save` of the images above, a file on the UFM host: nothing is pulled then, no Internet needed (U5)."""
     files_dir: Folder = "/var/ufm_files"
-    """UFM's configuration on the host (U4)."""
+    """UFM's configuration on the host, kept by upgrades (U4)."""
     license_dir: Folder = "/home/ubuntu/UFM_lic"
-    """Where the licence is placed (U4)."""
+    """Where the licence is placed, with nothing else in it (U4)."""
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """What must be on the host: UFM, and its installer where that is an image of its own."""
+        return (self.image, self.installer_image) if self.installer_image else (self.image,)
 
 
 class Ufm(Model):

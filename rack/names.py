@@ -105,9 +105,19 @@ User = Annotated[str, Text("a user name like 'stack'", r"[A-Za-z_][A-Za-z0-9_.-]
 
 Folder = Annotated[str, Text("an absolute path like '/var/ufm_files'", r"(/[A-Za-z0-9._-]+)+/?")]
 
-ContainerImage = Annotated[
-    str, Text("a container image like 'mellanox/ufm-enterprise:latest'", r"[a-z0-9][A-Za-z0-9._/:@-]*")
+HostFile = Annotated[
+    str, Text("an absolute path of a file on the host, like '/root/ufm-6.14.5-2.tar.gz'", r"(/[A-Za-z0-9._+-]+)+")
 ]
+
+ContainerImage = Annotated[
+    str, Text("a container image like 'mellanox/ufm-enterprise:6.14.5-2'", r"[a-z0-9][A-Za-z0-9._/:@-]*")
+]
+
+
+def image_tag(image: str) -> str:
+    """The tag of a container image's name; empty where it has none: `registry:5000/ufm@sha256:…` → ''."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+
 
 PciAddress = Annotated[str, Text("a PCI address like 'c5:00.0'", r"([0-9a-f]{4}:)?[0-9a-f]{2}:[0-1][0-9a-f]\.[0-7]")]
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
+from pathlib import PurePosixPath
 from typing import TypeVar
 
 from rack.config import Range, Role, Site
-from rack.names import cpus
+from rack.names import cpus, image_tag
 
 
 @dataclass(frozen=True)
@@ -363,13 +364,12 @@ def bandwidth_ends(site: Site) -> Iterator[Finding]:
         yield Finding("bandwidth.client", repr(site.bandwidth.client), f"write an instance that is not on {server}")
 
 
-@rule("UFM001", "U5", "Image names carry a tag or digest that says which UFM runs.")
-def images_tagged(site: Site) -> Iterator[Finding]:
-    if not site.ufm.host:
-        return
-    for key, image in (("installerImage", site.ufm.host.installer_image), ("image", site.ufm.host.image)):
-        if ":" not in image.rpartition("/")[2] and "@" not in image:
-            yield Finding(f"ufm.host.{key}", repr(image), "write it with a tag, e.g. mellanox/ufm-enterprise:latest")
+@rule("UFM001", "U5", "UFM's images are pinned, by a tag other than latest or by a digest: an upgrade is a decision.")
+def images_pinned(site: Site) -> Iterator[Finding]:
+    for path, image in _ufm_images(site):
+        if "@" not in image and image_tag(image) in ("", "latest"):
+            fix = "pin it: a release as tag, e.g. :6.14.5-2 (`docker image ls` on the UFM host), or a digest"
+            yield Finding(path, repr(image), fix)
 
 
 @rule(
@@ -387,3 +387,29 @@ def dummy_address(site: Site) -> Iterator[Finding]:
                 f"{dummy}, inside {path} {network}",
                 "write one of no network, or leave it out",
             )
+
+
+@rule("UFM003", "U5", "Images from an archive are named by tag: `docker load` brings no digests.")
+def archive_tags(site: Site) -> Iterator[Finding]:
+    if site.ufm.host and site.ufm.host.image_archive:
+        for path, image in _ufm_images(site):
+            if "@" in image:
+                yield Finding(path, repr(image), "write the tag that the archive holds, or leave out imageArchive")
+
+
+@rule(
+    "UFM004",
+    "U4",
+    "UFM's files and its licence have folders apart: the one goes with UFM, the other holds the licence only.",
+)
+def ufm_folders(site: Site) -> Iterator[Finding]:
+    if site.ufm.host:
+        files, licenses = PurePosixPath(site.ufm.host.files_dir), PurePosixPath(site.ufm.host.license_dir)
+        if files.is_relative_to(licenses) or licenses.is_relative_to(files):
+            yield Finding("ufm.host.licenseDir", repr(site.ufm.host.license_dir), f"write one apart from {files}")
+
+
+def _ufm_images(site: Site) -> list[tuple[str, str]]:
+    host = site.ufm.host
+    named = [("image", host.image), ("installerImage", host.installer_image)] if host else []
+    return [(f"ufm.host.{key}", image) for key, image in named if image]

@@ -3,6 +3,7 @@
 Tests hand the keeper fakes by `--parts MODULE:FUNCTION`; `make lab` uses `real`.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -53,11 +54,18 @@ class Fabric(Protocol):
 
 
 class Ufm(Protocol):
-    def call(self, what: str) -> None:
-        """`install`, `remove` or `restart`.
+    def call(self, what: str, release: str | None = None) -> None:
+        """`install` and `upgrade` (of that release, where one is named), `start`, `stop`, `restart` or `remove`.
 
         Raises:
             LabError: UFM's lab refused.
+        """
+
+    def release(self) -> str:
+        """Of the UFM that runs; empty where none does.
+
+        Raises:
+            LabError: UFM's lab does not answer.
         """
 
 
@@ -103,12 +111,22 @@ class UfmAdmin:
     def __init__(self, port: int = addresses.UFM_ADMIN_PORT) -> None:
         self._url = f"http://{addresses.LOOPBACK}:{port}"
 
-    def call(self, what: str) -> None:
-        request = urllib.request.Request(f"{self._url}/{what}", data=b"{}", method="POST")  # noqa: S310
+    def call(self, what: str, release: str | None = None) -> None:
+        body = json.dumps({"release": release} if release else {}).encode()
+        request = urllib.request.Request(f"{self._url}/{what}", data=body, method="POST")  # noqa: S310
         request.add_header("Content-Type", "application/json")
+        self._ask(request, what)
+
+    def release(self) -> str:
+        state: dict[str, str] = json.loads(self._ask(urllib.request.Request(f"{self._url}/state"), "state"))  # noqa: S310
+        return state.get("release", "")
+
+    @staticmethod
+    def _ask(request: urllib.request.Request, what: str) -> bytes:
         try:
-            with urllib.request.urlopen(request, timeout=120):  # noqa: S310 - loopback
-                return
+            with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310 - loopback
+                content: bytes = answer.read()
+                return content
         except urllib.error.HTTPError as error:
             text = error.read().decode(errors="replace").strip()
             raise LabError(f"UFM: {what}: {error.code} {text}") from error

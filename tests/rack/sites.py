@@ -90,7 +90,7 @@ def documents(draw: st.DrawFn) -> Document:
             "nodes": nodes,
             "fabric.switch.guid": guids[-1],
             "fabric.interface": draw(st.sampled_from(["ib0", "ib2", "ibp197s0f0"])),
-            "ufm.host": draw(st.sampled_from([DROP, {"guid": guids[-2]}])),
+            "ufm.host": draw(st.sampled_from([DROP, {"guid": guids[-2], "image": "mellanox/ufm-enterprise:6.14.5-2"}])),
             "networks.external.vlan": vlans[0],
             "networks.control.Storage.vlan": vlans[1],
             "networks.control.InternalApi.vlan": vlans[2],

@@ -17,6 +17,8 @@ OTHER_PUBLIC = {f"{X}.pool": {"start": "10.9.0.10", "end": "10.9.0.99"}, f"{X}.g
 NO_FLOATING: dict[str, Any] = {"externalAccess.floatingIps": []}
 ALONE = {"tenant.instances": VMS[:1], "bandwidth": DROP}
 
+DIGEST = "registry:5000/ufm@sha256:0123456789abcdef"
+
 BROKEN: list[tuple[str, str, dict[str, Any]]] = [
     # rule, path of the finding, edits to the guide's rack
     ("NET001", "tenant.network.cidr", {"tenant.network.cidr": "172.16.0.0/16"}),
@@ -83,10 +85,16 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
      {"externalAccess.floatingIps[1]": {"instance": "vm2_gpu", "address": "10.0.0.151"}}),
     ("BW001", "bandwidth.client", {"bandwidth.client": "vm1_gpu"}),
     ("BW001", "bandwidth.client", {"tenant.instances[1].compute": "compute-1"}),
-    ("UFM001", "ufm.host.installerImage", {"ufm.host.installerImage": "registry:5000/ufm-enterprise-installer"}),
     ("UFM001", "ufm.host.image", {"ufm.host.image": "mellanox/ufm-enterprise"}),
+    ("UFM001", "ufm.host.image", {"ufm.host.image": "mellanox/ufm-enterprise:latest"}),
+    ("UFM001", "ufm.host.installerImage", {"ufm.host.installerImage": "registry:5000/ufm-enterprise-installer"}),
     ("UFM002", "ufm.host.fabricAddress", {"ufm.host.fabricAddress": "11.11.11.253/24"}),
     ("UFM002", "ufm.host.fabricAddress", {"ufm.host.fabricAddress": "172.16.2.1/30"}),
+    ("UFM003", "ufm.host.image", {"ufm.host.imageArchive": "/root/ufm.tar", "ufm.host.image": DIGEST}),
+    ("UFM003", "ufm.host.installerImage", {"ufm.host.imageArchive": "/root/ufm.tar",
+                                           "ufm.host.installerImage": DIGEST}),
+    ("UFM004", "ufm.host.licenseDir", {"ufm.host.licenseDir": "/var/ufm_files/licenses"}),
+    ("UFM004", "ufm.host.licenseDir", {"ufm.host.filesDir": "/opt/ufm/files", "ufm.host.licenseDir": "/opt/ufm/"}),
 ]  # fmt: skip
 
 
@@ -126,7 +134,10 @@ def test_ids_are_unique() -> None:
         {"externalAccess.floatingIps[0].address": DROP},
         ALONE,
         {"images": [], "tenant.instances": [], "bandwidth": DROP, **NO_FLOATING},
-        {"ufm.host.image": "registry:5000/ufm@sha256:0123456789abcdef"},
+        {"ufm.host.image": DIGEST},
+        {"ufm.host.image": "registry:5000/ufm:6.19.3-1@sha256:0123456789abcdef"},
+        {"ufm.host.imageArchive": "/root/ufm.tar", "ufm.host.installerImage": "mellanox/ufm-enterprise-installer:1"},
+        {"ufm.host.licenseDir": "/var/ufm_files_lic"},
     ],
 )
 def test_what_a_site_may_do_without_a_complaint(edits: dict[str, Any]) -> None:

@@ -1,5 +1,31 @@
 """The emulated commands, a module an area. Importing this package registers them (`lab.hosts.call.COMMANDS`)."""
 
-from lab.hosts.commands import common, compute, controller, deploy, guest, images, ironic, openstack, ufm, undercloud
+from lab.hosts.commands import (
+    common,
+    compute,
+    controller,
+    deploy,
+    docker,
+    guest,
+    images,
+    interfaces,
+    ironic,
+    openstack,
+    ufm,
+    undercloud,
+)
 
-__all__ = ["common", "compute", "controller", "deploy", "guest", "images", "ironic", "openstack", "ufm", "undercloud"]
+__all__ = [
+    "common",
+    "compute",
+    "controller",
+    "deploy",
+    "docker",
+    "guest",
+    "images",
+    "interfaces",
+    "ironic",
+    "openstack",
+    "ufm",
+    "undercloud",
+]

@@ -127,12 +127,24 @@ def systemctl(call: Call) -> int:
         return 0
     if options.verb == "daemon-reload":
         call.as_root()
+        _reload(call)
         return 0
     if options.verb not in verbs:
         raise Refusal(f"Unknown command verb {options.verb}.")
     if not options.units:
         raise Refusal("Too few arguments.")
     return max(verbs[options.verb](call, options, unit.removesuffix(".service")) for unit in options.units)
+
+
+def _reload(call: Call) -> None:
+    """Units that somebody has put into /etc/systemd/system are known from now on; those taken from it are not."""
+    files = {file.stem for file in call.path("/etc/systemd/system").glob("*.service")}
+    with call.host.change() as state:
+        known: dict[str, dict[str, bool]] = state.setdefault("units", {})
+        for name in files - known.keys():
+            known[name] = {"active": False, "enabled": False, "file": True}
+        for name in [n for n, unit in known.items() if unit.get("file") and n not in files]:
+            del known[name]
 
 
 def units(call: Call) -> dict[str, dict[str, bool]]:
@@ -230,10 +242,10 @@ def ibstat(call: Call) -> None:
 
 @command("ofed_info", "ufm", "guest")
 def ofed_info(call: Call) -> None:
-    """`-s`: MLNX_OFED 5.6, the least that the bandwidth test wants (G2)."""
+    """`-s`: MLNX_OFED 5.6, the least that the bandwidth test wants (G2). A host whose state says so has none."""
     if list(call.argv[1:]) != ["-s"]:
         raise Refusal("Usage: ofed_info -s", 1)
-    if call.host.kind == "guest" and "mofed" not in elements(call):
+    if call.host.state.get("ofed") is False or (call.host.kind == "guest" and "mofed" not in elements(call)):
         raise Refusal("bash: ofed_info: command not found", 127)
     call.out(OFED)
 

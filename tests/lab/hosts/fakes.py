@@ -42,12 +42,24 @@ class FakeFabric:
 @dataclass
 class FakeUfm:
     calls: list[str] = field(default_factory=list)
+    """`install 6.14.5-2`, `stop` …"""
     broken: bool = False
+    installed: str = ""
+    """The release; empty for no UFM."""
 
-    def call(self, what: str) -> None:
+    def call(self, what: str, release: str | None = None) -> None:
         if self.broken:
             raise LabError(f"UFM: {what}: 500 broken")
-        self.calls.append(what)
+        if what not in ("install", "remove", "restart") and not self.installed:
+            raise LabError(f"UFM: {what}: 409 UFM is not installed")
+        self.calls.append(f"{what} {release}" if release else what)
+        if what in ("install", "upgrade"):
+            self.installed = release or "6.19.3-1"
+        elif what == "remove":
+            self.installed = ""
+
+    def release(self) -> str:
+        return self.installed
 
 
 @dataclass

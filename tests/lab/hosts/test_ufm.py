@@ -104,12 +104,12 @@ def test_installation(lab: Lab) -> None:
     out = lab.ok("ufm", INSTALL)
     assert "UFM Files Path:                      /var/ufm_files" in out
     assert out.endswith("   UFM container installation finished successfully\n")
-    assert lab.ufm.calls == ["install"]
+    assert lab.ufm.calls == ["install"], "latest names no release"
     assert lab.ok("ufm", "cat /var/ufm_files/licenses/mlnx-ufm.lic") == "licence"
     assert lab.ok("ufm", "docker ps -q --filter name='^ufm$'") != ""
     assert lab.ok("ufm", "docker ps --format '{{.Names}} {{.Image}}'") == "ufm mellanox/ufm-enterprise:latest\n"
     assert "(pid " in lab.ok("ufm", "docker exec ufm /etc/init.d/ufmd status")
-    assert lab.ok("ufm", "systemctl is-active ufm-enterprise") == "active\n"
+    assert lab.run("ufm", "systemctl is-active ufm-enterprise").returncode == 4, "the guide's form has no unit"
     assert lab.ok("ufm", "docker inspect -f '{{.State.Status}}' ufm") == "running\n"
     assert json.loads(lab.ok("ufm", "docker inspect ufm"))[0]["State"]["Running"] is True
     assert "exists already" in lab.refused("ufm", INSTALL)
@@ -136,7 +136,7 @@ def test_removal(lab: Lab) -> None:
     assert "is using it" in lab.refused("ufm", "docker rmi mellanox/ufm-enterprise:latest")
     assert "container is running" in lab.refused("ufm", "docker rm ufm")
     lab.ok("ufm", "docker rm -f ufm")
-    assert lab.ufm.calls[-1] == "remove"
+    assert lab.ufm.calls[-1] == "stop", "its data lie in the folder"
     assert lab.ok("ufm", "docker ps -aq") == ""
     assert "No such container" in lab.run("ufm", "docker rm -f ufm").stderr
     lab.ok("ufm", "docker rmi mellanox/ufm-enterprise:latest mellanox/ufm-enterprise-installer:latest")
@@ -145,13 +145,87 @@ def test_removal(lab: Lab) -> None:
     assert lab.run("ufm", "systemctl is-active ufm-enterprise").returncode == 4
 
 
-def test_todays_image_installs_itself(lab: Lab) -> None:
-    command = (
-        "docker run --rm -v /var/run/docker.sock:/var/run/docker.sock -v /opt/ufm/files/:/installation/ufm_files/"
-        " -v /root/lic/:/installation/ufm_licenses/ mellanox/ufm-enterprise:6.19 --install --mgmt-interface eno1"
-    )
-    assert "finished successfully" in lab.ok("ufm", command)
-    lab.ok("ufm", "docker rm -f ufm")
+TODAY = (
+    "docker run --rm -v /var/run/docker.sock:/var/run/docker.sock -v /etc/systemd/system/:/etc/systemd_files/"
+    " -v /opt/ufm/files/:/installation/ufm_files/ -v /root/lic/:/installation/ufm_licenses/"
+    " mellanox/ufm-enterprise:6.14.5-2 --install --mgmt-interface eno1"
+)
+UPGRADE = (
+    "docker run --rm -v /var/run/docker.sock:/var/run/docker.sock -v /etc/systemd/system/:/etc/systemd_files/"
+    " -v /opt/ufm/files/:/opt/ufm/shared_config_files/ mellanox/ufm-enterprise:6.19.3-1 --upgrade"
+)
+
+
+def test_todays_image_installs_itself_as_a_unit(lab: Lab) -> None:
+    lab.ufm.calls.clear()
+    assert "is not mounted" in lab.refused("ufm", TODAY.replace("-v /etc/systemd/system/:/etc/systemd_files/", ""))
+    assert "finished successfully" in lab.ok("ufm", TODAY)
+    assert lab.ok("ufm", "docker ps -aq") == "" and lab.ufm.calls == [], "nothing runs before the unit is started"
+    assert "not found" in lab.refused("ufm", "systemctl start ufm-enterprise")
+    lab.ok("ufm", "systemctl daemon-reload && systemctl start ufm-enterprise")
+    assert lab.ufm.calls == ["install 6.14.5-2"]
+    assert lab.ok("ufm", "systemctl is-active ufm-enterprise") == "active\n"
+    assert lab.ok("ufm", "docker inspect -f '{{.Config.Image}} {{.State.Running}}' ufm").endswith(":6.14.5-2 true\n")
+
+
+def test_the_release_on_its_own_host(lab: Lab) -> None:
+    url = "http://127.0.0.1:8000/app/ufm_version"
+    assert json.loads(lab.ok("ufm", f"curl -fsS -H 'X-Remote-User: ufmsystem' {url}")) == {
+        "ufm_release_version": "6.14.5-2"
+    }
+    assert "401" in lab.refused("ufm", f"curl -fsS {url}")
+
+
+def test_upgrade_keeps_the_state(lab: Lab) -> None:
+    assert "exists already" in lab.refused("ufm", UPGRADE)
+    lab.ok("ufm", "systemctl stop ufm-enterprise")
+    assert lab.ok("ufm", "docker ps -aq") == "", "the unit's container goes with it"
+    assert "Connection refused" in lab.refused("ufm", "curl http://127.0.0.1:8000/app/ufm_version")
+    lab.ok("ufm", UPGRADE)
+    lab.ok("ufm", "systemctl daemon-reload && systemctl start ufm-enterprise")
+    assert lab.ufm.calls == ["install 6.14.5-2", "stop", "upgrade 6.19.3-1", "start"]
+    lab.ok("ufm", "systemctl stop ufm-enterprise")
+    assert "from 6.19.3-1 to 6.14.5-2 is not supported" in lab.refused("ufm", UPGRADE.replace("6.19.3-1", "6.14.5-2"))
+
+
+def test_stop_and_start_reach_ufm(lab: Lab) -> None:
+    lab.ufm.calls.clear()
+    lab.ok("ufm", "systemctl start ufm-enterprise; docker stop ufm")
+    assert lab.run("ufm", "systemctl is-active ufm-enterprise").returncode == 3
+    lab.ok("ufm", "systemctl restart ufm-enterprise")
+    assert lab.ufm.calls == ["start", "stop", "start"]
+
+
+def test_without_its_folder_ufm_is_gone(lab: Lab) -> None:
+    lab.ok("ufm", "systemctl stop ufm-enterprise; rm /etc/systemd/system/ufm-enterprise.service")
+    lab.ok("ufm", "rm -r /opt/ufm/files; systemctl daemon-reload; docker ps")
+    assert lab.ufm.calls[-1] == "remove"
+    assert lab.run("ufm", "systemctl is-active ufm-enterprise").returncode == 4
+
+
+def test_the_registry(lab: Lab) -> None:
+    image = "mellanox/ufm-enterprise"
+    assert "digest" in lab.ok("ufm", f"docker manifest inspect {image}:6.14.5-2")
+    assert "no such manifest" in lab.refused("ufm", f"docker manifest inspect {image}:nonsense")
+    assert "manifest unknown" in lab.refused("ufm", f"docker pull {image}:nonsense")
+    digest = lab.ok("ufm", f"docker image inspect -f '{{{{index .RepoDigests 0}}}}' {image}:6.14.5-2").strip()
+    assert digest.startswith(f"{image}@sha256:")
+    lab.ok("ufm", f"docker pull {digest} && docker image inspect {digest} && docker rmi {digest}")
+    with lab.rack.ufm.change() as state:
+        state["offline"] = True
+    assert "request canceled" in lab.refused("ufm", f"docker pull {image}:6.22.0-1")
+    assert "request canceled" in lab.refused("ufm", f"docker manifest inspect {image}:6.22.0-1")
+    with lab.rack.ufm.change() as state:
+        del state["offline"]
+
+
+def test_rename_and_logs(lab: Lab) -> None:
+    lab.ok("ufm", f"{INSTALL}; docker stop ufm; docker rename ufm before; docker ps -a")
+    assert lab.ok("ufm", "docker ps -a --filter status=exited --format '{{.Names}}'") == "before\n"
+    assert lab.ok("ufm", "docker logs --tail 1 before") == "UFM  started\n"
+    assert "No such container" in lab.refused("ufm", "docker container inspect ufm")
+    assert "No such image" in lab.refused("ufm", "docker image inspect before")
+    lab.ok("ufm", "docker rm before; rm -r /var/ufm_files; docker ps")
 
 
 def test_load_without_internet(lab: Lab) -> None:

@@ -1,0 +1,14 @@
+# What was done to the fabric interface is noted, and taken back from the notes (U3).
+#
+#   NOTES/address   lines: "address INTERFACE ADDRESS" for one set here, "link INTERFACE" for one brought up here
+
+take_back() {
+  [ -e "$NOTES/address" ] || return 0
+  while read -r what interface address; do
+    case "$what" in
+      address) ip address del "$address" dev "$interface" 2>/dev/null || true ;;  # gone with a reboot
+      link) ip link set "$interface" down || true ;;
+    esac
+  done < "$NOTES/address"
+  rm "$NOTES/address"
+}

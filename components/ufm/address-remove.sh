@@ -1,0 +1,2 @@
+# The fabric interface as it was found (U3).
+take_back

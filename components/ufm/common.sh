@@ -1,0 +1,50 @@
+# What the steps on UFM's host share.
+#
+#   GUID    of the wired port, 16 hex digits
+#   FILES   UFM's folder on this host
+#   LIMIT   seconds that UFM may take to start
+
+fail() {
+  echo "UFM host: $1" >&2
+  exit 1
+}
+
+# The wired port as ibstat has it, like Active/LinkUp; nothing where no port has the GUID (U2).
+port() {
+  ibstat 2>/dev/null | awk -v guid="0x$GUID" '
+    $1 == "State:" { state = $2 }
+    $1 == "Physical" { physical = $3 }
+    $1 == "Port" && $2 == "GUID:" && tolower($3) == guid { print state "/" physical }'
+}
+
+status() {
+  docker exec ufm /etc/init.d/ufmd status 2>&1 | tail -n 1
+}
+
+# The release that UFM's REST API reports, asked on UFM's own host, where it wants no password; nothing while it is silent.
+release() {
+  curl -fsS -m 10 -H 'X-Remote-User: ufmsystem' http://127.0.0.1:8000/app/ufm_version 2>/dev/null |
+    sed -n 's/.*"ufm_release_version": *"\([^"]*\)".*/\1/p'
+}
+
+# What UFM still lacks, in words; nothing once it runs, answers, and its SM has made the wired port Active (U2, U6).
+lacks() {
+  case "$(status)" in *"is running"*) ;; *) echo "ufmd: $(status)" && return ;; esac
+  [ -n "$(release)" ] || { echo "its REST API does not answer" && return; }
+  [ "$(port)" = Active/LinkUp ] || echo "port 0x$GUID is $(port), not Active/LinkUp"
+}
+
+# Waits until UFM runs (U6, O6).
+running() {
+  waited=0 pause=1
+  while lack=$(lacks) && [ -n "$lack" ]; do
+    if [ "$waited" -ge "$LIMIT" ]; then
+      echo "UFM host: UFM does not run after $LIMIT s (U6): $lack. The end of its logs:" >&2
+      { docker logs --tail 20 ufm 2>&1; tail -n 20 "$FILES/log/ufm.log" 2>/dev/null; } >&2
+      return 1
+    fi
+    echo "waiting for UFM ($waited s): $lack"
+    sleep "$pause"
+    waited=$((waited + pause)) pause=$((pause < 15 ? pause * 2 : 15))
+  done
+}

@@ -1,0 +1,195 @@
+# UFM in a container (U5, U6): installed, upgraded, started or left as it is, whatever state it is in.
+#
+#   IMAGE, INSTALLER      UFM, pinned; the guide's separate installer, or empty: then IMAGE installs itself
+#   IMAGES, ARCHIVE       both; a `docker save` of them on this host, or empty: they are pulled
+#   FILES, LICENSES       UFM's folders on this host; FABRIC, MANAGEMENT: its interfaces
+#   NOTES/install         lines: "found" where UFM was here before us, "files FOLDER" where they are ours,
+#                         "image NAME" for each that came by us
+#   NOTES/upgrade         there while an upgrade is not complete: image ID and name of the UFM that it left
+
+UNIT=/etc/systemd/system/ufm-enterprise.service
+
+container() { docker container inspect "$1" >/dev/null 2>&1; }
+present() { docker image inspect "$1" >/dev/null 2>&1; }
+image_id() { docker image inspect -f '{{.Id}}' "$1"; }
+installed() { container ufm || [ -e "$UNIT" ]; }
+upgrading() { [ -e "$NOTES/upgrade" ]; }
+
+# Asked on UFM's first step here: what is ours, and what was here before?
+first_look() {
+  if installed; then echo found; elif [ -z "$(ls -A "$FILES")" ]; then echo "files $FILES"; fi > "$NOTES/install"
+}
+
+same_folder() {
+  was=$(sed -n 's/^files //p' "$NOTES/install")
+  [ "${was:-$FILES}" = "$FILES" ] ||
+    fail "UFM was installed with ufm.host.filesDir $was; write that again, or destroy it before it moves to $FILES"
+}
+
+fetch() {
+  for image in $IMAGES; do
+    present "$image" && continue
+    if [ -n "$ARCHIVE" ]; then
+      load
+      present "$image" || fail "$ARCHIVE holds no $image: $loaded"
+    else
+      echo "image $image" >> "$NOTES/install"
+      docker pull "$image"
+    fi
+  done
+}
+
+names() { docker images --format '{{.Repository}}:{{.Tag}}'; }
+
+load() {
+  names > "$NOTES/images"
+  loaded=$(docker load -i "$ARCHIVE")
+  names | grep -vxFf "$NOTES/images" | sed 's/^/image /' >> "$NOTES/install" || true
+  rm "$NOTES/images"
+  echo "$loaded"
+}
+
+# run_installer --install | --upgrade: with the mounts and options of each form's documents, so that it asks nothing.
+run_installer() {
+  ! container ufm_installer || docker rm -f ufm_installer >/dev/null  # of a run that was cut off
+  interfaces="--fabric-interface $FABRIC --mgmt-interface $MANAGEMENT"
+  installation="-v $FILES/:/installation/ufm_files/ -v $LICENSES/:/installation/ufm_licenses/"
+  units="-v /etc/systemd/system/:/etc/systemd_files/"
+  if [ -n "$INSTALLER" ]; then
+    set -- $installation "$INSTALLER" "$1" -m SA -e "$IMAGE" $interfaces
+  elif [ "$1" = --install ]; then
+    set -- $units $installation "$IMAGE" --install $interfaces
+  else
+    set -- $units -v "$FILES/:/opt/ufm/shared_config_files/" "$IMAGE" --upgrade
+  fi
+  docker run --name=ufm_installer --rm -v /var/run/docker.sock:/var/run/docker.sock "$@"
+}
+
+# Today's form is a systemd unit, the guide's a plain container.
+start() {
+  if [ -e "$UNIT" ]; then
+    systemctl daemon-reload
+    systemctl enable ufm-enterprise
+    systemctl start ufm-enterprise
+  elif [ "$(docker container inspect -f '{{.State.Running}}' ufm)" = false ]; then
+    docker start ufm
+  fi >&2
+}
+
+halt() {
+  [ ! -e "$UNIT" ] || systemctl stop ufm-enterprise
+  ! container ufm || docker stop -t 60 ufm >/dev/null
+}
+
+# The image of the UFM that is installed. The unit's container lives only while the unit is started.
+current() {
+  container ufm || start
+  docker container inspect -f "{{.$1}}" ufm
+}
+
+# The release that IMAGE's tag names, where it does: 6.14.5-2.
+named() {
+  name=${IMAGE%%@*}
+  echo "${name##*/}" | sed -nE 's/^[^:]*:v?([0-9]+(\.[0-9]+)+(-[0-9]+)?).*/\1/p'
+}
+
+no_downgrade() {
+  have=$(release) want=$(named)
+  [ -n "$have" ] && [ -n "$want" ] || return 0
+  [ "$(printf '%s\n' "$have" "$want" | sort -V | tail -n 1)" = "$want" ] ||
+    fail "UFM $have can't be turned back into $want: its files are of the newer one. Write $have or newer"
+}
+
+# Everything that going back takes, so that a failed upgrade costs nothing but time.
+keep() {
+  tar -C "$FILES" --exclude=./log -czpf "$NOTES/files.tgz" .
+  [ ! -e "$UNIT" ] || cp -p "$UNIT" "$NOTES/unit"
+  echo "$1" > "$NOTES/upgrade"
+}
+
+put_back_files() {
+  find "$FILES" -mindepth 1 -maxdepth 1 ! -name log -exec rm -rf {} +
+  tar -C "$FILES" -xzpf "$NOTES/files.tgz"
+}
+
+# The old container waits under another name; a new one that did not come up goes.
+set_aside() {
+  container ufm || return 0
+  if container ufm_before || [ "$(current Image)" != "$(head -n 1 "$NOTES/upgrade")" ]; then
+    docker rm -f ufm >/dev/null
+  else
+    docker rename ufm ufm_before
+  fi
+}
+
+# U5 once more, with another image: the old UFM runs until the new one is here, and its files stay.
+upgrade() {
+  if upgrading; then
+    halt
+    put_back_files
+  else
+    no_downgrade
+    old="$(current Image)
+$(current Config.Image)"
+    halt
+    keep "$old"
+  fi
+  set_aside
+  rm -f "$UNIT"
+  run_installer --upgrade
+}
+
+go_back() {
+  halt
+  set_aside
+  put_back_files
+  rm -f "$UNIT"
+  [ ! -e "$NOTES/unit" ] || cp -p "$NOTES/unit" "$UNIT"
+  ! container ufm_before || docker rename ufm_before ufm
+}
+
+verify() {
+  have=$(release) want=$(named)
+  case "$have" in
+    "$want" | "$want"[.-]*) ;;
+    *) [ -z "$want" ] || fail "UFM's REST API says that it is $have, not $want of $IMAGE (U6)" ;;
+  esac
+}
+
+# UFM is as configured: what an upgrade left for going back, and images of ours that are not used, go.
+settle() {
+  rm -f "$NOTES/upgrade" "$NOTES/files.tgz" "$NOTES/unit"
+  ! container ufm_before || docker rm ufm_before >/dev/null
+  sed -n 's/^image //p' "$NOTES/install" > "$NOTES/images"
+  while read -r image; do
+    case " $IMAGES " in *" $image "*) continue ;; esac
+    ! present "$image" || docker rmi "$image" >&2 || continue  # in use by somebody else: asked again on removal
+    sed -i "\\|^image $image\$|d" "$NOTES/install"
+  done < "$NOTES/images"
+  rm "$NOTES/images"
+}
+
+say_how_to_go_back() {
+  [ "$1" != 0 ] && upgrading || return 0
+  echo "UFM host: the upgrade to $IMAGE is not complete. Write $(tail -n 1 "$NOTES/upgrade") again as ufm.host.image" \
+    "and run pulumi up to go back: UFM's files of before are kept in $NOTES and will be put back." >&2
+}
+
+trap 'say_how_to_go_back $?' EXIT
+[ -e "$NOTES/install" ] || first_look
+same_folder
+fetch
+if upgrading && [ "$(head -n 1 "$NOTES/upgrade")" = "$(image_id "$IMAGE")" ]; then
+  go_back
+elif upgrading; then
+  upgrade
+elif ! installed; then
+  run_installer "$([ -e "$FILES/conf/gv.cfg" ] && echo --upgrade || echo --install)"
+elif [ "$(current Image)" != "$(image_id "$IMAGE")" ]; then
+  upgrade
+fi
+start
+running
+verify
+settle
+release

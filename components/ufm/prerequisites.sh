@@ -1,0 +1,59 @@
+# Is this host fit for UFM? Every fault is said, nothing is changed (U1, U2, U3, U5, D5, and what UFM's manual asks for).
+#
+#   FABRIC, MANAGEMENT   its interfaces; ADDRESS: UFM's, on the latter
+#   IMAGES, ARCHIVE      what will be run; a `docker save` on this host, or empty
+
+faults=0
+fault() {
+  echo "UFM host: $1" >&2
+  faults=$((faults + 1))
+}
+
+. /etc/os-release
+[ "$ID" = ubuntu ] || fault "the OS is $PRETTY_NAME; install Ubuntu, on which the guide's UFM runs (U1)"
+ofed_info -s >/dev/null 2>&1 || fault "MLNX_OFED (or DOCA-OFED) is missing: no ofed_info; install it (U1)"
+command -v curl >/dev/null || fault "curl is missing: apt-get install curl"
+docker version >/dev/null 2>&1 || fault "Docker does not answer; install it, then: systemctl enable --now docker (U1)"
+systemctl is-enabled -q docker 2>/dev/null ||
+  fault "the docker service is not enabled, so UFM would be gone after a reboot: systemctl enable docker (U1)"
+
+# Where no other SM is in the fabric, which UFM wants, the port waits in Initializing until UFM's own makes it Active.
+state=$(port)
+case "$state" in
+  Active/LinkUp | Armed/LinkUp | Initializing/LinkUp) echo "port 0x$GUID: $state" ;;
+  "")
+    shown=$(ibstat 2>/dev/null | awk '$1 == "Port" && $2 == "GUID:" { print $3 }' | xargs)
+    fault "no InfiniBand port has the GUID 0x$GUID of ufm.host.guid; ibstat shows ${shown:-none} (U2)"
+    ;;
+  *) fault "port 0x$GUID is $state, not Active/LinkUp; check cable and switch port with ibstat (U2)" ;;
+esac
+
+# An IPoIB interface's hardware address ends with its port's GUID.
+if link=$(ip -o link show dev "$FABRIC" 2>/dev/null); then
+  case "$link" in
+    *"$(echo "$GUID" | sed 's/../:&/g') "*) ;;
+    *) fault "$FABRIC is not the interface of port 0x$GUID; see ip link, write ufm.host.fabricInterface (U3)" ;;
+  esac
+else
+  fault "there is no interface $FABRIC; see ip link, write ufm.host.fabricInterface (U3)"
+fi
+ip -o -4 address show dev "$MANAGEMENT" 2>/dev/null | grep -qF " $ADDRESS/" ||
+  fault "UFM's address $ADDRESS is not on $MANAGEMENT; configure it, or write ufm.host.managementInterface (D5)"
+
+busy=
+for unit in opensm opensmd pacemaker httpd apache2 carbon carbon-cache; do
+  ! systemctl is-active -q "$unit" 2>/dev/null || busy="$busy $unit"
+done
+[ -z "$busy" ] || fault "these run here, and UFM brings its own: systemctl disable --now$busy"
+
+for image in $IMAGES; do
+  docker image inspect "$image" >/dev/null 2>&1 && continue
+  if [ -n "$ARCHIVE" ]; then
+    [ -s "$ARCHIVE" ] || fault "there is no file $ARCHIVE of ufm.host.imageArchive on this host, to take $image from (U5)"
+  elif ! why=$(docker manifest inspect "$image" 2>&1 >/dev/null); then
+    fault "$image can't be pulled: $why; check the name, docker login, the way out, or write ufm.host.imageArchive (U5)"
+  fi
+done
+
+[ "$faults" = 0 ] || fail "faults found: $faults; nothing was changed"
+ofed_info -s
