@@ -3,6 +3,7 @@
 python -m lab.fabric nodes                       every switch, host and VF, linked or not
 python -m lab.fabric link|unlink HOST            power a host's port on or off
 python -m lab.fabric run PROGRAM [ARGUMENT...]   any program of infiniband-diags, as on UFM's host
+python -m lab.fabric on HOST PROGRAM [ARGUMENT...]   the same as on that host, e.g. saquery, which shows a port its own
 python -m lab.fabric smpquery pkeys HOST         the same, with a host's name in place of its GUID
 python -m lab.fabric serve FOLDER                the controller itself (started by `make lab`)
 """
@@ -40,6 +41,8 @@ def main(arguments: list[str]) -> int:
             client.unlink(host)
         case ["run", program, *rest]:
             return Diagnostics(FOLDER).replace_process(program, rest)
+        case ["on", host, program, *rest]:
+            return Diagnostics(FOLDER, host).replace_process(program, rest)
         case ["smpquery", operation, host, *rest]:
             port = next((node["port_guid"] for node in client.nodes() if node["name"] == host), host)
             return Diagnostics(FOLDER).replace_process("smpquery", ["-G", operation, port, *(rest or ["1"])])

@@ -57,9 +57,10 @@ class FabricClient:
         """Takes the VF's port down and its GUID back."""
         self._call("unplug", node=node, vf=vf)
 
-    def partitions(self, text: str) -> None:
-        """Replaces OpenSM's partitions.conf."""
-        self._call("partitions", text=text)
+    def partitions(self, text: str, *, restart: bool = False) -> None:
+        """Replaces OpenSM's partitions.conf. `restart`: OpenSM starts anew with it, as with a start of UFM; one that
+        only reads it again leaves the MTU and rate of a multicast group that exists as they are."""
+        self._call("partitions", text=text, restart=restart)
 
     def reap(self) -> None:
         """Frees the places in ibsim of programs that were killed; `lab.fabric.tools` calls it when none is left."""

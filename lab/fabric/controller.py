@@ -7,6 +7,7 @@ survives a restart: nodes on the wire and GUIDs of VFs in state.json, partitions
 import hashlib
 import inspect
 import json
+import os
 import signal
 import socketserver
 import sys
@@ -28,9 +29,15 @@ OPENSM_CONF = """\
 partition_config_file {folder}/partitions.conf
 dump_files_dir {folder}
 per_module_logging_file {folder}/opensm-logging.conf
+# Without it OpenSM puts service level 0 in place of every partition's.
+qos TRUE
 """
 
 OPENSM_LOGGING = "osm_state_mgr.c 0x07\n"
+
+
+RESTART = signal.SIGUSR1
+"""Asks the main thread for another OpenSM."""
 
 
 class RefusedError(Exception):
@@ -97,6 +104,8 @@ class Controller:
         # Never held while a sweep is awaited: callers that come at once then share one sweep.
         self._lock = threading.Lock()
         self._partitioning = threading.Lock()
+        self._replacing = threading.Lock()
+        self._replaced = threading.Event()
         self._children: list[Child] = []
         try:
             self._ibsim = self._start_ibsim(folder)
@@ -108,6 +117,18 @@ class Controller:
     def crashed(self) -> list[Child]:
         """The children that have ended by themselves. For the main thread: two that ask Popen at once get no answer."""
         return [child for child in self._children if child.popen.poll() is not None]
+
+    def restart_opensm(self) -> None:
+        """For the main thread, which alone may start children (see `Child`); others send it `RESTART`."""
+        with self._replacing:
+            self._opensm.stop()
+            self._children.remove(self._opensm)
+            try:
+                self._opensm = self._start_opensm(self._partitions.parent)
+            except ChildError as error:
+                print(f"OpenSM does not start again: {error}", file=sys.stderr, flush=True)
+                os.kill(os.getpid(), signal.SIGTERM)  # There is no fabric without it.
+            self._replaced.set()
 
     def stop(self) -> None:
         """Ends the children, OpenSM first."""
@@ -159,7 +180,7 @@ class Controller:
             if host.name in self._state.linked:
                 return
             self._connect(host)
-        self._opensm.sweep()
+        self._sweep()
 
     def unlink(self, node: str) -> None:
         host = self._host(node)
@@ -171,7 +192,7 @@ class Controller:
             for hca in gone:
                 self._disconnect(hca)
         if gone:
-            self._opensm.sweep()
+            self._sweep()
 
     def plug(self, node: str, vf: int, guid: str) -> None:
         hca, value = self._vf(node, vf), self._guid(guid)
@@ -186,11 +207,11 @@ class Controller:
             if changed:
                 self._disconnect(hca)
         if changed:
-            self._opensm.sweep()  # OpenSM must see the old GUID go, or it takes the new one for a second port.
+            self._sweep()  # OpenSM must see the old GUID go, or it takes the new one for a second port.
         with self._lock:
             self._assign(hca, value)
             self._connect(hca)
-        self._opensm.sweep()
+        self._sweep()
 
     def unplug(self, node: str, vf: int) -> None:
         hca = self._vf(node, vf)
@@ -198,21 +219,39 @@ class Controller:
             if hca.name not in self._state.linked:
                 return
             self._disconnect(hca)
-        self._opensm.sweep()
+        self._sweep()
 
-    def partitions(self, text: str) -> None:
+    def partitions(self, text: str, restart: bool = False) -> None:
         with self._partitioning:
             before = self._partitions.read_text()
             write(self._partitions, text)
-            self._opensm.sweep()
+            if restart:
+                self._replaced.clear()
+                os.kill(os.getpid(), RESTART)
+                self._replaced.wait()
+            self._sweep()
             if refusal := self._opensm.refusal:
                 write(self._partitions, before)
-                self._opensm.sweep()
+                self._sweep()
                 raise RefusedError(f"OpenSM: {refusal}")
 
     def reap(self) -> None:
         with self._lock:
             self._ibsim.disconnect_dead_clients()
+
+    def _sweep(self) -> None:
+        """
+        Raises:
+            ChildError: OpenSM has ended, or is not done in time.
+        """
+        opensm = self._opensm
+        try:
+            opensm.sweep()
+        except ChildError:
+            with self._replacing:
+                if self._opensm is opensm:
+                    raise
+            self._opensm.sweep()  # The other one was on its way out.
 
     def _start_ibsim(self, folder: Path) -> Ibsim:
         net = folder / "net.txt"
@@ -338,7 +377,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 def serve(folder: Path) -> int:
     """Runs until SIGTERM (exit status 0), or until ibsim or OpenSM ends by itself (1, after saying so)."""
     # For sigwait below. Before any thread starts, since a signal goes to whichever thread has it unblocked.
-    signals = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+    signals = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, RESTART}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         controller = Controller(folder)
@@ -349,8 +388,9 @@ def serve(folder: Path) -> int:
     server = Server(path, controller)
     threading.Thread(target=server.serve_forever, daemon=True, name="socket").start()
     print(f"serving {path}", flush=True)
-    while not (crashed := controller.crashed()) and signal.sigwait(signals) == signal.SIGCHLD:
-        continue
+    while not (crashed := controller.crashed()) and (number := signal.sigwait(signals)) in (signal.SIGCHLD, RESTART):
+        if number == RESTART:
+            controller.restart_opensm()
     for child in crashed:
         print(f"{child.name} ended with status {child.popen.poll()}; see its log", file=sys.stderr, flush=True)
     path.unlink(missing_ok=True)

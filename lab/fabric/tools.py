@@ -29,13 +29,15 @@ class Port:
 
 
 class Diagnostics:
-    """infiniband-diags on the fabric that runs in `folder`, as on its manager's host."""
+    """infiniband-diags on the fabric that runs in `folder`, as on the host `node` (None: its manager's). The subnet
+    administrator tells a port only of what the port's own partitions hold."""
 
     HCA_END = re.compile(r'^\[\d+\]\s+"H-\w+"\[\d+\]\((\w+)\)\s+# "([^"]*)" lid (\d+)', re.MULTILINE)
     """A switch's line for a port with an HCA behind it: port GUID, node description, LID."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, node: str | None = None) -> None:
         self._folder = folder
+        self._node = node
         self._client = FabricClient(folder / "control.sock")
 
     def run(self, program: str, *arguments: str, stdin: str = "", seconds: float = 60) -> str:
@@ -101,8 +103,8 @@ class Diagnostics:
         return {ports[int(lid)].guid: {int(key, 16) for key in keys} for lid, _, *keys in fields}
 
     def _environment(self) -> dict[str, str]:
-        manager: str = json.loads((self._folder / "fabric.json").read_text())["manager"]
-        return {**os.environ, **sim.environment(self._folder, manager)}
+        node: str = self._node or json.loads((self._folder / "fabric.json").read_text())["manager"]
+        return {**os.environ, **sim.environment(self._folder, node)}
 
     def _scratch(self) -> Path:
         """umad2sim writes a tree ./sys-PID and removes it at exit."""

@@ -308,8 +308,10 @@ class Programmer:
     RETRY_SECONDS = 1.0
 
     def __init__(self, ufm: Ufm, fabric: FabricClient) -> None:
+        """OpenSM starts with UFM. Where there is no partition yet, that would change nothing but take its time."""
         self._ufm = ufm
         self._fabric = fabric
+        self._starting = bool(ufm.table.partitions)
         self._programmed = -1
         self._stopped = False
         self.error: str | None = None
@@ -332,8 +334,8 @@ class Programmer:
         while (work := self._next()) is not None:
             version, text = work
             try:
-                self._fabric.partitions(text)
-                self._programmed, self.error = version, None
+                self._fabric.partitions(text, restart=self._starting)
+                self._programmed, self._starting, self.error = version, False, None
             except FabricError as error:
                 if self.error != str(error):
                     print(f"OpenSM not programmed: {error}", flush=True)

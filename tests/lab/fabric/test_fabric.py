@@ -91,6 +91,46 @@ def test_a_file_that_opensm_refuses_leaves_the_one_before(part: FabricPart, diag
     assert diagnostics.pkeys(GUIDS["ufm"]) == {0xFFFF, 0x8065}
 
 
+def group(folder: Path, host: str, pkey: int) -> dict[str, int]:
+    """The partition's IPoIB broadcast group as the subnet administrator tells a member of it."""
+    mgid = f"ff12:401b:{pkey | 0x8000:x}::ffff:ffff"
+    record = Diagnostics(folder, host).run("saquery", "MCMR", "--mgid", mgid)
+    fields = {name.lower(): int(value, 16) for name, value in re.findall(r"(mtu|rate|SL)\.+(0x\w+)", record)}
+    return {name: value & 0x3F for name, value in fields.items()}  # Above: the selector "exactly".
+
+
+def test_opensm_reads_a_groups_values_when_the_group_begins_and_when_it_starts_itself(
+    part: FabricPart, folder: Path, diagnostics: Diagnostics
+) -> None:
+    part.client.link("compute-1")
+    pids = [part.client.ping()["opensm"]]
+
+    def partitions(flags: str, **how: bool) -> dict[str, int]:
+        part.client.partitions(f"{DEFAULT}tenant=0x65,ipoib,{flags}:\n{GUIDS['compute-1']}=full;\n", **how)
+        assert diagnostics.pkeys(GUIDS["compute-1"]) == {0xFFFF, 0x8065}
+        pids.append(part.client.ping()["opensm"])
+        return group(folder, "compute-1", 0x65)
+
+    lids = {port.name: port.lid for port in diagnostics.ports()}
+    assert partitions("rate=17,mtu=5,sl=3") == {"rate": 17, "mtu": 5, "sl": 3}
+    assert partitions("rate=16,mtu=4,sl=4") == {"rate": 17, "mtu": 5, "sl": 3}
+    assert partitions("rate=16,mtu=4,sl=4", restart=True) == {"rate": 16, "mtu": 4, "sl": 4}
+    assert pids[0] == pids[1] == pids[2] != pids[3]
+    assert [process.pid() for process in part.processes() if process.name == "opensm"] == [pids[3]]
+    assert {port.name: port.lid for port in diagnostics.ports()} == lids
+
+
+def test_hosts_come_up_while_opensm_starts_again(part: FabricPart, diagnostics: Diagnostics) -> None:
+    hosts = ("controller-1", "controller-2", "compute-1", "compute-2")
+    text = f"{DEFAULT}tenant=0x65:\n" + ",\n".join(f"{GUIDS[host]}=full" for host in hosts) + ";\n"
+    with ThreadPoolExecutor() as pool:
+        restarts = [pool.submit(part.client.partitions, text, restart=True) for _ in range(4)]
+        links = [pool.submit(part.client.link, host) for host in hosts]
+        for future in links + restarts:
+            future.result()
+    assert {port for host in hosts for port in diagnostics.pkeys(GUIDS[host])} == {0xFFFF, 0x8065}
+
+
 def test_a_vf_takes_the_guid_of_its_vm(part: FabricPart, diagnostics: Diagnostics) -> None:
     part.client.partitions(f"{DEFAULT}tenant=0x65:\n{VF_GUID}=full;\n")
     part.client.link("compute-1")
