@@ -1,6 +1,7 @@
 """The rack's components, one a file, in the order of the guide:
 
-    UfmHost → Fabric → Undercloud → Overcloud → ComputeHosts → GuestImages → Tenant → ExternalAccess → Bandwidth
+    UfmHost → Fabric → Undercloud → Introspection → Overcloud → ComputeHosts → GuestImages → Tenant → ExternalAccess →
+    Bandwidth
 
 Each takes the plan and what an earlier one gives, and decides nothing that the plan could have decided.
 """
@@ -10,6 +11,7 @@ from components.compute_hosts import ComputeHosts
 from components.external_access import ExternalAccess
 from components.fabric import Fabric
 from components.guest_images import GuestImages
+from components.introspection import Introspection
 from components.overcloud import Overcloud
 from components.tenant import Tenant
 from components.ufm_host import UfmHost
@@ -21,6 +23,7 @@ __all__ = [
     "ExternalAccess",
     "Fabric",
     "GuestImages",
+    "Introspection",
     "Overcloud",
     "Tenant",
     "UfmHost",

@@ -1,7 +1,7 @@
 """The overcloud (O1 to O6, T4): files, deployment, and what the guide changes by hand on the controllers.
 
 What this component enforces: every file is rendered from the plan and shown as a diff, the one with UFM's token as a
-secret; nothing is deployed before every control PKey has every member (I4); a changed file runs the deployment again
+secret; nothing is deployed before the gate of introspection has opened (I4); a changed file runs the deployment again
 as a stack update and never deletes the stack first.
 """
 
@@ -14,6 +14,7 @@ import pulumi_openstack as openstack
 from pulumi_command import remote
 
 from components import ufm_host
+from components.introspection import Introspection
 from components.ssh import Host, Operator, as_stack, script
 from components.undercloud import Undercloud
 from rack import tripleo
@@ -35,12 +36,13 @@ class Overcloud(pulumi.ComponentResource):
         plan: Plan,
         operator: Operator,
         undercloud: Undercloud,
+        introspection: Introspection,
         sdn_token: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("rack:cloud:Overcloud", name, None, opts)
         self._name, self._plan, self._undercloud = name, plan, undercloud.host
-        deployed = self._deploy(undercloud, sdn_token)
+        deployed = self._deploy(introspection, sdn_token)
         keys = {host.name: self._host_key(host, deployed) for host in plan.hosts}
         self.host_keys = {name: key.stdout for name, key in keys.items()}
         """Each node's SSH host key, as a line of a known_hosts file."""
@@ -56,13 +58,13 @@ class Overcloud(pulumi.ComponentResource):
     def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
 
-    def _deploy(self, undercloud: Undercloud, sdn_token: pulumi.Input[str]) -> remote.Command:
+    def _deploy(self, introspection: Introspection, sdn_token: pulumi.Input[str]) -> remote.Command:
         """O1 to O5. The command carries a digest of its documents, so that a change of one runs it again."""
         plan = self._plan
         documents = self._documents
-        files = [self._file(name, text, undercloud) for name, text in documents.items()]
+        files = [self._file(name, text, introspection) for name, text in documents.items()]
         sdn = pulumi.Output.secret(sdn_token).apply(lambda token: tripleo.ml2_sdn(plan, token))
-        files.append(self._file("neutron-ml2-mlnx-sdn-vm.yaml", sdn, undercloud, mode="0600"))
+        files.append(self._file("neutron-ml2-mlnx-sdn-vm.yaml", sdn, introspection, mode="0600"))
         stack = plan.site.cloud.name
         return self._undercloud.run(
             f"{self._name}-deploy",
@@ -100,7 +102,7 @@ class Overcloud(pulumi.ComponentResource):
         return tripleo.digest(*self._documents.values(), self._plan.sdn_url, str(site.ufm.token_generation))
 
     def _file(
-        self, name: str, content: pulumi.Input[str], undercloud: Undercloud, mode: str = "0644"
+        self, name: str, content: pulumi.Input[str], introspection: Introspection, mode: str = "0644"
     ) -> remote.Command:
         stem = name.partition(".")[0].replace("_", "-")
         return self._undercloud.file(
@@ -109,7 +111,7 @@ class Overcloud(pulumi.ComponentResource):
             content,
             owner="stack",
             mode=mode,
-            opts=self._child(*undercloud.ready),
+            opts=self._child(*introspection.ready),
         )
 
     def _host_key(self, host: PlannedHost, deployed: remote.Command) -> remote.Command:

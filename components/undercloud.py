@@ -1,7 +1,7 @@
-"""The undercloud and its bare-metal inventory (C1 to C7, I1).
+"""The undercloud and its bare-metal inventory (C1 to C7).
 
 What this component enforces: the host is checked before it is changed (C1); every file is rendered from the plan and
-shown as a diff; IPMI credentials travel in one secret file; nodes past introspection are not introspected again.
+shown as a diff; IPMI credentials travel in one secret file.
 """
 
 import pulumi
@@ -17,9 +17,6 @@ SUDOERS = "/etc/sudoers.d/rack-stack"
 
 
 class Undercloud(pulumi.ComponentResource):
-    nodes: pulumi.Output[str]
-    """The inventory after introspection, as `openstack baremetal node list -f json` prints it."""
-
     def __init__(
         self,
         name: str,
@@ -36,10 +33,9 @@ class Undercloud(pulumi.ComponentResource):
         images = self._images(installed)
         inventory = self._inventory(images, ipmi_password)
         self.ready: list[pulumi.Resource] = [inventory]
-        """What must exist before the overcloud can be deployed."""
-        self.nodes = inventory.stdout
+        """What must exist before nodes can be introspected."""
         self.endpoint = f"https://{plan.vip(1)}:13000"
-        self.register_outputs({"nodes": self.nodes})
+        self.register_outputs({"endpoint": self.endpoint})
 
     def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
@@ -113,7 +109,7 @@ class Undercloud(pulumi.ComponentResource):
         )
 
     def _inventory(self, images: remote.Command, ipmi_password: pulumi.Input[str]) -> remote.Command:
-        """C6, C7, I1: import; then introspect, configure and provide what is still manageable."""
+        """C6, C7: known nodes are updated, new ones become manageable."""
         content = pulumi.Output.secret(ipmi_password).apply(lambda password: tripleo.instackenv(self._plan, password))
         instackenv = self.host.file(
             f"{self._name}-instackenv",
@@ -123,21 +119,13 @@ class Undercloud(pulumi.ComponentResource):
             mode="0600",
             opts=self._child(images),
         )
-        boot_mode = " --boot-mode bios" if self._plan.site.undercloud.boot_mode == "bios" else ""
         names = [node.name for node in self._plan.site.nodes]
         return self.host.run(
             f"{self._name}-nodes",
             as_stack(
                 f": nodes {' '.join(names)}",
                 ". ~/stackrc",
-                "openstack overcloud node import ~/instackenv.json >&2",
-                'if openstack baremetal node list -f value -c "Provisioning State" | grep -qx manageable; then',
-                "  openstack overcloud node introspect --all-manageable >&2",
-                "  openstack overcloud node configure --all-manageable --instance-boot-option local"
-                f" --root-device largest{boot_mode} >&2",
-                "  openstack overcloud node provide --all-manageable >&2",
-                "fi",
-                'openstack baremetal node list -f json -c Name -c "Provisioning State"',
+                "openstack overcloud node import ~/instackenv.json",
             ),
             delete=as_stack(". ~/stackrc", f"openstack baremetal node delete {' '.join(names)}"),
             opts=self._child(instackenv),

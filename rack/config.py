@@ -285,6 +285,10 @@ class Undercloud(Model):
     """The registry's namespace of neutron-mlnx-agent (C3)."""
     boot_mode: Literal["bios", "uefi"] = "bios"
     """How the nodes boot (I1)."""
+    introspection_minutes: int = Field(default=90, ge=1, le=1440)
+    """The time limit until UFM has seen every node's port, repeated introspection included (I2, I4)."""
+    introspection_repeats: int = Field(default=2, ge=0, le=10)
+    """How often nodes are introspected again whose port UFM has not seen (I2)."""
 
     @property
     def virtual_addresses(self) -> tuple[IPv4Address, IPv4Address]:

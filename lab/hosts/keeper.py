@@ -129,6 +129,9 @@ class Keeper:
             machine = self.rack.nodes[request["node"]]
             getattr(self.rack, op)(machine)
             return {"ok": True}
+        if op == "darken":
+            self.rack.darken(self.rack.nodes[request["node"]], int(request["times"]))
+            return {"ok": True}
         return {"error": f"unknown request {op!r}"}
 
 

@@ -81,7 +81,8 @@ class HostsPart:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def request(self, **request: Any) -> dict[str, Any]:
-        """Asks the keeper: op="status", or "power_on", "power_off", "reboot" with node=NAME.
+        """Asks the keeper: op="status", or "power_on", "power_off", "reboot" with node=NAME, or "darken" with times=N
+        too: the node's link stays down the next N times that it is powered on.
 
         Raises:
             LabError: it does not run, or refuses.

@@ -89,13 +89,22 @@ class Rack:
             Machine(folder.name, "guest", "", folder, CENTOS, access).shutdown()
 
     def power_on(self, node: Machine) -> None:
-        """The node's HCA trains its link (I2); where an image is on the disk, it boots."""
+        """The node's HCA trains its link (I2), unless it is made to fail; where an image is on the disk, it boots."""
         with node.change() as state:
             state["power"] = "on"
+            dark = state.pop("dark", 0)
+            if dark > 1:
+                state["dark"] = dark - 1
         if node.installed:
             node.refresh()
             node.boot()
-        self.parts.fabric.link(node.name)
+        if not dark:
+            self.parts.fabric.link(node.name)
+
+    def darken(self, node: Machine, times: int) -> None:
+        """For tests: the HCA's link stays down the next `times` that the node is powered on; 0 mends it."""
+        with node.change() as state:
+            state["dark"] = times
 
     def power_off(self, node: Machine) -> None:
         with node.change() as state:

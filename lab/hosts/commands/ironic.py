@@ -23,6 +23,8 @@ COMMON_FIELDS = {
     "rescue_interface", "storage_interface", "vendor_interface", "resource_class", "traits", "mac",
 }  # fmt: skip
 DRIVERS = {"ipmi", "pxe_ipmitool", "redfish", "idrac", "ilo", "irmc"}
+AGENT = 15
+"""Steps that the agent runs: 3 s for the lab's hours, for somebody who looks at the fabric meanwhile (I2)."""
 MAC = re.compile(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}")
 
 
@@ -213,7 +215,7 @@ def introspect_nodes(call: Call, chosen: list[dict[str, Any]]) -> None:
     try:
         for hardware in booted:
             call.rack.power_on(hardware)
-        call.pause(2)
+        call.pause(AGENT)
         for node in chosen:
             set_state(call, node, data=_collect(call, node))
     finally:
