@@ -1,6 +1,8 @@
 """Neutron's and ib-kubernetes' calls, in the order and form their clients send them."""
 
 import re
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 from typing import Any
 
@@ -242,19 +244,73 @@ def test_jobs(rest: Session, driver: Driver) -> None:
     assert rest.get("/jobs/1").json() == []
 
 
+class IbKubernetes:
+    """Mellanox/ib-kubernetes, pkg/sm/plugins/ufm/ufm.go: the requests and what it makes of the answers. One header on
+    all, GET too; whatever is not exactly 200 is an error."""
+
+    HEADER = {"Content-Type": "application/json; charset=utf-8"}
+
+    def __init__(self, rest: Session) -> None:
+        self.rest = rest
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
+        answer = self.rest.request(method, path, json=body, headers=self.HEADER)
+        assert answer.request.headers["Content-Type"] == self.HEADER["Content-Type"]
+        assert answer.status_code == 200
+        return answer
+
+    def validate(self) -> requests.Response:
+        return self.ask("GET", "/app/ufm_version")
+
+    def add_guids_to_pkey(self, pkey: int, guids: list[str]) -> None:
+        body = {"pkey": f"0x{pkey:04X}", "index0": True, "ip_over_ib": True, "membership": "full", "guids": bare(guids)}
+        self.ask("POST", "/resources/pkeys", body)
+
+    def remove_guids_from_pkey(self, pkey: int, guids: list[str]) -> None:
+        self.ask("POST", "/actions/remove_guids_from_pkey", {"pkey": f"0x{pkey:04X}", "guids": bare(guids)})
+
+    def list_guids_in_use(self) -> dict[str, str]:
+        listing = self.ask("GET", "/resources/pkeys/?guids_data=true").json()
+        return {
+            ":".join(re.findall("..", member["guid"])): key
+            for key, value in listing.items()
+            for member in value.get("guids", [])
+        }
+
+
+def bare(guids: list[str]) -> list[str]:
+    return [guid.replace(":", "") for guid in guids]
+
+
 def test_ib_kubernetes(ufm: Rig, rest: Session) -> None:
-    """pkg/sm/plugins/ufm/ufm.go: Validate, AddGuidsToPKey, ListGuidsInUse, RemoveGuidsFromPKey; exactly 200 each."""
-    rest.headers["Content-Type"] = "application/json; charset=utf-8"
-    assert rest.get("/app/ufm_version").status_code == 200
-    guids = ["0200000000000001", "0200000000000002"]
-    add = {"pkey": "0x0065", "index0": True, "ip_over_ib": True, "membership": "full", "guids": guids}
-    assert rest.post("/resources/pkeys", json=add).status_code == 200
-    assert rest.post("/resources/pkeys", json=add).status_code == 200
-    listing = rest.get("/resources/pkeys/?guids_data=true")
-    assert listing.status_code == 200
-    in_use = {member["guid"]: key for key, value in listing.json().items() for member in value["guids"]}
-    assert in_use == dict.fromkeys(guids, "0x65")
-    remove = {"pkey": "0x0065", "guids": guids}
-    assert rest.post("/actions/remove_guids_from_pkey", json=remove).status_code == 200
-    assert "0x65" not in rest.get("/resources/pkeys/?guids_data=true").json()
+    """A pod with two VFs comes, another joins, and they go."""
+    daemon = IbKubernetes(rest)
+    daemon.validate()
+    assert daemon.list_guids_in_use() == {}
+    ours, theirs = ["02:00:00:00:00:00:00:0a", "02:00:00:00:00:00:00:0b"], ["02:00:00:00:00:00:00:0c"]
+    for _ in range(2):  # It repeats what it is not sure of.
+        daemon.add_guids_to_pkey(0x2FB, ours)
+    daemon.add_guids_to_pkey(0x2FB, theirs)
+    assert daemon.list_guids_in_use() == dict.fromkeys(ours + theirs, "0x2fb")
+    ufm.fabric.plug("compute-1", 0, bare(ours)[0])
     ufm.programmed()
+    table = ufm.diagnostics.run("smpquery", "-G", "pkeys", f"0x{bare(ours)[0]}", "1")
+    assert table.split()[:2] == ["0:", "0x82fb"], "index 0, where its pod looks"
+    daemon.remove_guids_from_pkey(0x2FB, ours)
+    daemon.remove_guids_from_pkey(0x2FB, ours)
+    assert daemon.list_guids_in_use() == dict.fromkeys(theirs, "0x2fb")
+    assert ufm.pkeys(f"0x{bare(ours)[0]}") == {0xFFFF}
+    daemon.remove_guids_from_pkey(0x2FB, theirs)
+    assert rest.get("/resources/pkeys").json() == ["0x7fff"]
+
+
+def test_the_ib_kubernetes_of_together(rest: Session) -> None:
+    """togethercomputer/ib-kubernetes looks before it writes: is the PKey there, and has any changed by UFM's clock?"""
+    daemon = IbKubernetes(rest)
+    assert daemon.ask("GET", "/resources/pkeys/0x02FB?guids_data=true").json() == {}
+    assert daemon.ask("GET", "/resources/pkeys/last_updated").json() == {"last_updated": None}
+    now = parsedate_to_datetime(daemon.validate().headers["Date"])
+    daemon.add_guids_to_pkey(0x2FB, ["02:00:00:00:00:00:00:0a"])
+    changed = daemon.ask("GET", "/resources/pkeys/last_updated").json()["last_updated"]
+    when = datetime.strptime(changed, "%a %b %d %H:%M:%S UTC %Y").replace(tzinfo=UTC)
+    assert timedelta(0) <= when - now < timedelta(minutes=1)
