@@ -28,6 +28,7 @@ export OS_PROJECT_NAME=admin
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC"
 BANDWIDTH = " 32768      5000             194.32             194.23             0.740946\n"
 SDN_TOKEN = "t0k3n" * 6
+AUTHORITY = "-----BEGIN CERTIFICATE-----\n"
 
 
 @dataclass
@@ -39,11 +40,21 @@ class Recorded:
     inputs: dict[str, Any]
 
 
+class Monitor(mocks.MockMonitor):
+    """Pulumi's own, which hands dependencies to nobody."""
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
+        self.mocks.needs[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}  # type: ignore[attr-defined]
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+
+
 @dataclass
 class Recorder(mocks.Mocks):
     plan: Plan
     resources: dict[str, Recorded] = field(default_factory=dict)
     """By name."""
+    needs: dict[str, set[str]] = field(default_factory=dict)
+    """What a resource waits for, both by name."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.resources[args.name] = Recorded(args.typ, args.name, args.inputs)
@@ -53,9 +64,9 @@ class Recorder(mocks.Mocks):
         if args.typ.startswith("command:"):
             return {"stdout": self._stdout(args.name), "stderr": ""}
         computed: dict[str, dict[str, Any]] = {
-            "pulumi-python:dynamic/ufm:AdminPassword": {"version": "6.19.1-5", "user": "admin"},
-            "pulumi-python:dynamic/ufm:AccessToken": {"token": SDN_TOKEN},
-            "pulumi-python:dynamic/ufm:PKey": {"member_count": len(args.inputs.get("members") or {}), "foreign": []},
+            "ufm:index:AdminPassword": {"version": "6.19.1-5", "user": "admin"},
+            "ufm:index:AccessToken": {"token": SDN_TOKEN},
+            "ufm:index:PKey": {"member_count": len(args.inputs.get("members") or {}), "foreign": []},
             "openstack:networking/port:Port": {
                 "allFixedIps": ["11.11.11.186"],
                 "macAddress": "fa:16:3e:aa:bb:cc",
@@ -101,8 +112,12 @@ def loops() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def plan() -> Plan:
-    return Plan(load_stack_file(PROJECT / "Pulumi.dev.yaml"))
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """The dev stack's, with a certificate authority that is there without the lab."""
+    site = load_stack_file(PROJECT / "Pulumi.dev.yaml")
+    authority = tmp_path_factory.mktemp("ufm") / "ca.pem"
+    authority.write_text(AUTHORITY)
+    return Plan(site.model_copy(update={"ufm": site.ufm.model_copy(update={"ca_file": authority})}))
 
 
 def operator(plan: Plan) -> Operator:
@@ -114,6 +129,6 @@ def operator(plan: Plan) -> Operator:
 def record(plan: Plan, program: Callable[[Operator], Any]) -> Recorder:
     """Runs `program` under the mocks and waits for every output, those inside apply among them."""
     recorder = Recorder(plan)
-    mocks.set_mocks(recorder, preview=False)
+    mocks.set_mocks(recorder, preview=False, monitor=Monitor(recorder))
     test(lambda: program(operator(plan)))()  # type: ignore[no-untyped-call]  # pulumi's decorator has no types
     return recorder

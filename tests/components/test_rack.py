@@ -22,8 +22,8 @@ def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
     ufm = c.UfmHost("ufm", plan, operator, pulumi.Output.secret(SECRETS["license"]))
     fabric = c.Fabric("fabric", plan, pulumi.ResourceOptions(depends_on=ufm.ready))
     undercloud = c.Undercloud("undercloud", plan, operator, pulumi.Output.secret(SECRETS["ipmi"]))
-    opts = pulumi.ResourceOptions(depends_on=[fabric])
-    overcloud = c.Overcloud("overcloud", plan, operator, undercloud, ufm.token, opts)
+    introspection = c.Introspection("introspection", plan, undercloud, fabric, ufm.token)
+    overcloud = c.Overcloud("overcloud", plan, operator, undercloud, introspection, ufm.token)
     computes = c.ComputeHosts("computes", plan, overcloud)
     images = c.GuestImages("images", plan, undercloud, overcloud)
     tenant = c.Tenant("tenant", plan, overcloud, images, computes)
@@ -54,6 +54,7 @@ def test_type_tokens_are_fixed(rack: Recorder) -> None:
         "rack:fabric:UfmHost",
         "rack:fabric:Fabric",
         "rack:cloud:Undercloud",
+        "rack:cloud:Introspection",
         "rack:cloud:Overcloud",
         "rack:cloud:ComputeHosts",
         "rack:cloud:GuestImages",
@@ -76,7 +77,7 @@ def test_no_secret_in_any_command_line(rack: Recorder) -> None:
 
 
 def test_pkeys_have_every_node_of_the_overcloud(rack: Recorder, plan: Plan) -> None:
-    pkeys = rack.of("pulumi-python:dynamic/ufm:PKey")
+    pkeys = rack.of("ufm:index:PKey")
     assert {p.inputs["pkey"] for p in pkeys.values()} == {"0xb", "0xc", "0xd"}
     for pkey in pkeys.values():
         assert pkey.inputs["members"] == {f"{h.name}/ib2": h.guid for h in plan.hosts}
@@ -90,10 +91,10 @@ def test_licence_and_inventory_are_secret_files(rack: Recorder) -> None:
     assert SECRETS["ipmi"] in secret(inventory.inputs["stdin"])
 
 
-def test_the_sdn_file_alone_carries_the_token(rack: Recorder, plan: Plan) -> None:
-    carriers = [name for name, r in rack.resources.items() if SDN_TOKEN in str(r.inputs)]
-    assert carriers == ["overcloud-neutron-ml2-mlnx-sdn-vm"]
-    sdn = rack.resources[carriers[0]].inputs
+def test_the_sdn_file_and_the_gate_s_input_alone_carry_the_token(rack: Recorder, plan: Plan) -> None:
+    carriers = {name for name, r in rack.resources.items() if SDN_TOKEN in str(r.inputs)}
+    assert carriers == {"overcloud-neutron-ml2-mlnx-sdn-vm", "introspection-nodes"}
+    sdn = rack.resources["overcloud-neutron-ml2-mlnx-sdn-vm"].inputs
     assert "-m 0600" in sdn["create"] and secret(sdn["stdin"]) == tripleo.ml2_sdn(plan, SDN_TOKEN)
 
 
@@ -168,7 +169,7 @@ def test_existing_ufm_needs_no_host(plan: Plan) -> None:
     existing = Plan(plan.site.model_copy(update={"ufm": plan.site.ufm.model_copy(update={"host": None})}))
     recorder = record(existing, lambda operator: c.UfmHost("ufm", existing, operator, None) and None)
     assert recorder.of("command:remote:Command") == {}
-    assert len(recorder.of("pulumi-python:dynamic/ufm:AccessToken")) == 1
+    assert len(recorder.of("ufm:index:AccessToken")) == 1
 
 
 def test_missing_licence_says_what_to_set(plan: Plan) -> None:
