@@ -5,7 +5,8 @@
     core        UFM's state (users, tokens, table, jobs) on disk, and its way to OpenSM
     inventory   systems, ports, links and virtual ports, from what the fabric says
     rest        the resource tree over HTTPS
-    server      the process: rest, and the lab's own handle on it (install, remove, restart, state, request log)
+    faults      rules that have requests fail, for whoever wants to see a client live with it
+    server      the process: rest, and the lab's own handle on it (install, stop, state, request log, faults...)
     part        under `make lab`
 
 What is known of the real UFM, and where the lab chose where nothing is known: `docs/lab-ufm.md`.

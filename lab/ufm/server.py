@@ -323,7 +323,7 @@ def admin_app(lab: Lab) -> Flask:
     app.register_error_handler(FabricError, lambda error: Response(str(error), 503, mimetype="text/plain"))
 
     def fields() -> dict[str, Any]:
-        found = request.get_json(force=True, silent=True) if request.data else {}
+        found = request.get_json(force=True, silent=True) if request.get_data() else {}
         if not isinstance(found, dict):
             raise BadRequestError("the body: write a JSON object, or none")
         return found

@@ -369,6 +369,19 @@ def test_rules_are_put_read_and_forgotten_on_the_handle(ufm: Rig, rest: Session)
 
 
 @pytest.mark.lab
+def test_the_handle_reads_what_curl_sends(ufm: Rig, rest: Session) -> None:
+    """`curl -d` calls everything a form."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    sent = {"/install": ("POST", '{"release": "6.22.1-1"}'), "/faults": ("PUT", '[{"status": 502, "count": 1}]')}
+    for path, (method, data) in sent.items():
+        assert ufm.admin(method, path, data=data, headers=form).status_code == 200
+    assert rest.get("/app/ufm_version").status_code == 502
+    assert rest.get("/app/ufm_version").json()["ufm_release_version"] == "6.22.1-1"
+    for data in ("release=6.22.1-1", "[]"):
+        assert ufm.admin("POST", "/install", data=data, headers=form).status_code == 400
+
+
+@pytest.mark.lab
 def test_ufm_stops_although_a_client_is_held_up(ufm: Rig, rest: Session) -> None:
     ufm.admin("PUT", "/faults", json=[{"fault": "silence"}])
     ufm.admin("DELETE", "/requests")
