@@ -55,6 +55,10 @@ def _whole(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
+def _delay(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 3_600_000
+
+
 def _pattern(value: object) -> bool:
     try:
         return isinstance(value, str) and bool(re.compile(value))
@@ -67,7 +71,7 @@ FIELDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "path": (_pattern, 'a regular expression for the whole path behind the prefix, as "/resources/pkeys.*"'),
     "after": (lambda v: _whole(v, 0), "how many such requests pass unharmed first: 0, 1, 2..."),
     "count": (lambda v: v is None or _whole(v, 1), "how many are hit then: 1, 2...; without it: all"),
-    "latency_ms": (lambda v: v == 0 or _whole(v, 0) or (isinstance(v, float) and v > 0), "milliseconds, as 50"),
+    "latency_ms": (_delay, "milliseconds, as 50, and an hour at most"),
     "status": (lambda v: v is None or (_whole(v, 200) and v < 600), "the answer's status, 200 to 599, as 503"),
     "body": (lambda v: v is None or isinstance(v, str), "the text of the answer with `status`"),
     "fault": (lambda v: v is None or v in FAULTS, f"one of {', '.join(FAULTS)}"),

@@ -337,6 +337,7 @@ def test_every_prefix_and_spelling_of_a_path_is_the_same(served: Served) -> None
         ({"count": 0, "status": 503}, "count: 0"),
         ({"after": -1, "status": 503}, "after: -1"),
         ({"latency_ms": -5}, "milliseconds"),
+        ({"latency_ms": float("inf")}, "an hour at most"),
         ({"polls": None, "job": "Completed"}, "polls: None"),
         ({"applied": 1, "status": 503}, "true where the request is carried out"),
         ({"body": {}, "status": 503}, "the text of the answer"),
