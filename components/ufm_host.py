@@ -19,7 +19,6 @@ from pulumi_command import remote
 from components.ssh import Host, Operator, script
 from providers.ufm import AccessToken, AdminPassword
 from rack.config import Site
-from rack.config import UfmHost as UfmHostConfig
 from rack.plan import Plan
 
 LICENSE_FILE = "mlnx-ufm.lic"
@@ -55,6 +54,7 @@ def _variables(site: Site) -> dict[str, str]:
         "IMAGE": host.image,
         "IMAGES": " ".join(host.images),
         "INSTALLER": host.installer_image or "",
+        "LICENSE": f"{host.license_dir.rstrip('/')}/{LICENSE_FILE}",
         "LICENSES": host.license_dir.rstrip("/"),
         "LIMIT": str(START_SECONDS),
         "MANAGEMENT": host.management_interface,
@@ -82,7 +82,7 @@ class UfmHost(pulumi.ComponentResource):
         super().__init__("rack:fabric:UfmHost", name, None, opts)
         self._name, self._site = name, plan.site
         ufm = plan.site.ufm
-        installed = self._install(operator.known(ufm.address), ufm.host, license_text) if ufm.host else None
+        installed = self._install(operator.known(ufm.address), license_text) if ufm.host else None
         done = [installed] if installed else []
         password = AdminPassword(f"{name}-admin", generation=ufm.password_generation, opts=self._child(*done))
         token = AccessToken(f"{name}-token", generation=ufm.token_generation, opts=self._child(password))
@@ -96,37 +96,39 @@ class UfmHost(pulumi.ComponentResource):
     def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
 
-    def _install(self, at: Host, host: UfmHostConfig, license_text: pulumi.Input[str] | None) -> remote.Command:
+    def _install(self, at: Host, license_text: pulumi.Input[str] | None) -> remote.Command:
         if license_text is None:
             raise pulumi.RunError("UFM's licence is missing: pulumi config set --secret ufmLicense < LICENCE-FILE")
-        checked = self._step(at, "prerequisites", "common", "prerequisites")
-        folders = self._step(at, "folders", "folders", delete=("folders-remove",), after=[checked])
-        address = self._step(
+        checked = self._step(at, "prerequisites", step(self._site, "common", "prerequisites"))
+        folders = self._step(
             at,
-            "fabric-address",
-            "address-common",
-            "address",
-            delete=("address-common", "address-remove"),
+            "folders",
+            step(self._site, "common", "folders"),
+            delete=step(self._site, "address-common", "remove"),
+            after=[checked],
+        )
+        address = self._step(at, "fabric-address", step(self._site, "address-common", "address"), after=[folders])
+        license_file = self._step(
+            at,
+            "license",
+            step(self._site, "license"),
+            stdin=license_text,
+            delete=f"rm -f {_variables(self._site)['LICENSE']}",
             after=[folders],
         )
-        license_file = at.file(
-            f"{self._name}-license",
-            f"{host.license_dir.rstrip('/')}/{LICENSE_FILE}",
-            license_text,
-            mode="0600",
-            opts=self._child(folders),
-        )
-        return self._step(at, "install", "common", "install", delete=("install-remove",), after=[address, license_file])
+        return self._step(at, "install", step(self._site, "common", "install"), after=[address, license_file])
 
     def _step(
-        self, at: Host, name: str, *scripts: str, delete: tuple[str, ...] = (), after: Sequence[pulumi.Resource] = ()
+        self,
+        at: Host,
+        name: str,
+        create: str,
+        *,
+        stdin: pulumi.Input[str] | None = None,
+        delete: str | None = None,
+        after: Sequence[pulumi.Resource] = (),
     ) -> remote.Command:
-        return at.run(
-            f"{self._name}-{name}",
-            step(self._site, *scripts),
-            delete=step(self._site, *delete) if delete else None,
-            opts=self._child(*after),
-        )
+        return at.run(f"{self._name}-{name}", create, stdin=stdin, delete=delete, opts=self._child(*after))
 
 
 def _last_line(text: pulumi.Output[str]) -> pulumi.Output[str]:

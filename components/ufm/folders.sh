@@ -9,6 +9,9 @@ make() {
   mkdir "$1"
 }
 
+was=$(sed -n 's/^files //p' "$NOTES/install" 2>/dev/null || true)
+[ "${was:-$FILES}" = "$FILES" ] ||
+  fail "UFM was installed with ufm.host.filesDir $was; write that again, or destroy it before it moves to $FILES"
 mkdir -p -m 0700 "$NOTES"
 make "$FILES"
 make "$LICENSES"

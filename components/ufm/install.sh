@@ -6,6 +6,8 @@
 #   NOTES/install         lines: "found" where UFM was here before us, "files FOLDER" where they are ours,
 #                         "image NAME" for each that came by us
 #   NOTES/upgrade         there while an upgrade is not complete: image ID and name of the UFM that it left
+#
+# Pulumi keeps the former state of a step that failed, and so does this script: a failed upgrade ends with the former UFM.
 
 UNIT=/etc/systemd/system/ufm-enterprise.service
 
@@ -18,12 +20,6 @@ upgrading() { [ -e "$NOTES/upgrade" ]; }
 # Asked on UFM's first step here: what is ours, and what was here before?
 first_look() {
   if installed; then echo found; elif [ -z "$(ls -A "$FILES")" ]; then echo "files $FILES"; fi > "$NOTES/install"
-}
-
-same_folder() {
-  was=$(sed -n 's/^files //p' "$NOTES/install")
-  [ "${was:-$FILES}" = "$FILES" ] ||
-    fail "UFM was installed with ufm.host.filesDir $was; write that again, or destroy it before it moves to $FILES"
 }
 
 fetch() {
@@ -76,6 +72,13 @@ start() {
   fi >&2
 }
 
+no_unit() {
+  [ -e "$UNIT" ] || return 0
+  systemctl disable ufm-enterprise >&2
+  rm "$UNIT"
+  systemctl daemon-reload
+}
+
 halt() {
   [ ! -e "$UNIT" ] || systemctl stop ufm-enterprise
   ! container ufm || docker stop -t 60 ufm >/dev/null
@@ -112,41 +115,29 @@ put_back_files() {
   tar -C "$FILES" -xzpf "$NOTES/files.tgz"
 }
 
-# The old container waits under another name; a new one that did not come up goes.
-set_aside() {
-  container ufm || return 0
-  if container ufm_before || [ "$(current Image)" != "$(head -n 1 "$NOTES/upgrade")" ]; then
-    docker rm -f ufm >/dev/null
-  else
-    docker rename ufm ufm_before
-  fi
-}
-
 # U5 once more, with another image: the old UFM runs until the new one is here, and its files stay.
 upgrade() {
-  if upgrading; then
-    halt
-    put_back_files
-  else
-    no_downgrade
-    old="$(current Image)
+  no_downgrade
+  old="$(current Image)
 $(current Config.Image)"
-    halt
-    keep "$old"
-  fi
-  set_aside
-  rm -f "$UNIT"
+  halt
+  keep "$old"
+  ! container ufm || docker rename ufm ufm_before
+  no_unit
   run_installer --upgrade
 }
 
 go_back() {
   halt
-  set_aside
+  if container ufm && [ "$(current Image)" != "$(head -n 1 "$NOTES/upgrade")" ]; then docker rm -f ufm >/dev/null; fi
   put_back_files
-  rm -f "$UNIT"
+  no_unit
   [ ! -e "$NOTES/unit" ] || cp -p "$NOTES/unit" "$UNIT"
   ! container ufm_before || docker rename ufm_before ufm
+  forget_upgrade
 }
+
+forget_upgrade() { rm -f "$NOTES/upgrade" "$NOTES/files.tgz" "$NOTES/unit"; }
 
 verify() {
   have=$(release) want=$(named)
@@ -158,32 +149,38 @@ verify() {
 
 # UFM is as configured: what an upgrade left for going back, and images of ours that are not used, go.
 settle() {
-  rm -f "$NOTES/upgrade" "$NOTES/files.tgz" "$NOTES/unit"
+  forget_upgrade
   ! container ufm_before || docker rm ufm_before >/dev/null
   sed -n 's/^image //p' "$NOTES/install" > "$NOTES/images"
   while read -r image; do
     case " $IMAGES " in *" $image "*) continue ;; esac
-    ! present "$image" || docker rmi "$image" >&2 || continue  # in use by somebody else: asked again on removal
+    ! present "$image" || docker rmi "$image" >&2 || continue  # in use by somebody else: asked again next time
     sed -i "\\|^image $image\$|d" "$NOTES/install"
   done < "$NOTES/images"
   rm "$NOTES/images"
 }
 
-say_how_to_go_back() {
+finish() {
   [ "$1" != 0 ] && upgrading || return 0
-  echo "UFM host: the upgrade to $IMAGE is not complete. Write $(tail -n 1 "$NOTES/upgrade") again as ufm.host.image" \
-    "and run pulumi up to go back: UFM's files of before are kept in $NOTES and will be put back." >&2
+  set +e
+  old=$(tail -n 1 "$NOTES/upgrade")
+  echo "UFM host: the upgrade to $IMAGE failed; going back to $old with its files" >&2
+  go_back
+  start
+  if running >&2; then
+    echo "UFM host: $old runs again. Write it as ufm.host.image to stay with it; up with $IMAGE tries once more" >&2
+  else
+    echo "UFM host: $old is back with its files, but does not run either; see docker logs ufm" >&2
+  fi
 }
 
-trap 'say_how_to_go_back $?' EXIT
+# A connection that breaks is a failure like any other.
+trap '' HUP PIPE
+trap 'finish $?' EXIT
 [ -e "$NOTES/install" ] || first_look
-same_folder
+! upgrading || go_back  # from one that a reboot cut off
 fetch
-if upgrading && [ "$(head -n 1 "$NOTES/upgrade")" = "$(image_id "$IMAGE")" ]; then
-  go_back
-elif upgrading; then
-  upgrade
-elif ! installed; then
+if ! installed; then
   run_installer "$([ -e "$FILES/conf/gv.cfg" ] && echo --upgrade || echo --install)"
 elif [ "$(current Image)" != "$(image_id "$IMAGE")" ]; then
   upgrade

@@ -22,6 +22,7 @@ VENDOR_PATH = "/opt/dib-elements"
 def ufm(machine: Machine, site: Site) -> None:
     """Ubuntu with Docker enabled and running, the fabric interface without an address and down (U1, U3)."""
     machine.install("ufm")
+    (machine.root.tree / "etc/systemd/system").mkdir(parents=True)
     host = site.ufm.host
     management = host.management_interface if host else "eno1"
     fabric = host.fabric_interface if host else "ib0"

@@ -24,6 +24,8 @@ CA 'mlx5_0'
 @dataclass
 class FakeFabric:
     linked: set[str] = field(default_factory=lambda: {"ufm"})
+    state: str = "Active"
+    """Of a linked port."""
     events: list[str] = field(default_factory=list)
 
     def link(self, node: str) -> None:
@@ -36,7 +38,7 @@ class FakeFabric:
 
     def ibstat(self, node: str) -> str:
         on = node in self.linked
-        return IBSTAT.format(state="Active" if on else "Down", physical="LinkUp" if on else "Polling")
+        return IBSTAT.format(state=self.state if on else "Down", physical="LinkUp" if on else "Polling")
 
 
 @dataclass

@@ -1,2 +1,0 @@
-# The fabric interface as it was found (U3).
-take_back

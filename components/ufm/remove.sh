@@ -1,0 +1,36 @@
+# The host as it was found: UFM and its files, the images that came by us, the fabric interface, the folders (U3 to U6).
+# One text for all steps, run last: what a step that failed has left goes with the rest.
+UNIT=/etc/systemd/system/ufm-enterprise.service
+
+remove_ufm() {
+  if [ -e "$UNIT" ]; then
+    systemctl disable --now ufm-enterprise || true
+    rm -f "$UNIT"
+    systemctl daemon-reload
+  fi
+  for name in ufm ufm_before ufm_installer; do
+    ! docker container inspect "$name" >/dev/null 2>&1 || docker rm -f "$name"
+  done
+  sed -n 's/^files //p' "$NOTES/install" | while read -r folder; do
+    [ ! -d "$folder" ] || find "$folder" -mindepth 1 -delete
+  done
+  sed -n 's/^image //p' "$NOTES/install" | while read -r image; do
+    ! docker image inspect "$image" >/dev/null 2>&1 || docker rmi "$image" || echo "image $image stays" >&2
+  done
+}
+
+remove_folders() {
+  sort -r "$NOTES/folders" | while read -r folder; do
+    rmdir "$folder" || true  # somebody else has put something into it
+  done
+}
+
+[ -d "$NOTES" ] || exit 0
+if grep -sqx found "$NOTES/install"; then
+  echo "UFM was on this host before, so it stays" >&2
+elif [ -e "$NOTES/install" ]; then
+  remove_ufm
+fi
+take_back
+[ ! -e "$NOTES/folders" ] || remove_folders
+rm -r "$NOTES"
