@@ -13,15 +13,16 @@ try:
 except ConfigError as error:
     raise pulumi.RunError(str(error)) from None
 operator = Operator.load(plan.site.ssh)
+at_ufm = pulumi.ResourceOptions(providers=[c.ufm_api(plan.site.ufm, config)])
 
-ufm = c.UfmHost("ufm", plan, operator, config.get_secret("ufmLicense"))
-fabric = c.Fabric("fabric", plan, pulumi.ResourceOptions(depends_on=ufm.ready))
+ufm = c.UfmHost("ufm", plan, operator, config.get_secret("ufmLicense"), at_ufm)
+fabric = c.Fabric("fabric", plan, pulumi.ResourceOptions.merge(at_ufm, pulumi.ResourceOptions(depends_on=ufm.ready)))
 undercloud = c.Undercloud("undercloud", plan, operator, config.require_secret("ipmiPassword"))
 introspection = c.Introspection("introspection", plan, undercloud, fabric, ufm.token)
 overcloud = c.Overcloud("overcloud", plan, operator, undercloud, introspection, ufm.token)
 computes = c.ComputeHosts("computes", plan, overcloud)
 images = c.GuestImages("images", plan, undercloud, overcloud)
-tenant = c.Tenant("tenant", plan, overcloud, images, computes)
+tenant = c.Tenant("tenant", plan, overcloud, images, computes, at_ufm)
 access = plan.site.external_access
 external = c.ExternalAccess("external", access, overcloud, tenant) if access else None
 test = plan.site.bandwidth

@@ -9,7 +9,7 @@ Each takes the plan and what an earlier one gives, and decides nothing that the 
 from components.bandwidth import Bandwidth
 from components.compute_hosts import ComputeHosts
 from components.external_access import ExternalAccess
-from components.fabric import Fabric
+from components.fabric import Fabric, ufm_api
 from components.guest_images import GuestImages
 from components.introspection import Introspection
 from components.overcloud import Overcloud
@@ -28,4 +28,5 @@ __all__ = [
     "Tenant",
     "UfmHost",
     "Undercloud",
+    "ufm_api",
 ]

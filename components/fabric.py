@@ -5,8 +5,23 @@ Authoritative: nobody else writes a control PKey, so a GUID that the plan does n
 
 import pulumi
 
-from providers.ufm import PKey
+from providers.ufm import PKey, Provider
+from rack.config import Ufm
 from rack.plan import Plan
+
+
+def ufm_api(ufm: Ufm, config: pulumi.Config) -> Provider:
+    """UFM's REST API as a provider, for `providers=` of the components that have resources there (U7)."""
+    return Provider(
+        "ufm-api",
+        address=str(ufm.address),
+        port=ufm.port,
+        user=ufm.user,
+        password=config.require_secret("ufmPassword"),
+        previous_password=config.get_secret("ufmPreviousPassword"),
+        ca_file=str(ufm.ca_file) if ufm.ca_file else None,
+        insecure=ufm.insecure,
+    )
 
 
 class Fabric(pulumi.ComponentResource):

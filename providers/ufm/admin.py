@@ -13,43 +13,44 @@ Deleting changes nothing at UFM: the only password one could go back to is the d
 import re
 
 import pulumi
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, Resource, UpdateResult
 
 from providers.ufm.errors import AuthenticationError
-from providers.ufm.provider import DEFAULT_PASSWORD, Props, UfmProvider, check_generation
+from providers.ufm.provider import DEFAULT_PASSWORD, Failure, Found, Kind, Made, Props, check_generation, was_dynamic
 
 ALLOWED = re.compile(r"\w{4,30}", re.ASCII)
 """What UFM takes as a password (ufm-rest-api: 1)."""
 
 
-class AdminPasswordProvider(UfmProvider):
+class AdminPasswordKind(Kind):
+    urn_type = "ufm:index:AdminPassword"
     compared = ("generation",)
 
-    def check(self, _olds: Props, news: Props) -> CheckResult:
-        result = check_generation(news)
+    def check(self, news: Props) -> tuple[Props, list[Failure]]:
+        inputs, failures = check_generation(news)
         if not ALLOWED.fullmatch(self.settings.password):
             reason = (
                 "the secret ufmPassword breaks UFM's rule, 4 to 30 letters, digits or _; "
                 "set another one: pulumi config set --secret ufmPassword"
             )
-            result.failures.append(CheckFailure("generation", reason))
-        return result
+            failures.append(Failure("generation", reason))
+        return inputs, failures
 
-    def create(self, props: Props) -> CreateResult:
+    def create(self, props: Props) -> Made:
         outs = self._settled(props)
-        return CreateResult(outs["user"], outs)
+        return Made(outs["user"], outs)
 
-    def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
-        return UpdateResult(self._settled(news))
+    def update(self, _olds: Props, news: Props) -> Props:
+        return self._settled(news)
 
-    def read(self, id_: str, props: Props) -> ReadResult:
+    def read(self, id_: str, props: Props) -> Found | None:
         """UFM with its default password, e.g. reinstalled, has lost ours: vanished. Any other stranger is an error."""
         password, version = self._accepted()
         if password == DEFAULT_PASSWORD:
-            return ReadResult("", {})
-        return ReadResult(id_, {**props, "version": version}, {"generation": props["generation"]})
+            return None
+        inputs = {"generation": props.get("generation", 1)}
+        return Found(id_, {**inputs, "user": self.settings.user, "version": version}, inputs)
 
-    def delete(self, _id: str, _props: Props) -> None:
+    def delete(self, _props: Props) -> None:
         """Nothing: see the module's text."""
 
     def _settled(self, props: Props) -> Props:
@@ -93,7 +94,7 @@ class AdminPasswordProvider(UfmProvider):
         )
 
 
-class AdminPassword(Resource, module="ufm", name="AdminPassword"):
+class AdminPassword(pulumi.CustomResource):
     """The configured user's password at UFM is the stack's secret `ufmPassword`, not the default."""
 
     generation: pulumi.Output[int]
@@ -106,4 +107,6 @@ class AdminPassword(Resource, module="ufm", name="AdminPassword"):
     def __init__(
         self, name: str, *, generation: pulumi.Input[int] = 1, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__(AdminPasswordProvider(), name, {"generation": generation, "user": None, "version": None}, opts)
+        props = {"generation": generation, "user": None, "version": None}
+        opts = pulumi.ResourceOptions.merge(opts, was_dynamic("AdminPassword"))
+        super().__init__(AdminPasswordKind.urn_type, name, props, opts)

@@ -12,8 +12,9 @@ One small method a call. What holds for all of them stands in `Client._send`:
 Facts: ufm-rest-api 1 (authentication, tokens), 2 (PKeys), 3 (inventory).
 """
 
+import re
 import ssl
-import time
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
@@ -28,6 +29,8 @@ from providers.ufm.partition import Membership, Partition
 PREFIX = "/ufmRest"
 PKEYS = "/resources/pkeys"
 WITH_MEMBERS = {"guids_data": "true"}
+WITH_ALL = {**WITH_MEMBERS, "qos_conf": "true"}
+"""Of a single partition; together they break the list of all (NVIDIA bug 5409095, after infra-controller)."""
 
 REQUEST_LINE = 8190
 """Bytes that Apache takes as a request's first line (its LimitRequestLine)."""
@@ -78,11 +81,16 @@ class Client:
         insecure: bool = False,
         timeout: tuple[float, float] = (5, 60),
         pauses: Sequence[float] = (0.5, 1, 2, 4, 8),
+        cancelled: threading.Event | None = None,
     ) -> None:
-        """`timeout`: seconds to connect and to answer. `pauses`: seconds before each further try."""
+        """
+        timeout: seconds to connect and to answer.
+        pauses: seconds before each further try; there is none once `cancelled`.
+        """
         self.host = host if port == 443 else f"{host}:{port}"
         self.user = user
         self._ca_file, self._timeout, self._pauses = ca_file, timeout, tuple(pauses)
+        self._cancelled = cancelled or threading.Event()
         self._session = session = requests.Session()
         session.trust_env = False
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
@@ -100,6 +108,10 @@ class Client:
     def version(self) -> str:
         """UFM's release, e.g. 6.14.5-2. UFM's own health probe."""
         return str(self._json(Call("GET", "/app/ufm_version"), dict).get("ufm_release_version", ""))
+
+    def release(self) -> tuple[int, ...]:
+        """The numbers of `version` up to the dash, to compare: (6, 14, 5)."""
+        return tuple(int(number) for number in re.findall(r"\d+", self.version().partition("-")[0]))
 
     # Partitions
 
@@ -119,9 +131,9 @@ class Client:
             raise self._error(errors.ShapeError, call, "the answer is no list of PKeys") from None
 
     def get_pkey(self, pkey: str) -> Partition | None:
-        """The partition with its members; None where UFM does not have it (404, or 200 with `{}`)."""
+        """The partition with all there is to it; None where UFM does not have it (404, or 200 with `{}`)."""
         call = Call("GET", f"{PKEYS}/{pkey}", pkey, absent_is_fine=True)
-        response = self._send(call, params=WITH_MEMBERS)
+        response = self._send(call, params=WITH_ALL)
         if response.status_code == 404:
             return None
         try:
@@ -137,13 +149,19 @@ class Client:
         membership: Membership = "full",
         index0: bool = False,
         ip_over_ib: bool | None = None,
+        **more: Any,
     ) -> Partition | None:
         """Makes `guids` the partition's only members, in one call; makes the partition where it is absent.
 
         UFM changes the difference only: traffic of members that stay is not disturbed. `ip_over_ib` None leaves it to
-        UFM. Returns the partition as read back.
+        UFM. `more`: `partition_name` from release 6.22 on, the keys of `partition.QOS` from 6.24 on. Returns the
+        partition as read back.
         """
-        return self._write_guids("PUT", pkey, guids, membership, index0, ip_over_ib)
+        return self._write_guids("PUT", pkey, guids, membership, index0, ip_over_ib, more)
+
+    def set_qos(self, pkey: str, qos: Mapping[str, float]) -> None:
+        """Sets the quality of service of a partition that exists. On the fabric it is at UFM's next start."""
+        self._send(Call("PUT", f"{PKEYS}/qos_conf", pkey), json={"pkey": pkey, **_whole(qos)})
 
     def add_guids(
         self,
@@ -159,7 +177,7 @@ class Client:
         One membership for all: UFM's POST ignores `memberships` and makes such members full without a word. Returns
         the partition as read back.
         """
-        return self._write_guids("POST", pkey, guids, membership, index0, ip_over_ib)
+        return self._write_guids("POST", pkey, guids, membership, index0, ip_over_ib, {})
 
     def remove_guids(self, pkey: str, guids: Iterable[str]) -> Partition | None:
         """Removes `guids`; UFM deletes the partition with its last member. GUIDs that are no members do no harm.
@@ -210,9 +228,16 @@ class Client:
         self._send(Call("PUT", f"/app/users/{self.user}"), json={"password": password})
 
     def _write_guids(
-        self, verb: str, pkey: str, guids: Iterable[str], membership: Membership, index0: bool, ip_over_ib: bool | None
+        self,
+        verb: str,
+        pkey: str,
+        guids: Iterable[str],
+        membership: Membership,
+        index0: bool,
+        ip_over_ib: bool | None,
+        more: Mapping[str, Any],
     ) -> Partition | None:
-        body = {"pkey": pkey, "guids": list(guids), "membership": membership, "index0": index0}
+        body = {"pkey": pkey, "guids": list(guids), "membership": membership, "index0": index0, **_whole(more)}
         if ip_over_ib is not None:
             body["ip_over_ib"] = ip_over_ib
         # Adding what was added before changes nothing, so even the POST may be sent again.
@@ -254,7 +279,8 @@ class Client:
             else:
                 if pause is None or response.status_code not in BUSY:
                     break
-            time.sleep(pause)
+            if self._cancelled.wait(pause):
+                raise self._error(errors.CancelledError, call, "given up between two tries")
         self._raise_for(call, response)
         return response
 
@@ -299,6 +325,11 @@ class Client:
 
     def _error(self, kind: type[_Error], call: Call, problem: str, status: int | None = None) -> _Error:
         return kind(problem, host=self.host, call=str(call), pkey=call.pkey, status=status)
+
+
+def _whole(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers as UFM writes them: the engine makes a float of each, and 2.0 is no MTU."""
+    return {key: int(v) if isinstance(v, float) and v.is_integer() else v for key, v in values.items()}
 
 
 def chunks(path: str, guids: Iterable[str]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """What can go wrong with UFM.
 
     UfmError
-    ├── ConfigurationError          the stack's configuration does not say how to reach UFM; no call was made
+    ├── ConfigurationError          the provider's inputs do not say how to reach UFM; no call was made
+    ├── CancelledError              the user interrupted the run; what was written is written
     ├── UnreachableError            no answer: refused, unknown host, time limit
     │   └── CertificateError        no trust: UFM's certificate is not signed by a known authority
     ├── AnswerError                 an answer, but not the one that was asked for
@@ -13,6 +14,7 @@
     │   └── ShapeError              2xx, but the JSON is not UFM's
     └── PartitionError              UFM answered well, and the partition is not as it should be
         ├── TakeoverError           it exists and differs from what the program declares; nothing was written
+        ├── UnsupportedError        this release of UFM has no such thing; nothing was written
         └── NotTakenError           UFM accepted the write, and the read-back differs
 
 Every error keeps host, call, HTTP status and PKey as attributes and composes one line of them that ends with what to
@@ -55,9 +57,15 @@ class UfmError(Exception):
 
 
 class ConfigurationError(UfmError):
-    """The stack's configuration does not say how to reach UFM."""
+    """The provider's inputs do not say how to reach UFM."""
 
     remedy = "see docs/configuration.md"
+
+
+class CancelledError(UfmError):
+    """The user interrupted the run while it waited."""
+
+    remedy = "run pulumi again"
 
 
 class UnreachableError(UfmError):
@@ -128,6 +136,12 @@ class TakeoverError(PartitionError):
         'set adopt=True to make it as declared (members that are not declared lose it), ownership="additive" to add '
         "ours and leave the others, or choose another PKey"
     )
+
+
+class UnsupportedError(PartitionError):
+    """UFM's release does not have what is declared; nothing was written."""
+
+    remedy = "leave it out, or upgrade UFM"
 
 
 class NotTakenError(PartitionError):

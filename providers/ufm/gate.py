@@ -14,12 +14,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pulumi
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, Resource, UpdateResult
 from pulumi.output import Unknown
 
 from providers.ufm import partition
-from providers.ufm.errors import PartitionError
-from providers.ufm.provider import Props, UfmProvider
+from providers.ufm.errors import CancelledError, PartitionError
+from providers.ufm.provider import Failure, Found, Kind, Made, Props, was_dynamic
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0
 """Seconds between two looks: short at first, for Neutron's driver mostly needs a second."""
@@ -34,34 +33,40 @@ class MissingMembersError(PartitionError):
     )
 
 
-class PKeyGateProvider(UfmProvider):
+class PKeyGateKind(Kind):
+    urn_type = "ufm:index:PKeyGate"
+    importable = False
     compared = ("pkey", "members")
     replacing = ("pkey",)
 
-    def check(self, _olds: Props, news: Props) -> CheckResult:
-        inputs, failures = dict(news), []
+    def check(self, news: Props) -> tuple[Props, list[Failure]]:
+        inputs: Props = dict(news)
+        failures: list[Failure] = []
         for key, spell in (("pkey", partition.usable_pkey), ("members", _spelled)):
             if isinstance(inputs.get(key), Unknown):
                 continue
             try:
                 inputs[key] = spell(inputs[key])
             except ValueError as error:
-                failures.append(CheckFailure(key, str(error)))
-        return CheckResult(inputs, failures)
+                failures.append(Failure(key, str(error)))
+        return inputs, failures
 
-    def create(self, props: Props) -> CreateResult:
-        return CreateResult(props["pkey"], self._wait(props))
+    def create(self, props: Props) -> Made:
+        return Made(props["pkey"], self._wait(props))
 
-    def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
-        return UpdateResult(self._wait(news))
+    def update(self, _olds: Props, news: Props) -> Props:
+        return self._wait(news)
 
-    def read(self, id_: str, props: Props) -> ReadResult:
+    def read(self, id_: str, props: Props) -> Found | None:
         missing = self._missing(props)
         if len(missing) == len(props["members"]):
-            return ReadResult("", {})
+            return None
         there = {name: guid for name, guid in props["members"].items() if name not in missing}
         found = {**props, "members": there}
-        return ReadResult(id_, _outputs(found), found)
+        return Found(id_, _outputs(found), found)
+
+    def delete(self, _props: Props) -> None:
+        """Nothing: it made nothing."""
 
     def _wait(self, props: Props) -> Props:
         deadline, pause = time.monotonic() + props["timeout"], FIRST_PAUSE
@@ -73,7 +78,9 @@ class PKeyGateProvider(UfmProvider):
                     host=self.client.host,
                     pkey=props["pkey"],
                 )
-            time.sleep(pause)
+            self.say("progress", f"PKey {props['pkey']}: waiting for {len(missing)} of {len(props['members'])} members")
+            if self.session.cancelled.wait(pause):
+                raise CancelledError("given up waiting for members", host=self.client.host, pkey=props["pkey"])
             pause = min(pause * 1.5, LONGEST_PAUSE)
         return _outputs(props)
 
@@ -92,7 +99,7 @@ def _spelled(members: Mapping[str, Any]) -> dict[str, Any]:
     return {name: guid if isinstance(guid, Unknown) else partition.guid(guid) for name, guid in members.items()}
 
 
-class PKeyGate(Resource, module="ufm", name="PKeyGate"):
+class PKeyGate(pulumi.CustomResource):
     """Exists once every member is in the partition at UFM."""
 
     pkey: pulumi.Output[str]
@@ -111,4 +118,5 @@ class PKeyGate(Resource, module="ufm", name="PKeyGate"):
     ) -> None:
         """`timeout` in seconds; a changed one alone changes nothing."""
         props = {"pkey": pkey, "members": members, "timeout": timeout, "member_count": None}
-        super().__init__(PKeyGateProvider(), name, props, opts)
+        opts = pulumi.ResourceOptions.merge(opts, was_dynamic("PKeyGate"))
+        super().__init__(PKeyGateKind.urn_type, name, props, opts)

@@ -18,6 +18,13 @@ MANAGEMENT = 0x7FFF
 
 Membership = Literal["full", "limited"]
 
+QOS: Mapping[str, Sequence[float]] = {
+    "mtu_limit": (2, 4),
+    "service_level": range(16),
+    "rate_limit": (2.5, 5, 10, 14, 20, 25, 30, 40, 56, 60, 80, 100, 112, 120, 168, 200, 300),
+}
+"""A partition's quality of service: the MTU in KiB, the service level, the rate in Gb/s; each with what UFM takes."""
+
 
 def pkey(value: str) -> str:
     """The partition's number as UFM spells it: lower-case hex, unpadded, without the membership bit.
@@ -77,7 +84,9 @@ class Partition:
     ip_over_ib: bool | None = None
     """Whether it has an IPoIB multicast group; None where UFM does not say."""
     name: str = ""
-    """UFM's own, e.g. api_pkey_0x65."""
+    """UFM's own, api_pkey_0x65, or one that was given (from release 6.22 on)."""
+    qos: Mapping[str, float] = field(default_factory=dict)
+    """By the keys of `QOS`; empty where it was not asked for."""
 
 
 def parse(wanted: str, document: Mapping[str, object]) -> Partition | None:
@@ -114,11 +123,13 @@ def _flat(number: str, document: Mapping[str, object]) -> Partition:
     if not isinstance(members, Sequence) or isinstance(members, str):
         raise ValueError("guids is no list")
     ip_over_ib = document.get("ip_over_ib")
+    qos = _mapping(document.get("qos_conf") or {})
     return Partition(
         number,
         dict(_member(m) for m in members),
         ip_over_ib if isinstance(ip_over_ib, bool) else None,
         str(document.get("partition") or ""),
+        {key: float(value) for key, value in qos.items() if key in QOS and isinstance(value, int | float)},
     )
 
 

@@ -10,30 +10,33 @@ Members are a map `host/port` → GUID, so that a diff names the host. Who owns 
 What a life looks like:
 
 - check finds every mistake at once and calls nobody. Unknown values, as in a first preview, pass.
+- preview asks UFM what a create would meet: that a partition is there as declared and will be adopted, or that it
+  differs and in what.
 - create adopts a partition that is as declared without a write. One that differs is refused, the difference named,
   unless `adopt` says to take it over: nobody loses a member by surprise. What a failed create made goes again.
 - read writes down what is there in the shape of the inputs, so that the preview after a refresh shows what `up` will
   do. A member whose membership or index0 differs from the others' is written as `GUID (limited)`, at its host's name.
-- update is one PUT in authoritative mode, whatever the number of members; UFM applies only the difference.
+- update is one PUT in authoritative mode, whatever the number of members; UFM applies only the difference. Quality
+  of service has a call of its own before release 6.24.
 - delete removes what we own: the partition if it holds nobody else, else our members. UFM itself deletes a partition
   with its last member.
+- import (`pulumi import ufm:index:PKey NAME 0xb`) takes all members for ours, named by what UFM knows of their ports.
 
 Writes are read back: an error names the members that UFM did not take.
 """
 
-import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import pulumi
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 from pulumi.output import Unknown
 
-from providers.ufm import partition
+from providers.ufm import errors, inventory, partition
 from providers.ufm.errors import NotTakenError, TakeoverError
-from providers.ufm.partition import Member, Membership, Partition
-from providers.ufm.provider import Props, UfmProvider
+from providers.ufm.partition import QOS, Member, Membership, Partition
+from providers.ufm.provider import Diff, Failure, Found, Kind, Made, Props, was_dynamic
 
 FOREIGN = "foreign/"
 """Before the GUID of a member that the program does not declare. No host may be named so."""
@@ -43,10 +46,14 @@ DEFAULTS: Props = {"membership": "full", "index0": False, "ownership": AUTHORITA
 CHOICES = {"membership": ("full", "limited"), "ownership": (AUTHORITATIVE, "additive")}
 SWITCHES = ("index0", "ip_over_ib", "adopt")
 
+OWNERS = ("qos", "partition_name")
+"""What the partition's one owner alone may set."""
+
+NAMES, QOS_BY_PUT = (6, 22), (6, 24)
+"""The releases from which a PUT of members takes a name, and quality of service (ufm-rest-api: 2.2)."""
+
 NAMED = 10
 """How many members an error names before it says how many more there are."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,10 @@ class Declared:
     ip_over_ib: bool | None
     """None: as found."""
     authoritative: bool
+    qos: Mapping[str, float]
+    """What of it is declared; the rest stays as found."""
+    name: str | None
+    """None: as found."""
 
     @classmethod
     def of(cls, props: Props) -> "Declared":
@@ -68,7 +79,9 @@ class Declared:
         members = sorted(props["members"].items())
         ours = {name: str(text).split()[0] for name, text in members if not name.startswith(FOREIGN)}
         how = Member(props["membership"], props["index0"])
-        return cls(props["pkey"], ours, how, props.get("ip_over_ib"), props["ownership"] == AUTHORITATIVE)
+        authoritative = props["ownership"] == AUTHORITATIVE
+        qos, name = props.get("qos") or {}, props.get("partition_name")
+        return cls(props["pkey"], ours, how, props.get("ip_over_ib"), authoritative, qos, name)
 
     def foreign(self, found: Partition | None) -> list[str]:
         """GUIDs in the partition that are not ours."""
@@ -95,12 +108,21 @@ class Declared:
 
     def differences(self, found: Partition) -> list[str]:
         """What would change at UFM if the partition were made as declared; empty when it is so already."""
+        return [*self.of_members(found), *self.of_name(found), *self.of_qos(found)]
+
+    def of_members(self, found: Partition) -> list[str]:
         texts = [f"{name}: {remark}" for name, remark in self.unmet(found).items()]
         if self.authoritative:
             texts += [f"{guid}: not declared" for guid in self.foreign(found)]
             if self.ip_over_ib is not None and found.ip_over_ib is not None and found.ip_over_ib != self.ip_over_ib:
                 texts.append(f"ip_over_ib: {found.ip_over_ib}")
         return texts
+
+    def of_name(self, found: Partition) -> list[str]:
+        return [f"partition_name: {found.name!r}"] if self.name not in (None, found.name) else []
+
+    def of_qos(self, found: Partition) -> list[str]:
+        return [f"{key}: {found.qos.get(key)}" for key, value in self.qos.items() if found.qos.get(key) != value]
 
 
 def _remark(found: Member | None, wanted: Member) -> str:
@@ -114,66 +136,103 @@ def _remark(found: Member | None, wanted: Member) -> str:
     )
 
 
-class PKeyProvider(UfmProvider):
-    compared = ("pkey", "members", "membership", "index0", "ip_over_ib", "ownership")
+class PKeyKind(Kind):
+    urn_type = "ufm:index:PKey"
+    compared = ("pkey", "members", "membership", "index0", "ip_over_ib", "ownership", *OWNERS)
     replacing = ("pkey",)
 
-    def check(self, _olds: Props, news: Props) -> CheckResult:
-        """The inputs in UFM's spelling, with every failure there is."""
+    def check(self, news: Props) -> tuple[Props, list[Failure]]:
         inputs = {**DEFAULTS, **news}
-        failures: list[CheckFailure] = []
+        failures: list[Failure] = []
         if not isinstance(inputs.get("pkey"), Unknown):
             inputs["pkey"] = _spelled(partition.usable_pkey, inputs.get("pkey"), "pkey", failures)
         if not isinstance(inputs.get("members"), Unknown):
             inputs["members"] = _members(inputs.get("members"), failures)
         for key, allowed in CHOICES.items():
             if not isinstance(inputs[key], Unknown) and inputs[key] not in allowed:
-                failures.append(CheckFailure(key, f"found {inputs[key]!r}; write {' or '.join(map(repr, allowed))}"))
+                failures.append(Failure(key, f"found {inputs[key]!r}; write {' or '.join(map(repr, allowed))}"))
         for key in SWITCHES:
             if not isinstance(inputs.get(key, False), Unknown | bool):
-                failures.append(CheckFailure(key, f"found {inputs[key]!r}; write true or false"))
-        return CheckResult(inputs, failures)
+                failures.append(Failure(key, f"found {inputs[key]!r}; write true or false"))
+        failures += _owners(inputs)
+        return inputs, failures
 
-    def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
+    def diff(self, olds: Props, news: Props) -> Diff:
         if news.get("ownership") != AUTHORITATIVE:
             news = {key: value for key, value in news.items() if key != "ip_over_ib"}
-        result = super().diff(id_, olds, news)
+        diff = super().diff(olds, news)
         # A port has one PKey at index 0: the old partition must let go of it before the new one takes it.
-        result.delete_before_replace = bool(result.replaces) and olds.get("index0") is True
-        return result
+        return Diff(diff.changes, diff.replaces, bool(diff.replaces) and olds.get("index0") is True)
 
-    def create(self, props: Props) -> CreateResult:
+    def preview(self, news: Props) -> None:
+        """UFM may not be there yet, or not have its password: then nothing is compared, and that is said."""
+        if any(isinstance(value, Unknown) for value in (news["pkey"], news["members"], *news["members"].values())):
+            return
+        declared = Declared.of(news)
+        try:
+            found = self.session.impatient.get_pkey(declared.pkey)
+        except (errors.UnreachableError, errors.AuthenticationError, errors.UnavailableError) as error:
+            self.say("info", f"PKey {declared.pkey}: UFM does not tell what it has: {error}")
+            return
+        self._supported(declared)
+        if found:
+            self._meet(declared, found, adopt=news["adopt"])
+
+    def _meet(self, declared: Declared, found: Partition, *, adopt: bool) -> None:
+        """Says what a create makes of the partition that is there.
+
+        Raises:
+            TakeoverError: it would be refused.
+        """
+        differences = declared.differences(found)
+        if not differences:
+            self.say("info", f"PKey {declared.pkey} exists as declared: it is adopted without a write")
+        elif declared.authoritative and not adopt:
+            self._refuse(declared, "it exists and differs", differences)
+        else:
+            self.say("warning", f"PKey {declared.pkey} exists and will be changed: {_some(differences)}")
+
+    def create(self, props: Props) -> Made:
         declared = Declared.of(props)
         found = self.client.get_pkey(declared.pkey)
         if found and declared.authoritative and not props["adopt"]:
             self._refuse(declared, "it exists and differs", declared.differences(found))
+        self._supported(declared)
         try:
             after = self._write(declared, found)
         except NotTakenError:
             if not found:  # A failed create leaves nothing behind, or the next one would meet a stranger.
                 self._withdraw(declared, self.client.get_pkey(declared.pkey))
             raise
-        return CreateResult(declared.pkey, _outputs(props, declared, after))
+        return Made(declared.pkey, _outputs(props, declared, after))
 
-    def read(self, id_: str, props: Props) -> ReadResult:
-        declared = Declared.of(props)
-        found = self.client.get_pkey(declared.pkey)
+    def read(self, id_: str, props: Props) -> Found | None:
+        found = self.client.get_pkey(partition.usable_pkey(id_))
         if found is None:
-            return ReadResult("", {})
+            return None
+        props = props or self._imported(found)
+        declared = Declared.of(props)
         inputs = {**_inputs(props), **_as_found(declared, found)}
         # Without inputs the preview after a refresh would not show the drift (pulumi #13839).
-        return ReadResult(id_, _outputs(inputs, declared, found), inputs)
+        return Found(found.pkey, _outputs(inputs, declared, found), inputs)
 
-    def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
+    def _imported(self, found: Partition) -> Props:
+        """Inputs that would have made what is there."""
+        names = {str(port["guid"]): inventory.port_name(port) for port in self.client.ports("Computer")}
+        members = {names.get(guid, f"unknown/{guid}"): guid for guid in found.members}
+        return {**DEFAULTS, "pkey": found.pkey, "members": members}
+
+    def update(self, olds: Props, news: Props) -> Props:
         before, declared = Declared.of(olds), Declared.of(news)
         found = self.client.get_pkey(declared.pkey)
         if declared.authoritative and not before.authoritative and not news["adopt"]:
             strangers = [f"{guid}: not declared" for guid in declared.foreign(found)]
             self._refuse(declared, "it has other members, which authoritative ownership would remove", strangers)
+        self._supported(declared)
         dropped = set(before.members.values()) - set(declared.members.values())
-        return UpdateResult(_outputs(news, declared, self._write(declared, found, dropped)))
+        return _outputs(news, declared, self._write(declared, found, dropped))
 
-    def delete(self, _id: str, props: Props) -> None:
+    def delete(self, props: Props) -> None:
         declared = Declared.of(props)
         self._withdraw(declared, self.client.get_pkey(declared.pkey))
 
@@ -188,7 +247,7 @@ class PKeyProvider(UfmProvider):
             after = self._add(declared, found)
             after = self._remove(declared, after, dropped)
         unmet = [f"{name}: {remark}" for name, remark in declared.unmet(after).items()]
-        if unmet:
+        if unmet or (after and (unmet := declared.of_name(after) + declared.of_qos(after))):
             raise self._not_taken(declared, f"UFM accepted the write but did not take {_some(unmet)}")
         return after
 
@@ -197,8 +256,19 @@ class PKeyProvider(UfmProvider):
             return found
         evicted = declared.foreign(found)
         if evicted:
-            log.warning("PKey %s: removing members that are not declared: %s", declared.pkey, _some(evicted))
-        return self.client.set_guids(declared.pkey, declared.members.values(), **declared.settings(found))
+            self.say("warning", f"PKey {declared.pkey}: removing members that are not declared: {_some(evicted)}")
+        by_put = bool(declared.qos) and self.client.release() >= QOS_BY_PUT
+        after = found
+        if not found or declared.of_members(found) or declared.of_name(found) or by_put:
+            name = {"partition_name": declared.name} if declared.name else {}
+            more = {**declared.settings(found), **name, **(declared.qos if by_put else {})}
+            after = self.client.set_guids(declared.pkey, declared.members.values(), **more)
+        return self._set_qos(declared, after) if after and declared.of_qos(after) else after
+
+    def _set_qos(self, declared: Declared, found: Partition) -> Partition | None:
+        self.client.set_qos(declared.pkey, {**found.qos, **declared.qos})
+        self.say("warning", f"PKey {declared.pkey}: its quality of service takes effect when UFM is restarted next")
+        return self.client.get_pkey(declared.pkey)
 
     def _add(self, declared: Declared, found: Partition | None) -> Partition | None:
         unmet = [declared.members[name] for name in declared.unmet(found)]
@@ -218,9 +288,15 @@ class PKeyProvider(UfmProvider):
         else:
             left = self.client.remove_guids(declared.pkey, held) if held else None
         if declared.authoritative and foreign:
-            log.warning("PKey %s: kept, as it holds members that are not ours: %s", declared.pkey, _some(foreign))
+            kept = f"PKey {declared.pkey}: kept, as it holds members that are not ours: {_some(foreign)}"
+            self.say("warning", kept)
         if left and (declared.held(left) or not left.members):
             raise self._not_taken(declared, "UFM accepted the removal but still has it")
+
+    def _supported(self, declared: Declared) -> None:
+        if declared.name and self.client.release() < NAMES:
+            problem = f"UFM {self.client.version()} has no partition_name (6.22 and later have)"
+            raise errors.UnsupportedError(problem, host=self.client.host, pkey=declared.pkey)
 
     def _refuse(self, declared: Declared, why: str, differences: list[str]) -> None:
         if differences:
@@ -231,12 +307,12 @@ class PKeyProvider(UfmProvider):
 
 
 def _inputs(props: Props) -> Props:
-    return {key: props[key] for key in (*PKeyProvider.compared, "adopt") if key in props}
+    return {key: props[key] for key in (*PKeyKind.compared, "adopt") if key in props}
 
 
 def _outputs(inputs: Props, declared: Declared, found: Partition | None) -> Props:
-    own = _inputs(inputs)
-    return {**own, "member_count": len(own["members"]), "foreign": declared.foreign(found)}
+    own, name = _inputs(inputs), found.name if found else ""
+    return {**own, "member_count": len(own["members"]), "foreign": declared.foreign(found), "partition": name}
 
 
 def _as_found(declared: Declared, found: Partition) -> Props:
@@ -261,10 +337,34 @@ def _as_found(declared: Declared, found: Partition) -> Props:
         members |= {FOREIGN + guid: guid for guid in declared.foreign(found)}
         if declared.ip_over_ib is not None and found.ip_over_ib is not None:
             seen["ip_over_ib"] = found.ip_over_ib
+    if declared.qos:
+        seen["qos"] = {key: found.qos[key] for key in declared.qos if key in found.qos}
+    if declared.name is not None:
+        seen["partition_name"] = found.name
     return seen
 
 
-def _spelled(rule: Callable[[str], str], value: Any, where: str, failures: list[CheckFailure]) -> Any:
+def _owners(inputs: Props) -> list[Failure]:
+    """What is wrong with `qos` and `partition_name`."""
+    failures = []
+    for key in OWNERS:
+        if inputs.get(key) is not None and inputs["ownership"] == "additive":
+            failures.append(Failure(key, 'with ownership="additive" another writer has it; leave it out'))
+    qos, name = inputs.get("qos", {}), inputs.get("partition_name", "x")
+    if not isinstance(name, Unknown) and not (isinstance(name, str) and re.fullmatch(r"[\w.-]{1,64}", name)):
+        failures.append(Failure("partition_name", f"found {name!r}; write 1 to 64 letters, digits, '_', '.' or '-'"))
+    if isinstance(qos, Unknown):
+        return failures
+    for key, value in sorted(qos.items()) if isinstance(qos, Mapping) else [("", qos)]:
+        if key not in QOS:
+            failures.append(Failure(f"qos.{key}", f"found {key or value!r}; write some of {', '.join(QOS)}"))
+        elif not isinstance(value, Unknown) and (isinstance(value, bool) or value not in QOS[key]):
+            allowed = ", ".join(f"{number:g}" for number in QOS[key])
+            failures.append(Failure(f"qos.{key}", f"found {value!r}; write one of {allowed}"))
+    return failures
+
+
+def _spelled(rule: Callable[[str], str], value: Any, where: str, failures: list[Failure]) -> Any:
     if isinstance(value, Unknown):
         return value
     try:
@@ -272,24 +372,24 @@ def _spelled(rule: Callable[[str], str], value: Any, where: str, failures: list[
             raise ValueError(f"found {value!r}; write a string of hex digits")
         return rule(value)
     except ValueError as error:
-        failures.append(CheckFailure(where, str(error)))
+        failures.append(Failure(where, str(error)))
         return value
 
 
-def _members(value: Any, failures: list[CheckFailure]) -> Any:
+def _members(value: Any, failures: list[Failure]) -> Any:
     if not isinstance(value, Mapping) or not value:
         # UFM deletes a partition with its last member, so an empty one could not be kept.
-        failures.append(CheckFailure("members", f"found {value!r}; name one port at least: 'host/port': 'GUID'"))
+        failures.append(Failure("members", f"found {value!r}; name one port at least: 'host/port': 'GUID'"))
         return value
     members: Props = {}
     holders: dict[str, str] = {}
     for name, text in sorted(value.items()):  # maps lose their order on the wire; failures should not
         where = f'members["{name}"]'
         if name.startswith(FOREIGN):
-            failures.append(CheckFailure(where, f"names from {FOREIGN!r} on are UFM's other members; name host/port"))
+            failures.append(Failure(where, f"names from {FOREIGN!r} on are UFM's other members; name host/port"))
         members[name] = guid = _spelled(partition.guid, text, where, failures)
         if isinstance(guid, str) and holders.setdefault(guid, name) != name:
-            failures.append(CheckFailure(where, f"found {guid!r} again; it is {holders[guid]}'s"))
+            failures.append(Failure(where, f"found {guid!r} again; it is {holders[guid]}'s"))
     return members
 
 
@@ -298,7 +398,18 @@ def _some(texts: Sequence[str]) -> str:
     return ", ".join(texts[:NAMED]) + more
 
 
-class PKey(Resource, module="ufm", name="PKey"):
+class Qos(TypedDict, total=False):
+    """A partition's quality of service; what is left out stays as found."""
+
+    mtu_limit: float
+    """2 or 4 KiB."""
+    service_level: float
+    """0 to 15."""
+    rate_limit: float
+    """Gb/s, one of InfiniBand's: 2.5, 5, 10 … 300."""
+
+
+class PKey(pulumi.CustomResource):
     """A partition of the InfiniBand fabric with its members (guide step I3)."""
 
     pkey: pulumi.Output[str]
@@ -309,6 +420,8 @@ class PKey(Resource, module="ufm", name="PKey"):
     """Members that this resource answers for."""
     foreign: pulumi.Output[list[str]]
     """GUIDs in the partition that the program does not declare, as of the last write or refresh."""
+    partition: pulumi.Output[str]
+    """UFM's name of it, e.g. api_pkey_0x65."""
 
     def __init__(
         self,
@@ -321,6 +434,8 @@ class PKey(Resource, module="ufm", name="PKey"):
         ip_over_ib: pulumi.Input[bool] | None = True,
         ownership: pulumi.Input[Literal["authoritative", "additive"]] = "authoritative",
         adopt: pulumi.Input[bool] = False,
+        qos: pulumi.Input[Qos] | None = None,
+        partition_name: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """
@@ -332,6 +447,8 @@ class PKey(Resource, module="ufm", name="PKey"):
             ownership it counts only where this resource makes the partition.
         ownership: see the module's text.
         adopt: take over a partition that differs; with authoritative ownership its other members are removed.
+        qos: of an authoritative partition. Before release 6.24 it takes effect when UFM is restarted next.
+        partition_name: of an authoritative partition, from release 6.22 on.
         """
         props = {
             "pkey": pkey,
@@ -341,7 +458,10 @@ class PKey(Resource, module="ufm", name="PKey"):
             "ip_over_ib": ip_over_ib,
             "ownership": ownership,
             "adopt": adopt,
+            "qos": qos,
+            "partition_name": partition_name,
             "member_count": None,
             "foreign": None,
+            "partition": None,
         }
-        super().__init__(PKeyProvider(), name, props, opts)
+        super().__init__(PKeyKind.urn_type, name, props, pulumi.ResourceOptions.merge(opts, was_dynamic("PKey")))

@@ -1,25 +1,27 @@
-"""What UFM's dynamic providers share: configuration, client, shape.
+"""What UFM's resources share: the provider resource, its settings, and the shape of a kind of resource.
 
-A provider class is pickled into every resource's state by reference, so it lives in an importable module and holds no
-state from `__init__` (pulumi #2900, #9652; dill #481). What it needs comes by `configure`, which sees the whole stack
-configuration, secrets decrypted, on up, refresh and destroy alike (pulumi #17050). So credentials are inputs of no
-resource and a new password makes no diff.
+    program                         engine                        plugin (`providers.ufm.plugin`)
+    Provider(address, password) ──> Configure ──────────────────> Settings, one Client
+    PKey(pkey, members)         ──> Check, Diff, Create, Read… ──> PKeyKind.check, .diff, .create, .read…
 
-The engine itself keeps that configuration in the state, secrets encrypted, as the inputs of the default provider
-`pulumi-python`, and takes it from there for `refresh` and `destroy`: they use the configuration of the last `up`. With
-`--run-program` they use the stack's present one.
+The plugin is Pulumi's native provider interface, not a dynamic provider, which can neither be imported into nor asked
+in a preview nor cancelled. `Pulumi.yaml` tells the engine where it is. Stacks of the dynamic provider's time migrate by
+alias: the first preview shows nothing but the new `Provider`.
 
-UFM may not be installed yet when `configure`, `check` and `diff` run: none of them touches the network.
+UFM's password is an input of `Provider` alone, secret, so a new one makes no diff of any partition. `refresh` and
+`destroy` take it from the state, as the last `up` left it; with `--run-program` from the stack's present configuration.
+
+UFM may not be installed yet when `check` and `diff` run: neither touches the network. `preview` asks it, and takes no
+answer for an answer.
 """
 
-import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from pulumi.dynamic import CheckFailure, CheckResult, Config, ConfigureRequest, DiffResult, ResourceProvider
+import pulumi
 from pulumi.output import Unknown
 
 from providers.ufm.client import Client
@@ -32,45 +34,80 @@ DEFAULT_PASSWORD = "123456"  # noqa: S105
 """Every UFM's password before anybody changed it (guide step U7)."""
 
 
+class Provider(pulumi.ProviderResource):
+    """A UFM and how it is reached; hand it to resources by `provider=` or to a component by `providers=`."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        address: pulumi.Input[str],
+        password: pulumi.Input[str],
+        port: pulumi.Input[int] = 443,
+        user: pulumi.Input[str] = "admin",
+        ca_file: pulumi.Input[str] | None = None,
+        insecure: pulumi.Input[bool] = False,
+        previous_password: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """
+        password: of `user`; kept as a secret.
+        ca_file: the authority of UFM's certificate, relative to the project's folder; the system's where left out.
+        insecure: do not verify UFM's certificate.
+        previous_password: only while the password changes (see `AdminPassword`).
+        """
+        props = {
+            "address": address,
+            "port": port,
+            "user": user,
+            "password": pulumi.Output.secret(password),
+            "caFile": ca_file,
+            "insecure": insecure,
+            "previousPassword": None if previous_password is None else pulumi.Output.secret(previous_password),
+        }
+        super().__init__("ufm", name, props, opts)
+
+
 @dataclass(frozen=True)
 class Settings:
-    """How UFM is reached, from the stack's configuration."""
+    """How UFM is reached: the inputs of `Provider`, checked."""
 
     address: str
     port: int
     user: str
     password: str = field(repr=False)
     ca_file: str | None
-    """Relative to the project's folder, which is the provider's working directory."""
+    """Relative to the project's folder, which is the plugin's working directory."""
     insecure: bool
     previous_password: str | None = field(repr=False)
-    """Secret `ufmPreviousPassword`: only while the password changes."""
 
     @classmethod
-    def of(cls, config: Config) -> "Settings":
-        """The settings in `site` (the `ufm` part) and the secrets.
-
-        Raises:
-            ConfigurationError: naming the key to set.
+    def of(cls, inputs: Mapping[str, Any]) -> "Settings":
         """
-        ufm = _ufm(config.get("site"))
-        address, port = ufm.get("address"), ufm.get("port", 443)
+        Raises:
+            ConfigurationError: naming the input to set.
+        """
+        address, port, password = inputs.get("address"), inputs.get("port", 443), inputs.get("password")
         if not isinstance(address, str) or not address:
-            raise ConfigurationError("ufm.address is missing", remedy="set ufm.address in rack:site")
-        if not isinstance(port, int) or not 1 <= port <= 65535:
-            raise ConfigurationError(f"ufm.port is {port!r}", remedy="set ufm.port in rack:site to 1..65535")
+            raise ConfigurationError("address is missing")
+        if isinstance(port, bool) or not isinstance(port, int | float) or not 1 <= port <= 65535 or port != int(port):
+            raise ConfigurationError(f"port is {port!r}", remedy="set it to 1..65535")
+        if not isinstance(password, str) or not password:
+            raise ConfigurationError("the secret password is missing", remedy=SET_PASSWORD)
+        if password == DEFAULT_PASSWORD:
+            raise ConfigurationError("the password is UFM's default, which everybody knows", remedy=SET_PASSWORD)
         return cls(
             address=address,
-            port=port,
-            user=str(ufm.get("user") or "admin"),
-            password=_password(config),
-            ca_file=str(Path(ufm["caFile"]).expanduser()) if ufm.get("caFile") else None,
-            insecure=ufm.get("insecure") is True,
-            previous_password=config.get("ufmPreviousPassword"),
+            port=int(port),
+            user=str(inputs.get("user") or "admin"),
+            password=password,
+            ca_file=str(Path(inputs["caFile"]).expanduser()) if inputs.get("caFile") else None,
+            insecure=inputs.get("insecure") is True,
+            previous_password=inputs.get("previousPassword") or None,
         )
 
-    def client(self, password: str | None = None) -> Client:
-        """A client with the configured password, or with another one."""
+    def client(self, password: str | None = None, **how: Any) -> Client:
+        """A client with the configured password, or with another one. `how`: as in `Client`."""
         return Client(
             self.address,
             self.user,
@@ -78,78 +115,136 @@ class Settings:
             port=self.port,
             ca_file=self.ca_file,
             insecure=self.insecure,
+            **how,
         )
 
 
-def _ufm(site: object) -> Mapping[str, Any]:
-    try:
-        document = json.loads(site) if isinstance(site, str) else site
-        ufm = document["ufm"]  # type: ignore[index]
-    except (ValueError, TypeError, KeyError):
-        ufm = None
-    if not isinstance(ufm, Mapping):
-        problem = "rack:site is missing or has no ufm part"
-        raise ConfigurationError(problem, remedy="write rack:site with its ufm part into Pulumi.<stack>.yaml")
-    return ufm
+SET_PASSWORD = "pulumi config set --secret ufmPassword, a new one"  # noqa: S105
+
+Say = Callable[[Literal["info", "warning", "progress"], str], None]
+"""Tells the user something at the resource concerned; progress is shown until the next line comes."""
 
 
-def _password(config: Config) -> str:
-    remedy = "pulumi config set --secret ufmPassword"
-    password = config.get("ufmPassword")
-    if not isinstance(password, str) or not password:
-        raise ConfigurationError("the secret ufmPassword is missing", remedy=remedy)
-    if password == DEFAULT_PASSWORD:
-        raise ConfigurationError("ufmPassword is UFM's default, which everybody knows", remedy=remedy + ", a new one")
-    return password
+@dataclass(frozen=True)
+class Session:
+    """What all calls to the plugin share."""
+
+    settings: Settings
+    client: Client
+    impatient: Client
+    """For previews: one try, as UFM may well not be there yet."""
+    cancelled: threading.Event
+    """Set when the user interrupts the engine: whoever waits gives up."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Session":
+        cancelled = threading.Event()
+        impatient = settings.client(timeout=(2, 10), pauses=())
+        return cls(settings, settings.client(cancelled=cancelled), impatient, cancelled)
+
+    def close(self) -> None:
+        """Closes the kept connections."""
+        self.client.close()
+        self.impatient.close()
 
 
-_clients: dict[Settings, Client] = {}
-_clients_lock = threading.Lock()
+@dataclass(frozen=True)
+class Failure:
+    """An input that cannot be."""
+
+    property: str
+    """Its path: `members["compute-1/ib0"]`."""
+    reason: str
+    """What was found and what to write instead."""
 
 
-def shared_client(settings: Settings) -> Client:
-    """The process's client for `settings`: the providers' four threads share its connections."""
-    with _clients_lock:
-        if settings not in _clients:
-            _clients[settings] = settings.client()
-        return _clients[settings]
+@dataclass(frozen=True)
+class Diff:
+    """What a change of the inputs comes to."""
+
+    changes: bool
+    replaces: list[str] = field(default_factory=list)
+    """The inputs that need another object at UFM."""
+    delete_before_replace: bool = False
 
 
-class UfmProvider(ResourceProvider):
-    """The shape of them all: configured from the stack, compared by `compared`, replaced by `replacing`."""
+@dataclass(frozen=True)
+class Made:
+    """What a create made."""
 
-    serialize_as_secret_always = False
-    """By reference there is nothing to hide; saves an encryption a resource (pulumi #15539)."""
+    id: str
+    outs: Props
 
+
+@dataclass(frozen=True)
+class Found:
+    """What a read found, and what inputs would have made it: the next preview compares the program with them."""
+
+    id: str
+    outs: Props
+    inputs: Props
+
+
+class Kind:
+    """One kind of resource, for one call: checked, compared, made, read, changed and unmade at UFM."""
+
+    urn_type: ClassVar[str]
+    """Its type: ufm:index:PKey."""
+    importable: ClassVar[bool] = True
+    """Whether its ID alone tells enough to read it."""
     compared: ClassVar[tuple[str, ...]] = ()
     """The inputs whose change is a change of the resource. One that is not given is not compared."""
     replacing: ClassVar[tuple[str, ...]] = ()
     """Those of them that need another object at UFM."""
 
-    settings: Settings
+    def __init__(self, session: Session, say: Say) -> None:
+        self.session, self.say = session, say
 
-    def configure(self, req: ConfigureRequest) -> None:
-        """Raises ConfigurationError."""
-        self.settings = Settings.of(req.config)
+    @property
+    def settings(self) -> Settings:
+        return self.session.settings
 
     @property
     def client(self) -> Client:
-        return shared_client(self.settings)
+        return self.session.client
 
-    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """True or False, never None: with None the engine compares `__provider` too (pulumi #12401).
+    def check(self, news: Props) -> tuple[Props, list[Failure]]:
+        """The inputs in UFM's spelling, with every failure there is. Calls nobody; unknown values pass."""
+        raise NotImplementedError
 
-        An unknown value equals nothing, so it counts as a change.
-        """
+    def diff(self, olds: Props, news: Props) -> Diff:
+        """An unknown value equals nothing, so it counts as a change."""
         changed = [key for key in self.compared if key in news and olds.get(key) != news[key]]
-        return DiffResult(changes=bool(changed), replaces=[key for key in changed if key in self.replacing])
+        return Diff(bool(changed), [key for key in changed if key in self.replacing])
+
+    def preview(self, news: Props) -> None:
+        """Tells what `create` would meet, and raises what it would raise. The inputs may hold unknown values."""
+
+    def create(self, news: Props) -> Made:
+        raise NotImplementedError
+
+    def read(self, id_: str, olds: Props) -> Found | None:
+        """None: it has vanished. `olds` is empty where `pulumi import` asks for something by its ID."""
+        raise NotImplementedError
+
+    def update(self, olds: Props, news: Props) -> Props:
+        """The new outputs."""
+        raise NotImplementedError
+
+    def delete(self, olds: Props) -> None:
+        raise NotImplementedError
 
 
-def check_generation(news: Props) -> CheckResult:
+def check_generation(news: Props) -> tuple[Props, list[Failure]]:
     """The inputs with `generation` as an int: a count that somebody raises to ask for the next one."""
     value = news.get("generation", 1)
     if isinstance(value, Unknown):
-        return CheckResult(news, [])
+        return news, []
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 1:
-        return CheckResult(news, [CheckFailure("generation", f"found {value!r}; write a whole number from 1")])
-    return CheckResult({**news, "generation": int(value)}, [])
+        return news, [Failure("generation", f"found {value!r}; write a whole number from 1")]
+    return {**news, "generation": int(value)}, []
+
+
+def was_dynamic(kind: str) -> pulumi.ResourceOptions:
+    """The alias by which a stack of the dynamic provider's time keeps its resources."""
+    return pulumi.ResourceOptions(aliases=[pulumi.Alias(type_=f"pulumi-python:dynamic/ufm:{kind}")])

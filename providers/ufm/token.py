@@ -6,35 +6,36 @@ else: the resource's ID says when it was made, and no error or log line holds it
 """
 
 import pulumi
-from pulumi.dynamic import CheckResult, CreateResult, ReadResult, Resource
 
-from providers.ufm.provider import Props, UfmProvider, check_generation
+from providers.ufm.provider import Failure, Found, Kind, Made, Props, check_generation, was_dynamic
 
 
-class AccessTokenProvider(UfmProvider):
+class AccessTokenKind(Kind):
+    urn_type = "ufm:index:AccessToken"
+    importable = False
     compared = ("generation",)
     replacing = ("generation",)
 
-    def check(self, _olds: Props, news: Props) -> CheckResult:
+    def check(self, news: Props) -> tuple[Props, list[Failure]]:
         return check_generation(news)
 
-    def create(self, props: Props) -> CreateResult:
+    def create(self, props: Props) -> Made:
         made = self.client.create_token()
         outs = {"generation": props["generation"], "token": made["access_token"]}
-        return CreateResult(f"{self.settings.user}@{made.get('issued_at', 0)}", outs)
+        return Made(f"{self.settings.user}@{made.get('issued_at', 0)}", outs)
 
-    def read(self, id_: str, props: Props) -> ReadResult:
+    def read(self, id_: str, props: Props) -> Found | None:
         """A token that is revoked or no longer listed has vanished: the next `up` makes a new one."""
         valid = {t.get("access_token") for t in self.client.tokens() if not t.get("revoked")}
         if props["token"] not in valid:
-            return ReadResult("", {})
-        return ReadResult(id_, dict(props), {"generation": props["generation"]})
+            return None
+        return Found(id_, props, {"generation": props["generation"]})
 
-    def delete(self, _id: str, props: Props) -> None:
+    def delete(self, props: Props) -> None:
         self.client.revoke_token(props["token"])
 
 
-class AccessToken(Resource, module="ufm", name="AccessToken"):
+class AccessToken(pulumi.CustomResource):
     """An API access token of the configured user, good for 10 years, revoked on destroy."""
 
     generation: pulumi.Output[int]
@@ -43,6 +44,7 @@ class AccessToken(Resource, module="ufm", name="AccessToken"):
     """30 letters and digits, secret: sent raw as `Authorization: Basic <token>` under /ufmRestV3."""
 
     def __init__(self, name: str, *, generation: pulumi.Input[int], opts: pulumi.ResourceOptions | None = None) -> None:
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["token"])
+        own = pulumi.ResourceOptions(additional_secret_outputs=["token"])
+        own = pulumi.ResourceOptions.merge(was_dynamic("AccessToken"), own)
         props = {"generation": generation, "token": None}
-        super().__init__(AccessTokenProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
+        super().__init__(AccessTokenKind.urn_type, name, props, pulumi.ResourceOptions.merge(opts, own))

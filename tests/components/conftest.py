@@ -38,6 +38,8 @@ class Recorded:
     token: str
     name: str
     inputs: dict[str, Any]
+    provider: str
+    """URN and ID; empty where it is the default one."""
 
 
 class Monitor(mocks.MockMonitor):
@@ -57,7 +59,7 @@ class Recorder(mocks.Mocks):
     """What a resource waits for, both by name."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        self.resources[args.name] = Recorded(args.typ, args.name, args.inputs)
+        self.resources[args.name] = Recorded(args.typ, args.name, args.inputs, args.provider or "")
         return f"{args.name}-id", {**args.inputs, **self._outputs(args)}
 
     def _outputs(self, args: mocks.MockResourceArgs) -> dict[str, Any]:

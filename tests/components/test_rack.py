@@ -14,19 +14,21 @@ from rack import tripleo
 from rack.plan import Plan
 from tests.components.conftest import HOST_KEY, SDN_TOKEN, Recorded, Recorder, record
 
-SECRETS = {"license": "LICENSE-CANARY", "ipmi": "IPMI-CANARY"}
+SECRETS = {"license": "LICENSE-CANARY", "ipmi": "IPMI-CANARY", "ufm": "UFM-CANARY"}
 
 
 def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
     """`__main__.py`'s chain of components, with the stack's secrets."""
-    ufm = c.UfmHost("ufm", plan, operator, pulumi.Output.secret(SECRETS["license"]))
-    fabric = c.Fabric("fabric", plan, pulumi.ResourceOptions(depends_on=ufm.ready))
+    pulumi.runtime.set_all_config({"rack:ufmPassword": SECRETS["ufm"]}, ["rack:ufmPassword"])
+    at_ufm = pulumi.ResourceOptions(providers=[c.ufm_api(plan.site.ufm, pulumi.Config("rack"))])
+    ufm = c.UfmHost("ufm", plan, operator, pulumi.Output.secret(SECRETS["license"]), at_ufm)
+    fabric = c.Fabric("fabric", plan, at_ufm)
     undercloud = c.Undercloud("undercloud", plan, operator, pulumi.Output.secret(SECRETS["ipmi"]))
     introspection = c.Introspection("introspection", plan, undercloud, fabric, ufm.token)
     overcloud = c.Overcloud("overcloud", plan, operator, undercloud, introspection, ufm.token)
     computes = c.ComputeHosts("computes", plan, overcloud)
     images = c.GuestImages("images", plan, undercloud, overcloud)
-    tenant = c.Tenant("tenant", plan, overcloud, images, computes)
+    tenant = c.Tenant("tenant", plan, overcloud, images, computes, at_ufm)
     assert plan.site.external_access and plan.site.bandwidth
     external = c.ExternalAccess("external", plan.site.external_access, overcloud, tenant)
     bandwidth = c.Bandwidth("bandwidth", plan.site.bandwidth, plan, overcloud, tenant, external)
@@ -74,6 +76,14 @@ def test_no_secret_in_any_command_line(rack: Recorder) -> None:
         for key in ("create", "update", "delete"):
             text = str(command.inputs.get(key) or "")
             assert not any(secret in text for secret in (*SECRETS.values(), SDN_TOKEN, "s3cr3t-admin")), (name, key)
+
+
+def test_what_is_at_ufm_goes_by_the_provider_with_the_site_s_address(rack: Recorder, plan: Plan) -> None:
+    api = rack.of("pulumi:providers:ufm")["ufm-api"].inputs
+    assert (api["address"], api["port"], api["caFile"]) == ("127.0.24.200", 8443, str(plan.site.ufm.ca_file))
+    assert secret(api["password"]) == SECRETS["ufm"]
+    at_ufm = [r for r in rack.resources.values() if r.token.startswith("ufm:")]
+    assert len(at_ufm) == 6 and all("pulumi:providers:ufm::ufm-api::" in r.provider for r in at_ufm)
 
 
 def test_pkeys_have_every_node_of_the_overcloud(rack: Recorder, plan: Plan) -> None:

@@ -1,4 +1,3 @@
-import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,7 +13,8 @@ from werkzeug.serving import make_server
 from lab.fabric.client import FabricClient
 from lab.ufm.core import Ufm
 from lab.ufm.rest import Requests, create_app
-from providers.ufm import Client, provider
+from providers.ufm import Client
+from tests.providers.engine import sessions
 from tests.providers.server import PASSWORD, Handler, Server, authority, server_context, serving
 
 Start = Callable[[Handler], tuple[Client, Server]]
@@ -78,16 +78,13 @@ def ufm(tmp_path: Path, ca: tuple[trustme.CA, Path]) -> Iterator[LabUfm]:
 
 
 @pytest.fixture(autouse=True)
-def own_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test meets the connections of another."""
-    clients: dict[provider.Settings, Client] = {}
-    monkeypatch.setattr(provider, "_clients", clients)
+def closed() -> Iterator[None]:
+    """No test leaves a connection."""
     yield
-    for client in clients.values():
-        client.close()
+    while sessions:
+        sessions.pop().close()
 
 
 def configuration(port: int, ca_file: Path, **changes: Any) -> dict[str, Any]:
-    """A stack's configuration as `configure` sees it: the site as JSON text, secrets decrypted."""
-    site = {"ufm": {"address": "127.0.0.1", "port": port, "caFile": str(ca_file)}}
-    return {"site": json.dumps(site), "ufmPassword": PASSWORD, **changes}
+    """The inputs of a `Provider`."""
+    return {"address": "127.0.0.1", "port": port, "caFile": str(ca_file), "password": PASSWORD, **changes}

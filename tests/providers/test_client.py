@@ -51,7 +51,7 @@ def test_set_replaces_and_add_adds(start: Start) -> None:
     common = {"pkey": "0x65", "guids": GUIDS[:2]}
     assert put.json == {**common, "membership": "limited", "index0": True, "ip_over_ib": False}
     assert post.json == {**common, "membership": "full", "index0": False}, "ip_over_ib None leaves it to UFM"
-    assert get.path == f"/ufmRest{PKEYS}/0x65?guids_data=true", "every write is read back"
+    assert get.path == f"/ufmRest{PKEYS}/0x65?guids_data=true&qos_conf=true", "every write is read back"
 
 
 def test_800_members_are_one_write(start: Start) -> None:

@@ -2,28 +2,27 @@
 
 import json
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from providers.ufm import Client, UfmError, errors
-from providers.ufm.admin import AdminPasswordProvider
-from providers.ufm.provider import DEFAULT_PASSWORD, Settings, UfmProvider
-from providers.ufm.token import AccessTokenProvider
+from providers.ufm.admin import AdminPasswordKind
+from providers.ufm.provider import DEFAULT_PASSWORD, Kind, Settings
+from providers.ufm.token import AccessTokenKind
 from tests.providers.conftest import LabUfm, Start, configuration
-from tests.providers.engine import CheckFailedError, Life, configured
+from tests.providers.engine import CheckFailedError, Life
 from tests.providers.server import PASSWORD, Answer
 
 
-def life_of(provider: UfmProvider, ufm: LabUfm, **config: Any) -> Life:
-    return Life(configured(provider, configuration(ufm.port, ufm.ca_file, **config)))
+def life_of(kind: type[Kind], ufm: LabUfm, **config: Any) -> Life:
+    return Life(kind, configuration(ufm.port, ufm.ca_file, **config))
 
 
 @pytest.fixture
 def token(ufm: LabUfm) -> Life:
-    return life_of(AccessTokenProvider(), ufm)
+    return life_of(AccessTokenKind, ufm)
 
 
 def accepted(ufm: LabUfm, password: str) -> bool:
@@ -81,11 +80,11 @@ def test_a_token_that_somebody_revoked_has_vanished(token: Life, ufm: LabUfm) ->
 def test_a_token_that_is_listed_as_revoked_has_vanished(start: Start) -> None:
     listed = {"access_token": "canary_token", "revoked": False}
     _, server = start(lambda _request: Answer(body=[listed]))
-    provider = configured(AccessTokenProvider(), configuration(server.port, server.ca_file))
-    outs = {"generation": 1, "token": "canary_token"}
-    assert provider.read("admin@1", outs).id == "admin@1"
+    life = Life(AccessTokenKind, configuration(server.port, server.ca_file))
+    life.id, life.outs = "admin@1", {"generation": 1, "token": "canary_token"}
+    assert life.refresh() == {"generation": 1}
     listed["revoked"] = True
-    assert provider.read("admin@1", outs).id == ""
+    assert life.refresh() == {} and life.id == ""
 
 
 def test_a_token_that_is_gone_is_revoked(token: Life, ufm: LabUfm) -> None:
@@ -95,9 +94,9 @@ def test_a_token_that_is_gone_is_revoked(token: Life, ufm: LabUfm) -> None:
 
 
 @pytest.mark.parametrize("generation", [0, -1, 1.5, "2", True, None])
-@pytest.mark.parametrize("provider", [AccessTokenProvider, AdminPasswordProvider])
-def test_a_generation_is_a_count(ufm: LabUfm, provider: type[UfmProvider], generation: object) -> None:
-    life = life_of(provider(), ufm)
+@pytest.mark.parametrize("kind", [AccessTokenKind, AdminPasswordKind])
+def test_a_generation_is_a_count(ufm: LabUfm, kind: type[Kind], generation: object) -> None:
+    life = life_of(kind, ufm)
     if generation is None:
         assert life.checked(generation=None) == {"generation": 1}
         return
@@ -117,7 +116,7 @@ def fresh(ufm: LabUfm) -> LabUfm:
 
 
 def test_the_default_is_replaced(fresh: LabUfm) -> None:
-    life = life_of(AdminPasswordProvider(), fresh)
+    life = life_of(AdminPasswordKind, fresh)
     life.up(generation=1)
     assert accepted(fresh, PASSWORD) and not accepted(fresh, DEFAULT_PASSWORD)
     assert life.outs == {"generation": 1, "user": "admin", "version": "6.19.3-1"}
@@ -127,45 +126,45 @@ def test_the_default_is_replaced(fresh: LabUfm) -> None:
 
 
 def test_a_password_that_counts_already_is_adopted(ufm: LabUfm) -> None:
-    life = life_of(AdminPasswordProvider(), ufm)
+    life = life_of(AdminPasswordKind, ufm)
     life.up(generation=1)
     assert not [call for call in ufm.calls if call.startswith("PUT")]
 
 
 def test_a_ufm_with_another_password_is_an_error_with_advice(ufm: LabUfm) -> None:
     ufm.core.set_password("admin", "somebody_elses")
-    life = life_of(AdminPasswordProvider(), ufm)
+    life = life_of(AdminPasswordKind, ufm)
     with pytest.raises(errors.AuthenticationError, match=r"ufmPassword, UFM's default; .*ufmPreviousPassword"):
         life.up(generation=1)
 
 
 def test_a_new_password_needs_the_previous_one(ufm: LabUfm) -> None:
-    life_of(AdminPasswordProvider(), ufm).up(generation=1)
-    new = {"ufmPassword": "canary_second"}
-    life = life_of(AdminPasswordProvider(), ufm, **new)
+    life_of(AdminPasswordKind, ufm).up(generation=1)
+    new = {"password": "canary_second"}
+    life = life_of(AdminPasswordKind, ufm, **new)
     life.id, life.inputs = "admin", {"generation": 1}
     life.outs = {"generation": 1, "user": "admin", "version": "6"}
     with pytest.raises(errors.AuthenticationError, match="pulumi config set --secret ufmPreviousPassword"):
         life.up(generation=2)
     assert accepted(ufm, PASSWORD)
-    configured(life.provider, configuration(ufm.port, ufm.ca_file, **new, ufmPreviousPassword=PASSWORD))
+    life.configure(configuration(ufm.port, ufm.ca_file, **new, previousPassword=PASSWORD))
     assert life.up(generation=2) == "update"
     assert accepted(ufm, "canary_second") and not accepted(ufm, PASSWORD)
     assert life.outs["generation"] == 2 and life.outs["version"] == "6.19.3-1"
 
 
 def test_a_refresh_before_the_change_sees_the_previous_password(ufm: LabUfm) -> None:
-    life = life_of(AdminPasswordProvider(), ufm)
+    life = life_of(AdminPasswordKind, ufm)
     life.up(generation=1)
-    config = configuration(ufm.port, ufm.ca_file, ufmPassword="canary_second", ufmPreviousPassword=PASSWORD)
-    configured(life.provider, config)
+    config = configuration(ufm.port, ufm.ca_file, password="canary_second", previousPassword=PASSWORD)
+    life.configure(config)
     life.refresh()
     assert life.up(generation=2) == "update"
     assert accepted(ufm, "canary_second")
 
 
 def test_a_reinstalled_ufm_has_lost_the_password(ufm: LabUfm) -> None:
-    life = life_of(AdminPasswordProvider(), ufm)
+    life = life_of(AdminPasswordKind, ufm)
     life.up(generation=1)
     ufm.core.set_password("admin", DEFAULT_PASSWORD)
     assert life.refresh() == {} and life.id == ""
@@ -174,7 +173,7 @@ def test_a_reinstalled_ufm_has_lost_the_password(ufm: LabUfm) -> None:
 
 
 def test_a_refresh_with_a_strangers_password_is_an_error(ufm: LabUfm) -> None:
-    life = life_of(AdminPasswordProvider(), ufm)
+    life = life_of(AdminPasswordKind, ufm)
     life.up(generation=1)
     ufm.core.set_password("admin", "somebody_elses")
     with pytest.raises(errors.AuthenticationError):
@@ -182,7 +181,7 @@ def test_a_refresh_with_a_strangers_password_is_an_error(ufm: LabUfm) -> None:
 
 
 def test_delete_leaves_the_password(ufm: LabUfm) -> None:
-    life = life_of(AdminPasswordProvider(), ufm)
+    life = life_of(AdminPasswordKind, ufm)
     life.up(generation=1)
     assert ufm.calls
     life.destroy()
@@ -192,7 +191,7 @@ def test_delete_leaves_the_password(ufm: LabUfm) -> None:
 
 @pytest.mark.parametrize("password", ["abc", "with space", "ümlaut_pw", "a" * 31, "semi;colon"])
 def test_a_password_that_ufm_would_refuse_is_found_by_check(ufm: LabUfm, password: str) -> None:
-    life = life_of(AdminPasswordProvider(), ufm, ufmPassword=password)
+    life = life_of(AdminPasswordKind, ufm, password=password)
     with pytest.raises(CheckFailedError) as caught:
         life.checked(generation=1)
     text = str(caught.value)
@@ -206,35 +205,26 @@ def test_a_password_that_ufm_would_refuse_is_found_by_check(ufm: LabUfm, passwor
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"site": None}, "rack:site"),
-        ({"site": "no json"}, "rack:site"),
-        ({"site": "[]"}, "rack:site"),
-        ({"site": "{}"}, "rack:site"),
-        ({"site": '{"ufm": {}}'}, "ufm.address"),
-        ({"site": '{"ufm": {"address": "10.0.0.1", "port": "x"}}'}, "ufm.port"),
-        ({"ufmPassword": None}, "pulumi config set --secret ufmPassword"),
-        ({"ufmPassword": ""}, "pulumi config set --secret ufmPassword"),
-        ({"ufmPassword": DEFAULT_PASSWORD}, "default.*pulumi config set --secret ufmPassword"),
+        ({"address": None}, "address is missing"),
+        ({"address": ""}, "address is missing"),
+        ({"port": "x"}, "port is 'x'"),
+        ({"port": 0}, "port is 0"),
+        ({"port": 443.5}, "port is 443.5"),
+        ({"password": None}, "pulumi config set --secret ufmPassword"),
+        ({"password": ""}, "pulumi config set --secret ufmPassword"),
+        ({"password": DEFAULT_PASSWORD}, "default.*pulumi config set --secret ufmPassword"),
     ],
 )
 def test_configuration_that_is_missing_is_named(ufm: LabUfm, change: dict[str, Any], named: str) -> None:
     with pytest.raises(errors.ConfigurationError, match=named) as caught:
-        configured(AccessTokenProvider(), configuration(ufm.port, ufm.ca_file, **change))
+        Settings.of({**configuration(ufm.port, ufm.ca_file), **change})
     assert PASSWORD not in str(caught.value)
 
 
-def test_the_sites_defaults(tmp_path: Path) -> None:
-    provider = AccessTokenProvider()
-    configured(provider, {"site": json.dumps({"ufm": {"address": "10.0.0.1"}}), "ufmPassword": PASSWORD})
-    expected = Settings("10.0.0.1", 443, "admin", PASSWORD, None, insecure=False, previous_password=None)
-    assert provider.settings == expected
-    assert provider.client.host == "10.0.0.1"
-
-
-def test_one_client_a_process(ufm: LabUfm) -> None:
-    config = configuration(ufm.port, ufm.ca_file)
-    one, two = configured(AccessTokenProvider(), config), configured(AdminPasswordProvider(), config)
-    assert one.client is two.client
+def test_the_settings_defaults() -> None:
+    settings = Settings.of({"address": "10.0.0.1", "password": PASSWORD})
+    assert settings == Settings("10.0.0.1", 443, "admin", PASSWORD, None, insecure=False, previous_password=None)
+    assert settings.client().host == "10.0.0.1"
 
 
 # Secrets
@@ -244,12 +234,12 @@ def test_secrets_are_in_no_output_no_text_and_no_log(
     fresh: LabUfm, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    admin = life_of(AdminPasswordProvider(), fresh, ufmPreviousPassword="canary_previous")
+    admin = life_of(AdminPasswordKind, fresh, previousPassword="canary_previous")
     admin.up(generation=1)
-    token = life_of(AccessTokenProvider(), fresh)
+    token = life_of(AccessTokenKind, fresh)
     token.up(generation=1)
     secret = token.outs["token"]
-    seen = [repr(life.provider.settings) + repr(life.provider.client) for life in (admin, token)]
+    seen = [repr(life.kind.settings) + repr(life.kind.client) for life in (admin, token)]
     seen += [json.dumps([admin.id, admin.inputs, admin.outs, token.id, token.inputs])]
     seen += [json.dumps({key: value for key, value in token.outs.items() if key != "token"})]
     fresh.core.set_password("admin", "somebody_elses")
@@ -262,13 +252,10 @@ def test_secrets_are_in_no_output_no_text_and_no_log(
         assert canary not in text
 
 
-def test_a_ufm_that_cannot_be_reached_has_not_vanished(
-    token: Life, ufm: LabUfm, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+def test_a_ufm_that_cannot_be_reached_has_not_vanished(token: Life, ufm: LabUfm) -> None:
     token.up(generation=1)
-    closed = {"site": json.dumps({"ufm": {"address": "127.0.0.1", "port": 1}})}
-    configured(token.provider, configuration(ufm.port, ufm.ca_file, **closed))
+    token.configure(configuration(1, ufm.ca_file))
+    token.kind.client._pauses = ()
     with pytest.raises(errors.UnreachableError, match=r"127\.0\.0\.1:1 \(GET /ufmRest/app/tokens\).*systemctl status"):
         token.refresh()
     assert token.id

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from engine.build import environment
 from tests.providers.conftest import LabUfm
 from tests.providers.server import PASSWORD
 
@@ -17,36 +18,71 @@ ROOT = Path(__file__).parents[2]
 A, B, X = (f"b8599f0300b000{n}1" for n in range(1, 4))
 PROGRAM = """
 import pulumi
-from providers.ufm import AccessToken, AdminPassword, PKey
+from providers import ufm
 
 config = pulumi.Config()
-admin = AdminPassword("admin")
-after = pulumi.ResourceOptions(depends_on=[admin])
-token = AccessToken("neutron", generation=config.require_int("generation"), opts=after)
-pkey = PKey("storage", pkey="0xb", members=config.require_object("members"), opts=after)
+secrets = {key: config.get_secret(key) for key in ("password", "previous_password")}
+api = ufm.Provider("ufm", **config.require_object("ufm"), **secrets)
+admin = ufm.AdminPassword("admin", generation=config.get_int("password_generation") or 1,
+    opts=pulumi.ResourceOptions(provider=api))
+after = pulumi.ResourceOptions(provider=api, depends_on=[admin])
+token = ufm.AccessToken("neutron", generation=config.require_int("generation"), opts=after)
+hosts = config.get_object("hosts")
+members = ufm.find_members(hosts, provider=api) if hosts else config.require_object("members")
+pkey = ufm.PKey("storage", pkey="0xb", members=members, **config.get_object("more") or {}, opts=after)
 pulumi.export("token", token.token)
 pulumi.export("members", pkey.member_count)
 pulumi.export("user", admin.user)
 """
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(not (ROOT / ".engine/bin/pulumi-resource-pulumi-python").exists(), reason="needs `make engine`"),
-]
+DYNAMIC = """
+import pulumi
+from pulumi.dynamic import CreateResult, Resource, ResourceProvider
+
+class Former(ResourceProvider):
+    def create(self, props):
+        return CreateResult(OUTS["id"], {**props, **OUTS})
+
+config = pulumi.Config()
+members = config.require_object("members")
+OUTS = {"id": "0xb", "member_count": len(members), "foreign": []}
+
+class PKey(Resource, module="ufm", name="PKey"):
+    def __init__(self, name, **props):
+        super().__init__(Former(), name, props)
+
+PKey("storage", pkey="0xb", members=members, membership="full", index0=False, ip_over_ib=True,
+     ownership="authoritative", adopt=False)
+"""
+"""A stack of the time when these were dynamic resources."""
+
+PROJECT = f"""
+name: rack
+runtime: python
+plugins:
+  providers:
+    - name: ufm
+      path: {ROOT}/providers/ufm
+"""
+
+pytestmark = pytest.mark.engine
 
 
 class Stack:
     def __init__(self, folder: Path, ufm: LabUfm) -> None:
         self.folder, self.ufm = folder, ufm
         (folder / "state").mkdir()
-        (folder / "__main__.py").write_text(PROGRAM)
-        (folder / "Pulumi.yaml").write_text("name: rack\nruntime: python\n")
+        self.program(PROGRAM)
+        (folder / "Pulumi.yaml").write_text(PROJECT)
         self.run("stack", "init", "test")
-        self.run("config", "set", "--secret", "ufmPassword", PASSWORD)
+        self.run("config", "set", "--secret", "password", PASSWORD)
         # Relative, as in Pulumi.dev.yaml: the provider's working directory is the project's.
         (folder / "ca.pem").write_bytes(ufm.ca_file.read_bytes())
         self.configure(generation=1, members={"controller-1/ib0": A, "compute-1/ib0": B})
         self.reach(ufm.port)
+
+    def program(self, text: str) -> None:
+        (self.folder / "__main__.py").write_text(text)
 
     def configure(self, **values: object) -> None:
         """Changes values in the stack's file; None takes one out."""
@@ -57,16 +93,16 @@ class Stack:
         path.write_text(yaml.safe_dump(stack))
 
     def reach(self, port: int) -> None:
-        self.configure(site={"ufm": {"address": "127.0.0.1", "port": port, "caFile": "ca.pem"}})
+        self.configure(ufm={"address": "127.0.0.1", "port": port, "ca_file": "ca.pem"})
 
     def run(self, *arguments: str, fails: bool = False) -> str:
         """What the command shows."""
         env = {
             **os.environ,
-            "PATH": f"{ROOT}/.engine/bin:{ROOT}/.venv/bin:{os.environ['PATH']}",
+            **environment(),
+            "PATH": f"{ROOT}/.venv/bin:{environment()['PATH']}",
             "PYTHONPATH": str(ROOT),
             "PULUMI_BACKEND_URL": f"file://{self.folder}/state",
-            "PULUMI_HOME": str(self.folder / "home"),
             "PULUMI_CONFIG_PASSPHRASE": "x",
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
@@ -96,6 +132,11 @@ def resources(state: str) -> dict[str, Any]:
     return {r["type"].rpartition(":")[2]: r for r in json.loads(state)["deployment"]["resources"]}
 
 
+def drifted(shown: str) -> list[str]:
+    """The changed lines of a preview's or a refresh's diff, without spaces."""
+    return [re.sub(r" +", " ", line).strip() for line in shown.splitlines() if re.match(r" *[-+~] ", line)]
+
+
 def test_a_stacks_life(stack: Stack, ufm: LabUfm) -> None:
     stack.up()
     found = ufm.client.get_pkey("0xb")
@@ -107,17 +148,7 @@ def test_a_stacks_life(stack: Stack, ufm: LabUfm) -> None:
     assert PASSWORD not in held and token not in held
     made = resources(held)
     assert made["AccessToken"]["outputs"]["token"]["ciphertext"]
-    assert isinstance(made["PKey"]["outputs"]["__provider"], str), "plain, as it holds a name only"
-
-    ufm.client.add_guids("0xb", [X])
-    ufm.client.remove_guids("0xb", [A])
-    stack.run("refresh", "--yes")
-    preview = stack.run("preview", "--diff")
-    assert re.search(rf'\+ controller-1/ib0 *: "{A}"', preview), preview
-    assert re.search(rf'- foreign/{X} *: "{X}"', preview), preview
-    assert f"PKey 0xb: removing members that are not declared: {X}" in stack.up()
-    found = ufm.client.get_pkey("0xb")
-    assert found and set(found.members) == {A, B}
+    assert made["ufm"]["inputs"]["password"]["ciphertext"], "the provider's input, secret"
 
     stack.configure(generation=2)
     shown = stack.up()
@@ -128,21 +159,126 @@ def test_a_stacks_life(stack: Stack, ufm: LabUfm) -> None:
     assert set(ufm.client.list_pkeys()) == {"0x7fff"} and ufm.client.tokens() == []
 
 
+def test_each_kind_of_drift_is_seen_and_repaired(stack: Stack, ufm: LabUfm) -> None:
+    """Member gone, member added, membership flipped, partition gone, partition renamed: each as a reviewer sees it."""
+    ufm.core.release = "6.24.2-1"
+    stack.configure(more={"partition_name": "storage", "qos": {"mtu_limit": 4}})
+    stack.up()
+
+    def refreshed() -> list[str]:
+        stack.run("refresh", "--yes")
+        return drifted(stack.run("preview", "--diff"))
+
+    def repaired() -> None:
+        stack.up()
+        stack.up("--expect-no-changes")
+        found = ufm.client.get_pkey("0xb")
+        assert found and set(found.members) == {A, B} and found.name == "storage" and found.qos["mtu_limit"] == 4
+        assert {m.membership for m in found.members.values()} == {"full"}
+
+    assert refreshed() == []
+    ufm.client.remove_guids("0xb", [A])
+    assert f'+ controller-1/ib0: "{A}"' in refreshed()
+    repaired()
+    ufm.client.add_guids("0xb", [X])
+    assert f'- foreign/{X}: "{X}"' in refreshed()
+    assert f"PKey 0xb: removing members that are not declared: {X}" in stack.up()
+    repaired()
+    ufm.client.add_guids("0xb", [B], membership="limited")
+    assert f'~ compute-1/ib0: "{B} (limited)" => "{B}"' in refreshed()
+    repaired()
+    ufm.client.add_guids("0xb", [A, B], membership="limited")
+    assert '~ membership: "limited" => "full"' in refreshed()
+    repaired()
+    ufm.client.set_guids("0xb", [A, B], ip_over_ib=True, partition_name="by_hand", mtu_limit=2)
+    assert {'~ partition_name: "by_hand" => "storage"', "~ mtu_limit: 2 => 4"} <= set(refreshed())
+    repaired()
+    ufm.client.delete_pkey("0xb")
+    assert "+ ufm:index:PKey: (create)" in refreshed()
+    repaired()
+
+
 def test_what_is_wrong_is_told_in_the_preview(stack: Stack, ufm: LabUfm) -> None:
     stack.configure(members={"controller-1/ib0": A, "compute-1/ib0": A, "compute-2/ib0": "b859"})
     shown = stack.run("preview", fails=True)
     assert "found 'b859'; write a port GUID of 16 hex digits" in shown
     assert f"found '{A}' again; it is compute-1/ib0's" in shown
     assert ufm.calls == []
-    stack.configure(ufmPassword=None)
-    assert "pulumi config set --secret ufmPassword" in stack.run("preview", fails=True)
+    stack.run("config", "set", "--secret", "password", "123456")
+    shown = stack.run("preview", fails=True)
+    assert "the password is UFM's default" in shown and "123456" not in shown
 
 
 def test_a_ufm_out_of_reach_leaves_the_state_alone(stack: Stack, ufm: LabUfm) -> None:
     stack.up()
     stack.reach(1)
-    # Without --run-program the engine takes the configuration of the last `up` from the state.
+    # Without --run-program the engine takes the provider's inputs of the last `up` from the state.
     shown = stack.run("refresh", "--yes", "--run-program", fails=True)
     assert re.search(r"UFM 127\.0\.0\.1:1 .*\(GET /ufmRest/.*\): no connection", shown), shown
     assert PASSWORD not in shown
     assert set(resources(stack.state)) >= {"PKey", "AccessToken", "AdminPassword"}
+
+
+def test_a_new_password_is_a_change_of_the_provider_and_of_generation(stack: Stack, ufm: LabUfm) -> None:
+    stack.up()
+    stack.run("config", "set", "--secret", "password", "canary_second")
+    stack.run("config", "set", "--secret", "previous_password", PASSWORD)
+    stack.configure(password_generation=2)
+    shown = stack.run("preview", "--diff")
+    assert "~ generation: 1 => 2" in drifted(shown) and "canary_second" not in shown
+    assert "replace" not in shown
+    shown = stack.up()
+    assert "2 updated" in shown and "canary_second" not in shown
+    stack.configure(previous_password=None)
+    stack.up()
+    stack.run("refresh", "--yes", "--expect-no-changes")
+
+
+def test_the_preview_says_what_is_adopted_and_what_differs(stack: Stack, ufm: LabUfm) -> None:
+    ufm.client.set_guids("0xb", [A, B], ip_over_ib=True)
+    stack.run("config", "set", "--secret", "password", PASSWORD)
+    assert "PKey 0xb exists as declared: it is adopted without a write" in stack.run("preview")
+    ufm.client.remove_guids("0xb", [B])
+    ufm.client.add_guids("0xb", [X])
+    shown = stack.run("preview", fails=True)
+    assert f"it exists and differs: compute-1/ib0: missing, {X}: not declared; set adopt=True" in shown
+    stack.configure(more={"adopt": True})
+    shown = stack.run("preview")
+    assert f"PKey 0xb exists and will be changed: compute-1/ib0: missing, {X}: not declared" in shown
+    stack.configure(more={"ownership": "additive"})
+    assert "PKey 0xb exists and will be changed: compute-1/ib0: missing" in stack.run("preview")
+    stack.reach(1)
+    assert "PKey 0xb: UFM does not tell what it has: UFM 127.0.0.1:1" in stack.run("preview")
+    assert {call.split()[0] for call in ufm.calls if "pkeys/0xb" in call} <= {"GET", "DELETE"}
+
+
+def test_a_partition_is_imported_and_then_renamed_without_a_write(stack: Stack, ufm: LabUfm) -> None:
+    ufm.client.set_guids("0xb", [A, B], ip_over_ib=True)
+    stack.configure(members={"controller-1/ib0": A}, more={"adopt": True})
+    stack.up("--target", "**AdminPassword**")  # the provider, so that the import can name it
+    urn = resources(stack.state)["ufm"]["urn"]
+    options = ["--provider", f"api={urn}", "--yes", "--generate-code=false", "--protect=false"]
+    stack.run("import", "ufm:index:PKey", "storage", "0xb", *options)
+    imported = resources(stack.state)["PKey"]
+    assert imported["inputs"]["members"] == {f"unknown/{A}": A, f"unknown/{B}": B}
+    stack.configure(members={"controller-1/ib0": A, "compute-1/ib0": B})
+    assert ufm.calls
+    stack.up()
+    assert not [call for call in ufm.calls if call == "PUT /resources/pkeys"]
+    assert set(resources(stack.state)["PKey"]["inputs"]["members"]) == {"controller-1/ib0", "compute-1/ib0"}
+
+
+def test_a_stack_of_dynamic_resources_migrates_without_a_write(stack: Stack, ufm: LabUfm) -> None:
+    stack.program(DYNAMIC)
+    stack.up()
+    assert resources(stack.state)["PKey"]["type"] == "pulumi-python:dynamic/ufm:PKey"
+    ufm.client.set_guids("0xb", [A, B], ip_over_ib=True)
+    stack.program(PROGRAM)
+    assert ufm.calls
+    shown = stack.up()
+    assert not [call for call in ufm.calls if "pkeys" in call], "nothing is asked of a resource that stays"
+    assert "ufm:index:PKey: (" not in shown, shown
+    migrated = resources(stack.state)["PKey"]
+    assert migrated["type"] == "ufm:index:PKey" and migrated["id"] == "0xb"
+    stack.run("refresh", "--yes")
+    stack.up("--expect-no-changes")

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from providers.ufm.gate import MissingMembersError, PKeyGateProvider
+from providers.ufm.gate import MissingMembersError, PKeyGateKind
 from tests.providers.conftest import LabUfm, configuration
-from tests.providers.engine import CheckFailedError, Life, configured
+from tests.providers.engine import CheckFailedError, Life
 
 A, B, X = (f"b8599f0300b000{n}1" for n in range(1, 4))
 MEMBERS = {"vm1/direct1": A, "vm2/direct2": B}
@@ -20,7 +20,7 @@ def declared(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def gate(ufm: LabUfm) -> Life:
-    return Life(configured(PKeyGateProvider(), configuration(ufm.port, ufm.ca_file)))
+    return Life(PKeyGateKind, configuration(ufm.port, ufm.ca_file))
 
 
 def writes(ufm: LabUfm) -> list[str]:

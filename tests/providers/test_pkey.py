@@ -10,9 +10,9 @@ from pulumi.output import UNKNOWN, Unknown
 
 from providers.ufm import errors
 from providers.ufm.partition import Member
-from providers.ufm.pkey import PKeyProvider
+from providers.ufm.pkey import PKeyKind
 from tests.providers.conftest import LabUfm, Start, configuration
-from tests.providers.engine import CheckFailedError, Life, configured, wire
+from tests.providers.engine import CheckFailedError, Life, wire
 from tests.providers.server import PASSWORD, Answer, Request
 
 A, B, C, X, Y = (f"b8599f0300b000{n}1" for n in range(1, 6))
@@ -22,7 +22,7 @@ PUT, POST, GET = "PUT /resources/pkeys", "POST /resources/pkeys", "GET /resource
 
 @pytest.fixture
 def life(ufm: LabUfm) -> Life:
-    return Life(configured(PKeyProvider(), configuration(ufm.port, ufm.ca_file)))
+    return Life(PKeyKind, configuration(ufm.port, ufm.ca_file))
 
 
 def declared(**changes: Any) -> dict[str, Any]:
@@ -101,28 +101,28 @@ def test_a_partition_without_members_is_refused(life: Life, members: object) -> 
 
 
 def test_inputs_come_back_with_failures(life: Life) -> None:
-    result = life.provider.check({}, wire(declared(pkey="0x0"), keep_unknowns=True))
-    assert result.failures
-    assert result.inputs["members"] == MEMBERS
+    inputs, failures = life.kind.check(wire(declared(pkey="0x0")))
+    assert failures
+    assert inputs["members"] == MEMBERS
 
 
-INPUTS = ("pkey", "members", "membership", "index0", "ip_over_ib", "ownership", "adopt")
+INPUTS = ("pkey", "members", "membership", "index0", "ip_over_ib", "ownership", "adopt", "qos", "partition_name")
 
 
 @pytest.mark.parametrize("key", INPUTS)
 def test_unknown_inputs_pass_and_count_as_changed(life: Life, key: str) -> None:
     life.up(**declared())
     news = {**life.inputs, key: UNKNOWN}
-    result = life.provider.check({}, news)
-    assert not result.failures and isinstance(result.inputs[key], Unknown)
-    diff = life.provider.diff(life.id, life.outs, result.inputs)
+    inputs, failures = life.kind.check(news)
+    assert not failures and isinstance(inputs[key], Unknown)
+    diff = life.kind.diff(life.outs, inputs)
     assert diff.changes is (key != "adopt")
     assert diff.replaces == (["pkey"] if key == "pkey" else [])
 
 
 def test_an_unknown_guid_passes_among_known_ones(life: Life) -> None:
-    result = life.provider.check({}, declared(members={"a/ib0": UNKNOWN, "b/ib0": A, "c/ib0": A}))
-    assert [f.property for f in result.failures] == ['members["c/ib0"]']
+    _, failures = life.kind.check(declared(members={"a/ib0": UNKNOWN, "b/ib0": A, "c/ib0": A}))
+    assert [f.property for f in failures] == ['members["c/ib0"]']
 
 
 # diff
@@ -186,11 +186,11 @@ def test_a_partition_that_differs_is_not_taken_over(life: Life, ufm: LabUfm) -> 
     assert ufm.calls == [GET]
 
 
-def test_adopt_takes_it_over_and_says_who_loses_it(life: Life, ufm: LabUfm, caplog: pytest.LogCaptureFixture) -> None:
+def test_adopt_takes_it_over_and_says_who_loses_it(life: Life, ufm: LabUfm) -> None:
     ufm.client.set_guids("0x65", [B, X])
     life.up(**declared(adopt=True))
     assert guids(ufm) == {A, B}
-    assert X in caplog.text and "0x65" in caplog.text
+    assert life.told == [f"PKey 0x65: removing members that are not declared: {X}"]
 
 
 def test_a_long_difference_is_cut(life: Life, ufm: LabUfm) -> None:
@@ -345,14 +345,12 @@ def test_ownership_does_not_become_authoritative_over_others_unasked(life: Life,
     assert life.up(**additive()) == "update"
 
 
-def test_a_stranger_that_came_after_the_refresh_is_logged_when_it_goes(
-    life: Life, ufm: LabUfm, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_stranger_that_came_after_the_refresh_is_told_when_it_goes(life: Life, ufm: LabUfm) -> None:
     life.up(**declared())
     ufm.client.add_guids("0x65", [X])
     life.up(**declared(members={**MEMBERS, "c/ib0": C}))
     assert guids(ufm) == {A, B, C}
-    assert X in caplog.text
+    assert life.told == [f"PKey 0x65: removing members that are not declared: {X}"]
 
 
 # replace
@@ -383,13 +381,13 @@ def test_delete_removes_the_partition(life: Life, ufm: LabUfm) -> None:
     assert guids(ufm) is None
 
 
-def test_delete_leaves_what_is_not_ours(life: Life, ufm: LabUfm, caplog: pytest.LogCaptureFixture) -> None:
+def test_delete_leaves_what_is_not_ours(life: Life, ufm: LabUfm) -> None:
     life.up(**declared())
     ufm.client.add_guids("0x65", [X])
     life.refresh()  # the state now holds foreign/X among the members
     life.destroy()
     assert guids(ufm) == {X}
-    assert "kept" in caplog.text and X in caplog.text
+    assert life.told == [f"PKey 0x65: kept, as it holds members that are not ours: {X}"]
 
 
 def test_additive_delete_removes_ours_even_with_remarks_in_the_state(life: Life, ufm: LabUfm) -> None:
@@ -447,7 +445,7 @@ class Forgetful:
 def test_members_that_ufm_does_not_take_are_named_and_nothing_stays(start: Start, mode: Any) -> None:
     ufm = Forgetful(B)
     _, server = start(ufm)
-    life = Life(configured(PKeyProvider(), configuration(server.port, server.ca_file)))
+    life = Life(PKeyKind, configuration(server.port, server.ca_file))
     with pytest.raises(errors.NotTakenError, match="compute-1/ib0: missing") as caught:
         life.up(**mode())
     assert "controller-1" not in str(caught.value)
@@ -464,7 +462,7 @@ def test_members_that_ufm_does_not_take_are_named_and_nothing_stays(start: Start
 def test_a_removal_that_ufm_does_not_carry_out_is_an_error(start: Start) -> None:
     ufm = Forgetful()
     _, server = start(lambda r: Answer() if r.verb == "DELETE" else ufm(r))
-    life = Life(configured(PKeyProvider(), configuration(server.port, server.ca_file)))
+    life = Life(PKeyKind, configuration(server.port, server.ca_file))
     for mode in (declared, additive):
         life.up(**mode(adopt=True))
         with pytest.raises(errors.NotTakenError, match="still has"):
@@ -515,4 +513,4 @@ def test_nothing_secret_is_written(life: Life, ufm: LabUfm, caplog: pytest.LogCa
     caplog.set_level(logging.DEBUG)
     life.up(**declared())
     life.refresh()
-    assert PASSWORD not in f"{life.outs}{life.inputs}{caplog.text}{vars(life.provider)}{life.provider.client!r}"
+    assert PASSWORD not in f"{life.outs}{life.inputs}{caplog.text}{vars(life.kind)}{life.kind.client!r}"

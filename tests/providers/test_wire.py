@@ -1,12 +1,9 @@
-"""The SDK's own server of dynamic providers, as the engine starts it.
+"""The plugin as the engine starts it: a process of its own, asked over gRPC, which talks back to the engine."""
 
-It is a process of its own, which gets a pickled class and the stack's configuration and answers over gRPC.
-"""
-
-import asyncio
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,115 +11,106 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 import pytest
-from pulumi.dynamic.dynamic import serialize_provider
+from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
 from pulumi.runtime import rpc
-from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc
 
-from providers.ufm import AccessToken, AdminPassword, PKey
-from providers.ufm.admin import AdminPasswordProvider
-from providers.ufm.pkey import PKeyProvider
-from providers.ufm.provider import UfmProvider
-from providers.ufm.token import AccessTokenProvider
+from providers.ufm import inventory
+from providers.ufm.plugin import KINDS, struct
 from tests.providers.conftest import LabUfm, configuration
-from tests.providers.engine import configured
 from tests.providers.server import PASSWORD
 
 ROOT = Path(__file__).parents[2]
+PLUGIN = ROOT / "providers/ufm/pulumi-resource-ufm"
 GUIDS = [f"b8599f0300b0{n:04x}" for n in range(1, 9)]
-PROVIDERS = [PKeyProvider, AccessTokenProvider, AdminPasswordProvider]
-
-
-@pytest.mark.parametrize("kind", PROVIDERS)
-def test_the_state_holds_a_name_and_nothing_else(kind: type[UfmProvider], ufm: LabUfm) -> None:
-    blob = serialize_provider(kind())
-    assert len(blob) < 200
-    assert blob == serialize_provider(kind())
-    assert kind.serialize_as_secret_always is False
-    assert vars(kind()) == {}
-    fresh = subprocess.run([sys.executable, "-c", CODE, kind.__module__, kind.__name__], capture_output=True, cwd=ROOT)
-    assert fresh.stdout.decode() == blob, "the same in every process"
-    assert PASSWORD not in repr(configured(kind(), configuration(ufm.port, ufm.ca_file)).settings)
-
-
-CODE = """
-import importlib, sys
-from pulumi.dynamic.dynamic import serialize_provider
-print(serialize_provider(getattr(importlib.import_module(sys.argv[1]), sys.argv[2])()), end="")
-"""
 
 
 def test_the_type_tokens_stay() -> None:
-    types = {kind: f"pulumi-python:{kind._resource_type_name}" for kind in (PKey, AccessToken, AdminPassword)}
-    assert types == {
-        PKey: "pulumi-python:dynamic/ufm:PKey",
-        AccessToken: "pulumi-python:dynamic/ufm:AccessToken",
-        AdminPassword: "pulumi-python:dynamic/ufm:AdminPassword",
-    }
+    """They stand in every state."""
+    assert set(KINDS) == {f"ufm:index:{kind}" for kind in ("PKey", "PKeyGate", "AccessToken", "AdminPassword")}
 
 
-class Remote:
-    """One provider behind the server."""
+class Engine(engine_pb2_grpc.EngineServicer):
+    """Keeps what the plugin tells the user."""
 
-    def __init__(self, stub: Any, kind: type[UfmProvider]) -> None:
-        self._stub, self._blob = stub, serialize_provider(kind())
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.spoken = threading.Event()
 
-    def _struct(self, props: dict[str, Any]) -> Any:
-        return asyncio.run(rpc.serialize_properties({**props, "__provider": self._blob}, {}))
+    def Log(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.told.append((request.urn.rpartition("::")[2], request.message))
+        self.spoken.set()
+        return Empty()
 
-    def check(self, news: dict[str, Any]) -> Any:
-        return self._stub.Check(provider_pb2.CheckRequest(olds=self._struct({}), news=self._struct(news)))
 
-    def create(self, news: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        checked = self.check(news)
-        assert not checked.failures
-        made = self._stub.Create(provider_pb2.CreateRequest(properties=checked.inputs))
-        return made.id, rpc.deserialize_properties(made.properties)
-
-    def diff(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> Any:
-        news = self.check(news).inputs
-        return self._stub.Diff(provider_pb2.DiffRequest(id=id_, olds=self._struct(olds), news=news))
-
-    def read(self, id_: str, olds: dict[str, Any]) -> Any:
-        return self._stub.Read(provider_pb2.ReadRequest(id=id_, properties=self._struct(olds)))
-
-    def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
-        news = self.check(news).inputs
-        done = self._stub.Update(provider_pb2.UpdateRequest(id=id_, olds=self._struct(olds), news=news))
-        outs: dict[str, Any] = rpc.deserialize_properties(done.properties)
-        return outs
-
-    def delete(self, id_: str, olds: dict[str, Any]) -> None:
-        self._stub.Delete(provider_pb2.DeleteRequest(id=id_, properties=self._struct(olds)))
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """What the server wrote: the engine shows it to the user."""
-    return tmp_path / "server.log"
+    """What the plugin wrote to its standard error."""
+    return tmp_path / "plugin.log"
 
 
 @pytest.fixture
-def stub(ufm: LabUfm, log: Path) -> Iterator[Any]:
-    env = {**os.environ, "PULUMI_PROJECT": "rack"}
+def stub(engine: Engine, log: Path) -> Iterator[Any]:
+    """The plugin, not configured yet; started from elsewhere, as the engine may do."""
+    server = grpc.server(ThreadPoolExecutor(2))
+    engine_pb2_grpc.add_EngineServicer_to_server(engine, server)
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
     with log.open("wb") as errors:
-        server = subprocess.Popen(
-            [sys.executable, "-u", "-m", "pulumi.dynamic"], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=errors
-        )
-    assert server.stdout
-    port = int(server.stdout.readline())
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        stub = provider_pb2_grpc.ResourceProviderStub(channel)
-        config = {f"rack:{key}": value for key, value in configuration(ufm.port, ufm.ca_file).items()}
-        args = asyncio.run(rpc.serialize_properties(config, {}))
-        stub.Configure(provider_pb2.ConfigureRequest(args=args))
-        yield stub
-    server.kill()
-    server.wait()
-    server.stdout.close()
+        plugin = subprocess.Popen([PLUGIN, address], cwd="/", stdout=subprocess.PIPE, stderr=errors, env=ENVIRONMENT)
+    assert plugin.stdout
+    with grpc.insecure_channel(f"127.0.0.1:{int(plugin.stdout.readline())}") as channel:
+        yield provider_pb2_grpc.ResourceProviderStub(channel)
+    plugin.kill()
+    plugin.wait()
+    plugin.stdout.close()
+    server.stop(0).wait()
+
+
+ENVIRONMENT = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+class Remote:
+    """One kind of resource behind the plugin."""
+
+    def __init__(self, stub: Any, kind: str, ufm: LabUfm) -> None:
+        self._stub, self._urn = stub, f"urn:pulumi:test::rack::rack:fabric:Fabric$ufm:index:{kind}::name"
+        stub.Configure(provider_pb2.ConfigureRequest(args=struct(configuration(ufm.port, ufm.ca_file))))
+
+    def check(self, news: dict[str, Any]) -> Any:
+        return self._stub.Check(provider_pb2.CheckRequest(urn=self._urn, news=struct(news)))
+
+    def create(self, news: dict[str, Any], *, preview: bool = False) -> tuple[str, dict[str, Any]]:
+        checked = self.check(news)
+        assert not checked.failures
+        request = provider_pb2.CreateRequest(urn=self._urn, properties=checked.inputs, preview=preview)
+        made = self._stub.Create(request)
+        return made.id, rpc.deserialize_properties(made.properties)
+
+    def diff(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> Any:
+        news = self.check(news).inputs
+        return self._stub.Diff(provider_pb2.DiffRequest(urn=self._urn, id=id_, olds=struct(olds), news=news))
+
+    def read(self, id_: str, olds: dict[str, Any]) -> Any:
+        return self._stub.Read(provider_pb2.ReadRequest(urn=self._urn, id=id_, properties=struct(olds)))
+
+    def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any], *, preview: bool = False) -> dict[str, Any]:
+        news = self.check(news).inputs
+        request = provider_pb2.UpdateRequest(urn=self._urn, id=id_, olds=struct(olds), news=news, preview=preview)
+        outs: dict[str, Any] = rpc.deserialize_properties(self._stub.Update(request).properties)
+        return outs
+
+    def delete(self, id_: str, olds: dict[str, Any]) -> None:
+        self._stub.Delete(provider_pb2.DeleteRequest(urn=self._urn, id=id_, properties=struct(olds)))
 
 
 def test_a_pkeys_life_over_the_wire(stub: Any, ufm: LabUfm) -> None:
-    remote = Remote(stub, PKeyProvider)
+    remote = Remote(stub, "PKey", ufm)
     inputs = {"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}, "ip_over_ib": True}
     id_, outs = remote.create(inputs)
     assert id_ == "0x65" and outs["member_count"] == 1
@@ -140,8 +128,8 @@ def test_a_pkeys_life_over_the_wire(stub: Any, ufm: LabUfm) -> None:
     assert ufm.client.get_pkey("0x65") is None
 
 
-def test_failures_and_unknowns_over_the_wire(stub: Any) -> None:
-    remote = Remote(stub, PKeyProvider)
+def test_failures_and_unknowns_over_the_wire(stub: Any, ufm: LabUfm) -> None:
+    remote = Remote(stub, "PKey", ufm)
     failed = remote.check({"pkey": "0x0", "members": {"a/ib0": "b"}})
     assert {f.property for f in failed.failures} == {"pkey", 'members["a/ib0"]'}
     unknown = remote.check({"pkey": rpc.UNKNOWN, "members": {"a/ib0": rpc.UNKNOWN}})
@@ -150,7 +138,7 @@ def test_failures_and_unknowns_over_the_wire(stub: Any) -> None:
 
 
 def test_credentials_over_the_wire(stub: Any, ufm: LabUfm) -> None:
-    admin, token = Remote(stub, AdminPasswordProvider), Remote(stub, AccessTokenProvider)
+    admin, token = Remote(stub, "AdminPassword", ufm), Remote(stub, "AccessToken", ufm)
     assert admin.create({"generation": 1})[1]["version"] == "6.19.3-1"
     id_, outs = token.create({"generation": 1})
     assert outs["token"] not in id_
@@ -160,8 +148,8 @@ def test_credentials_over_the_wire(stub: Any, ufm: LabUfm) -> None:
 
 
 def test_many_at_once(stub: Any, ufm: LabUfm) -> None:
-    """The server has four threads, one provider and one client."""
-    remote = Remote(stub, PKeyProvider)
+    """The plugin has eight threads and one client."""
+    remote = Remote(stub, "PKey", ufm)
 
     def live(number: int) -> None:
         id_, outs = remote.create({"pkey": hex(number), "members": {f"a/{i}": g for i, g in enumerate(GUIDS)}})
@@ -177,18 +165,69 @@ def test_an_error_reaches_the_user_in_one_line_without_a_secret(stub: Any, ufm: 
     ufm.client.set_guids("0x65", [GUIDS[1]])
     inputs = {"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}}
     with pytest.raises(grpc.RpcError) as caught:
-        Remote(stub, PKeyProvider).create(inputs)
+        Remote(stub, "PKey", ufm).create(inputs)
     told = caught.value.details()
     assert f"PKey 0x65: it exists and differs: a/ib0: missing, {GUIDS[1]}: not declared; set adopt=True" in told
     ufm.core.set_password("admin", "somebody_elses")
     with pytest.raises(grpc.RpcError) as caught:
-        Remote(stub, PKeyProvider).create(inputs)
+        Remote(stub, "PKey", ufm).create(inputs)
     assert "401" in caught.value.details()
     shown = caught.value.details() + told + log.read_text()
     assert PASSWORD not in shown
 
 
-def test_who_loses_a_partition_is_told_the_user(stub: Any, ufm: LabUfm, log: Path) -> None:
+def test_an_error_of_ours_names_its_kind(stub: Any, ufm: LabUfm) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        Remote(stub, "Nothing", ufm).check({})
+    assert caught.value.details() == "UFM provider: KeyError in Check: 'ufm:index:Nothing'"
+
+
+def test_who_loses_a_partition_is_told_the_user_at_the_resource(stub: Any, ufm: LabUfm, engine: Engine) -> None:
     ufm.client.set_guids("0x65", [GUIDS[1]])
-    Remote(stub, PKeyProvider).create({"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}, "adopt": True})
-    assert f"PKey 0x65: removing members that are not declared: {GUIDS[1]}" in log.read_text()
+    Remote(stub, "PKey", ufm).create({"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}, "adopt": True})
+    assert engine.told == [("name", f"PKey 0x65: removing members that are not declared: {GUIDS[1]}")]
+
+
+def test_a_preview_writes_nothing(stub: Any, ufm: LabUfm) -> None:
+    remote = Remote(stub, "PKey", ufm)
+    inputs = {"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}}
+    id_, outs = remote.create(inputs, preview=True)
+    assert id_ == "" and outs["members"] == inputs["members"]
+    id_, outs = remote.create(inputs)
+    ufm.calls  # noqa: B018
+    changed = remote.update(id_, outs, {**inputs, "membership": "limited"}, preview=True)
+    assert changed["membership"] == "limited" and ufm.calls == []
+
+
+def test_what_is_wrong_with_the_provider_is_told_before_all(stub: Any) -> None:
+    request = provider_pb2.CheckRequest(news=struct({"address": "127.0.0.1", "password": "123456"}))
+    failures = stub.CheckConfig(request).failures
+    assert len(failures) == 1 and "the password is UFM's default" in failures[0].reason
+    request = provider_pb2.CheckRequest(news=struct({"address": "127.0.0.1", "password": rpc.UNKNOWN}))
+    assert not stub.CheckConfig(request).failures
+
+
+@pytest.mark.parametrize("kind", ["AccessToken", "PKeyGate"])
+def test_what_cannot_be_imported_says_so(stub: Any, ufm: LabUfm, kind: str) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        Remote(stub, kind, ufm).read("x", {})
+    assert f"ufm:index:{kind} has no ID to import it by; let `pulumi up` make it" in caught.value.details()
+
+
+def test_a_gate_that_waits_says_for_whom_and_is_cancelled(stub: Any, ufm: LabUfm, engine: Engine) -> None:
+    gate = Remote(stub, "PKeyGate", ufm)
+    with ThreadPoolExecutor(1) as pool:
+        inputs = {"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}, "timeout": 600}
+        waiting = pool.submit(gate.create, inputs)
+        assert engine.spoken.wait(30)
+        stub.Cancel(Empty())
+        error = waiting.exception(timeout=30)
+    assert isinstance(error, grpc.RpcError) and "given up waiting for members; run pulumi again" in error.details()
+    assert engine.told[0] == ("name", "PKey 0x65: waiting for 1 of 1 members")
+
+
+def test_an_unknown_function(stub: Any, ufm: LabUfm) -> None:
+    Remote(stub, "PKey", ufm)
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Invoke(provider_pb2.InvokeRequest(tok="ufm:index:getAll", args=struct({})))
+    assert f"no function ufm:index:getAll; call {inventory.FUNCTION}" in caught.value.details()
