@@ -25,6 +25,7 @@ export OS_USERNAME=admin
 export OS_PASSWORD='s3cr3t-admin'
 export OS_PROJECT_NAME=admin
 """
+UFM_LOG = "waiting for UFM (0 s): its REST API does not answer\n6.14.5-2\n"
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC"
 BANDWIDTH = " 32768      5000             194.32             194.23             0.740946\n"
 SDN_TOKEN = "t0k3n" * 6
@@ -81,7 +82,7 @@ class Recorder(mocks.Mocks):
         if "-host-key-" in name:
             host = self.plan.host(name.partition("-host-key-")[2])
             return f"[{host.address}]:{self.plan.site.ssh.port} {HOST_KEY}\n"
-        return {"overcloud-credentials": RC, "bandwidth-ib-write-bw": BANDWIDTH}.get(name, "")
+        return {"ufm-install": UFM_LOG, "overcloud-credentials": RC, "bandwidth-ib-write-bw": BANDWIDTH}.get(name, "")
 
     def call(self, args: mocks.MockCallArgs) -> Any:
         raise AssertionError(f"the program calls no function, found {args.token}")

@@ -1,0 +1,85 @@
+"""UFM on its host, and where it runs already: what is registered. The commands themselves run in tests/lab/hosts."""
+
+import re
+import subprocess
+from typing import Any
+
+import pytest
+
+import components as c
+from components import ufm_host
+from components.ssh import Operator
+from rack.plan import Plan
+from tests.components.conftest import Recorder, record
+from tests.components.test_rack import deploy
+
+
+def with_host(plan: Plan, **update: Any) -> Plan:
+    assert plan.site.ufm.host
+    host = plan.site.ufm.host.model_copy(update=update)
+    return Plan(plan.site.model_copy(update={"ufm": plan.site.ufm.model_copy(update={"host": host})}))
+
+
+def existing(plan: Plan) -> Plan:
+    return Plan(plan.site.model_copy(update={"ufm": plan.site.ufm.model_copy(update={"host": None})}))
+
+
+def run(plan: Plan, seen: dict[str, str] | None = None) -> Recorder:
+    def program(operator: Operator) -> Any:
+        made = c.UfmHost("ufm", plan, operator, "LICENCE-CANARY" if plan.site.ufm.host else None)
+        return made.version.apply(lambda version: (seen or {}).update(version=version)) and None
+
+    return record(plan, program)
+
+
+def texts(plan: Plan) -> dict[str, str]:
+    """Every shell text of UFM's host."""
+    commands = run(plan).of("command:remote:Command")
+    return {f"{n} {k}": r.inputs[k] for n, r in commands.items() for k in ("create", "delete") if k in r.inputs}
+
+
+@pytest.mark.parametrize("installer", [None, "mellanox/ufm-enterprise-installer:1"])
+def test_every_variable_of_a_script_is_given_to_it(plan: Plan, installer: str | None) -> None:
+    """They run under `set -u`, and a step is a text on its own."""
+    for name, text in texts(with_host(plan, installer_image=installer)).items():
+        used = set(re.findall(r"\$\{?([A-Z_]{2,})", text)) - {"PRETTY_NAME", "ID"}  # of /etc/os-release
+        given = set(re.findall(r"^(?:export )?([A-Z_]{2,})=", text, re.MULTILINE))
+        assert used <= given, name
+        assert subprocess.run(["sh", "-n"], input=text, text=True, check=False).returncode == 0, name
+
+
+def test_steps_get_only_the_variables_they_name(plan: Plan) -> None:
+    """So another image runs the checks and the installation again, and nothing else."""
+    before, after = texts(plan), texts(with_host(plan, image="mellanox/ufm-enterprise:6.19.3-1"))
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"ufm-prerequisites create", "ufm-install create"}
+
+
+def test_the_licence_is_on_no_command_line(plan: Plan) -> None:
+    assert not any("LICENCE-CANARY" in text for text in texts(plan).values())
+
+
+def test_the_version_is_what_the_installation_read(plan: Plan) -> None:
+    seen: dict[str, str] = {"version": ""}
+    run(plan, seen)
+    assert seen["version"] == "6.14.5-2"
+
+
+def test_one_wait_for_ufm(plan: Plan) -> None:
+    """U6 and O6 wait in the same words."""
+    wait = ufm_host.step(plan.site, "common").partition("running() {")[2]
+    assert wait in texts(plan)["ufm-install create"] and wait in ufm_host.restart(plan.site)
+
+
+def test_an_existing_ufm_is_used_through_its_rest_api_alone(plan: Plan) -> None:
+    """`ufm.host` left out: no host is entered, no licence asked for, and O6 restarts nothing that is not ours."""
+    other = existing(plan)
+    rack = record(other, lambda operator: deploy(other, operator) and None)
+    address = str(other.site.ufm.address)
+    for name, command in rack.of("command:remote:Command").items():
+        assert address not in str(command.inputs["connection"]), name
+    assert "overcloud-restart-ufm" not in rack.resources
+    assert {"ufm-admin", "ufm-token"} <= rack.resources.keys()
+    seen: dict[str, str] = {"version": ""}
+    run(other, seen)
+    assert seen["version"] == "6.19.1-5", "as the REST API said when the password was taken"
