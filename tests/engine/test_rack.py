@@ -169,6 +169,7 @@ def files_of_ours() -> set[str]:
         "instackenv.json",
         "templates/IB",
         "*-ib-vm*",
+        "introspect*",
         "overcloudrc",
         "mlnx-ufm.lic",
         "*.qcow2",

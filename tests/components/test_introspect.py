@@ -1,0 +1,456 @@
+"""`introspect.py` on the lab's undercloud: real SSH, ironic's states, and the lab's UFM over HTTPS. The fabric between
+them is this file's: it shows UFM a port while the node is on, and lets no node go off that UFM has not looked at."""
+
+import json
+import subprocess
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from importlib.resources import files
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import introspection
+from components.ssh import as_stack
+from lab.hosts.parts import Parts
+from lab.process import LabError
+from lab.ufm import tls
+from lab.ufm.core import Ufm
+from lab.ufm.faults import Faults, Rule
+from lab.ufm.partitions import Member
+from lab.ufm.rest import Requests, create_app
+from lab.ufm.server import Listener
+from rack import tripleo
+from rack.plan import Plan
+from tests.lab.hosts.conftest import MARKS, Lab
+from tests.lab.hosts.fakes import FakeFabric
+
+pytestmark = [*MARKS, pytest.mark.timeout(120)]
+
+RUN = as_stack(". ~/stackrc", f"exec python3 {introspection.PROGRAM}")
+LOGIN = {"OS_AUTH_URL": "https://undercloud:13000", "OS_USERNAME": "admin", "OS_PASSWORD": "stack-canary"}
+LOOK_SECONDS = 20
+"""How long a node waits for UFM's look before it goes off all the same."""
+
+
+def port(name: str, guid: str, kind: str) -> dict[str, Any]:
+    """As the fabric's controller lists it."""
+    guids = {"node_guid": f"0x{guid}", "port_guid": f"0x{guid}"}
+    return {"name": name, "kind": kind, **guids, "lid": 1, "ports": 40, "linked": True, "switch": "qm8700"}
+
+
+SWITCH = port("qm8700", "b8599f0300a00000", "switch")
+
+
+class Wire(FakeFabric):
+    """The fabric: to the hosts as `link` and `unlink`, to UFM as the controller's `nodes`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._looked = threading.Condition()
+        self.reset({})
+
+    def reset(self, guids: Mapping[str, str]) -> None:
+        """Every node is off. `guids`: node → port GUID."""
+        self.linked, self.events, self.guids = {"ufm"}, [], guids
+        self.late: dict[str, int] = {}
+        """Node → how many of UFM's looks miss it after its link has come up."""
+        self.broken: set[str] = set()
+        """Nodes whose next link fails."""
+        self._missed: dict[str, int] = {}
+        self._shown: set[str] = set()
+
+    def link(self, node: str) -> None:
+        if node in self.broken:
+            self.broken.remove(node)
+            raise LabError("fabric: no answer")
+        with self._looked:
+            super().link(node)
+            self._missed[node] = self.late.get(node, 0)
+
+    def unlink(self, node: str) -> None:
+        with self._looked:
+            if node in self.linked and not self.broken:
+                self._looked.wait_for(lambda: node in self._shown, LOOK_SECONDS)
+            super().unlink(node)
+            self._shown.discard(node)
+
+    def nodes(self) -> list[dict[str, Any]]:
+        with self._looked:
+            visible = [name for name in self.linked if name in self.guids and not self._missed.get(name)]
+            self._missed = {name: left - 1 for name, left in self._missed.items() if left}
+            self._shown.update(visible)
+            self._looked.notify_all()
+            hosts = enumerate(sorted(visible), start=1)
+            return [SWITCH, *({**port(name, self.guids[name], "host"), "switch_port": n} for n, name in hosts)]
+
+    def trunks(self) -> list[dict[str, Any]]:
+        return []
+
+
+class Rig:
+    """The undercloud and UFM; `fresh` puts them where the guide's introspection begins."""
+
+    def __init__(self, folder: Path) -> None:
+        self.lab = Lab(folder / "hosts")
+        self.wire = Wire()
+        self.lab.rack.parts = Parts(self.wire, self.lab.ufm, self.lab.cloud)
+        self.faults, self.asked = Faults(), deque[dict[str, Any]]()
+        self.ufm = Ufm(folder / "ufm.json", {})
+        self.token = self.ufm.create_token(self.ufm.users["admin"])["access_token"]
+        (folder / "ufm").mkdir()
+        tls.authority(folder / "ufm")
+        app = create_app(self.ufm, self.wire, {}, Requests(self.asked), self.faults)  # type: ignore[arg-type]
+        self.listener = Listener("127.0.0.1", 0, app, tls.server_context(folder / "ufm", "127.0.0.1"))
+        self.plan = self._with_ufm(folder / "ufm" / "ca.pem")
+        self._install()
+
+    def _with_ufm(self, ca_file: Path) -> Plan:
+        site, port = self.lab.plan.site, self.listener.server_port
+        where = {"address": IPv4Address("127.0.0.1"), "port": port, "ca_file": ca_file}
+        return Plan(site.model_copy(update={"ufm": site.ufm.model_copy(update=where)}))
+
+    def _install(self) -> None:
+        machine = self.lab.rack.undercloud
+        with machine.change() as state:
+            state["packages"] = ["python3-tripleoclient"]
+            state["undercloud"] = {"password": LOGIN["OS_PASSWORD"], "auth_url": LOGIN["OS_AUTH_URL"]}
+        machine.refresh()
+        self.lab.ok("undercloud", "useradd -m stack")
+        self.place("stackrc", "".join(f"export {k}={v}\n" for k, v in LOGIN.items()))
+        self.place("introspect.py", files("components").joinpath("introspect.py").read_text())
+
+    def place(self, name: str, text: str) -> None:
+        self.lab.rack.undercloud.root.write(f"/home/stack/{name}", text)
+
+    def fresh(self) -> None:
+        """Nodes just imported, control PKeys just made (I3), nothing seen."""
+        self.faults.clear()
+        self.asked.clear()
+        self.lab.rack.undercloud.root.resolve(introspection.RECORD).unlink(missing_ok=True)
+        with self.lab.rack.undercloud.change() as state:
+            state["nodes"] = []
+        for node in self.lab.rack.nodes.values():
+            self.lab.rack.darken(node, 0)
+        self.wire.reset({host.name: host.guid for host in self.lab.plan.hosts})
+        with self.ufm.changing() as table:
+            table.partitions.clear()
+            for pkey in self.plan.control_pkeys:
+                table.add(int(pkey.pkey, 16), {guid: Member() for guid in pkey.members.values()})
+        self.import_all()
+
+    def import_all(self, **others: str) -> None:
+        """`others`: nodes that are not the plan's, name → MAC."""
+        inventory = json.loads(tripleo.instackenv(self.lab.plan, "ipmi"))
+        for number, (name, mac) in enumerate(others.items(), start=1):
+            inventory["nodes"].append(
+                {**inventory["nodes"][0], "name": name, "pm_addr": f"192.0.2.20{number}", "ports": [{"address": mac}]}
+            )
+        self.place("instackenv.json", json.dumps(inventory))
+        self.admin("openstack overcloud node import ~/instackenv.json")
+
+    def admin(self, command: str) -> str:
+        return self.lab.ok("undercloud", as_stack(". ~/stackrc", command))
+
+    def order(self, **changes: Any) -> dict[str, Any]:
+        return {**introspection.order(self.plan, self.token), "limit": 60, "pauses": [0.02, 0.2], **changes}
+
+    def run(self, **changes: Any) -> subprocess.CompletedProcess[str]:
+        """The program's end; the token stands in none of its lines."""
+        return self._checked(self.lab.run("undercloud", RUN, json.dumps(self.order(**changes))))
+
+    def run_and(self, at: str, act: Callable[[], object], **changes: Any) -> subprocess.CompletedProcess[str]:
+        """The same; does `act` once a line of its progress holds `at`."""
+        port = str(self.lab.plan.site.ssh.port)
+        argv = ["ssh", *self.lab.options("undercloud"), "-p", port, f"root@{self.lab.address('undercloud')}", RUN]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as child:
+            assert child.stdin and child.stdout and child.stderr
+            child.stdin.write(json.dumps(self.order(**changes)))
+            child.stdin.close()
+            said = []
+            for line in child.stderr:
+                said.append(line)
+                if at in line:
+                    act()
+                    at = "\0"
+            out = child.stdout.read()
+        assert at == "\0", f"never said: {''.join(said)}"
+        return self._checked(subprocess.CompletedProcess(argv, child.returncode, out, "".join(said)))
+
+    def _checked(self, done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+        assert self.token not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def ok(self, **changes: Any) -> subprocess.CompletedProcess[str]:
+        done = self.run(**changes)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def refused(self, **changes: Any) -> str:
+        """What it says; it must fail, and says no nodes."""
+        done = self.run(**changes)
+        assert done.returncode == 1, done.stderr
+        assert done.stdout == ""
+        return done.stderr
+
+    def states(self) -> dict[str, str]:
+        return {n["name"]: n["state"] for n in self.lab.rack.undercloud.state["nodes"]}
+
+    def set_nodes(self, **states: str) -> None:
+        with self.lab.rack.undercloud.change() as state:
+            for node in state["nodes"]:
+                node["state"] = states.get(node["name"].replace("-", "_"), node["state"])
+
+    def introspected(self) -> Counter[str]:
+        """How often each node's power went off at the end of the agent's work."""
+        return Counter(e.partition(" ")[2] for e in self.wire.events if e.startswith("unlink"))
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    rig = Rig(tmp_path_factory.mktemp("rig"))
+    yield rig
+    rig.faults.clear()
+    rig.listener.stop()
+    rig.lab.stop()
+
+
+@pytest.fixture
+def rig(shared: Rig) -> Rig:
+    shared.fresh()
+    return shared
+
+
+def all_once(rig: Rig) -> dict[str, int]:
+    return {host.name: 1 for host in rig.plan.hosts}
+
+
+def guid(rig: Rig, name: str) -> str:
+    return rig.plan.host(name).guid
+
+
+# -- the way it should go
+
+
+def test_all_are_seen_at_once(rig: Rig) -> None:
+    done = rig.ok()
+    assert {(n["Name"], n["Provisioning State"]) for n in json.loads(done.stdout)} == {
+        (host.name, "available") for host in rig.plan.hosts
+    }
+    for host in rig.plan.hosts:
+        assert f"{host.name}/ib2 ({host.guid}) is in the fabric" in done.stderr
+    assert rig.introspected() == all_once(rig)
+    for node in rig.lab.rack.undercloud.state["nodes"]:
+        assert node["properties"]["root_device"] == {"name": "/dev/nvme0n1"}
+        assert (node["capabilities"]["boot_mode"], node["capabilities"]["boot_option"]) == ("bios", "local")
+
+
+def test_uefi_is_what_ironic_does_unasked(rig: Rig) -> None:
+    rig.ok(boot_mode="uefi")
+    assert all("boot_mode" not in n["capabilities"] for n in rig.lab.rack.undercloud.state["nodes"])
+
+
+def test_seen_late_is_seen(rig: Rig) -> None:
+    rig.wire.late = {"compute-2": 3}
+    done = rig.ok()
+    assert "introspection runs; compute-2/ib2" in done.stderr
+    assert rig.introspected() == all_once(rig)
+
+
+def test_a_second_run_does_nothing(rig: Rig) -> None:
+    first = rig.ok()
+    rig.wire.events.clear()
+    rig.asked.clear()
+    second = rig.ok()
+    assert second.stdout == first.stdout and second.stderr == ""
+    assert rig.wire.events == [] and {r["method"] for r in rig.asked} == {"GET"}
+
+
+def test_only_the_new_node_is_introspected(rig: Rig) -> None:
+    rig.ok()
+    rig.set_nodes(controller_1="active")
+    with rig.lab.rack.undercloud.change() as state:
+        state["nodes"] = [n for n in state["nodes"] if n["name"] != "compute-2"]
+    record = rig.lab.rack.undercloud.root.resolve(introspection.RECORD)
+    record.write_text(record.read_text().replace(guid(rig, "compute-2"), "0000000000000000"))
+    rig.import_all(stranger="52:54:00:00:99:99")
+    rig.set_nodes(stranger="manageable")
+    rig.wire.events.clear()
+    done = rig.ok()
+    assert rig.introspected() == {"compute-2": 1}
+    assert rig.states()["stranger"] == "manageable", "another's node on this undercloud is not ours"
+    assert "introspecting compute-2\n" in done.stderr
+
+
+def test_a_rack_from_before_the_gate(rig: Rig) -> None:
+    """Nothing is recorded: a deployed node's active port counts, a node that is off is introspected once more."""
+    rig.set_nodes(**{n.replace("-", "_"): "active" for n in rig.states()})
+    rig.set_nodes(compute_2="available")
+    rig.wire.linked |= {host.name for host in rig.plan.hosts} - {"compute-2"}
+    rig.ok()
+    assert rig.introspected() == {"compute-2": 1}
+    assert rig.states() == {**{host.name: "active" for host in rig.plan.hosts}, "compute-2": "available"}
+
+
+# -- I2: once more
+
+
+def test_introspection_is_repeated_for_the_unseen_alone(rig: Rig) -> None:
+    rig.lab.rack.darken(rig.lab.rack.nodes["compute-2"], 1)
+    done = rig.ok()
+    assert rig.introspected() == {**all_once(rig), "compute-2": 2}
+    assert "introspecting compute-2, once more (1 of 2)" in done.stderr
+    assert set(rig.states().values()) == {"available"}
+
+
+def test_a_failed_introspection_is_repeated_too(rig: Rig) -> None:
+    rig.wire.broken = {"compute-2"}
+    done = rig.ok()
+    assert "no answer" in done.stderr and set(rig.states().values()) == {"available"}
+
+
+def test_introspection_that_keeps_failing_is_an_error(rig: Rig) -> None:
+    rig.wire.broken = {"compute-2"}
+    said = rig.refused(repeats=0)
+    assert "not introspected: controller-1, " in said and "openstack baremetal introspection status" in said
+    assert set(rig.states().values()) == {"manageable"}, "nothing that can be deployed"
+
+
+def test_the_never_seen_are_named_and_the_next_run_goes_on_from_there(rig: Rig) -> None:
+    typo, order = "b8599f03deadbeef", rig.order()
+    for pkey in order["pkeys"]:
+        pkey["members"]["compute-1/ib2"] = typo
+        rig.ufm.table.add(int(pkey["pkey"], 16), {typo: Member()})
+    rig.lab.rack.darken(rig.lab.rack.nodes["compute-2"], 99)
+    said = rig.refused(pkeys=order["pkeys"], repeats=1, limit=6)
+    end = said[said.index("given up after 0.1 minutes:") :]
+    assert f"compute-2/ib2 ({guid(rig, 'compute-2')}) was not seen in the fabric; PKeys 0xc, 0xb, 0xd wait" in end
+    assert f"compute-1/ib2 ({typo}) was not seen" in end and "controller-1/ib2" not in end
+    assert f"{guid(rig, 'compute-1')} (compute-1) came up and is no member" in end, "that was the GUID"
+    assert "openstack baremetal introspection data save" in end
+    assert rig.introspected() == {**all_once(rig), "compute-1": 2, "compute-2": 2}
+    assert set(rig.states().values()) == {"manageable"}, "nothing that can be deployed"
+    rig.lab.rack.darken(rig.lab.rack.nodes["compute-2"], 0)
+    rig.wire.events.clear()
+    rig.ok()
+    assert rig.introspected() == {"compute-1": 1, "compute-2": 1}, "what was seen is not introspected again"
+    assert set(rig.states().values()) == {"available"}
+
+
+# -- I4: the PKeys
+
+
+def test_a_missing_member_is_named_before_anything_is_done(rig: Rig) -> None:
+    lacking = guid(rig, "compute-2")
+    with rig.ufm.changing() as table:
+        table.remove(0xC, [lacking])
+        table.add(0xD, {lacking: Member("limited")})
+        table.delete(0xB)
+    said = rig.refused(limit=0.2)
+    assert f"compute-2/ib2 ({lacking}) is no member of PKey 0xc (InternalApi)" in said
+    assert f"compute-2/ib2 ({lacking}) is limited member of PKey 0xd (StorageMgmt)" in said
+    assert f"controller-1/ib2 ({guid(rig, 'controller-1')}) is no member of PKey 0xb (Storage)" in said
+    assert rig.wire.events == [] and set(rig.states().values()) == {"manageable"}
+
+
+def test_a_member_that_comes_is_waited_for(rig: Rig) -> None:
+    lacking = guid(rig, "compute-2")
+    rig.ufm.table.remove(0xC, [lacking])
+    done = rig.run_and("waiting: compute-2/ib2", lambda: rig.ufm.table.add(0xC, {lacking: Member()}))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_member_that_leaves_meanwhile_closes_the_gate(rig: Rig) -> None:
+    done = rig.run_and("introspecting", lambda: rig.ufm.table.remove(0xC, [guid(rig, "compute-2")]), limit=4)
+    assert done.returncode == 1
+    assert "compute-2/ib2" in done.stderr and "no member of PKey 0xc" in done.stderr
+
+
+# -- UFM itself
+
+
+def test_ufm_may_restart_meanwhile(rig: Rig) -> None:
+    rig.faults.set(
+        [
+            Rule(path="/resources/ports", after=1, count=2, fault="reset"),
+            Rule(path="/resources/ports", after=1, count=2, status=503),
+            Rule(path="/resources/pkeys/.*", after=1, count=2, status=502),
+        ]
+    )
+    done = rig.ok()
+    assert "UFM answers 502" in done.stderr and "introspection runs; UFM answers 503" in done.stderr
+    assert "UFM at 127.0.0.1 does not answer (" in done.stderr
+    assert rig.introspected() == all_once(rig)
+
+
+def test_a_ufm_that_stays_away_is_named(rig: Rig) -> None:
+    rig.faults.set([Rule(status=503)])
+    assert "given up" in (said := rig.refused(limit=0.2)) and "UFM answers 503" in said
+    assert rig.wire.events == []
+
+
+def test_a_wrong_token_is_said_at_once_and_not_shown(rig: Rig) -> None:
+    wrong = "wr0ng" * 6
+    for token, says in ((wrong, "does not take the API token (401"), (f"{wrong}\n", "is no word of printable letters")):
+        said = rig.refused(ufm={**rig.order()["ufm"], "token": token})
+        assert says in said and "ufm.tokenGeneration" in said and "wr0ng" not in said
+    assert rig.wire.events == []
+
+
+@pytest.mark.parametrize("fault", ["login_page", "login_redirect"])
+def test_a_login_page_is_no_answer(rig: Rig, fault: str) -> None:
+    rig.faults.set([Rule(fault=fault)])
+    assert "does not take the API token" in rig.refused()
+
+
+def test_a_foreign_certificate_is_refused(rig: Rig, tmp_path: Path) -> None:
+    tls.authority(tmp_path)
+    where = {**rig.order()["ufm"], "ca": (tmp_path / "ca.pem").read_text()}
+    said = rig.refused(ufm=where)
+    assert "certificate is not to be trusted" in said and "ufm.caFile" in said
+    assert not rig.asked, "the token went to nobody"
+    rig.ok(ufm={**where, "insecure": True})
+
+
+# -- nodes that need a hand
+
+
+@pytest.mark.parametrize(
+    ("state", "maintenance", "says"),
+    [
+        ("enroll", False, "check its IPMI address, user and password, then: openstack baremetal node manage compute-2"),
+        ("clean failed", True, "node maintenance unset compute-2 && openstack baremetal node manage compute-2"),
+        ("inspect failed", False, "compute-2 is inspect failed; openstack baremetal node manage compute-2"),
+        ("available", True, "is available, in maintenance; openstack baremetal node maintenance unset compute-2"),
+        ("rescue failed", False, "openstack baremetal node show compute-2"),
+    ],
+)
+def test_a_node_that_is_stuck(rig: Rig, state: str, maintenance: bool, says: str) -> None:
+    rig.set_nodes(compute_2=state)
+    with rig.lab.rack.undercloud.change() as known:
+        known["nodes"][-1]["maintenance"] = maintenance
+    assert says in rig.refused()
+    assert rig.wire.events == []
+
+
+def test_a_node_that_is_not_registered(rig: Rig) -> None:
+    rig.lab.rack.undercloud.state["nodes"].pop()
+    assert "compute-2 is not registered; openstack overcloud node import" in rig.refused()
+
+
+def test_a_deployed_node_s_maintenance_is_its_operator_s(rig: Rig) -> None:
+    rig.ok()
+    rig.set_nodes(compute_2="active")
+    rig.admin("openstack baremetal node maintenance set compute-2")
+    rig.ok()
+
+
+def test_a_node_on_its_way_is_waited_for(rig: Rig) -> None:
+    rig.set_nodes(compute_2="cleaning")
+    done = rig.run_and("compute-2 is cleaning", lambda: rig.set_nodes(compute_2="manageable"))
+    assert done.returncode == 0, done.stderr
