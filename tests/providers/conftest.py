@@ -40,6 +40,28 @@ def start(ca: tuple[trustme.CA, Path]) -> Iterator[Start]:
         yield started
 
 
+class Fabric(FabricClient):
+    """A switch and hosts that are on, as the lab's controller tells of them; nothing of it is real here."""
+
+    def __init__(self) -> None:
+        self._nodes: list[dict[str, Any]] = []
+        self._add("sw-1", "switch", "b8599f0300f00001", ports=40)
+
+    def add(self, name: str, guid: str) -> None:
+        """A host and its port's GUID."""
+        self._add(name, "host", guid, ports=1, switch="sw-1", switch_port=len(self._nodes))
+
+    def _add(self, name: str, kind: str, guid: str, **more: object) -> None:
+        common = {"linked": True, "vf_of": None, "lid": len(self._nodes) + 1}
+        self._nodes.append({"name": name, "kind": kind, "port_guid": guid, "node_guid": guid, **common, **more})
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return list(self._nodes)
+
+    def trunks(self) -> list[dict[str, Any]]:
+        return []
+
+
 @dataclass
 class LabUfm:
     """The lab's UFM, served by this process; its OpenSM is not wanted here."""
@@ -48,6 +70,7 @@ class LabUfm:
     ca_file: Path
     core: Ufm
     asked: deque[dict[str, Any]]
+    fabric: Fabric
     client: Client
     """The second writer: Neutron, or a person at the web interface."""
 
@@ -65,12 +88,13 @@ def ufm(tmp_path: Path, ca: tuple[trustme.CA, Path]) -> Iterator[LabUfm]:
     core = Ufm(tmp_path / "ufm.json", {})
     core.set_password("admin", PASSWORD)
     asked: deque[dict[str, Any]] = deque()
-    app = create_app(core, FabricClient(tmp_path / "no.sock"), {}, Requests(asked))
+    fabric = Fabric()
+    app = create_app(core, fabric, {}, Requests(asked))
     listener = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=server_context(ca[0]))
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     client = Client("127.0.0.1", "admin", PASSWORD, port=listener.server_port, ca_file=str(ca[1]))
-    yield LabUfm(listener.server_port, ca[1], core, asked, client)
+    yield LabUfm(listener.server_port, ca[1], core, asked, fabric, client)
     client.close()
     listener.shutdown()
     thread.join()

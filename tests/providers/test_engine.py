@@ -134,7 +134,8 @@ def resources(state: str) -> dict[str, Any]:
 
 def drifted(shown: str) -> list[str]:
     """The changed lines of a preview's or a refresh's diff, without spaces."""
-    return [re.sub(r" +", " ", line).strip() for line in shown.splitlines() if re.match(r" *[-+~] ", line)]
+    changed = [line for line in shown.splitlines() if re.match(r" *[-+~] ", line)]
+    return [re.sub(r" +", " ", line).replace(" :", ":").strip() for line in changed]
 
 
 def test_a_stacks_life(stack: Stack, ufm: LabUfm) -> None:
@@ -253,14 +254,15 @@ def test_the_preview_says_what_is_adopted_and_what_differs(stack: Stack, ufm: La
 
 
 def test_a_partition_is_imported_and_then_renamed_without_a_write(stack: Stack, ufm: LabUfm) -> None:
+    ufm.fabric.add("controller-1", A)
     ufm.client.set_guids("0xb", [A, B], ip_over_ib=True)
-    stack.configure(members={"controller-1/ib0": A}, more={"adopt": True})
+    stack.configure(members={"controller-1/ib0": A})
     stack.up("--target", "**AdminPassword**")  # the provider, so that the import can name it
     urn = resources(stack.state)["ufm"]["urn"]
     options = ["--provider", f"api={urn}", "--yes", "--generate-code=false", "--protect=false"]
     stack.run("import", "ufm:index:PKey", "storage", "0xb", *options)
     imported = resources(stack.state)["PKey"]
-    assert imported["inputs"]["members"] == {f"unknown/{A}": A, f"unknown/{B}": B}
+    assert imported["inputs"]["members"] == {"controller-1/1": A, f"unknown/{B}": B}
     stack.configure(members={"controller-1/ib0": A, "compute-1/ib0": B})
     assert ufm.calls
     stack.up()
@@ -282,3 +284,15 @@ def test_a_stack_of_dynamic_resources_migrates_without_a_write(stack: Stack, ufm
     assert migrated["type"] == "ufm:index:PKey" and migrated["id"] == "0xb"
     stack.run("refresh", "--yes")
     stack.up("--expect-no-changes")
+
+
+def test_members_are_found_by_the_names_of_their_hosts(stack: Stack, ufm: LabUfm) -> None:
+    ufm.fabric.add("controller-1", A)
+    ufm.fabric.add("compute-1", B)
+    stack.configure(hosts=["controller-1", "compute-1"])
+    stack.up()
+    assert resources(stack.state)["PKey"]["inputs"]["members"] == {"controller-1/1": A, "compute-1/1": B}
+    stack.up("--expect-no-changes")
+    stack.configure(hosts=["controller-1", "compute-2"])
+    shown = stack.run("preview", fails=True)
+    assert "no active port of compute-2; there are compute-1, controller-1; name hosts as UFM does" in shown
