@@ -213,7 +213,7 @@ class Ssh(Model):
 
 
 class UfmHost(Model):
-    """The node that runs UFM (U1 to U6). Left out: UFM runs already, is never touched, and only its REST API is used."""
+    """The node that runs UFM (U1 to U6). Left out: UFM runs already; its host is not entered, its REST API is used."""
 
     guid: Guid
     """Port GUID of the wired port."""
