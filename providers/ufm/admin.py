@@ -65,7 +65,7 @@ class AdminPasswordKind(Kind):
         return {"generation": props["generation"], "user": self.settings.user, "version": version}
 
     def _replace(self, password: str) -> None:
-        client = self.settings.client(password)
+        client = self.session.with_password(password)
         client.set_password(self.settings.password)
         client.close()
         self.client.version()  # UFM lets us in with the new one
@@ -74,7 +74,7 @@ class AdminPasswordKind(Kind):
         """The password that UFM accepts now (the configured, else the previous, else the default) and UFM's release."""
         known = [self.settings.password, self.settings.previous_password, DEFAULT_PASSWORD]
         for password in filter(None, known):
-            client = self.settings.client(password)
+            client = self.session.with_password(password)
             try:
                 return password, client.version()
             except AuthenticationError as error:

@@ -135,12 +135,19 @@ class Session:
     """For previews: one try, as UFM may well not be there yet."""
     cancelled: threading.Event
     """Set when the user interrupts the engine: whoever waits gives up."""
+    how: Mapping[str, Any]
+    """Of its clients: see `Client`."""
 
     @classmethod
-    def of(cls, settings: Settings) -> "Session":
-        cancelled = threading.Event()
+    def of(cls, settings: Settings, **how: Any) -> "Session":
+        """`how`: other time limits and pauses than the client's own."""
+        how["cancelled"] = cancelled = threading.Event()
         impatient = settings.client(timeout=(2, 10), pauses=())
-        return cls(settings, settings.client(cancelled=cancelled), impatient, cancelled)
+        return cls(settings, settings.client(**how), impatient, cancelled, how)
+
+    def with_password(self, password: str) -> Client:
+        """A client with another password than the configured one."""
+        return self.settings.client(password, **self.how)
 
     def close(self) -> None:
         """Closes the kept connections."""

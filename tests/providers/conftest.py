@@ -1,17 +1,19 @@
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
+from flask import Flask
 from werkzeug.serving import make_server
 
 from lab.fabric.client import FabricClient
 from lab.ufm.core import Ufm
+from lab.ufm.faults import Faults
 from lab.ufm.rest import Requests, create_app
 from providers.ufm import Client
 from tests.providers.engine import sessions
@@ -68,11 +70,23 @@ class LabUfm:
 
     port: int
     ca_file: Path
-    core: Ufm
     asked: deque[dict[str, Any]]
     fabric: Fabric
+    faults: Faults
     client: Client
     """The second writer: Neutron, or a person at the web interface."""
+    app: Flask
+    installed: Callable[[], Ufm]
+    """UFM as it is on disk."""
+
+    @property
+    def core(self) -> Ufm:
+        core: Ufm = self.app.config["UFM"]
+        return core
+
+    def restart(self) -> None:
+        """What is not on disk is lost."""
+        self.app.config["UFM"] = self.installed()
 
     @property
     def calls(self) -> list[str]:
@@ -82,23 +96,34 @@ class LabUfm:
         return calls
 
 
-@pytest.fixture
-def ufm(tmp_path: Path, ca: tuple[trustme.CA, Path]) -> Iterator[LabUfm]:
-    """A UFM with the password PASSWORD and no partition."""
-    core = Ufm(tmp_path / "ufm.json", {})
+@contextmanager
+def serving_lab_ufm(folder: Path, ca: tuple[trustme.CA, Path], hosts: Mapping[str, str]) -> Iterator[LabUfm]:
+    """A UFM with the password PASSWORD and no partition. `hosts`: see `lab.ufm.cloudx.CloudX`."""
+
+    def installed() -> Ufm:
+        return Ufm(folder / "ufm.json", hosts)
+
+    core, fabric, faults, asked = installed(), Fabric(), Faults(), deque[dict[str, Any]]()
     core.set_password("admin", PASSWORD)
-    asked: deque[dict[str, Any]] = deque()
-    fabric = Fabric()
-    app = create_app(core, fabric, {}, Requests(asked))
+    app = create_app(core, fabric, {}, Requests(asked), faults)
     listener = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=server_context(ca[0]))
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     client = Client("127.0.0.1", "admin", PASSWORD, port=listener.server_port, ca_file=str(ca[1]))
-    yield LabUfm(listener.server_port, ca[1], core, asked, fabric, client)
-    client.close()
-    listener.shutdown()
-    thread.join()
-    listener.server_close()
+    try:
+        yield LabUfm(listener.server_port, ca[1], asked, fabric, faults, client, app, installed)
+    finally:
+        client.close()
+        faults.release()
+        listener.shutdown()
+        thread.join()
+        listener.server_close()
+
+
+@pytest.fixture
+def ufm(tmp_path: Path, ca: tuple[trustme.CA, Path]) -> Iterator[LabUfm]:
+    with serving_lab_ufm(tmp_path, ca, {}) as served:
+        yield served
 
 
 @pytest.fixture(autouse=True)

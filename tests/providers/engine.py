@@ -32,9 +32,10 @@ def wire(properties: Props) -> Props:
 class Life:
     """One resource, its state, and what the user was told."""
 
-    def __init__(self, kind: type[Kind], config: Props) -> None:
+    def __init__(self, kind: type[Kind], config: Props, **how: Any) -> None:
+        """`how`: the client's time limits and pauses."""
         self.told: list[str] = []
-        self._kind = kind
+        self._kind, self._how = kind, how
         self.configure(config)
         self.id = ""
         self.inputs: Props = {}
@@ -42,7 +43,7 @@ class Life:
 
     def configure(self, config: Props) -> None:
         """The provider's inputs, from now on."""
-        sessions.append(session := Session.of(Settings.of(wire(config))))
+        sessions.append(session := Session.of(Settings.of(wire(config)), **self._how))
         self.kind = self._kind(session, lambda _how, text: self.told.append(text))
 
     def checked(self, **inputs: Any) -> Props:

@@ -252,10 +252,9 @@ def test_secrets_are_in_no_output_no_text_and_no_log(
         assert canary not in text
 
 
-def test_a_ufm_that_cannot_be_reached_has_not_vanished(token: Life, ufm: LabUfm) -> None:
-    token.up(generation=1)
-    token.configure(configuration(1, ufm.ca_file))
-    token.kind.client._pauses = ()
+def test_a_ufm_that_cannot_be_reached_has_not_vanished(ufm: LabUfm) -> None:
+    token = Life(AccessTokenKind, configuration(1, ufm.ca_file), pauses=())
+    token.id, token.outs = "admin@1", {"generation": 1, "token": "canary_token"}
     with pytest.raises(errors.UnreachableError, match=r"127\.0\.0\.1:1 \(GET /ufmRest/app/tokens\).*systemctl status"):
         token.refresh()
     assert token.id
