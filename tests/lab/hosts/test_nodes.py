@@ -165,6 +165,20 @@ def test_power_off_takes_ssh_and_link_away(lab: Lab) -> None:
     assert "Active" in lab.ok("compute-2", "ibstat")
 
 
+def test_a_dark_link_stays_down_as_often_as_asked(lab: Lab) -> None:
+    node = lab.rack.nodes["compute-2"]
+    lab.keeper._control_request({"op": "darken", "node": "compute-2", "times": 2})
+    for linked in (False, False, True):
+        lab.rack.power_off(node)
+        lab.rack.power_on(node)
+        assert ("compute-2" in lab.fabric.linked) == linked
+    lab.keeper._control_request({"op": "darken", "node": "compute-2", "times": 9})
+    lab.keeper._control_request({"op": "darken", "node": "compute-2", "times": 0})
+    lab.rack.power_off(node)
+    lab.rack.power_on(node)
+    assert "compute-2" in lab.fabric.linked
+
+
 # -- controllers
 
 
