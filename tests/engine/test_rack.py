@@ -31,7 +31,7 @@ def secrets(deployed: Pulumi) -> dict[str, str]:
     config = deployed.json("config", "--show-secrets", "--json")
     found = {key.partition(":")[2]: value["value"] for key, value in config.items() if value.get("secret")}
     state = deployed.json("stack", "export", "--show-secrets")["deployment"]["resources"]
-    token = next(r for r in state if r["type"].endswith("ufm:AccessToken"))
+    token = next(r for r in state if r["type"].endswith("ufm:index:AccessToken"))
     provider = next(r for r in state if r["type"] == "pulumi:providers:openstack" and "password" in r["inputs"])
     for name, value in (("token", token["outputs"]["token"]), ("cloud", provider["inputs"]["password"])):
         found[name] = json.loads(value["plaintext"]) if isinstance(value, dict) else value
