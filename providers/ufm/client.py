@@ -38,6 +38,9 @@ REQUEST_LINE = 8190
 BUSY = (502, 503, 504)
 """What UFM's Apache says while UFM starts or restarts behind it."""
 
+BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
+"""A connection that broke, before the answer or in the middle of it."""
+
 _Error = TypeVar("_Error", bound=errors.UfmError)
 
 
@@ -54,8 +57,8 @@ class Call:
     """GUIDs at the path's end; errors leave them out."""
     absent_is_fine: bool = False
     """Whether 404 is an answer like others."""
-    repeatable: bool = True
-    """Whether to send it twice is to send it once."""
+    once: str = ""
+    """Where to send it twice is not to send it once: what UFM may have done although there was no answer."""
 
     def __str__(self) -> str:
         return f"{self.verb} {PREFIX}{self.path}" + ("…" if self.csv else "")
@@ -208,7 +211,8 @@ class Client:
 
     def create_token(self) -> dict[str, Any]:
         """A new access token of the user: `access_token` (secret), `issued_at` (epoch seconds), `expires_in` (s)."""
-        call = Call("POST", "/app/tokens", repeatable=False)
+        left = "if UFM has made a token all the same, revoke it there (Token-based Authentication)"
+        call = Call("POST", "/app/tokens", once=left)
         token: dict[str, Any] = self._json(call, dict)
         if not token.get("access_token"):
             raise self._error(errors.ShapeError, call, "no access token in the answer")
@@ -268,14 +272,12 @@ class Client:
 
     def _send(self, call: Call, **request: Any) -> requests.Response:
         """The answer to `call`, tried again where that may help, with a status that is good for it."""
-        for pause in (*self._pauses, None) if call.repeatable else (None,):
+        for pause in (None,) if call.once else (*self._pauses, None):
             try:
                 response = self._try(call, request)
-            except requests.ConnectionError as error:
-                if pause is None or self._distrust(error):
-                    raise self._unreachable(call, error) from None
             except OSError as error:  # as are all of requests' errors, and a CA file that is not there
-                raise self._unreachable(call, error) from None
+                if pause is None or not isinstance(error, BROKEN) or self._distrust(error):
+                    raise self._unreachable(call, error) from None
             else:
                 if pause is None or response.status_code not in BUSY:
                     break
@@ -291,9 +293,9 @@ class Client:
     def _unreachable(self, call: Call, error: OSError) -> errors.UnreachableError:
         if distrust := self._distrust(error):
             return self._error(errors.CertificateError, call, distrust)
-        if isinstance(error, requests.ReadTimeout):
-            return self._error(errors.UnreachableError, call, f"no answer within {self._timeout[1]:g} s")
-        return self._error(errors.UnreachableError, call, f"no connection: {_reason(error)}")
+        silent = isinstance(error, requests.ReadTimeout)
+        problem = f"no answer within {self._timeout[1]:g} s" if silent else f"no connection: {_reason(error)}"
+        return self._error(errors.UnreachableError, call, problem)
 
     def _distrust(self, error: OSError) -> str:
         """Why `error` is a matter of trust; empty where it is none."""
@@ -324,6 +326,8 @@ class Client:
         raise self._error(kind, call, problem, status)
 
     def _error(self, kind: type[_Error], call: Call, problem: str, status: int | None = None) -> _Error:
+        if call.once and issubclass(kind, errors.UnreachableError | errors.UnavailableError):
+            problem = f"{problem}; {call.once}"
         return kind(problem, host=self.host, call=str(call), pkey=call.pkey, status=status)
 
 
@@ -347,8 +351,8 @@ def _system_store() -> str | bool:
     return store.cafile or store.capath or True
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """The innermost cause in a few words: requests wraps urllib3, which wraps the operating system."""
-    inner = error.args[0] if error.args else error
-    inner = getattr(inner, "reason", inner)
-    return str(inner).rpartition(": ")[2] or type(error).__name__
+    while isinstance(inner := getattr(error, "reason", None) or next(reversed(error.args), None), Exception):
+        error = inner
+    return str(error).rpartition(": ")[2] or type(error).__name__
