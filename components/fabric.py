@@ -35,6 +35,8 @@ class Fabric(pulumi.ComponentResource):
                 f"{name}-{control.network}",
                 pkey=control.pkey,
                 members=dict(control.members),
+                adopt=plan.site.ufm.adopt_pkeys,
+                qos={"mtu_limit": control.mtu_kib} if control.mtu_kib else None,
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for control in plan.control_pkeys

@@ -46,8 +46,12 @@ SECRETS = {
     "ufmPassword": "UFM's admin password, 4 to 30 letters, digits or _; replaces the default 123456 (guide step U7)",
     "ufmLicense": "UFM's licence file, its text (U4); not needed with `ufm.host` left out",
     "ipmiPassword": "the password of the nodes' IPMI controllers (C6)",
+    "ufmPreviousPassword": "only while `ufmPassword` changes: the former one; then `pulumi config rm` it (U7)",
 }
 """The stack's secrets, set by `pulumi config set --secret KEY`; each with what it is for."""
+
+PASSING_SECRETS = {"ufmPreviousPassword"}
+"""Those that a stack has for a while only."""
 
 
 class ConfigError(Exception):
@@ -257,6 +261,8 @@ class Ufm(Model):
     """Raise it to rotate the API access token (U8)."""
     password_generation: int = Field(default=1, ge=1)
     """Raise it when ufmPassword changes, with the old one in ufmPreviousPassword (U7)."""
+    adopt_pkeys: bool = False
+    """Take over control PKeys that are there and differ; members that are not declared lose them (I3)."""
     host: UfmHost | None = None
 
     @property

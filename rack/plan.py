@@ -23,6 +23,10 @@ BUNDLE = "/home/stack/templates/IB/VM"
 """Where the undercloud keeps the deployment files (O1)."""
 
 
+IPOIB_MTU = 2044
+"""Bytes that IPoIB carries in a partition as UFM makes it."""
+
+
 @dataclass(frozen=True)
 class Host:
     """A node of the overcloud."""
@@ -54,6 +58,8 @@ class ControlPKey:
     vlan: int
     members: Mapping[str, str]
     """`host/port` → GUID: a diff names the host."""
+    mtu_kib: int | None
+    """The partition's MTU where the network needs another than UFM's 2 KiB: IPoIB takes four bytes of it."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class Plan:
         port = self.site.fabric.interface
         members = MappingProxyType({f"{h.name}/{port}": h.guid for h in self.hosts})
         return tuple(
-            ControlPKey(name, names.pkey(net.vlan), net.vlan, members)
+            ControlPKey(name, names.pkey(net.vlan), net.vlan, members, 4 if net.mtu > IPOIB_MTU else None)
             for name, net in sorted(self.site.networks.control.items())
         )
 

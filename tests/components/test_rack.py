@@ -93,6 +93,19 @@ def test_pkeys_have_every_node_of_the_overcloud(rack: Recorder, plan: Plan) -> N
         assert pkey.inputs["members"] == {f"{h.name}/ib2": h.guid for h in plan.hosts}
 
 
+def test_a_wide_network_has_a_wide_partition_and_adoption_is_the_sites_word(plan: Plan) -> None:
+    control = dict(plan.site.networks.control)
+    control["Storage"] = control["Storage"].model_copy(update={"mtu": 4092})
+    networks = plan.site.networks.model_copy(update={"control": control})
+    ufm = plan.site.ufm.model_copy(update={"adopt_pkeys": True})
+    wide = Plan(plan.site.model_copy(update={"networks": networks, "ufm": ufm}))
+    pkeys = record(wide, lambda _: c.Fabric("fabric", wide) and None).of("ufm:index:PKey")
+    assert {name: p.inputs.get("qos") for name, p in pkeys.items()} == {
+        "fabric-InternalApi": None, "fabric-Storage": {"mtu_limit": 4}, "fabric-StorageMgmt": None,
+    }  # fmt: skip
+    assert all(p.inputs["adopt"] is True for p in pkeys.values())
+
+
 def test_licence_and_inventory_are_secret_files(rack: Recorder) -> None:
     license_file, inventory = rack.resources["ufm-license"], rack.resources["undercloud-instackenv"]
     assert "install -D -o root -g root -m 0600 /dev/stdin" in license_file.inputs["create"]

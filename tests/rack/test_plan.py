@@ -50,6 +50,14 @@ def test_a_pkey_is_its_vlan_in_hex_and_no_two_networks_share_one(written: dict[s
     assert len({*(p.pkey for p in plan.control_pkeys), plan.tenant_pkey}) == len(plan.control_pkeys) + 1
 
 
+@pytest.mark.parametrize(("mtu", "mtu_kib"), [(1500, None), (2044, None), (2045, 4), (4092, 4)])
+def test_a_partition_is_as_wide_as_its_network(mtu: int, mtu_kib: int | None) -> None:
+    written = sites.document()
+    written["networks"]["control"]["Storage"]["mtu"] = mtu
+    found = {p.network: p.mtu_kib for p in Plan(parse(written)).control_pkeys}
+    assert found.pop("Storage") == mtu_kib and set(found.values()) == {None}
+
+
 @given(documents())
 def test_every_node_is_a_member_of_every_control_pkey(written: dict[str, Any]) -> None:
     plan = Plan(parse(written))
