@@ -131,10 +131,47 @@ def test_a_member_removed_behind_our_back_is_found_and_put_back(deployed: Pulumi
     assert re.search(rf'\+ controller-2/ib2 *: "{victim.guid}"', shown)
     requests.delete(f"{ADMIN}/requests", timeout=10)
     deployed("up", "--yes", "--skip-preview")
-    writes = [r for r in requests.get(f"{ADMIN}/requests", timeout=10).json() if r["method"] != "GET"]
-    assert [(r["method"], r["path"].rpartition("/")[2]) for r in writes] == [("PUT", "pkeys")], "one write repairs it"
+    assert writes() == ["PUT /ufmRest/resources/pkeys"], "one write repairs it"
     assert int(pkey.pkey, 16) | 0x8000 in pkeys_of(victim.guid)
     deployed("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def writes() -> list[str]:
+    """What was changed at UFM since the log of requests was emptied."""
+    asked = requests.get(f"{ADMIN}/requests", timeout=10).json()
+    return [f"{r['method']} {r['path']}" for r in asked if r["method"] != "GET"]
+
+
+def test_a_rack_deployed_by_hand_is_adopted_without_a_write(deployed: Pulumi, tmp_path: Path) -> None:
+    """UFM has the partitions, the state does not know them."""
+    document = deployed.json("stack", "export")
+    state = document["deployment"]["resources"]
+    pkeys = {r["urn"] for r in state if r["type"] == "ufm:index:PKey"}
+    for resource in state:
+        resource["dependencies"] = [urn for urn in resource.get("dependencies") or [] if urn not in pkeys]
+    document["deployment"]["resources"] = [r for r in state if r["urn"] not in pkeys]
+    (tmp_path / "state.json").write_text(json.dumps(document))
+    deployed("stack", "import", "--file", str(tmp_path / "state.json"))
+    requests.delete(f"{ADMIN}/requests", timeout=10)
+    shown = deployed("preview")
+    for pkey in PLAN.control_pkeys:
+        assert f"PKey {pkey.pkey} exists as declared: it is adopted without a write" in shown
+    assert "3 to create" in shown and "to update" not in shown
+    deployed("up", "--yes", "--skip-preview")
+    assert writes() == []
+    deployed("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def test_ufm_is_upgraded_by_its_image_and_keeps_partitions_and_token(deployed: Pulumi, tmp_path: Path) -> None:
+    changed = tmp_path / "Pulumi.dev.yaml"
+    changed.write_text(STACK.read_text().replace("ufm-enterprise:6.14.5-2", "ufm-enterprise:6.15.2-4"))
+    requests.delete(f"{ADMIN}/requests", timeout=10)
+    deployed("up", "--yes", "--skip-preview", "--config-file", str(changed))
+    assert deployed.json("stack", "output", "--json")["ufm"]["version"] == "6.15.2-4"
+    assert writes() == [], "tokens and partitions are UFM's to keep"
+    deployed("refresh", "--yes")
+    deployed("up", "--yes", "--skip-preview", "--expect-no-changes", "--config-file", str(changed))
+    test_control_pkeys_are_full_on_the_fabric(deployed)
 
 
 def test_no_secret_stands_in_the_clear(deployed: Pulumi, secrets: dict[str, str]) -> None:
