@@ -9,7 +9,7 @@ from rack.plan import Plan
 
 config = pulumi.Config()
 try:
-    plan = Plan(parse(config.require_object("site")))
+    plan = Plan(parse(config.require_object("site")), pulumi.get_stack())
 except ConfigError as error:
     raise pulumi.RunError(str(error)) from None
 operator = Operator.load(plan.site.ssh)

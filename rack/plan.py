@@ -74,6 +74,8 @@ class Link:
 @dataclass(frozen=True)
 class Plan:
     site: Site
+    stack: str = "unnamed"
+    """Pulumi's stack, named by the headers of the documents; nothing else follows from it."""
 
     @cached_property
     def hosts(self) -> tuple[Host, ...]:

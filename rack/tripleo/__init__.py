@@ -2,10 +2,12 @@
 
 Each function returns a file's text, byte-stable for the same plan: dictionaries dumped by pyyaml, an INI file by
 configparser's rules, and two NIC templates, which are Jinja for TripleO's own templar. Where the real Wallaby tools
-contradict the guide's text, what the tools accept is rendered, with the reason beside it.
-"""
+contradict the guide's text, what the tools accept is rendered, with the reason beside it; `docs/guide-coverage.md` lists
+where. Every file begins with a header (`rack.tripleo.header`) but the inventory: JSON knows no comments.
 
-import hashlib
+`bundle` puts the files together as they lie in stack's home, `check` looks for what the real tools overlook, and
+`rack.wallaby` asks the real tools.
+"""
 
 from rack.tripleo.deployment import (
     compute_nics,
@@ -18,6 +20,7 @@ from rack.tripleo.deployment import (
     roles_data,
     vip_data,
 )
+from rack.tripleo.header import digest
 from rack.tripleo.undercloud import instackenv, undercloud_conf
 
 __all__ = [
@@ -34,8 +37,3 @@ __all__ = [
     "undercloud_conf",
     "vip_data",
 ]
-
-
-def digest(*documents: str) -> str:
-    """Names a set of documents in a command, so that a change of one runs the command again. Never of a secret."""
-    return hashlib.sha256("\0".join(documents).encode()).hexdigest()[:16]

@@ -9,6 +9,7 @@ import yaml
 
 from rack.config import Role
 from rack.plan import BUNDLE, HOSTNAMES, PROFILES, Plan
+from rack.tripleo.header import headed
 
 SERVICES = "OS::TripleO::Services::"
 
@@ -29,6 +30,10 @@ def _dump(document: Any) -> str:
     return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120))
 
 
+def _document(plan: Plan, step: str, document: Any) -> str:
+    return headed(plan, step, _dump(document))
+
+
 def network_data(plan: Plan) -> str:
     """`network_data_ib_vm.yaml`. Wallaby has no PKey field: a network's `vlan` is its PKey in decimal."""
     n = plan.site.networks
@@ -37,7 +42,7 @@ def network_data(plan: Plan) -> str:
     ]
     external = _network("External", n.external.mtu, n.external.cidr, n.external.pool, n.external.vlan)
     external["subnets"]["external_subnet"]["gateway_ip"] = str(n.external.gateway)
-    return _dump([*documents, external])
+    return _document(plan, "O1", [*documents, external])
 
 
 def _network(name: str, mtu: int, cidr: object, pool: Any, vlan: int) -> dict[str, Any]:
@@ -59,7 +64,7 @@ def _network(name: str, mtu: int, cidr: object, pool: Any, vlan: int) -> dict[st
 def vip_data(plan: Plan) -> str:
     """`vip-data-ib-vm.yaml`: a virtual address on every network with controllers."""
     networks = [*(lower(name) for name in sorted(plan.site.networks.control)), "external", "ctlplane"]
-    return _dump([{"network": name, "dns_name": plan.site.cloud.name} for name in networks])
+    return _document(plan, "O1", [{"network": name, "dns_name": plan.site.cloud.name} for name in networks])
 
 
 def role_networks(plan: Plan, role: Role) -> list[str]:
@@ -70,7 +75,7 @@ def role_networks(plan: Plan, role: Role) -> list[str]:
 
 def roles_data(plan: Plan) -> str:
     """`roles_data_ib_vm.yaml`: TripleO's roles Controller and ComputeSriovIB on this rack's networks."""
-    return _dump([_role(plan, Role(role["name"]), role) for role in _roles()])
+    return _document(plan, "O1", [_role(plan, Role(role["name"]), role) for role in _roles()])
 
 
 @cache
@@ -101,7 +106,7 @@ def node_info(plan: Plan) -> str:
     Instances carry their hostname: without one, TripleO would call the host by its inventory name, and the
     availability zone `nova:overcloud-computesriov-ib-0.localdomain` of T5 would not exist.
     """
-    return _dump([_node_group(plan, role) for role in Role if plan.role(role)])
+    return _document(plan, "O1", [_node_group(plan, role) for role in Role if plan.role(role)])
 
 
 def _node_group(plan: Plan, role: Role) -> dict[str, Any]:
@@ -186,16 +191,21 @@ CHILDREN = """\
 """  # noqa: E501
 
 
+def _nics(plan: Plan, entries: list[str]) -> str:
+    return headed(plan, "O2", "".join(["---\nnetwork_config:\n", *entries]))
+
+
 def controller_nics(plan: Plan) -> str:
     """`controller-ib-vm-nics.j2`: ctlplane on Ethernet, External on br-ex, control networks as PKey children."""
     interface, networks = plan.site.fabric.interface, plan.site.networks
-    return "---\nnetwork_config:\n" + "".join(
+    return _nics(
+        plan,
         [
             CTLPLANE.format(interface=networks.provisioning.interface, routes="{{ ctlplane_host_routes }}"),
             EXTERNAL.format(interface=networks.external.interface),
             PARENT.format(interface=interface),
             CHILDREN.format(interface=interface),
-        ]
+        ],
     )
 
 
@@ -203,12 +213,13 @@ def compute_nics(plan: Plan) -> str:
     """`compute-ib-vm-nics.j2`: ctlplane on Ethernet with the default route, VFs, control networks as PKey children."""
     interface, vfs = plan.site.fabric.interface, plan.site.compute.vfs
     routes = "{{ [ctlplane_host_routes, [{'default': true, 'next_hop': ctlplane_gateway_ip}]] | flatten | unique }}"
-    return "---\nnetwork_config:\n" + "".join(
+    return _nics(
+        plan,
         [
             CTLPLANE.format(interface=plan.site.networks.provisioning.interface, routes=routes),
             PARENT_WITH_VFS.format(interface=interface, vfs=vfs),
             CHILDREN.format(interface=interface),
-        ]
+        ],
     )
 
 
@@ -249,29 +260,32 @@ def containers_prepare(plan: Plan) -> str:
             "includes": ["neutron-mlnx-agent"],
         },
     ]
-    return _dump({"parameter_defaults": {"ContainerImagePrepare": entries}})
+    return _document(plan, "C3", {"parameter_defaults": {"ContainerImagePrepare": entries}})
 
 
 def ml2_sdn(plan: Plan, token: str) -> str:
     """`neutron-ml2-mlnx-sdn-vm.yaml` (O3): how Neutron's driver reaches UFM. A secret as a whole."""
-    return _dump(
-        {
-            "resource_registry": {f"{SERVICES}NeutronCorePlugin": f"{SERVICES}NeutronCorePluginMLNXSDN"},
-            "parameter_defaults": {
-                "MlnxSDNUrl": plan.sdn_url,
-                "MlnxSDNUsername": "",
-                "MlnxSDNPassword": "",
-                "MlnxSDNToken": token,
-                "MlnxSDNDomain": "cloudx",
-                "MlnxSDNSyncEnabled": True,
-                "MultiInterfaceEnabled": True,
-                "BindNormalPortsPhysnet": plan.site.networks.tenant.physnet,
-                "NeutronCorePlugin": "neutron.plugins.ml2.plugin.Ml2Plugin",
-                # Both stock files before this one set the list without all three: the last word counts.
-                "NeutronMechanismDrivers": ["mlnx_sdn_assist", "mlnx_infiniband", "openvswitch"],
-            },
-        }
-    )
+    content, made_of = (_dump(_ml2_sdn(plan, secret)) for secret in (token, ""))
+    return headed(plan, "O3", content, made_of)
+
+
+def _ml2_sdn(plan: Plan, token: str) -> dict[str, Any]:
+    return {
+        "resource_registry": {f"{SERVICES}NeutronCorePlugin": f"{SERVICES}NeutronCorePluginMLNXSDN"},
+        "parameter_defaults": {
+            "MlnxSDNUrl": plan.sdn_url,
+            "MlnxSDNUsername": "",
+            "MlnxSDNPassword": "",
+            "MlnxSDNToken": token,
+            "MlnxSDNDomain": "cloudx",
+            "MlnxSDNSyncEnabled": True,
+            "MultiInterfaceEnabled": True,
+            "BindNormalPortsPhysnet": plan.site.networks.tenant.physnet,
+            "NeutronCorePlugin": "neutron.plugins.ml2.plugin.Ml2Plugin",
+            # Both stock files before this one set the list without all three: the last word counts.
+            "NeutronMechanismDrivers": ["mlnx_sdn_assist", "mlnx_infiniband", "openvswitch"],
+        },
+    }
 
 
 def ib_env(plan: Plan) -> str:
@@ -282,7 +296,9 @@ def ib_env(plan: Plan) -> str:
     alias = {"name": site.compute.gpu.alias, **gpu, "device_type": site.compute.gpu.device_type}
     # nova-api and the scheduler check the flavor's alias, nova-compute claims the device: both roles need it.
     aliases = {"nova::pci::aliases": [alias]}
-    return _dump(
+    return _document(
+        plan,
+        "O4",
         {
             "parameter_defaults": {
                 "NtpServer": list(site.networks.provisioning.ntp),
@@ -321,5 +337,5 @@ def ib_env(plan: Plan) -> str:
                     "NovaPCIPassthrough": [{"devname": ib, "physical_network": physnet}, gpu],
                 },
             }
-        }
+        },
     )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 from rack.plan import PROFILES, Plan
+from rack.tripleo.header import headed
 
 CONTAINERS_FILE = "/home/stack/containers-prepare-parameter-ib-vm.yaml"
 
@@ -16,7 +17,7 @@ def undercloud_conf(plan: Plan) -> str:
     """
     net, cloud = plan.site.networks.provisioning, plan.site.undercloud
     dns = ",".join(map(str, net.dns))
-    return _ini(
+    content = _ini(
         {
             "DEFAULT": {
                 "undercloud_hostname": cloud.hostname,
@@ -48,6 +49,7 @@ def undercloud_conf(plan: Plan) -> str:
             },
         }
     )
+    return headed(plan, "C2", content)
 
 
 def instackenv(plan: Plan, ipmi_password: str) -> str:
