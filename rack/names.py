@@ -121,6 +121,10 @@ def image_tag(image: str) -> str:
 
 PciAddress = Annotated[str, Text("a PCI address like 'c5:00.0'", r"([0-9a-f]{4}:)?[0-9a-f]{2}:[0-1][0-9a-f]\.[0-7]")]
 
+ParameterName = Annotated[str, Text("a firmware parameter like 'PCI_WR_ORDERING'", r"[A-Z][A-Z0-9_]{1,62}")]
+
+FirmwareRelease = Annotated[str, Text("a firmware release in quotes, like '20.32.1010'", r"\d{1,3}\.\d{1,4}\.\d{1,5}")]
+
 HexId = Annotated[str, Text("four hex digits in quotes, like '10de'", r"[0-9a-f]{4}")]
 
 KernelArgs = Annotated[str, Text("kernel arguments like 'amd_iommu=on iommu=pt'", r"[A-Za-z0-9_.,:=/ -]*")]

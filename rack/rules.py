@@ -12,6 +12,7 @@ from itertools import combinations
 from pathlib import PurePosixPath
 from typing import TypeVar
 
+from rack import firmware
 from rack.config import Range, Role, Site
 from rack.names import cpus, image_tag
 
@@ -310,6 +311,20 @@ def enough_vfs(site: Site) -> Iterator[Finding]:
             yield Finding(
                 "compute.vfs", f"{site.compute.vfs} for {count} instances on {compute}", f"write {count} or more"
             )
+
+
+@rule(
+    "FW001",
+    "H2",
+    "Further firmware parameters stand once a role, and none is one of the guide's: those follow from `compute`.",
+)
+def firmware_parameters(site: Site) -> Iterator[Finding]:
+    listed = [(f"firmware.parameters[{i}].name", p) for i, p in enumerate(site.firmware.parameters)]
+    for path, parameter in listed:
+        if parameter.name in firmware.guide(site, parameter.role):
+            yield Finding(path, f"{parameter.name}, which the guide sets", "leave it out: it follows from compute")
+    for path, (role, name) in _twice((path, (p.role, p.name)) for path, p in listed):
+        yield Finding(path, f"{name} more than once for {role}", "write it once")
 
 
 @rule("VM003", "X3", "Floating IPs and the bandwidth test name instances that exist.")

@@ -76,6 +76,10 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
     ("VM001", "tenant.instances[1].port", {"tenant.instances[1].port": "direct1"}),
     ("VM001", "tenant.instances[2].name", {"tenant.instances[2]": {**VMS[0], "port": "direct3"}}),
     ("VM002", "compute.vfs", {"compute.vfs": 1, "tenant.instances[2]": {**VMS[0], "name": "vm3", "port": "direct3"}}),
+    ("FW001", "firmware.parameters[0].name", {"firmware": {"parameters": [
+        {"role": "ComputeSriovIB", "name": "NUM_OF_VFS", "value": 4}]}}),
+    ("FW001", "firmware.parameters[1].name", {"firmware": {"parameters": 2 * [
+        {"role": "Controller", "name": "ATS_ENABLED", "value": 1}]}}),
     ("VM003", "externalAccess.floatingIps[0].instance", {"externalAccess.floatingIps[0].instance": "vm9"}),
     ("VM003", "bandwidth.server", {"bandwidth.server": "vm9"}),
     ("VM004", "compute.dedicatedCpus", {"compute.dedicatedCpus": "2-8"}),

@@ -1,0 +1,43 @@
+"""Which parameter goes to which role, and who reboots with whom."""
+
+from rack import firmware
+from rack.config import Role
+from rack.plan import Plan
+from tests.rack.sites import plan as rack
+
+
+def plan(**edits: object) -> Plan:
+    return rack(edits)
+
+
+def test_computes_have_the_guide_s_six_from_one_place() -> None:
+    found = firmware.wanted(plan(**{"compute.vfs": 4, "compute.maxAccOutRead": 40}).site, Role.COMPUTE)
+    assert found == {
+        "LINK_TYPE_P1": 1, "SRIOV_EN": 1, "NUM_OF_VFS": 4, "ATS_ENABLED": 1, "ADVANCED_PCI_SETTINGS": 1,
+        "MAX_ACC_OUT_READ": 40,
+    }  # fmt: skip
+
+
+def test_controllers_are_infiniband_and_no_more() -> None:
+    assert firmware.wanted(plan().site, Role.CONTROLLER) == {"LINK_TYPE_P1": 1}
+
+
+def test_the_site_s_own_go_to_their_role() -> None:
+    own = [{"role": "Controller", "name": "PCI_WR_ORDERING", "value": 1}]
+    changed = plan(firmware={"parameters": own}).site
+    assert firmware.wanted(changed, Role.CONTROLLER) == {"LINK_TYPE_P1": 1, "PCI_WR_ORDERING": 1}
+    assert "PCI_WR_ORDERING" not in firmware.wanted(changed, Role.COMPUTE)
+
+
+def waves(of: Plan, role: Role) -> list[list[str]]:
+    return [[host.name for host in wave] for wave in firmware.waves(of, role)]
+
+
+def test_one_compute_at_a_time_unless_told_otherwise() -> None:
+    assert waves(plan(), Role.COMPUTE) == [["compute-1"], ["compute-2"]]
+    assert waves(plan(firmware={"maxUnavailable": 2}), Role.COMPUTE) == [["compute-1", "compute-2"]]
+
+
+def test_controllers_keep_their_quorum() -> None:
+    three = [["controller-1"], ["controller-2"], ["controller-3"]]
+    assert waves(plan(firmware={"maxUnavailable": 2}), Role.CONTROLLER) == three
