@@ -1,6 +1,6 @@
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,23 +70,35 @@ class LabUfm:
 
     port: int
     ca_file: Path
+    app: Flask
     asked: deque[dict[str, Any]]
-    fabric: Fabric
     faults: Faults
     client: Client
     """The second writer: Neutron, or a person at the web interface."""
-    app: Flask
-    installed: Callable[[], Ufm]
-    """UFM as it is on disk."""
+    state_file: Path
 
     @property
     def core(self) -> Ufm:
         core: Ufm = self.app.config["UFM"]
         return core
 
+    @property
+    def fabric(self) -> Fabric:
+        fabric: Fabric = self.app.config["FABRIC"]
+        return fabric
+
     def restart(self) -> None:
         """What is not on disk is lost."""
-        self.app.config["UFM"] = self.installed()
+        self.app.config["UFM"] = Ufm(self.state_file, {})
+
+    def reinstall(self) -> None:
+        """A UFM with the password PASSWORD and no partition, on a fabric without hosts, and nobody has asked yet."""
+        self.state_file.unlink(missing_ok=True)
+        self.faults.clear()
+        self.restart()
+        self.core.set_password("admin", PASSWORD)
+        self.app.config["FABRIC"] = Fabric()
+        self.asked.clear()
 
     @property
     def calls(self) -> list[str]:
@@ -96,34 +108,33 @@ class LabUfm:
         return calls
 
 
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory, ca: tuple[trustme.CA, Path]) -> Iterator[LabUfm]:
+    with serving_lab_ufm(tmp_path_factory.mktemp("ufm"), ca) as ufm:
+        yield ufm
+
+
 @contextmanager
-def serving_lab_ufm(folder: Path, ca: tuple[trustme.CA, Path], hosts: Mapping[str, str]) -> Iterator[LabUfm]:
-    """A UFM with the password PASSWORD and no partition. `hosts`: see `lab.ufm.cloudx.CloudX`."""
-
-    def installed() -> Ufm:
-        return Ufm(folder / "ufm.json", hosts)
-
-    core, fabric, faults, asked = installed(), Fabric(), Faults(), deque[dict[str, Any]]()
-    core.set_password("admin", PASSWORD)
-    app = create_app(core, fabric, {}, Requests(asked), faults)
+def serving_lab_ufm(folder: Path, ca: tuple[trustme.CA, Path]) -> Iterator[LabUfm]:
+    state_file, faults, asked = folder / "ufm.json", Faults(), deque[dict[str, Any]]()
+    app = create_app(Ufm(state_file, {}), Fabric(), {}, Requests(asked), faults)
     listener = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=server_context(ca[0]))
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     client = Client("127.0.0.1", "admin", PASSWORD, port=listener.server_port, ca_file=str(ca[1]))
-    try:
-        yield LabUfm(listener.server_port, ca[1], asked, fabric, faults, client, app, installed)
-    finally:
-        client.close()
-        faults.release()
-        listener.shutdown()
-        thread.join()
-        listener.server_close()
+    yield LabUfm(listener.server_port, ca[1], app, asked, faults, client, state_file)
+    client.close()
+    faults.release()
+    listener.shutdown()
+    thread.join()
+    listener.server_close()
 
 
 @pytest.fixture
-def ufm(tmp_path: Path, ca: tuple[trustme.CA, Path]) -> Iterator[LabUfm]:
-    with serving_lab_ufm(tmp_path, ca, {}) as served:
-        yield served
+def ufm(served: LabUfm) -> LabUfm:
+    """A fresh one for each test."""
+    served.reinstall()
+    return served
 
 
 @pytest.fixture(autouse=True)
