@@ -2,8 +2,8 @@
 
 Each function returns a file's text, byte-stable for the same plan: dictionaries dumped by pyyaml, an INI file by
 configparser's rules, and two NIC templates, which are Jinja for TripleO's own templar. Where the real Wallaby tools
-contradict the guide's text, what the tools accept is rendered, with the reason beside it; `docs/guide-coverage.md` lists
-where. Every file begins with a header (`rack.tripleo.header`) but the inventory: JSON knows no comments.
+contradict the guide's text, what the tools accept is rendered, with the reason beside it; `docs/guide-coverage.md`
+lists where. Every file begins with a header (`rack.tripleo.header`) but the inventory: JSON knows no comments.
 
 `bundle` puts the files together as they lie in stack's home, `check` looks for what the real tools overlook, and
 `rack.wallaby` asks the real tools.

@@ -1,0 +1,80 @@
+"""The README of a rendered bundle: what goes where, in which order, and the PKey plan."""
+
+from collections.abc import Iterator
+
+from rack.plan import Plan
+from rack.tripleo.bundle import DOCUMENTS, HOME, SECRETS, mode, placeholder
+
+
+def readme(plan: Plan) -> str:
+    """`README.md`: what goes where, in which order, and the PKey plan."""
+    return "\n".join(
+        [
+            f"# The documents of stack {plan.stack}",
+            "",
+            f"Made by `python -m rack render --stack {plan.stack}`; the program ships the same files. This folder is",
+            f"the home of the undercloud's user stack: copy it to `{HOME}/` as it is.",
+            "",
+            *_table("File", "Guide", "What", "Mode", rows=_files()),
+            "## Secrets",
+            "",
+            "None is in here. Write each in place of its mark, and keep the file 0600:",
+            "",
+            *_table("Mark", "What", "In", rows=_secrets()),
+            "## Order",
+            "",
+            *_order(plan),
+            "",
+            "## PKeys",
+            "",
+            *_pkeys(plan),
+        ]
+    )
+
+
+def _table(*head: str, rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+    for row in (head, ("---",) * len(head), *rows):
+        yield f"| {' | '.join(row)} |"
+    yield ""
+
+
+def _files() -> Iterator[tuple[str, ...]]:
+    return ((f"`{d.path}`", d.step, d.says, f"{mode(d):04o}") for d in DOCUMENTS)
+
+
+def _secrets() -> Iterator[tuple[str, ...]]:
+    for secret, says in SECRETS.items():
+        paths = ", ".join(f"`{d.path}`" for d in DOCUMENTS if d.secret == secret)
+        yield f"`{placeholder(secret)}`", says, paths
+
+
+def _order(plan: Plan) -> list[str]:
+    site = plan.site
+    return [
+        "1. C1, C4: repositories and client, then `openstack undercloud install`.",
+        "2. C5: `openstack overcloud image build`, `openstack overcloud image upload`.",
+        "3. C7: `openstack overcloud node import instackenv.json`.",
+        "4. I1: `openstack overcloud node introspect --all-manageable`, then `configure --boot-option local",
+        f"   --root-device largest --boot-mode {site.undercloud.boot_mode}`, then `provide`.",
+        "5. I3: in UFM, the control PKeys below with every node's port GUID as a full member.",
+        "6. O5: `sh deploy.sh`.",
+        f"7. O6, T4: on every controller `[sdn] physical_networks = {site.networks.tenant.physnet}` and "
+        "`[mlnx] client_id_hardware = True`",
+        "   in ml2_conf.ini, `podman restart neutron_api`; then UFM is restarted.",
+    ]
+
+
+def _pkeys(plan: Plan) -> Iterator[str]:
+    low, high = plan.site.networks.tenant.vlans
+    rows = [(p.network, str(p.vlan), f"`{p.pkey}`", "every node, full") for p in plan.control_pkeys]
+    rows += [
+        ("tenants", f"{low}-{high}", f"`{low:#x}`-`{high:#x}`", "Neutron's driver writes them"),
+        (plan.site.tenant.network.name, str(plan.site.tenant.network.vlan), f"`{plan.tenant_pkey}`", "as above"),
+    ]
+    yield from _table("Network", "VLAN", "PKey", "Members", rows=iter(rows))
+    yield from _table("Node", "Port GUID", rows=iter((h.name, f"`{h.guid}`") for h in plan.hosts))
+    everyone = " & ".join(h.name for h in plan.hosts)
+    yield from ["```mermaid", "flowchart LR"]
+    for number, p in enumerate(plan.control_pkeys):
+        yield f'  {everyone} --- pkey{number}(["{p.network} {p.pkey}"])'
+    yield from [f'  {everyone} -.- tenants(["tenants {low:#x}-{high:#x}"])', "```", ""]

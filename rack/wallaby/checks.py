@@ -1,0 +1,167 @@
+"""The twelve checks' runner: which tool judges what, and the workers in the tools' own virtual environment."""
+
+import json
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rack.plan import BUNDLE, Plan
+from rack.plan import TEMPLATES as STOCK
+from rack.tripleo.bundle import HOME
+from rack.tripleo.bundle import TEMPLATES as DEPLOYED
+from rack.wallaby.tools import Tools
+
+INSIDE = Path(__file__).with_name("inside")
+
+CHECKS: Mapping[str, str] = {
+    "undercloud": "undercloud.conf by tripleoclient's options and preflight (C2)",
+    "nodes": "instackenv.json by tripleo-common (C6)",
+    "networks": "networks and nodes by tripleo-ansible's schemas (O1)",
+    "nics": "NIC templates by Ansible's templar and os-net-config (O2)",
+    "elements": "image elements by diskimage-builder (G1, G2)",
+    "rendering": "TripleO's templates, rendered with roles and networks (O1)",
+    "commands": "the deploy command by tripleoclient (O5)",
+    "templates": "the whole overcloud by the Heat engine (O1, O3, O4)",
+    "containers": "container preparation by tripleo-common (C3)",
+}
+"""In the order of work: the last three read what rendering leaves."""
+
+RENDERED = ("commands", "templates", "containers")
+"""Pointless without rendered templates."""
+
+
+class ToolError(Exception):
+    """A tool died instead of judging: its traceback."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a tool says of a file."""
+
+    file: str
+    """Below stack's home, or the deploy command."""
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.text}"
+
+
+Answer = dict[str, Any]
+
+
+@dataclass
+class Wallaby:
+    """The tools at work; leaving the context ends their processes and removes what they rendered."""
+
+    tools: Tools
+    _workers: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+
+    def __enter__(self) -> "Wallaby":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for worker in self._workers.values():
+            worker.kill()
+            worker.communicate()
+
+    def ask(self, check: str, request: Mapping[str, Any]) -> Answer:
+        """One check's answer, with its findings under `findings`.
+
+        Raises:
+            ToolError: the tool died.
+        """
+        worker = self._workers.get(check) or self._workers.setdefault(check, self._start(check))
+        assert worker.stdin and worker.stdout
+        with suppress(BrokenPipeError):
+            worker.stdin.write(json.dumps(request) + "\n")
+            worker.stdin.flush()
+        line = worker.stdout.readline()
+        answer: Answer = json.loads(line) if line else {"broken": "it could not be started"}
+        if "broken" in answer:
+            raise ToolError(f"{check}: {answer['broken']}")
+        return answer
+
+    def _start(self, check: str) -> "subprocess.Popen[str]":
+        command = [str(self.tools.python), str(INSIDE / "serve.py"), check]
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+
+
+@dataclass
+class Review:
+    """One bundle before the tools."""
+
+    wallaby: Wallaby
+    bundle: Path
+    plan: Plan
+    scratch: Path
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+    def findings(self, check: str) -> list[Finding]:
+        """What one check finds; `rendering` comes before those that read its work."""
+        self.answers[check] = self.wallaby.ask(check, self._request(check))
+        return [Finding(file, text) for file, text in self.answers[check]["findings"]]
+
+    @property
+    def rendered(self) -> Path:
+        return self.scratch / "templates"
+
+    def _request(self, check: str) -> Mapping[str, Any]:
+        names = list(self._environments()) if check in RENDERED else []
+        return {
+            "bundle": str(self.bundle),
+            "deployed": DEPLOYED,
+            "templates": str(self.wallaby.tools.templates),
+            "rendered": str(self.rendered),
+            "stack": self.plan.site.cloud.name,
+            "environments": [self._here(name) for name in names],
+            "names": [name.removeprefix(f"{HOME}/") for name in names],
+            "elements": {image.name: image.elements for image in self.plan.site.images},
+            "lines": [["deploy.sh", [self._here(word) for word in self._words()]]] if check in RENDERED else [],
+            "needed": self.answers.get("templates", {}).get("images", []),
+        }
+
+    def _words(self) -> list[str]:
+        """The deploy command as deploy.sh has it: an edited one is judged as it stands."""
+        text = (self.bundle / "deploy.sh").read_text()
+        _, _, command = text.partition("\nexec ")
+        return shlex.split(command.replace("\\\n", " "))
+
+    def _environments(self) -> Iterator[str]:
+        words = self._words()
+        return (value for option, value in pairwise(words) if option == "-e")
+
+    def _here(self, word: str) -> str:
+        """A path of the undercloud as it lies here."""
+        if word == STOCK or word.startswith(f"{STOCK}/"):
+            return str(self.rendered) + word.removeprefix(STOCK)
+        return word.replace(BUNDLE, str(self.bundle / DEPLOYED)) if word.startswith(f"{BUNDLE}/") else word
+
+
+def review(wallaby: Wallaby, bundle: Path, plan: Plan, say: Callable[[str], None]) -> list[Finding]:
+    """Every check on the bundle in a folder; each is told as it begins.
+
+    Raises:
+        ToolError: a tool died.
+    """
+    scratch = Path(tempfile.mkdtemp(prefix="rack-wallaby-"))
+    try:
+        work, found = Review(wallaby, bundle, plan, scratch), list[Finding]()
+        for check, says in CHECKS.items():
+            if check in RENDERED and work.answers["rendering"]["findings"]:
+                say(f"{says}: not asked, the templates are not rendered")
+                continue
+            say(says)
+            found += work.findings(check)
+        return found
+    finally:
+        shutil.rmtree(scratch)

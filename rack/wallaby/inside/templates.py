@@ -1,0 +1,150 @@
+"""The whole overcloud by the real Heat engine, without database, message bus or Keystone (O1, O3, O4).
+
+The engine resolves the rendered templates with the environment files in the deploy command's order and tells every
+declared parameter. It does not judge values of nested stacks, unused parameters, missing ones or those of one role:
+that is done here, by Heat's own `Parameter` and the engine's answer.
+"""
+
+import inspect
+import re
+from unittest import mock
+
+import yaml
+from heat.common import context, messaging
+from heat.engine import parameters, resource, resources, service
+from heat.objects import service as services
+from heatclient.common import template_utils
+from oslo_config import cfg
+from request import instead, load
+from tripleo_common import constants
+
+LARGE = 50 * 1024 * 1024
+cfg.CONF([], project="heat", default_config_files=[])
+for option, value in (
+    ("max_nested_stack_depth", 10),
+    ("max_json_body_size", LARGE),
+    ("max_resources_per_stack", -1),
+    ("max_template_size", LARGE),
+):
+    cfg.CONF.set_override(option, value)
+messaging.setup("fake://", optional=True)
+resources.initialise()
+services.Service.active_service_count = classmethod(lambda cls, context: 1)
+resource.Resource.is_service_available = classmethod(lambda cls, context: (True, None))
+
+STOCK = frozenset(("GnocchiRbdPoolName",))
+"""Unused though upstream's own disable-telemetry.yaml sets it."""
+RUN_TIME = frozenset(
+    ("CloudNames", "ControlPlaneIP", "ControlVirtualIP", "CtlplaneNetworkCidrs", "NetVipMap", "RootStackName",
+     "StackAction", "SwiftHashSuffix", "servers")
+)  # fmt: skip
+"""Without a value in any file: TripleO's parent templates and its client fill them in."""
+IMAGE = re.compile(r"Container.*Image$")
+
+
+def run(request):
+    environments = [str(request.registry), *request["environments"]]
+    names = dict(zip(request["environments"], request["names"], strict=True))
+    findings = list(_registry(environments, names))
+    try:
+        resolved, given = _resolve(request.rendered, environments)
+    except Exception as error:
+        return {"findings": [*findings, ["deploy.sh", f"{type(error).__name__}: {str(error)[:600]}"]]}
+    if "Error" in resolved:
+        return {"findings": [*findings, ["deploy.sh", f"Heat: {resolved['Error'][:600]}"]]}
+    declared = {}
+    _declared(resolved, "", declared)
+    values = given.get("parameter_defaults", {})
+    texts = [*_unused_or_mistyped(declared, values), *_of_a_role(declared, values), *_missing(declared, values)]
+    findings += [[_where(name, environments, names), f"parameter_defaults.{text}"] for name, text in texts]
+    images = sorted(name for name in declared if IMAGE.match(name) and name != "ContainerNovaImage")
+    return {"findings": findings, "images": images, "declared": len(declared)}
+
+
+def _resolve(rendered, environments):
+    files, template = template_utils.get_template_contents(template_file=str(rendered / "overcloud.yaml"))
+    more, given = template_utils.process_multiple_environments_and_files(env_paths=environments)
+    who = context.RequestContext(
+        tenant="t", user_id="u", username="u", password="-", is_admin=False, auth_token="-", trust_id=None, roles=[],
+        auth_url="http://127.0.0.1:1/v3", overwrite=True,
+    )  # fmt: skip
+    engine = object.__new__(service.EngineService)
+    engine.resource_enforcer = mock.MagicMock()
+    validate = inspect.unwrap(service.EngineService.validate_template)
+    return validate(engine, who, template, params=given, files={**files, **more}, show_nested=True), given
+
+
+def _declared(stack, path, into):
+    for name, parameter in stack.get("Parameters", {}).items():
+        into.setdefault(name, []).append((path, parameter))
+    for child, nested in (stack.get("NestedParameters") or {}).items():
+        _declared(nested, f"{path}/{child}", into)
+
+
+def _mistyped(name, declarations, value):
+    for _, parameter in declarations:
+        try:
+            parameters.Parameter(name, parameters.Schema(parameter["Type"]), value=value).validate()
+        except Exception as error:
+            return f"found {value!r}; write a {parameter['Type']} ({error})"
+    return None
+
+
+def _unused_or_mistyped(declared, values):
+    for name, value in sorted(values.items()):
+        if name not in declared:
+            if name not in STOCK:
+                yield name, f"{name}: declared by no service of these roles; {instead(name, declared)}"
+        else:
+            wrong = _mistyped(name, declared[name], value)
+            if wrong:
+                yield name, f"{name}: {wrong}"
+
+
+def _of_a_role(declared, values):
+    """Keys of `<Role>Parameters`: a service of the role must declare them, as role-specific ones."""
+    for group, mine in values.items():
+        if not group.endswith("Parameters") or not isinstance(mine, dict):
+            continue
+        chain = f"/{group.removesuffix('Parameters')}ServiceChain"
+        own = {name: [d for d in where if chain in d[0]] for name, where in declared.items()}
+        own = {n: d for n, d in own.items() if any("role_specific" in (p.get("Tags") or []) for _, p in d)}
+        for name, value in mine.items():
+            if name not in own:
+                yield group, f"{group}.{name}: role-specific in no service of this role; {instead(name, own)}"
+            elif wrong := _mistyped(name, own[name], value):
+                yield group, f"{group}.{name}: {wrong}"
+
+
+def _missing(declared, values):
+    known = {*constants.PASSWORD_PARAMETER_NAMES, *RUN_TIME}
+    for name, where in sorted(declared.items()):
+        needed = any("Default" not in p and "Value" not in p for _, p in where)
+        if needed and name not in known and not IMAGE.match(name):
+            yield name, f"{name}: missing; write it: it has no default"
+
+
+def _registry(environments, names):
+    """A misspelt left side replaces nothing, and nobody says so."""
+    stock, *others = [_load(path) for path in environments]
+    known = stock.get("resource_registry", {})
+    for path, document in zip(environments[1:], others, strict=True):
+        for name in document.get("resource_registry") or {}:
+            if name.startswith("OS::TripleO::") and name not in known:
+                shown = names.get(path, path)
+                yield [shown, f"resource_registry.{name}: TripleO has no such resource; {instead(name, known)}"]
+
+
+def _where(name, environments, names):
+    """The last file that sets the parameter."""
+    for path in reversed(environments):
+        if name in (_load(path).get("parameter_defaults") or {}):
+            return names.get(path, path)
+    return "deploy.sh"
+
+
+def _load(path):
+    try:
+        return load(path)
+    except (OSError, yaml.YAMLError):  # Heat's client says so, better
+        return {}
