@@ -57,14 +57,16 @@ class GuestImages(pulumi.ComponentResource):
 
     def _build(self, image: Image) -> remote.Command:
         path = self._path(image)
-        gpu = 'nvidia-smi -L || { echo "no CUDA GPU on the build host, which mofed and cuda need (G2)" >&2; exit 1; }'
-        return self._undercloud.host.run(
+        gpu = (
+            'nvidia-smi -L >&2 || { echo "no CUDA GPU on the build host, which mofed and cuda need (G2)" >&2; exit 1; }'
+        )
+        return self._undercloud.host.job(
             f"{self._name}-build-{image.name}",
             as_stack(
                 f": elements {' '.join(image.elements)}",
                 *([gpu] if image.gpu_builder else []),
                 f"mkdir -p {shlex.quote(self._plan.site.undercloud.images_dir)}",
-                f"disk-image-create {' '.join(image.elements)} -o {shlex.quote(path.removesuffix('.qcow2'))}",
+                f"disk-image-create {' '.join(image.elements)} -o {shlex.quote(path.removesuffix('.qcow2'))} >&2",
                 f"sha256sum {shlex.quote(path)} | cut -d ' ' -f 1",
                 environment={
                     "DIB_RELEASE": image.release,

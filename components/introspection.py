@@ -53,7 +53,7 @@ class Introspection(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=undercloud.ready),
         )
         minutes = plan.site.undercloud.introspection_minutes
-        gate = undercloud.host.run(
+        gate = undercloud.host.job(
             f"{name}-nodes",
             as_stack(f": program {tripleo.digest(text)}", ". ~/stackrc", f"exec python3 {PROGRAM}"),
             stdin=pulumi.Output.secret(token).apply(lambda token: json.dumps(order(plan, token))),

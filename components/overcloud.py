@@ -66,9 +66,9 @@ class Overcloud(pulumi.ComponentResource):
         sdn = pulumi.Output.secret(sdn_token).apply(lambda token: tripleo.ml2_sdn(plan, token))
         files.append(self._file("neutron-ml2-mlnx-sdn-vm.yaml", sdn, introspection, mode="0600"))
         stack = plan.site.cloud.name
-        return self._undercloud.run(
+        return self._undercloud.job(
             f"{self._name}-deploy",
-            as_stack(f": documents {self._mark}", ". ~/stackrc", shlex.join(plan.deploy_command)),
+            as_stack(f": documents {self._mark}", ". ~/stackrc", f"{shlex.join(plan.deploy_command)} >&2"),
             # Without -b the stack goes and the nodes stay deployed (tripleoclient 16.5.0).
             delete=as_stack(
                 ". ~/stackrc",

@@ -6,6 +6,8 @@ What this module enforces:
   nodes', which exist only after deployment, are read through the undercloud on the provisioning network.
 - A file travels by stdin and is put in place by `install`: owner and mode from the first moment, a diff of its content
   in previews, nothing of it in a command line or an error text (pulumi-command #134, #260).
+- A step of minutes or hours is a job: it goes on when the connection breaks or pulumi ends, and is joined by the next
+  `up` (`job.py`, which is shipped).
 - A step's `create` is idempotent and runs again as its `update`; `delete` undoes it. Nothing uses `triggers`: they
   would run `delete` before a change (pulumi-command's semantics), and here `delete` may take a cloud down.
 """
@@ -13,6 +15,7 @@ What this module enforces:
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import pulumi
@@ -22,6 +25,10 @@ from rack.config import Ssh
 
 REBOOT_DIALS = 120
 """Dial attempts to a host that may be rebooting: pulumi-command backs off to 5 s, so about ten minutes."""
+
+
+RUNNER = "/opt/rack-job"
+"""Where `job.py` is on a host."""
 
 
 class HostKeyError(pulumi.RunError):
@@ -130,6 +137,40 @@ class Host:
             opts=pulumi.ResourceOptions.merge(
                 opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"] if quiet else None)
             ),
+        )
+
+    def runner(self, name: str, *, opts: pulumi.ResourceOptions) -> remote.Command:
+        """The program behind `job`; its removal is refused while a job runs, and takes the jobs' logs along."""
+        return self.run(
+            name,
+            f"install -m 0755 /dev/stdin {RUNNER}",
+            delete=script(f"{RUNNER} forget", f"rm -f {RUNNER}"),
+            stdin=files(__package__).joinpath("job.py").read_text(),
+            opts=opts,
+        )
+
+    def job(
+        self,
+        name: str,
+        command: str,
+        *,
+        delete: str,
+        stdin: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions,
+    ) -> remote.Command:
+        """A step of minutes or hours, on a host with a `runner`. It runs once for its command and input.
+
+        Args:
+            command: one simple command, as `as_stack` makes it. What it says on standard error is shown meanwhile,
+                standard output is its result.
+        """
+        return self.run(
+            name,
+            f"{RUNNER} run {name} {command}",
+            delete=script(f"{RUNNER} forget {name}", delete),
+            stdin=stdin,
+            # A new one is the same job: it would find the old one done, and then that one's effect deleted.
+            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(delete_before_replace=True)),
         )
 
     def file(

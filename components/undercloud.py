@@ -29,7 +29,7 @@ class Undercloud(pulumi.ComponentResource):
         self._name, self._plan = name, plan
         self.host = operator.known(plan.site.undercloud.address)
         prepared = self._prepare()
-        installed = self._install(prepared)
+        installed = self._install(prepared, self.host.runner(f"{name}-jobs", opts=self._child(prepared)))
         images = self._images(installed)
         inventory = self._inventory(images, ipmi_password)
         self.ready: list[pulumi.Resource] = [inventory]
@@ -69,35 +69,35 @@ class Undercloud(pulumi.ComponentResource):
             opts=self._child(),
         )
 
-    def _install(self, prepared: remote.Command) -> remote.Command:
-        """C2 to C4."""
+    def _install(self, prepared: remote.Command, runner: remote.Command) -> remote.Command:
+        """C2 to C4. All that comes after can be a job too."""
         conf = tripleo.undercloud_conf(self._plan)
         containers = tripleo.containers_prepare(self._plan)
         files = [
             self._file("undercloud-conf", "/home/stack/undercloud.conf", conf, prepared),
             self._file("containers-prepare", CONTAINERS_FILE, containers, prepared),
         ]
-        return self.host.run(
+        return self.host.job(
             f"{self._name}-install",
             as_stack(
                 f": documents {tripleo.digest(conf, containers)}",
-                "openstack undercloud install",
+                "openstack undercloud install >&2",
             ),
             delete=as_stack("rm -rf stackrc undercloud-passwords.conf tripleo-undercloud-*"),
-            opts=self._child(*files),
+            opts=self._child(runner, *files),
         )
 
     def _images(self, installed: remote.Command) -> remote.Command:
         """C5: the overcloud's own images, built where they are missing."""
         folder = self._plan.site.undercloud.images_dir
-        return self.host.run(
+        return self.host.job(
             f"{self._name}-images",
             as_stack(
                 f"mkdir -p {folder}",
                 f"cd {folder}",
-                "[ -e overcloud-full.qcow2 ] || openstack overcloud image build",
+                "[ -e overcloud-full.qcow2 ] || openstack overcloud image build >&2",
                 ". ~/stackrc",
-                "openstack overcloud image upload --update-existing",
+                "openstack overcloud image upload --update-existing >&2",
                 environment={
                     "DIB_RELEASE": "8-stream",
                     "DIB_YUM_REPO_CONF": "/etc/yum.repos.d/*",

@@ -13,6 +13,7 @@ from typing import Any
 
 import lab.hosts.commands  # noqa: F401 - registers the commands
 from lab.hosts.call import COMMANDS, Become, Call, Hangup, Refusal
+from lab.hosts.commands import trouble
 from lab.hosts.machine import Machine
 from lab.hosts.rack import Rack
 from lab.process import LabError
@@ -131,6 +132,9 @@ class Keeper:
             return {"ok": True}
         if op == "darken":
             self.rack.darken(self.rack.nodes[request["node"]], int(request["times"]))
+            return {"ok": True}
+        if op == "trouble":
+            trouble.order(self.rack.undercloud, request["command"], bool(request["hold"]), int(request["fails"]))
             return {"ok": True}
         return {"error": f"unknown request {op!r}"}
 

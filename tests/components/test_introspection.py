@@ -1,6 +1,5 @@
 """The gate's resources: what waits for what, where the token goes, and what the undercloud's Python must understand."""
 
-import ast
 import json
 import shlex
 from importlib.resources import files
@@ -46,10 +45,10 @@ def test_the_undercloud_only_imports(rack: Recorder) -> None:
 def test_the_program_runs_as_stack_and_again_when_it_changes(rack: Recorder) -> None:
     program, gate = rack.resources["introspection-program"].inputs, rack.resources["introspection-nodes"].inputs
     assert program["stdin"] == PROGRAM and "-o stack" in program["create"]
-    assert gate["create"].startswith("sudo -Hu stack ")
+    assert gate["create"].startswith("/opt/rack-job run introspection-nodes sudo -Hu stack ")
     assert tripleo.digest(PROGRAM) in gate["create"]
     assert gate["update"] == gate["create"]
-    assert gate["delete"] == "rm -f /home/stack/introspection.json"
+    assert gate["delete"].endswith("/opt/rack-job forget introspection-nodes\nrm -f /home/stack/introspection.json")
 
 
 def test_what_it_is_told_is_a_secret_and_all_from_the_plan(rack: Recorder, plan: Plan) -> None:
@@ -64,16 +63,3 @@ def test_an_authority_that_cannot_be_read_is_named(plan: Plan) -> None:
     ufm = plan.site.ufm.model_copy(update={"ca_file": plan.site.ufm.ca_file and plan.site.ufm.ca_file.parent})
     with pytest.raises(pulumi.RunError, match=r"ufm\.caFile: can't read"):
         introspection.order(Plan(plan.site.model_copy(update={"ufm": ufm})), SDN_TOKEN)
-
-
-def test_the_program_is_python_3_6_and_needs_no_package() -> None:
-    """CentOS Stream 8's python3; `dataclasses` and annotations of the future came later."""
-    tree = ast.parse(PROGRAM, feature_version=(3, 6))
-    froms = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-    known = {"http.client", "json", "pathlib", "re", "ssl", "subprocess", "sys", "time", "typing", "urllib.parse"}
-    assert froms | names == known
-    used = {n.arg for n in ast.walk(tree) if isinstance(n, ast.keyword)}
-    used |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
-    later = {"capture_output", "text", "missing_ok", "removeprefix", "removesuffix", "SSLCertVerificationError"}
-    assert not used & later, "came after 3.6"

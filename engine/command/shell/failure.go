@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// tailLines is how much of a failed command's output its error shows: enough for the reason, not a log.
-const tailLines = 10
+// tailLines is how much of a failed command's output its error shows: enough for the reason, not a log. A job's report
+// (components/job.py), which has chosen its lines, goes in whole.
+const tailLines = 40
 
 // Failure describes a command that did not succeed: why, the command's first line, the last lines of its stderr (of
 // its stdout where it said nothing there), stdin blanked out.

@@ -10,7 +10,7 @@ import yaml
 
 from lab.cloud.translation import ComputeHardware, DeployFiles
 from lab.hosts.call import Call, Refusal
-from lab.hosts.commands import ironic
+from lab.hosts.commands import ironic, trouble
 from lab.hosts.commands.openstack import parser, subcommand
 from lab.hosts.commands.undercloud import TEMPLATES
 from rack.config import Role
@@ -36,6 +36,7 @@ def deploy(call: Call) -> None:
     call.progress(
         "PLAY [Overcloud Node Network Provision]", "PLAY [External deployment step 1]", "PLAY [Deploy step tasks for 5]"
     )
+    trouble.meet(call, "overcloud-controller-0")
     files = DeployFiles(
         templates=call.path(given.templates),
         roles=call.path(given.roles_file),

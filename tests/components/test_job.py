@@ -1,0 +1,519 @@
+"""`job.py`: whatever happens to who asks, to the supervisor and to the machine, a job runs once, and its end is kept.
+
+A job of these tests counts its runs and waits for the test at a pipe with a name, so nothing is timed.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components import job
+from components.job import Job, Run, Told, failing_step
+
+PROGRAM = Path(job.__file__)
+Done = subprocess.CompletedProcess[str]
+pytestmark = pytest.mark.timeout(60)
+
+
+class Host:
+    """Where jobs run; `gate` and `count` are what its script has in its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.jobs = folder, folder / "jobs"
+        os.mkfifo(folder / "gate")
+        self.script = f"cd {folder}; echo run >> count; echo begun >&2; cat gate >&2; cat; echo result"
+        self._children: list[subprocess.Popen[str]] = []
+
+    @property
+    def count(self) -> int:
+        """How often the script has begun."""
+        return len((self.folder / "count").read_text().split())
+
+    def open(self) -> None:
+        """Lets the script go on that waits, or the next one."""
+        (self.folder / "gate").write_text("went on\n")
+
+    def argv(self, *words: str) -> list[str]:
+        return [sys.executable, "-I", str(PROGRAM), *words]
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {**os.environ, "RACK_JOBS": str(self.jobs)}
+
+    def do(self, *words: str, stdin: str = "") -> Done:
+        return subprocess.run(self.argv(*words), input=stdin, env=self.env, capture_output=True, text=True, timeout=50)
+
+    def run(self, script: str = "", stdin: str = "in\n", name: str = "deploy") -> Done:
+        return self.do("run", name, "sh", "-c", script or self.script, stdin=stdin)
+
+    def begin(self, script: str = "", stdin: str = "in\n") -> "subprocess.Popen[str]":
+        """One that runs; returns when its script has begun, or is joined."""
+        pipe = subprocess.PIPE
+        argv = self.argv("run", "deploy", "sh", "-c", script or self.script)
+        child = subprocess.Popen(argv, env=self.env, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        self._children.append(child)
+        assert child.stdin
+        child.stdin.write(stdin)
+        child.stdin.close()
+        child.stdin = None
+        assert "begun" in said_until(child.stderr, "begun")
+        return child
+
+    @property
+    def latest(self) -> Run:
+        found = Job(self.jobs / "deploy").latest
+        assert found
+        return found
+
+    @property
+    def supervisor(self) -> int:
+        return int(self.latest.known["session"])
+
+    def clean(self) -> None:
+        for child in self._children:
+            child.kill()
+            child.communicate()
+        self.do("stop", "deploy")
+
+
+def said_until(stream: IO[str] | None, text: str) -> str:
+    assert stream
+    said = ""
+    for line in stream:
+        said += line
+        if text in line:
+            return said
+    return said
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    host = Host(tmp_path)
+    yield host
+    host.clean()
+
+
+# -- once
+
+
+def test_what_is_done_is_not_done_again(host: Host) -> None:
+    for _ in range(2):
+        done = host.run("echo run >> $0/count; echo said >&2; cat; umask", stdin="given\n")
+        assert (done.returncode, done.stdout) == (0, "given\n0022\n"), done.stderr
+    assert "done" in done.stderr and "said" not in done.stderr
+
+
+def counting(host: Host, rest: str) -> str:
+    return f"echo run >> {host.folder}/count; {rest}"
+
+
+def test_other_inputs_are_another_run_and_only_the_newest_counts(host: Host) -> None:
+    script = counting(host, "cat")
+    for number, (stdin, runs) in enumerate((("a", 1), ("a", 1), ("b", 2), ("a", 3)), start=1):
+        assert host.run(script, stdin=stdin).stdout == stdin
+        assert host.count == runs, number
+    assert host.run(counting(host, "true"), stdin="a").stdout == ""
+    assert host.count == 4
+
+
+def test_what_failed_is_run_again_and_its_log_stays(host: Host) -> None:
+    script = counting(host, f"echo attempt >&2; [ -e {host.folder}/mended ] || exit 7")
+    first = host.run(script)
+    assert first.returncode == 7
+    assert "deploy failed with status 7" in first.stderr and "attempt" in first.stderr
+    assert f"{host.jobs}/deploy/1/log" in first.stderr and "pulumi up" in first.stderr
+    (host.folder / "mended").touch()
+    assert host.run(script).returncode == 0
+    assert host.count == 2
+    assert (host.jobs / "deploy/1/log").read_text() == "attempt\n"
+
+
+def test_of_many_runs_the_newest_are_kept(host: Host) -> None:
+    for _ in range(job.KEPT + 3):
+        host.run("exit 1")
+    assert sorted(r.folder.name for r in Job(host.jobs / "deploy").runs) == ["4", "5", "6", "7", "8"]
+
+
+def test_many_at_once_run_one(host: Host) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        running = [pool.submit(host.run) for _ in range(8)]
+        host.open()
+        ends = [r.result() for r in running]
+    assert host.count == 1
+    assert {(e.returncode, e.stdout) for e in ends} == {(0, "in\nresult\n")}
+    assert not any("Traceback" in e.stderr for e in ends)
+
+
+def test_with_other_inputs_at_once_is_refused_and_says_what_runs(host: Host) -> None:
+    running = host.begin()
+    refused = host.run(stdin="other\n")
+    assert refused.returncode == 1 and refused.stdout == ""
+    assert "deploy: another run of it is under way since " in refused.stderr and "stop deploy" in refused.stderr
+    assert host.run("true", name="another").returncode == 0, "other names go on"
+    host.open()
+    assert running.wait() == 0
+    assert host.count == 1
+
+
+# -- who asks goes
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_who_asks_is_killed_and_the_next_joins(host: Host, how: signal.Signals) -> None:
+    first = host.begin()
+    first.send_signal(how)
+    _, said = first.communicate()
+    assert ("left; it goes on" in said) == (how != signal.SIGKILL)
+    second = host.begin()
+    host.open()
+    out, said = second.communicate()
+    assert (second.returncode, out, host.count) == (0, "in\nresult\n", 1)
+    assert "went on" in said
+
+
+def test_nobody_reads_any_more(host: Host) -> None:
+    """A cut SSH connection closes the pipes; who follows ends by himself, though nothing is said."""
+    first = host.begin()
+    for stream in (first.stdout, first.stderr):
+        assert stream
+        stream.close()
+    assert first.wait() == 141
+    first.stdout = first.stderr = None
+    host.open()
+    assert host.run().stdout == "in\nresult\n"
+    assert host.count == 1
+
+
+def test_it_ended_while_nobody_looked(host: Host) -> None:
+    first = host.begin()
+    first.kill()
+    host.open()
+    done = host.run()
+    assert (done.returncode, done.stdout, host.count) == (0, "in\nresult\n", 1)
+
+
+def test_who_began_it_was_killed_before_it_had_its_input(host: Host) -> None:
+    (host.folder / "gate").unlink()
+    (host.folder / "gate").touch()
+    command = ["sh", "-c", host.script]
+    half = Run(host.jobs / "deploy/1")
+    half.folder.mkdir(parents=True)
+    half.note(key=job.key_of(command, b"in\n"), command=command, at=0)
+    os.mkfifo(half.input)
+    with subprocess.Popen(host.argv("supervise", str(half.folder))):
+        wait_until(lambda: Job(host.jobs / "deploy").running)
+        done = host.run()
+    assert (done.returncode, done.stdout, host.count) == (0, "in\nresult\n", 1)
+    assert "joined" in done.stderr
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    while not true():
+        os.sched_yield()
+
+
+def test_input_cut_short_begins_nothing(host: Host) -> None:
+    command = ["sh", "-c", host.script]
+    half = Run(host.jobs / "deploy/1")
+    half.folder.mkdir(parents=True)
+    half.note(key=job.key_of(command, b"all of it"), command=command, at=0)
+    os.mkfifo(half.input)
+    with subprocess.Popen(host.argv("supervise", str(half.folder))) as supervisor:
+        half.input.write_bytes(b"all")
+    assert supervisor.returncode == 1
+    assert not (host.folder / "count").exists()
+
+
+# -- what runs it goes
+
+
+def test_the_supervisor_is_killed_and_nothing_begins_beside_what_it_left(host: Host) -> None:
+    first = host.begin()
+    os.kill(host.supervisor, signal.SIGKILL)
+    out, said = first.communicate()
+    assert (first.returncode, out) == (1, "") and "deploy was cut off: its supervisor was killed" in said
+    argv = host.argv("run", "deploy", "sh", "-c", host.script)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, env=host.env, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as second:
+        assert second.stdin and second.stdout
+        second.stdin.write("in\n")
+        second.stdin.close()
+        said_until(second.stderr, "waiting for what it left: [")
+        assert host.count == 1 and len(host.latest.processes()) == 2
+        host.open()
+        said_until(second.stderr, "begun")
+        host.open()
+        assert second.stdout.read() == "in\nresult\n"
+    assert host.count == 2
+
+
+def test_after_a_reboot_another_s_pid_is_nobody(host: Host) -> None:
+    """The record names a session of before the reboot; a process of that number runs, and is not ours."""
+    host.run("exit 1")
+    known, session = host.latest.known, os.getsid(0)
+    del known["status"], known["ended"]
+    for cut in (
+        {"boot": "another", "session": session, "begun": job.process(session)[1]},
+        {"session": session, "begun": 1},
+    ):
+        host.latest._state.write_text("{}")
+        host.latest.note(**{**known, **cut})
+        assert host.latest.processes() == []
+        assert "cut off" in host.do("status").stdout
+        done = host.run("exit 1")
+        assert "its last run was cut off, by a reboot or a kill" in done.stderr and done.returncode == 1
+
+
+def test_stop_ends_what_runs(host: Host) -> None:
+    first = host.begin()
+    said = host.do("stop", "deploy").stderr
+    assert "failed with status 143" in said
+    assert first.wait() == 143
+    assert host.latest.processes() == []
+
+
+def test_stop_ends_what_does_not_listen(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = host.begin(f"trap '' TERM; {host.script}")
+    monkeypatch.setattr(job, "STOP_SECONDS", 1)
+    Job(host.jobs / "deploy").stop()
+    assert first.wait() == 137
+
+
+def test_forget_is_refused_while_it_runs_and_leaves_nothing(host: Host) -> None:
+    first = host.begin()
+    for words in (["forget", "deploy"], ["forget"]):
+        refused = host.do(*words)
+        assert refused.returncode == 1 and refused.stderr.startswith("deploy runs\n")
+    host.open()
+    first.wait()
+    assert host.do("forget").returncode == 0
+    assert not host.jobs.exists()
+    assert host.do("forget", "deploy").returncode == 0, "twice is as once"
+    again = host.begin()
+    host.open()
+    assert again.wait() == 0
+    assert host.count == 2, "what was forgotten is done again"
+
+
+# -- what is told and kept
+
+
+def test_secrets_come_by_stdin_and_stand_nowhere(host: Host) -> None:
+    running = host.begin(host.script.replace("cat;", "cat > /dev/null;"), stdin="CANARY\n")
+    assert host.jobs.joinpath("deploy").stat().st_mode & 0o777 == 0o700
+    texts = [f.read_bytes() for f in host.jobs.rglob("*") if f.is_file()]
+    commands = [f.read_bytes() for f in Path("/proc").glob("[0-9]*/cmdline") if readable(f)]
+    assert not any(b"CANARY" in text for text in (*texts, *commands))
+    host.open()
+    assert running.wait() == 0
+
+
+def readable(file: Path) -> bool:
+    try:
+        return bool(file.read_bytes())
+    except OSError:
+        return False
+
+
+def test_a_large_input_arrives_whole(host: Host) -> None:
+    assert host.run("wc -c", stdin="x" * 1_000_000).stdout.strip() == "1000000"
+
+
+def test_a_log_is_told_line_by_line_and_thinned(host: Host) -> None:
+    done = host.run(
+        "i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo line $i >&2; done; printf '\\033[31mred\\033[0m' >&2"
+    )
+    told = [line for line in done.stderr.splitlines() if line.startswith("line")]
+    assert told == [f"line {i}" for i in range(1, job.TOLD_LINES + 1)]
+    assert done.stderr.endswith("\nred\n"), "the newest, at the end"
+
+
+def test_what_cannot_be_started_says_so(host: Host) -> None:
+    done = host.do("run", "deploy", "/no/such/program")
+    assert done.returncode == 127 and "/no/such/program: No such file or directory" in done.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["run"], ["run", "x"], ["stop"], ["run", "../x", "true"], ["forget", "a/b"]])
+def test_what_is_no_order_is_refused(host: Host, words: list[str]) -> None:
+    done = host.do(*words)
+    assert done.returncode == 1 and ("rack-job run NAME" in done.stderr or "A job's name" in done.stderr)
+    assert not host.jobs.exists()
+
+
+# -- systemd
+
+
+SYSTEMD_RUN = """\
+#!/bin/sh
+# Stands for systemd-run 239: a unit with an environment of its own, once.
+echo "$*" > "$UNITS/arguments"
+for word in "$@"; do
+  case $word in
+    --unit=*) unit=${word#*=} ;;
+    --setenv=*) set -- "$@" "${word#*=}" ;;
+  esac
+done
+[ ! -e "$UNITS/broken" ] || { echo "Failed to start transient service unit: broken" >&2; exit 1; }
+while [ "$1" != "$PYTHON" ]; do shift; done
+setsid env -i $(for word in "$@"; do case $word in [A-Z]*=*) echo "$word" ;; esac; done) "$1" "$2" "$3" "$4" "$5" \\
+  </dev/null >/dev/null 2>&1 &
+"""
+
+
+@pytest.fixture
+def units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/systemd-run").write_text(SYSTEMD_RUN)
+    (tmp_path / "bin/systemd-run").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("UNITS", str(tmp_path))
+    monkeypatch.setenv("PYTHON", sys.executable)
+    monkeypatch.setattr(job, "SYSTEMD", tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    return tmp_path
+
+
+def test_where_systemd_runs_a_run_is_its_unit(units: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    deploy = Job(units / "jobs/deploy")
+    run = deploy.join(["sh", "-c", 'cat; echo "$PATH"; echo "$UNITS"'], b"in\n")
+    assert deploy.follow(run) == 0
+    assert capfdbinary.readouterr().out == f"in\n{os.environ['PATH']}\n\n".encode(), "PATH is ours, the rest systemd's"
+    words = (units / "arguments").read_text().split()
+    assert words[:3] == ["--quiet", "--collect", "--unit=rack-job-deploy-1"]
+    assert words[-3:] == [str(PROGRAM), "supervise", str(run.folder)]
+
+
+def test_a_unit_that_does_not_start_is_a_fault(units: Path) -> None:
+    (units / "broken").touch()
+    with pytest.raises(job.Fault, match="systemd-run could not start it"):
+        Job(units / "jobs/deploy").join(["true"], b"")
+
+
+def test_a_unit_that_never_answers_is_given_up(units: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (units / "bin/systemd-run").write_text("#!/bin/true\n")
+    monkeypatch.setattr(job, "START_SECONDS", 1)
+    with pytest.raises(job.Fault, match="did not start within 1 s"):
+        Job(units / "jobs/deploy").join(["true"], b"")
+
+
+# -- what an error says
+
+
+def dense(*rows: tuple[str, str]) -> list[str]:
+    """TripleO's own format of Ansible's steps (tripleo_dense)."""
+    stamp = "2022-03-01 12:00:00.123456 | 525400c2-f6d2-b8e2-8bbd-0000000000a1"
+    return [f"{stamp} | {kind:>10} | {text}" for kind, text in rows]
+
+
+DEPLOY = [
+    *dense(
+        ("TASK", "Gather facts"),
+        ("OK", "Gather facts | overcloud-controller-0"),
+        ("FATAL", "Check something | overcloud-controller-0 | error={\"msg\": \"of no account\"}"),
+    ),
+    "...ignoring",
+    *dense(
+        ("TASK", "Run puppet host configuration for step 1"),
+        ("CHANGED", "Run puppet host configuration for step 1 | overcloud-controller-0"),
+        ("TASK", "Start containers for step 3"),
+        ("OK", "Start containers for step 3 | overcloud-controller-1"),
+        (
+            "FATAL",
+            "Start containers for step 3 | overcloud-controller-0 | error={\"changed\": false, \"rc\": 1, "
+            "\"msg\": \"Failed containers: neutron_api\", \"stderr\": \"one\\ntwo\\nport 9696 is in use\"}",
+        ),
+        ("TIMING", "Start containers for step 3 | overcloud-controller-0 | 0:21:33.1 | 61.35s"),
+    ),
+    "NO MORE HOSTS LEFT *************************************************************",
+    "PLAY RECAP *********************************************************************",
+    "overcloud-controller-0     : ok=289  changed=130  unreachable=0    failed=1    skipped=114",
+    "Overcloud configuration failed.",
+    "RuntimeError: Ansible execution failed. playbook: deploy_steps_playbook.yaml, Run Status: failed, Return Code: 2",
+]  # fmt: skip
+
+
+def test_the_failing_step_of_a_deployment() -> None:
+    told = failing_step([*dense(("OK", "x | y")) * 5000, *DEPLOY])
+    assert told[0].endswith("TASK | Start containers for step 3")
+    assert told[1].endswith(
+        "FATAL | Start containers for step 3 | overcloud-controller-0: Failed containers: neutron_api"
+    )
+    assert told[2:5] == ["    one", "    two", "    port 9696 is in use"]
+    assert told[-1].startswith("RuntimeError: Ansible execution failed.")
+    assert len(told) <= job.SHOWN and not any("no account" in line for line in told)
+
+
+def test_the_failing_step_in_ansible_s_own_words() -> None:
+    told = failing_step(
+        [
+            "PLAY [Undercloud deploy step tasks for 3] ****",
+            "TASK [tripleo_container_image_prepare : Container image prepare] ****",
+            "fatal: [undercloud]: FAILED! => {",
+            '    "changed": false,',
+            '    "msg": "Error running container image prepare: Max retries exceeded"',
+            "}",
+            "PLAY RECAP ****",
+        ]
+    )
+    assert told[0].startswith("TASK [tripleo_container_image_prepare")
+    assert "Max retries exceeded" in told[3] and told[-1] == "PLAY RECAP ****"
+
+
+def test_the_failing_resource_of_a_stack() -> None:
+    told = failing_step(
+        [
+            "2022-03-01 12:00:00Z [overcloud.Networks]: CREATE_IN_PROGRESS  state changed",
+            *["2022-03-01 12:00:01Z [overcloud.X]: CREATE_COMPLETE  state changed"] * 30,
+            "2022-03-01 12:00:02Z [overcloud.Networks.Storage]: CREATE_FAILED  ResourceInError: no such VLAN",
+            "2022-03-01 12:00:03Z [overcloud]: CREATE_FAILED  Resource CREATE failed",
+            "Stack overcloud/4f6e CREATE_FAILED",
+        ]
+    )
+    assert [line.partition("]: ")[2] or line for line in told] == [
+        "CREATE_FAILED  ResourceInError: no such VLAN",
+        "CREATE_FAILED  Resource CREATE failed",
+        "Stack overcloud/4f6e CREATE_FAILED",
+    ]
+
+
+def test_a_log_without_steps_is_told_by_its_end() -> None:
+    assert failing_step([str(n) for n in range(100)]) == [str(n) for n in range(100 - job.SHOWN, 100)]
+
+
+LINES = st.lists(
+    st.one_of(
+        st.sampled_from([*DEPLOY, "TASK [x] ***", "fatal: [h]: FAILED! => {", '  "msg": 1', "}", "...ignoring"]),
+        st.text(st.characters(exclude_characters="\n"), min_size=1, max_size=20),
+        st.just("x" * 5000),
+    ),
+    max_size=60,
+)
+
+
+@given(LINES)
+def test_an_error_is_never_long_and_always_says_something(lines: list[str]) -> None:
+    told = failing_step(lines)
+    assert len(told) <= job.SHOWN and all(len(line) <= job.WIDTH for line in told)
+    assert bool(told) == bool(lines)
+
+
+@given(st.lists(st.binary(max_size=30)))
+def test_every_line_is_told_once_however_the_log_grows(parts: list[bytes]) -> None:
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "say", said.append)
+        told = Told()
+        for part in parts:
+            told.more(part)
+        told.end()
+    lines = [job.printable(line) for line in b"".join(parts).split(b"\n")]
+    assert said == [line for line in lines if line][: job.TOLD_LINES] or len(lines) > job.TOLD_LINES
