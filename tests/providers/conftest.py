@@ -1,3 +1,4 @@
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -119,6 +120,8 @@ def serving_lab_ufm(folder: Path, ca: tuple[trustme.CA, Path]) -> Iterator[LabUf
     state_file, faults, asked = folder / "ufm.json", Faults(), deque[dict[str, Any]]()
     app = create_app(Ufm(state_file, {}), Fabric(), {}, Requests(asked), faults)
     listener = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=server_context(ca[0]))
+    # Its connections inherit it. Without: 10 ms an answer, as headers and body are two writes (Nagle).
+    listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     client = Client("127.0.0.1", "admin", PASSWORD, port=listener.server_port, ca_file=str(ca[1]))
