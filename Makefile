@@ -60,9 +60,13 @@ bench: engine ## Measure; results go to benchmarks/results.md
 env: ## Shell exports for calling pulumi yourself: eval "$(make -s env)"
 	@python3 engine/build.py env; echo "export PULUMI_CONFIG_PASSPHRASE=$$PULUMI_CONFIG_PASSPHRASE"
 
-lock: .venv/ready ## Resolve pyproject.toml into requirements.lock, with hashes
-	$(call step,lock: resolving,.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --all-extras \
-	  --python-version 3.11 --no-annotate --custom-compile-command 'make lock' pyproject.toml -o requirements.lock)
+resolve = .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --no-annotate \
+  --custom-compile-command 'make lock'
+
+lock: .venv/ready ## Resolve pyproject.toml into requirements.lock, with hashes; the Wallaby tools' too
+	$(call step,lock: resolving,$(resolve) --all-extras pyproject.toml -o requirements.lock && cd rack/wallaby && \
+	  ../../$(resolve) --overrides overrides.in requirements.in -o requirements.lock && \
+	  ../../$(resolve) templates.in -o templates.lock)
 
 .PHONY: stack
 stack:

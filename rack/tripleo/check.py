@@ -70,22 +70,27 @@ class Bundle:
     def say(self, file: str, text: str) -> None:
         self.problems.append(Problem(file, text))
 
-    def text(self, file: str) -> str:
+    def text(self, file: str) -> str | None:
+        """None where it cannot be read; that it is missing, `check` tells."""
         try:
             return (self.folder / file).read_text()
+        except FileNotFoundError:
+            return None
         except (OSError, UnicodeDecodeError) as error:
-            self.say(file, f"cannot be read: {getattr(error, 'strerror', error)}; write it by `python -m rack render`")
-            return ""
+            self.say(file, f"cannot be read: {error}")
+            return None
 
     def load(self, file: str) -> Any:
+        """The document; an empty list where it cannot be read, so that it is told once."""
         text = self.text(file)
         try:
-            return json.loads(text or "{}") if file.endswith(".json") else yaml.load(text, Loader=yaml.CSafeLoader)
+            if text is not None:
+                return json.loads(text) if file.endswith(".json") else yaml.load(text, Loader=yaml.CSafeLoader)
         except ValueError as error:
             self.say(file, f"found no JSON: {error}")
         except yaml.YAMLError as error:
             self.say(file, f"found no YAML: {' '.join(str(error).split())}")
-        return None
+        return []
 
     def shaped(self, model: type[S], file: str, path: str, value: object) -> S | None:
         try:
@@ -98,8 +103,7 @@ class Bundle:
     def items(self, model: type[S], file: str, path: str, values: object) -> list[S]:
         """The items of a list, or none of them if one is broken."""
         if not isinstance(values, list):
-            if values is not None:
-                self.say(file, f"{path or 'the document'}: found {problems.shown(values)}; write a list")
+            self.say(file, f"{path or 'the document'}: found {problems.shown(values)}; write a list")
             return []
         shaped = [self.shaped(model, file, _entry(path, i, value), value) for i, value in enumerate(values)]
         return [] if None in shaped else [item for item in shaped if item]
@@ -109,7 +113,8 @@ class Bundle:
     @cached_property
     def inventory(self) -> list[IpmiNode]:
         document = self.load(INVENTORY)
-        return self.items(IpmiNode, INVENTORY, "nodes", document.get("nodes") if isinstance(document, dict) else [])
+        nodes = document.get("nodes") if isinstance(document, dict) else document
+        return self.items(IpmiNode, INVENTORY, "nodes", nodes)
 
     @cached_property
     def networks(self) -> list[Network]:
@@ -129,7 +134,7 @@ class Bundle:
 
     @cached_property
     def containers(self) -> list[ImageEntry]:
-        given = self.parameters(CONTAINERS).get("ContainerImagePrepare")
+        given = self.parameters(CONTAINERS).get("ContainerImagePrepare", [])
         return self.items(ImageEntry, CONTAINERS, "parameter_defaults.ContainerImagePrepare", given)
 
     @cached_property
@@ -146,7 +151,7 @@ class Bundle:
         """The settings of [DEFAULT]; which keys there are is known to the real tools."""
         conf = configparser.ConfigParser(interpolation=None, default_section="none")
         try:
-            conf.read_string(self.text(UNDERCLOUD))
+            conf.read_string(self.text(UNDERCLOUD) or "")
         except configparser.Error as error:
             self.say(UNDERCLOUD, f"found no INI file: {' '.join(str(error).split())}")
         return dict(conf["DEFAULT"]) if conf.has_section("DEFAULT") else {}
@@ -184,7 +189,8 @@ def rule(function: Callable[[Bundle], Found]) -> Callable[[Bundle], Found]:
 def _write(found: object, known: Iterable[str]) -> str:
     listed = sorted(known)
     close = get_close_matches(str(found), listed, n=1)
-    return f"found {found!r}; write {close[0] if close else 'one of ' + ', '.join(listed)}"
+    known_as = close or listed
+    return f"found {found!r}; write {'one of ' if len(known_as) > 1 else ''}{', '.join(known_as)}"
 
 
 def _twice(values: Iterable[Any]) -> list[Any]:
@@ -339,7 +345,7 @@ def containers_once(bundle: Bundle) -> Found:
 def devices(bundle: Bundle) -> Found:
     """`NovaPCIPassthrough`: its keys, and that Neutron's mapping names the same interface."""
     mine = bundle.environment.get("ComputeSriovIBParameters")
-    given = mine.get("NovaPCIPassthrough") if isinstance(mine, dict) else None
+    given = mine.get("NovaPCIPassthrough", []) if isinstance(mine, dict) else []
     path = "parameter_defaults.ComputeSriovIBParameters.NovaPCIPassthrough"
     mapped = dict(str(pair).partition(":")[::2] for pair in bundle.environment.get("NeutronPhysicalDevMappings") or [])
     for i, device in enumerate(bundle.items(Passthrough, ENV, path, given)):
@@ -359,7 +365,7 @@ def aliases(bundle: Bundle) -> Found:
         for key in set(extra) - set(HIERADATA):
             if get_close_matches(key, HIERADATA, cutoff=0.8):
                 yield ENV, f"{path}.{key}: unknown key; write {HIERADATA[0]}"
-        seen[role] = bundle.items(Alias, ENV, f"{path}.{HIERADATA[0]}", extra.get(HIERADATA[0]))
+        seen[role] = bundle.items(Alias, ENV, f"{path}.{HIERADATA[0]}", extra.get(HIERADATA[0], []))
     if len({tuple(listed) for listed in seen.values()}) > 1:
         yield ENV, f"nova::pci::aliases: found other ones for {' and '.join(sorted(seen))}; write the same for both"
 

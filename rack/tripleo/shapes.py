@@ -4,6 +4,7 @@ Of tripleo-heat-templates 14.3.0 and tripleo-ansible; only what this rack uses, 
 and ranges are left to the real tools (`rack.wallaby`).
 """
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal
 
@@ -64,7 +65,7 @@ class Network(Shape):
     service_net_map_replace: str | None = None
     admin_state_up: bool | None = None
     shared: bool | None = None
-    subnets: dict[str, Subnet]
+    subnets: Annotated[Mapping[str, Subnet], Kind("a mapping of subnets by their names")]
 
 
 class Vip(Shape):
@@ -91,7 +92,7 @@ class Role(Shape):
     services_default: list[str] = Field(alias="ServicesDefault")
     role_parameters_default: Free = Field(default={}, alias="RoleParametersDefault")
     tags: list[str] = []
-    networks: dict[str, RoleNetwork]
+    networks: Annotated[Mapping[str, RoleNetwork], Kind("a mapping of networks by their names")]
     networks_skip_config: list[str] = []
     default_route_networks: list[str] = []
     disable_constraints: bool = False
@@ -186,5 +187,5 @@ class Alias(Shape):
 class Environment(Shape):
     """An environment file of Heat (O3, O4)."""
 
-    resource_registry: dict[str, str] = {}
+    resource_registry: Free = {}
     parameter_defaults: Free = {}

@@ -104,6 +104,8 @@ class Review:
     bundle: Path
     plan: Plan
     scratch: Path
+    released: bool = False
+    """The templates as 14.3.0 has them, without MlnxSDNToken, not as the branch has them since."""
     answers: dict[str, Answer] = field(default_factory=dict)
 
     def findings(self, check: str) -> list[Finding]:
@@ -122,11 +124,12 @@ class Review:
             "deployed": DEPLOYED,
             "templates": str(self.wallaby.tools.templates),
             "rendered": str(self.rendered),
+            "released": self.released,
             "stack": self.plan.site.cloud.name,
-            "environments": [self._here(name) for name in names],
+            "environments": [self.here(name) for name in names],
             "names": [name.removeprefix(f"{HOME}/") for name in names],
             "elements": {image.name: image.elements for image in self.plan.site.images},
-            "lines": [["deploy.sh", [self._here(word) for word in self._words()]]] if check in RENDERED else [],
+            "lines": [["deploy.sh", [self.here(word) for word in self._words()]]] if check in RENDERED else [],
             "needed": self.answers.get("templates", {}).get("images", []),
         }
 
@@ -140,7 +143,7 @@ class Review:
         words = self._words()
         return (value for option, value in pairwise(words) if option == "-e")
 
-    def _here(self, word: str) -> str:
+    def here(self, word: str) -> str:
         """A path of the undercloud as it lies here."""
         if word == STOCK or word.startswith(f"{STOCK}/"):
             return str(self.rendered) + word.removeprefix(STOCK)

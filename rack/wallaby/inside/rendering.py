@@ -22,8 +22,8 @@ def run(request):
     done = subprocess.run(command, cwd=templates, capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr or done.stdout).strip().splitlines()[-3:]
-        return {"findings": [[f"{request.shown(ROLES)}, {NETWORKS}", f"process-templates.py: {' '.join(last)}"]]}
-    if not request.get("without_token"):
+        return {"findings": [[request.shown(NETWORKS), f"process-templates.py, with {ROLES}: {' '.join(last)}"]]}
+    if not request["released"]:
         backport(out / SDN)
     return {"findings": []}
 

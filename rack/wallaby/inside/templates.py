@@ -39,13 +39,14 @@ RUN_TIME = frozenset(
      "StackAction", "SwiftHashSuffix", "servers")
 )  # fmt: skip
 """Without a value in any file: TripleO's parent templates and its client fill them in."""
+ROLES = "roles_data_ib_vm.yaml"
 IMAGE = re.compile(r"Container.*Image$")
 
 
 def run(request):
     environments = [str(request.registry), *request["environments"]]
     names = dict(zip(request["environments"], request["names"], strict=True))
-    findings = list(_registry(environments, names))
+    findings = list(_registry(request))
     try:
         resolved, given = _resolve(request.rendered, environments)
     except Exception as error:
@@ -124,15 +125,21 @@ def _missing(declared, values):
             yield name, f"{name}: missing; write it: it has no default"
 
 
-def _registry(environments, names):
-    """A misspelt left side replaces nothing, and nobody says so."""
-    stock, *others = [_load(path) for path in environments]
-    known = stock.get("resource_registry", {})
-    for path, document in zip(environments[1:], others, strict=True):
-        for name in document.get("resource_registry") or {}:
-            if name.startswith("OS::TripleO::") and name not in known:
-                shown = names.get(path, path)
-                yield [shown, f"resource_registry.{name}: TripleO has no such resource; {instead(name, known)}"]
+def _registry(request):
+    """Names of resources. A misspelt left side replaces nothing, and nobody says so; of the others Heat tells no file."""
+    known = _load(request.registry).get("resource_registry", {})
+    for path, shown in zip(request["environments"], request["names"], strict=True):
+        for name, target in (_load(path).get("resource_registry") or {}).items():
+            yield from _unknown(shown, f"resource_registry.{name}", name, known)
+            yield from _unknown(shown, f"resource_registry.{name}: {target}", target, known)
+    for role in request.load(ROLES):
+        for name in role.get("ServicesDefault", []):
+            yield from _unknown(request.shown(ROLES), f"{role.get('name')}.ServicesDefault: {name}", name, known)
+
+
+def _unknown(shown, path, name, known):
+    if str(name).startswith("OS::TripleO::") and name not in known:
+        yield [shown, f"{path}: TripleO has no such resource; {instead(name, known)}"]
 
 
 def _where(name, environments, names):

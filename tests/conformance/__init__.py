@@ -1,0 +1,1 @@
+"""The documents before the real tools of Wallaby: what they take, and that nothing broken passes."""

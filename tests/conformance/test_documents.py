@@ -1,0 +1,124 @@
+"""The twelve checks of the real tools on the documents of the stacks that come with the product, and on other sites."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, settings
+
+from rack.__main__ import write
+from rack.config import parse
+from rack.plan import Plan
+from rack.tripleo.check import check
+from rack.wallaby.checks import CHECKS, Review, ToolError, Wallaby
+from rack.wallaby.tools import ToolsError, install, templates
+from tests.conformance.conftest import stack
+from tests.rack.sites import ROOT, Document, documents
+from tests.rack.test_plan import GUIDE
+
+REVIEWS: dict[str, Review] = {}
+
+
+@pytest.fixture(scope="module", params=["dev", "reference"])
+def review(request: pytest.FixtureRequest, wallaby: Wallaby, tmp_path_factory: pytest.TempPathFactory) -> Review:
+    name = str(request.param)
+    if name not in REVIEWS:
+        folder = tmp_path_factory.mktemp(name)
+        write(stack(name), folder / "home")
+        REVIEWS[name] = Review(wallaby, folder / "home", stack(name), folder)
+    return REVIEWS[name]
+
+
+@pytest.mark.parametrize("tool", CHECKS)
+def test_the_tools_find_nothing(review: Review, tool: str) -> None:
+    assert review.findings(tool) == []
+
+
+def test_our_own_checks_find_nothing(review: Review) -> None:
+    assert check(review.bundle) == []
+
+
+def test_heat_sees_the_whole_overcloud(review: Review) -> None:
+    assert review.answers["templates"]["declared"] > 900
+    needed, prepared = review.answers["templates"]["images"], review.answers["containers"]["images"]
+    assert len(needed) > 50 and set(needed) <= set(prepared)
+
+
+def test_images_come_from_where_the_guide_has_them(review: Review) -> None:
+    images = review.answers["containers"]["images"]
+    assert images["ContainerNeutronMlnxImage"].endswith("/openstack-neutron-mlnx-agent:current-tripleo")
+    rebuilt = {name for name, image in images.items() if str(image).endswith("-updated")}
+    assert {"ContainerNeutronApiImage", "ContainerNeutronDHCPImage", "ContainerNeutronL3AgentImage"} <= rebuilt
+    assert "ContainerNovaComputeImage" in rebuilt and "ContainerNovaApiImage" not in rebuilt
+
+
+def test_os_net_config_writes_pkey_children_of_the_guides_interface(review: Review) -> None:
+    interfaces = review.answers["nics"]["interfaces"]
+    child = interfaces["ComputeSriovIB"]["ifcfg-ib2.800c"]
+    assert {"TYPE=Infiniband", "PKEY=yes", "PHYSDEV=ib2", "PKEY_ID=12"} <= set(child.splitlines())
+    assert set(interfaces["Controller"]) > {"ifcfg-ib2", "ifcfg-ib2.800b", "ifcfg-ib2.800c", "ifcfg-ib2.800d"}
+    assert "ifcfg-ib2.800d" not in interfaces["ComputeSriovIB"], "computes are not on StorageMgmt"
+
+
+def test_the_vendors_elements_are_the_only_ones_of_the_sites_own(review: Review) -> None:
+    assert set(review.answers["elements"]["own"]) == {
+        "cloud-init-config", "cloud-init-net-conf-disabled", "cuda", "gpudirect-bench", "mofed", "rdma-core",
+    }  # fmt: skip
+
+
+def test_released_templates_lack_the_token(wallaby: Wallaby, reference: Review, tmp_path: Path) -> None:
+    """Why rendering adds it, as the branch has it since December 2021."""
+    released = Review(wallaby, reference.bundle, reference.plan, tmp_path, released=True)
+    assert released.findings("rendering") == []
+    (finding,) = released.findings("templates")
+    assert "MlnxSDNToken: declared by no service" in finding.text
+
+
+COMMAND = re.compile(r"openstack (?:overcloud|undercloud) [a-z][^\"'`)>]*")
+
+
+def test_every_command_of_the_program_is_one_of_tripleoclient(wallaby: Wallaby, tmp_path: Path) -> None:
+    """Each line with which a component calls the client; what stands in braces is the plan's."""
+    (inventory := tmp_path / "instackenv.json").write_text("{}")
+    texts = [(ROOT / "components" / name).read_text() for name in ("undercloud.py", "overcloud.py")]
+    lines = sorted({line.strip() for text in texts for line in COMMAND.findall(re.sub(r'"""[\s\S]*?"""', "", text))})
+    assert len(lines) >= 5, lines
+    known = {"~/instackenv.json": str(inventory)}
+    words = [[known.get(word, word) for word in shlex.split(re.sub(r"\{.*?\}", "x", line))] for line in lines]
+    assert wallaby.ask("commands", {"lines": list(zip(lines, words, strict=True))})["findings"] == []
+
+
+def test_the_guides_command_is_refused_as_printed(wallaby: Wallaby, reference: Review) -> None:
+    words = [reference.here(word) for word in GUIDE.split()]
+    (finding,) = wallaby.ask("commands", {"lines": [["the guide", words]]})["findings"]
+    assert finding[1] == "Error: --deployed-server must be used when using --baremetal-deployment"
+
+
+@settings(max_examples=8, deadline=None, phases=[Phase.generate])
+@given(documents())
+def test_other_sites_pass_too(wallaby: Wallaby, tmp_path_factory: pytest.TempPathFactory, written: Document) -> None:
+    folder, plan = tmp_path_factory.mktemp("site"), Plan(parse(written), "site")
+    write(plan, folder / "home")
+    review = Review(wallaby, folder / "home", plan, folder)
+    quick = ("undercloud", "nodes", "networks", "nics")
+    assert check(review.bundle) == []
+    assert {tool: review.findings(tool) for tool in quick} == {tool: [] for tool in quick}
+
+
+def test_a_tool_that_dies_says_so(wallaby: Wallaby) -> None:
+    with pytest.raises(ToolError, match="nics: Traceback"):
+        wallaby.ask("nics", {})
+
+
+def test_tools_that_cannot_be_brought_fail_with_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rack.wallaby.tools._uv", lambda: "/nowhere/uv")
+    with pytest.raises(ToolsError, match="/nowhere/uv: No such file"):
+        install(tmp_path, print)
+    monkeypatch.setattr("rack.wallaby.tools._uv", lambda: "false")
+    with pytest.raises(ToolsError, match=r"false venv.*exit 1"):
+        install(tmp_path, print)
+    monkeypatch.setattr("rack.wallaby.tools.SHA256", "0" * 64)
+    with pytest.raises(ToolsError, match="HASHES"):
+        templates(tmp_path, print)
+    assert not (tmp_path / "installed").exists() and not list(tmp_path.glob("tripleo*"))
