@@ -280,8 +280,9 @@ class Job:
 
     def _failed(self, run: Run, known: Dict[str, Any]) -> int:
         how = f"failed with status {known['status']}" if "status" in known else "was cut off: its supervisor was killed"
-        minutes = (known.get("ended", time.time()) - known["at"]) / 60
-        say(f"{self.name} {how} after {minutes:.0f} minutes:")
+        seconds = known.get("ended", time.time()) - known["at"]
+        took = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+        say(f"{self.name} {how} after {took}:")
         for line in failing_step(last_lines(run)):
             say(f"  {line}")
         say(f"The whole log, on {os.uname().nodename}: {run.log}")
