@@ -29,6 +29,7 @@ from rack.tripleo.shapes import (
     IpmiNode,
     Network,
     NodeGroup,
+    OnNetwork,
     Passthrough,
     Role,
     Shape,
@@ -45,6 +46,9 @@ HIERADATA = ("nova::pci::aliases",)
 """Puppet's keys that this rack sets; the puppet modules that know the others are on no undercloud's path."""
 
 S = TypeVar("S", bound=Shape)
+
+BROKEN = ()
+"""Stands for what has been told already."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Bundle:
             return None
 
     def load(self, file: str) -> Any:
-        """The document; an empty list where it cannot be read, so that it is told once."""
+        """The document; BROKEN where it cannot be read, so that it is told once."""
         text = self.text(file)
         try:
             if text is not None:
@@ -90,7 +94,7 @@ class Bundle:
             self.say(file, f"found no JSON: {error}")
         except yaml.YAMLError as error:
             self.say(file, f"found no YAML: {' '.join(str(error).split())}")
-        return []
+        return BROKEN
 
     def shaped(self, model: type[S], file: str, path: str, value: object) -> S | None:
         try:
@@ -102,8 +106,10 @@ class Bundle:
 
     def items(self, model: type[S], file: str, path: str, values: object) -> list[S]:
         """The items of a list, or none of them if one is broken."""
-        if not isinstance(values, list):
-            self.say(file, f"{path or 'the document'}: found {problems.shown(values)}; write a list")
+        if values == BROKEN:
+            return []
+        if not isinstance(values, list) or not values:
+            self.say(file, f"{path or 'the document'}: found {problems.shown(values)}; write a list of one or more")
             return []
         shaped = [self.shaped(model, file, _entry(path, i, value), value) for i, value in enumerate(values)]
         return [] if None in shaped else [item for item in shaped if item]
@@ -134,7 +140,8 @@ class Bundle:
 
     @cached_property
     def containers(self) -> list[ImageEntry]:
-        given = self.parameters(CONTAINERS).get("ContainerImagePrepare", [])
+        parameters = self.parameters(CONTAINERS)
+        given = parameters.get("ContainerImagePrepare") if parameters else BROKEN
         return self.items(ImageEntry, CONTAINERS, "parameter_defaults.ContainerImagePrepare", given)
 
     @cached_property
@@ -143,7 +150,12 @@ class Bundle:
         return {**self.parameters(SDN), **self.parameters(ENV)}
 
     def parameters(self, file: str) -> Mapping[str, Any]:
-        found = self.shaped(Environment, file, "the document", self.load(file) or {})
+        document = self.load(file)
+        if document == BROKEN:
+            return {}
+        found = self.shaped(Environment, file, "the document", document or {})
+        if found and not found.parameter_defaults:
+            self.say(file, "parameter_defaults: found nothing; write the file's parameters")
         return found.parameter_defaults if found else {}
 
     @cached_property
@@ -271,7 +283,7 @@ def groups_are_roles(bundle: Bundle) -> Found:
                 yield NODES, f"{path}: found {', '.join(sorted(got)) or 'none'}; write {', '.join(sorted(wanted))}"
 
 
-def _networks_of(group: NodeGroup) -> Iterator[tuple[str, list[Any]]]:
+def _networks_of(group: NodeGroup) -> Iterator[tuple[str, tuple[OnNetwork, ...]]]:
     yield f"{group.name}.defaults.networks", group.defaults.networks
     for instance in group.instances:
         if instance.networks:
@@ -345,7 +357,7 @@ def containers_once(bundle: Bundle) -> Found:
 def devices(bundle: Bundle) -> Found:
     """`NovaPCIPassthrough`: its keys, and that Neutron's mapping names the same interface."""
     mine = bundle.environment.get("ComputeSriovIBParameters")
-    given = mine.get("NovaPCIPassthrough", []) if isinstance(mine, dict) else []
+    given = mine.get("NovaPCIPassthrough", BROKEN) if isinstance(mine, dict) else BROKEN
     path = "parameter_defaults.ComputeSriovIBParameters.NovaPCIPassthrough"
     mapped = dict(str(pair).partition(":")[::2] for pair in bundle.environment.get("NeutronPhysicalDevMappings") or [])
     for i, device in enumerate(bundle.items(Passthrough, ENV, path, given)):
@@ -365,7 +377,7 @@ def aliases(bundle: Bundle) -> Found:
         for key in set(extra) - set(HIERADATA):
             if get_close_matches(key, HIERADATA, cutoff=0.8):
                 yield ENV, f"{path}.{key}: unknown key; write {HIERADATA[0]}"
-        seen[role] = bundle.items(Alias, ENV, f"{path}.{HIERADATA[0]}", extra.get(HIERADATA[0], []))
+        seen[role] = bundle.items(Alias, ENV, f"{path}.{HIERADATA[0]}", extra.get(HIERADATA[0], BROKEN))
     if len({tuple(listed) for listed in seen.values()}) > 1:
         yield ENV, f"nova::pci::aliases: found other ones for {' and '.join(sorted(seen))}; write the same for both"
 

@@ -32,7 +32,7 @@ class IpmiNode(Shape):
     pm_addr: IPv4Address
     pm_user: str
     pm_password: str
-    ports: list[Free]
+    ports: tuple[Free, ...]
     capabilities: Capabilities
     arch: str | None = None
     cpu: str | None = None
@@ -47,10 +47,10 @@ class IpmiNode(Shape):
 
 class Subnet(Shape):
     ip_subnet: str
-    allocation_pools: list[Free]
+    allocation_pools: tuple[Free, ...]
     vlan: PKey
     gateway_ip: str | None = None
-    routes: list[Free] | None = None
+    routes: tuple[Free, ...] | None = None
     physical_network: str | None = None
 
 
@@ -89,12 +89,12 @@ class Role(Shape):
     description: str = ""
     count_default: int = Field(default=0, alias="CountDefault")
     hostname_format_default: str = Field(default="", alias="HostnameFormatDefault")
-    services_default: list[str] = Field(alias="ServicesDefault")
+    services_default: tuple[str, ...] = Field(alias="ServicesDefault")
     role_parameters_default: Free = Field(default={}, alias="RoleParametersDefault")
-    tags: list[str] = []
+    tags: tuple[str, ...] = ()
     networks: Annotated[Mapping[str, RoleNetwork], Kind("a mapping of networks by their names")]
-    networks_skip_config: list[str] = []
-    default_route_networks: list[str] = []
+    networks_skip_config: tuple[str, ...] = ()
+    default_route_networks: tuple[str, ...] = ()
     disable_constraints: bool = False
     disable_upgrade_deployment: bool = False
     upgrade_batch_size: int = 1
@@ -111,7 +111,7 @@ class OnNetwork(Shape):
 
 class NetworkConfig(Shape):
     template: str
-    default_route_network: list[str] = []
+    default_route_network: tuple[str, ...] = ()
     network_config_update: bool | None = None
     net_config_data_lookup: Free | None = None
 
@@ -119,14 +119,14 @@ class NetworkConfig(Shape):
 class Defaults(Shape):
     image: Free | None = None
     profile: str | None = None
-    networks: list[OnNetwork] = []
+    networks: tuple[OnNetwork, ...] = ()
     network_config: NetworkConfig
 
 
 class Instance(Shape):
     hostname: str
     name: str
-    networks: list[OnNetwork] = []
+    networks: tuple[OnNetwork, ...] = ()
     provisioned: bool = True
     managed: bool = True
     image: Free | None = None
@@ -142,7 +142,7 @@ class NodeGroup(Shape):
     count: int
     hostname_format: str
     defaults: Defaults
-    instances: list[Instance]
+    instances: tuple[Instance, ...]
 
 
 class ImageEntry(Shape):
@@ -151,13 +151,13 @@ class ImageEntry(Shape):
     push_destination: bool | str
     image_set: Free = Field(alias="set")
     tag_from_label: str | None = None
-    includes: list[str] = []
-    excludes: list[str] = []
+    includes: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
     modify_role: Literal["tripleo-modify-image"] | None = None
     modify_vars: Free = {}
     modify_append_tag: str | None = None
-    modify_only_with_labels: list[str] = []
-    modify_only_with_source: list[str] = []
+    modify_only_with_labels: tuple[str, ...] = ()
+    modify_only_with_source: tuple[str, ...] = ()
     pull_source: str | None = None
     multi_arch: bool = False
 

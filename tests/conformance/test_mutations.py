@@ -192,7 +192,7 @@ FAULTS = [
     Fault("unknown option", "commands", "deploy.sh", text("--vip-file", "--vips-file"), "--vips-file"),
     Fault("abbreviated option", "commands", "deploy.sh", text("--vip-file", "--vip-fil"), "write it in full"),
     Fault("missing file", "commands", "deploy.sh", text("podman.yaml", "podmann.yaml"), "files were not found"),
-    Fault("no deployed server", "commands", "deploy.sh", text("  --deployed-server \\\n", ""), "--deployed-server must"),
+    Fault("no deployed server", "commands", "deploy.sh", text("  --deployed-server \\\n", ""), "--deployed-server"),
     # containers
     Fault("includes misspelt", "containers", CONTAINERS, rename(f"{PREPARE}[1].includes", "includs"),
           "ContainerImagePrepare[1].includs: unknown key; write includes"),

@@ -126,7 +126,7 @@ def _missing(declared, values):
 
 
 def _registry(request):
-    """Names of resources. A misspelt left side replaces nothing, and nobody says so; of the others Heat tells no file."""
+    """A misspelt left side replaces nothing, and nobody says so; of the other names Heat tells no file."""
     known = _load(request.registry).get("resource_registry", {})
     for path, shown in zip(request["environments"], request["names"], strict=True):
         for name, target in (_load(path).get("resource_registry") or {}).items():
