@@ -12,7 +12,7 @@ from rack.plan import Plan
 from rack.tripleo.bundle import DOCUMENTS, SECRETS, bundle, mode, placeholder
 from rack.tripleo.check import check
 from rack.tripleo.readme import readme
-from rack.wallaby.checks import ToolError, Wallaby, review
+from rack.wallaby.checks import Wallaby, review
 from rack.wallaby.tools import ToolsError, install
 
 TOOLS = Path(__file__).resolve().parents[1] / ".tools" / "wallaby"
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 1
-    except (OSError, ToolsError, ToolError) as error:
+    except (OSError, ToolsError) as error:
         print(f"rack {given.command}: {error}", file=sys.stderr)
         return 2
 
@@ -80,7 +80,7 @@ def judge(plan: Plan, folder: Path | None, deep: bool) -> int:
         if folder is None:
             write(plan, scratch)
         found = [str(problem) for problem in check(folder or scratch)]
-        if deep:
+        if deep and all(((folder or scratch) / document.path).is_file() for document in DOCUMENTS):
             with Wallaby(install(TOOLS, _say)) as wallaby:
                 found += map(str, review(wallaby, folder or scratch, plan, _say))
     finally:

@@ -113,6 +113,13 @@ class Review:
         self.answers[check] = self.wallaby.ask(check, self._request(check))
         return [Finding(file, text) for file, text in self.answers[check]["findings"]]
 
+    def judged(self, check: str) -> list[Finding]:
+        """As `findings`; a tool that dies of a broken document has found it broken."""
+        try:
+            return self.findings(check)
+        except ToolError as error:
+            return [Finding(CHECKS[check], f"could not judge: {str(error).strip().splitlines()[-1]}")]
+
     @property
     def rendered(self) -> Path:
         return self.scratch / "templates"
@@ -151,20 +158,16 @@ class Review:
 
 
 def review(wallaby: Wallaby, bundle: Path, plan: Plan, say: Callable[[str], None]) -> list[Finding]:
-    """Every check on the bundle in a folder; each is told as it begins.
-
-    Raises:
-        ToolError: a tool died.
-    """
+    """Every check on the bundle in a folder, which must be whole; each is told as it begins."""
     scratch = Path(tempfile.mkdtemp(prefix="rack-wallaby-"))
     try:
         work, found = Review(wallaby, bundle, plan, scratch), list[Finding]()
         for check, says in CHECKS.items():
-            if check in RENDERED and work.answers["rendering"]["findings"]:
+            if check in RENDERED and work.answers.get("rendering", {}).get("findings", True):
                 say(f"{says}: not asked, the templates are not rendered")
                 continue
             say(says)
-            found += work.findings(check)
+            found += work.judged(check)
         return found
     finally:
         shutil.rmtree(scratch)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, given, settings
 
-from rack.__main__ import write
+from rack.__main__ import main, write
 from rack.config import parse
 from rack.plan import Plan
-from rack.tripleo.check import check
+from rack.tripleo.check import NODES, ROLES, UNDERCLOUD, check
 from rack.wallaby.checks import CHECKS, Review, ToolError, Wallaby
 from rack.wallaby.tools import ToolsError, install, templates
 from tests.conformance.conftest import stack
@@ -109,6 +109,24 @@ def test_other_sites_pass_too(wallaby: Wallaby, tmp_path_factory: pytest.TempPat
 def test_a_tool_that_dies_says_so(wallaby: Wallaby) -> None:
     with pytest.raises(ToolError, match="nics: Traceback"):
         wallaby.ask("nics", {})
+
+
+def test_the_command_asks_the_tools_and_tells_all(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    roles = home / ROLES
+    roles.write_text(roles.read_text().replace("  networks:\n", "  netwrks:\n"))
+    nodes = home / NODES
+    nodes.write_text(nodes.read_text().replace("- name: ComputeSriovIB\n", "- name: Nobody\n"))
+    undercloud = home / UNDERCLOUD
+    undercloud.write_text(undercloud.read_text().replace("dhcp_start", "dhcp_strat"))
+    assert main(["check", "--stack", "reference", "--dir", str(home), "--deep"]) == 1
+    said = capsys.readouterr()
+    assert "netwrks: unknown key; write networks" in said.out
+    assert "dhcp_strat: unknown option; write dhcp_start" in said.out
+    assert "os-net-config (O2): could not judge: StopIteration" in said.out
+    assert "the Heat engine (O1, O3, O4)\n" in said.err
 
 
 def test_tools_that_cannot_be_brought_fail_with_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
