@@ -187,7 +187,8 @@ class Job:
         with self.locked():
             latest = self.latest
             known = latest.known if latest else {}
-            if latest and self.running:
+            # A supervisor that has noted the end may not be gone yet; the next one waits for it.
+            if latest and "status" not in known and self.running:
                 if known["key"] != key:
                     since = f"since {when(known['at'])}, with other inputs"
                     raise Fault(
@@ -322,7 +323,7 @@ class Job:
     def forget(self) -> None:
         with self.locked():
             latest = self.latest
-            if self.running or (latest and "status" not in latest.known and latest.processes()):
+            if latest and "status" not in latest.known and (self.running or latest.processes()):
                 raise Fault(f"{self.name} runs\n{self._choice}")
             shutil.rmtree(str(self.folder))
         with suppress(OSError):  # others are kept there
