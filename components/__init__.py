@@ -1,15 +1,15 @@
 """The rack's components, one a file, in the order of the guide:
 
-    UfmHost → Fabric → Undercloud → Introspection → Overcloud → ComputeHosts → GuestImages → Tenant → ExternalAccess →
+    UfmHost → Fabric → Undercloud → Introspection → Overcloud → Firmware → GuestImages → Tenant → ExternalAccess →
     Bandwidth
 
 Each takes the plan and what an earlier one gives, and decides nothing that the plan could have decided.
 """
 
 from components.bandwidth import Bandwidth
-from components.compute_hosts import ComputeHosts
 from components.external_access import ExternalAccess
 from components.fabric import Fabric, ufm_api
+from components.firmware import Firmware
 from components.guest_images import GuestImages
 from components.introspection import Introspection
 from components.overcloud import Overcloud
@@ -19,9 +19,9 @@ from components.undercloud import Undercloud
 
 __all__ = [
     "Bandwidth",
-    "ComputeHosts",
     "ExternalAccess",
     "Fabric",
+    "Firmware",
     "GuestImages",
     "Introspection",
     "Overcloud",

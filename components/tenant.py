@@ -9,7 +9,7 @@ ACTIVE that UFM has never heard of.
 import pulumi
 import pulumi_openstack as openstack
 
-from components.compute_hosts import ComputeHosts
+from components.firmware import Firmware
 from components.guest_images import GuestImages
 from components.overcloud import Overcloud
 from providers.ufm.gate import PKeyGate
@@ -30,12 +30,12 @@ class Tenant(pulumi.ComponentResource):
         plan: Plan,
         overcloud: Overcloud,
         images: GuestImages,
-        computes: ComputeHosts,
+        firmware: Firmware,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("rack:tenant:Tenant", name, None, opts)
         self._name, self._plan, self._provider = name, plan, overcloud.provider
-        self._images, self._after = images, [*overcloud.ready, *computes.ready]
+        self._images, self._after = images, [*overcloud.ready, *firmware.ready]
         self.flavor = self._flavor()
         self.network, self.subnet = self._network()
         self.ports = {vm.name: self._port(vm) for vm in plan.site.tenant.instances}

@@ -10,7 +10,7 @@ import yaml
 from lab.cloud import configuration, overcloud
 from lab.cloud.client import CloudClient, Session
 from lab.cloud.translation import ComputeHardware, DeployFiles
-from lab.hosts.parts import Guest
+from lab.hosts.parts import ComputeService, Guest
 from lab.process import Say
 
 
@@ -31,6 +31,29 @@ class LabCloud:
 
     def restart_compute(self, host: str, hardware: ComputeHardware, say: Say) -> None:
         overcloud.restart_compute(host, hardware, say)
+
+    def computes(self) -> Sequence[ComputeService]:
+        if overcloud.deployed() is None:
+            return []
+        found = Session().get(f"{configuration.NOVA}/os-services", binary="nova-compute")["services"]
+        return [
+            ComputeService(
+                id=service["id"],
+                host=service["host"],
+                up=service["state"] == "up",
+                disabled=service["status"] == "disabled",
+                reason=service["disabled_reason"] or "",
+                updated=service["updated_at"] or "",
+            )
+            for service in found
+        ]
+
+    def set_compute(self, host: str, *, disabled: bool, reason: str = "") -> None:
+        service = next(s for s in self.computes() if s.host == host)
+        body = {"status": "disabled" if disabled else "enabled"}
+        if reason:
+            body["disabled_reason"] = reason
+        Session().send("PUT", f"{configuration.NOVA}/os-services/{service.id}", json=body)
 
     def delete(self, say: Say) -> None:
         overcloud.delete(say)

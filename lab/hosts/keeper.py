@@ -136,6 +136,9 @@ class Keeper:
         if op == "trouble":
             trouble.order(self.rack.undercloud, request["command"], bool(request["hold"]), int(request["fails"]))
             return {"ok": True}
+        if op == "spoil":
+            self.rack.spoil(self.rack.nodes[request["node"]], **request["faults"])
+            return {"ok": True}
         return {"error": f"unknown request {op!r}"}
 
 

@@ -23,7 +23,7 @@ SFTP = "/usr/lib/openssh/sftp-server"
 
 PACKAGES = {
     "mstconfig": "mstflint",
-    "mlxconfig": "mstflint",
+    "mlxconfig": "mft",
     "mstflint": "mstflint",
     "openstack": "python3-tripleoclient",
     "tripleo-repos": "python3-tripleo-repos",
@@ -39,12 +39,12 @@ class Access:
     authorized_keys: Path
 
 
-def keygen(file: Path, comment: str) -> None:
-    """An ed25519 key and FILE.pub beside it, made once."""
+def keygen(file: Path, comment: str, kind: str = "ed25519") -> None:
+    """A key and FILE.pub beside it, made once."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(file)],
+            ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", comment, "-f", str(file)],
             check=True,
             stdin=subprocess.DEVNULL,
         )
@@ -105,12 +105,18 @@ class Machine:
         self.root.wipe()
         self.host_key.unlink(missing_ok=True)
         self.host_key.with_name("host_key.pub").unlink(missing_ok=True)
+        self.authorized_keys.unlink(missing_ok=True)
 
     # -- its operating system
 
     @property
     def host_key(self) -> Path:
         return self.folder / "host_key"
+
+    @property
+    def authorized_keys(self) -> Path:
+        """Those that its installation has let in, beside the operator's."""
+        return self.folder / "authorized_keys"
 
     @property
     def installed(self) -> bool:
@@ -235,7 +241,7 @@ class Machine:
         lines = [
             *address,
             f"HostKey {self.host_key}",
-            f"AuthorizedKeysFile {self._access.authorized_keys}",
+            f"AuthorizedKeysFile {self._access.authorized_keys} {self.authorized_keys}",
             f"ForceCommand {self.folder / 'enter'}",
             f"Subsystem sftp {SFTP}",
             "PidFile none",

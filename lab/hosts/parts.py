@@ -44,6 +44,19 @@ class Guest:
     """Whether it has an SR-IOV port."""
 
 
+@dataclass(frozen=True)
+class ComputeService:
+    """A nova-compute as nova knows it."""
+
+    id: str
+    host: str
+    """Compute host name."""
+    up: bool = True
+    disabled: bool = False
+    reason: str = ""
+    updated: str = ""
+
+
 class Fabric(Protocol):
     def link(self, node: str) -> None: ...
 
@@ -84,6 +97,11 @@ class Cloud(Protocol):
     def restart_neutron(self, ml2_conf: str, say: Say) -> None: ...
 
     def restart_compute(self, host: str, hardware: ComputeHardware, say: Say) -> None: ...
+
+    def computes(self) -> Sequence[ComputeService]:
+        """Every nova-compute; none where no cloud runs."""
+
+    def set_compute(self, host: str, *, disabled: bool, reason: str = "") -> None: ...
 
     def delete(self, say: Say) -> None: ...
 

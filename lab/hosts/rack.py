@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from lab.cloud.translation import ComputeHardware
 from lab.hosts import delivered
@@ -15,6 +16,11 @@ from rack.config import Role
 from rack.plan import Host, Plan
 
 KINDS = {Role.CONTROLLER: "controller", Role.COMPUTE: "compute"}
+FIRMWARE_RELEASE = "20.32.1010"
+"""Of every adapter."""
+IOMMU_GROUPS = 34
+STACK_KEY = "home/stack/.ssh/id_rsa"
+"""Made by the undercloud's installation."""
 GPUS = 8
 """A100s in a compute: an HGX board's eight (D7)."""
 
@@ -97,6 +103,7 @@ class Rack:
                 state["dark"] = dark - 1
         if node.installed:
             node.refresh()
+            self._show_hardware(node)
             node.boot()
         if not dark:
             self.parts.fabric.link(node.name)
@@ -105,6 +112,12 @@ class Rack:
         """For tests: the HCA's link stays down the next `times` that the node is powered on; 0 mends it."""
         with node.change() as state:
             state["dark"] = times
+
+    def spoil(self, node: Machine, **faults: Any) -> None:
+        """For tests, until the next call: `stuck`, parameters that the adapter does not keep; `dead`, the node does not
+        come back from a reboot; `bios`, settings other than those that `bios` delivers, from the next boot on."""
+        with node.change() as state:
+            state["faults"] = faults
 
     def power_off(self, node: Machine) -> None:
         with node.change() as state:
@@ -121,6 +134,10 @@ class Rack:
         deployed = machine.kind == "compute" and "hostname" in machine.state
         if deployed:
             _nova(machine, "starting")
+        if machine.state.get("faults", {}).get("dead"):
+            return
+        if machine.name in self.nodes:
+            self._show_hardware(machine)
         machine.boot()
         if deployed:
             self._start_nova(machine)
@@ -139,10 +156,46 @@ class Rack:
         self.parts.fabric.unlink(node.name)
         with node.change() as state:
             state.pop("acs", None)
-            state.setdefault("firmware", {}).update(state.pop("firmware_next", {}))
+            state.pop("cluster", None)
+            stuck = state.get("faults", {}).get("stuck", ())
+            following = {k: v for k, v in state.pop("firmware_next", {}).items() if k not in stuck}
+            state.setdefault("firmware", {}).update(following)
         self.parts.fabric.link(node.name)
 
     # -- hardware
+
+    def bios(self, node: Machine) -> dict[str, Any]:
+        """Its settings: as the guide wants them (H4), then as spoilt."""
+        delivered = {
+            "boot_mode": self.plan.site.undercloud.boot_mode,
+            "virtualization": True,
+            "iommu": True,
+            "sriov": True,
+            "acs": True,
+        }
+        return {**delivered, **node.state.get("faults", {}).get("bios", {})}
+
+    def _show_hardware(self, node: Machine) -> None:
+        compute, bios, firmware = self.plan.site.compute, self.bios(node), self.firmware(node)
+        given = node.state.get("kernel_args", compute.kernel_args) if node.kind == "compute" else ""
+        cpu = ("vmx" if "intel_iommu" in given else "svm") if bios["virtualization"] else ""
+        device = f"bus/pci/devices/0000:{compute.hca.removeprefix('0000:')}"
+        vfs = firmware["NUM_OF_VFS"] if firmware["SRIOV_EN"] and bios["sriov"] else 0
+        sys: dict[str, str | None] = {
+            f"{device}/infiniband/mlx5_0/fw_ver": f"{FIRMWARE_RELEASE}\n",
+            f"{device}/sriov_totalvfs": f"{vfs}\n",
+            "kernel/iommu_groups": None,
+        }
+        if bios["boot_mode"] == "uefi":
+            sys["firmware/efi"] = None
+        if bios["virtualization"]:
+            sys["class/misc/kvm/dev"] = "10:232\n"
+        if bios["iommu"] and "iommu=on" in given:
+            sys |= {f"kernel/iommu_groups/{number}": None for number in range(IOMMU_GROUPS)}
+        cmdline = f"BOOT_IMAGE=(hd0,msdos1)/boot/vmlinuz-4.18.0-448.el8.x86_64 root=LABEL=img-rootfs ro {given}"
+        node.root.show_hardware(
+            {"cpuinfo": f"processor\t: 0\nflags\t\t: fpu vme {cpu} npt\n", "cmdline": f"{cmdline.rstrip()}\n"}, sys
+        )
 
     def firmware(self, node: Machine) -> dict[str, int]:
         """The HCA's current settings: as delivered, then as set."""
@@ -211,6 +264,10 @@ class Rack:
     def _image_keys(self, guest: Guest) -> list[str]:
         built: dict[str, list[str]] = self.undercloud.state.get("built", {})
         return [public_key(self.guest_key)] if "cloud-init-config" in built.get(guest.image, []) else []
+
+    def deliver_stack_key(self, node: Machine) -> None:
+        """The undercloud's user stack may log in on a node, as TripleO's provisioning has it."""
+        node.authorized_keys.write_text((self.undercloud.root.tree / STACK_KEY).with_suffix(".pub").read_text())
 
     def deliver_guest_key(self, controller: Machine) -> None:
         """Puts the key where root's ssh on a controller looks for it."""

@@ -19,6 +19,9 @@ SHARED = ("zoneinfo", "terminfo", "perl", "perl5", "ca-certificates", "i18n")
 
 SHARED_ETC = ("alternatives", "ssl", "ca-certificates", "ld.so.cache", "ld.so.conf", "ld.so.conf.d")
 
+KERNEL = ("cpuinfo", "cmdline")
+"""Files of /proc that a node has of its own."""
+
 CLIENT = Path(__file__).with_name("client.py")
 """The program behind every emulated command."""
 
@@ -90,6 +93,11 @@ class Root:
         """Bound over /proc/sys/kernel/random/boot_id: a new one after every boot, as on hardware."""
         return self.folder / "boot_id"
 
+    @property
+    def kernel(self) -> Path:
+        """Its files are bound over those of /proc: what a node's kernel was started with, and runs on."""
+        return self.folder / "kernel"
+
     def exists(self) -> bool:
         return (self.tree / "etc" / "hostname").exists()
 
@@ -140,6 +148,19 @@ class Root:
         (self.tree / "run" / "sudo").mkdir(parents=True)
         (self.tree / "run" / "sudo").chmod(0o711)
 
+    def show_hardware(self, proc: Mapping[str, str], sys: Mapping[str, str | None]) -> None:
+        """What a boot finds: path below /proc or /sys → text, or None for a folder."""
+        self.kernel.mkdir(exist_ok=True)
+        for name, text in proc.items():
+            (self.kernel / name).write_text(text)
+        shutil.rmtree(self.tree / "sys", ignore_errors=True)
+        (self.tree / "sys").mkdir()
+        for name, content in sys.items():
+            if content is None:
+                (self.tree / "sys" / name).mkdir(parents=True, exist_ok=True)
+            else:
+                self.write(f"sys/{name}", content)
+
     def wipe(self) -> None:
         shutil.rmtree(self.tree, ignore_errors=True)
 
@@ -184,6 +205,7 @@ class Root:
             "--ro-bind", str(self.local), "/usr/local",
             "--proc", "/proc", "--dev", "/dev",
             "--ro-bind", str(self.boot_id), "/proc/sys/kernel/random/boot_id",
+            *(word for name in KERNEL for word in ("--ro-bind-try", str(self.kernel / name), f"/proc/{name}")),
             "--unshare-pid", "--unshare-uts", "--hostname", hostname,
             "--info-fd", "3", "sleep", "infinity",
         )  # fmt: skip

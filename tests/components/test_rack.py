@@ -26,9 +26,9 @@ def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
     undercloud = c.Undercloud("undercloud", plan, operator, pulumi.Output.secret(SECRETS["ipmi"]))
     introspection = c.Introspection("introspection", plan, undercloud, fabric, ufm.token)
     overcloud = c.Overcloud("overcloud", plan, operator, undercloud, introspection, ufm.token)
-    computes = c.ComputeHosts("computes", plan, overcloud)
+    firmware = c.Firmware("firmware", plan, undercloud, overcloud)
     images = c.GuestImages("images", plan, undercloud, overcloud)
-    tenant = c.Tenant("tenant", plan, overcloud, images, computes, at_ufm)
+    tenant = c.Tenant("tenant", plan, overcloud, images, firmware, at_ufm)
     assert plan.site.external_access and plan.site.bandwidth
     external = c.ExternalAccess("external", plan.site.external_access, overcloud, tenant)
     bandwidth = c.Bandwidth("bandwidth", plan.site.bandwidth, plan, overcloud, tenant, external)
@@ -58,7 +58,7 @@ def test_type_tokens_are_fixed(rack: Recorder) -> None:
         "rack:cloud:Undercloud",
         "rack:cloud:Introspection",
         "rack:cloud:Overcloud",
-        "rack:cloud:ComputeHosts",
+        "rack:cloud:Firmware",
         "rack:cloud:GuestImages",
         "rack:tenant:Tenant",
         "rack:tenant:ExternalAccess",
@@ -143,14 +143,6 @@ def test_sdn_physnet_and_dhcp_on_every_controller(rack: Recorder, plan: Plan) ->
     for step in steps:
         assert "physical_networks = ibnet" in step.inputs["stdin"]
         assert step.inputs["create"].rstrip().endswith("podman restart neutron_api")
-
-
-def test_firmware_asks_for_the_plan_s_vfs(rack: Recorder, plan: Plan) -> None:
-    firmware = [r for name, r in rack.resources.items() if name.startswith("computes-firmware-")]
-    assert len(firmware) == len(plan.computes)
-    for step in firmware:
-        assert f"NUM_OF_VFS={plan.site.compute.vfs}" in step.inputs["create"]
-        assert "StrictHostKeyChecking=yes" in step.inputs["create"]
 
 
 def test_tenant_layer_is_the_guide_s(rack: Recorder, plan: Plan) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab.hosts.call import Become, Call, Parser, Refusal, command
-from lab.hosts.rack import gpu_address
+from lab.hosts.rack import FIRMWARE_RELEASE, gpu_address
 
 CURRENT_VALUES = {
     "LINK_TYPE_P1": {1: "IB(1)", 2: "ETH(2)"},
@@ -90,7 +90,10 @@ def _query(call: Call, given: argparse.Namespace) -> None:
     delivered = {**current, **_delivered(call)}
     for name in given.parameters or sorted(current, key=list(current).index):
         values = [delivered[name], current[name], following[name]] if given.enable_verbosity else [following[name]]
-        call.out(f"         {name:<35} " + "".join(f"{_text(name, v):<16}" for v in values).rstrip())
+        mark = "*" if len(set(values)) > 1 else ""
+        call.out(f"{mark:<9}{name:<35} " + "".join(f"{_text(name, v):<16}" for v in values).rstrip())
+    if given.enable_verbosity and any(delivered[n] != current[n] or current[n] != following[n] for n in current):
+        call.out("The '*' shows parameters with next value different from default/current value.")
 
 
 def _set(call: Call, given: argparse.Namespace) -> None:
@@ -145,8 +148,8 @@ def mstflint(call: Call) -> None:
     _device(call, given.device)
     guid = call.rack.plan.host(call.host.name).guid
     call.out(
-        "Image type:            FS4\nFW Version:            20.32.1010\n"
-        "FW Release Date:       1.12.2021\nProduct Version:       20.32.1010"
+        f"Image type:            FS4\nFW Version:            {FIRMWARE_RELEASE}\n"
+        f"FW Release Date:       1.12.2021\nProduct Version:       {FIRMWARE_RELEASE}"
     )
     call.out(
         f"Description:           UID                GuidsNumber\n"
@@ -246,7 +249,7 @@ def _selected(call: Call, slot: str | None, ids: str | None) -> dict[str, tuple[
 
 def _details(call: Call, bdf: str, numa: int, verbose: int) -> str:
     lines = [f"\tNUMA node: {numa}", "\tFlags: bus master, fast devsel, latency 0"]
-    if bdf in BRIDGES and verbose >= 2:
+    if _has_acs(call, bdf) and verbose >= 2:
         value = acs(call, bdf)
         lines.append("\tCapabilities: [148 v1] Access Control Services")
         for label, bits in (("ACSCap", 0x7F), ("ACSCtl", value)):
@@ -261,6 +264,11 @@ def _details(call: Call, bdf: str, numa: int, verbose: int) -> str:
             )
         lines.append("\t\tDevCtl: MaxPayload 512 bytes, MaxReadReq 512 bytes")
     return "\n".join([*lines, ""])
+
+
+def _has_acs(call: Call, bdf: str) -> bool:
+    """Bridges, where the BIOS has it enabled (H4)."""
+    return bdf in BRIDGES and bool(call.rack.bios(call.host)["acs"])
 
 
 def acs(call: Call, bdf: str) -> int:
@@ -303,7 +311,7 @@ def setpci(call: Call) -> int:
     if not found:
         return 0
     bdf = next(iter(found))
-    if bdf not in BRIDGES:
+    if not _has_acs(call, bdf):
         raise Refusal(
             f"setpci: {bdf}: Instance #0 of PCI Extended Capability "
             f"000d not found - there are no capabilities with that id."

@@ -107,6 +107,31 @@ def _restart_neutron(call: Call) -> None:
         state["neutron_restarts"] = state.get("neutron_restarts", 0) + 1
 
 
+# -- pacemaker
+
+
+@command("pcs", "controller")
+def pcs(call: Call) -> None:
+    """`cluster stop [--force]`, which refuses where the quorum would go (pcs 0.10), and `status nodes`. A controller
+    joins the cluster again when it boots, as TripleO has it."""
+    call.as_root()
+    online = [n for n in call.rack.nodes.values() if n.kind == "controller" and n.up and "cluster" not in n.state]
+    words = list(call.argv[1:])
+    if words == ["status", "nodes"]:
+        names = " ".join(n.state["hostname"].partition(".")[0] for n in online)
+        call.out(f"Pacemaker Nodes:\n Online: {names}\n Standby:\n Maintenance:\n Offline:")
+        call.out("Pacemaker Remote Nodes:\n Online:\n Standby:\n Offline:")
+        return
+    if words[:2] != ["cluster", "stop"] or words[2:] not in ([], ["--force"]):
+        raise Refusal("Usage: pcs cluster stop [--force] | pcs status nodes")
+    left = len([n for n in online if n.name != call.host.name])
+    if "cluster" not in call.host.state and left <= len(call.rack.plan.controllers) // 2 and not words[2:]:
+        raise Refusal("Error: Stopping the node will cause a loss of the quorum, use --force to override")
+    call.out("Stopping Cluster (pacemaker)...\nStopping Cluster (corosync)...")
+    with call.host.change() as state:
+        state["cluster"] = "stopped"
+
+
 # -- namespaces
 
 

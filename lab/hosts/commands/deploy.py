@@ -31,8 +31,7 @@ def deploy(call: Call) -> None:
         raise Refusal(
             "Exception: image file:///var/lib/ironic/images/overcloud-full.qcow2 not found: upload the images"
         )
-    domain = _domain(call, given.environment_files)
-    _provision(call, roles, domain)
+    _provision(call, roles, _parameters(call, given.environment_files))
     call.progress(
         "PLAY [Overcloud Node Network Provision]", "PLAY [External deployment step 1]", "PLAY [Deploy step tasks for 5]"
     )
@@ -123,7 +122,7 @@ def _wanted(roles: list[dict[str, Any]]) -> list[Instance]:
     return [i for role in roles for i in role.get("instances", []) if i.get("provisioned", True)]
 
 
-def _provision(call: Call, roles: list[dict[str, Any]], domain: str) -> None:
+def _provision(call: Call, roles: list[dict[str, Any]], parameters: dict[str, Any]) -> None:
     """Matches instances to nodes and puts the overcloud's image on those that have none."""
     call.out("PLAY [Overcloud Node Provision]")
     wanted = _wanted(roles)
@@ -132,7 +131,8 @@ def _provision(call: Call, roles: list[dict[str, Any]], domain: str) -> None:
         for instance in role.get("instances", []):
             if not instance.get("provisioned", True):
                 _undeploy(call, [n for n in ironic.nodes(call) if n["name"] == instance.get("name")])
-    _deploy_nodes(call, [(node, _hostname(i)) for node, i in matched if node["state"] != "active"], domain)
+    fresh = [(node, _hostname(i)) for node, i in matched if node["state"] != "active"]
+    _deploy_nodes(call, fresh, parameters)
     for node, instance in matched:
         call.out(f"Provisioned instance {_hostname(instance)} on node {node['name']}")
 
@@ -164,31 +164,35 @@ def _match(call: Call, instance: Instance) -> dict[str, Any]:
     return node
 
 
-def _deploy_nodes(call: Call, fresh: list[tuple[dict[str, Any], str]], domain: str) -> None:
+def _deploy_nodes(call: Call, fresh: list[tuple[dict[str, Any], str]], parameters: dict[str, Any]) -> None:
     for node, _ in fresh:
         ironic.set_state(call, node, state="deploying")
     try:
         call.pause()
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda pair: _deploy_node(call, pair[0], pair[1], domain), fresh))
+            list(pool.map(lambda pair: _deploy_node(call, pair[0], pair[1], parameters), fresh))
     finally:
         for node, _ in fresh:  # what failed, or was killed, can be deployed again
             if node["state"] == "deploying":
                 ironic.set_state(call, node, state="available")
 
 
-def _deploy_node(call: Call, node: dict[str, Any], hostname: str, domain: str) -> None:
+def _deploy_node(call: Call, node: dict[str, Any], hostname: str, parameters: dict[str, Any]) -> None:
+    """TripleO's reboot for new kernel arguments has passed when the node is seen."""
+    name = f"{hostname}.{parameters.get('CloudDomain', 'localdomain')}"
     hardware = ironic.machine(call, node)
     if hardware is None:
         raise Refusal(f"Failed to set power state of node {node['uuid']}: IPMI call failed")
     hardware.forget()
     with hardware.change() as state:
         state.pop("packages", None)
-    hardware.install(f"{hostname}.{domain}")
+    hardware.install(name)
+    call.rack.deliver_stack_key(hardware)
     if hardware.kind == "controller":
         call.rack.deliver_guest_key(hardware)
     with hardware.change() as state:
-        state["hostname"] = f"{hostname}.{domain}"
+        state["hostname"] = name
+        state["kernel_args"] = parameters.get(f"{Role.COMPUTE}Parameters", {}).get("KernelArgs", "")
     call.rack.power_on(hardware)
     ironic.set_state(call, node, state="active", instance=str(uuid.UUID(bytes=secrets.token_bytes(16), version=4)))
 
@@ -206,16 +210,16 @@ def _undeploy(call: Call, found: list[dict[str, Any]]) -> None:
         ironic.set_state(call, node, state="available", instance=None)
 
 
-def _domain(call: Call, environments: list[str]) -> str:
-    """CloudDomain of the environment files, the last one's word; localdomain by default."""
-    domain = "localdomain"
+def _parameters(call: Call, environments: list[str]) -> dict[str, Any]:
+    """parameter_defaults of the environment files, the last one's word."""
+    parameters: dict[str, Any] = {}
     for name in environments:
         try:
             document = yaml.safe_load(call.text(name)) or {}
         except yaml.YAMLError as error:
             raise Refusal(f"{name}: {error}") from None
-        domain = (document.get("parameter_defaults") or {}).get("CloudDomain", domain)
-    return domain
+        parameters |= document.get("parameter_defaults") or {}
+    return parameters
 
 
 def _hardware(call: Call) -> dict[str, ComputeHardware]:

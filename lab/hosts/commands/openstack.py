@@ -1,18 +1,20 @@
 """`openstack` on the undercloud: finds the subcommand, checks the credentials that it needs."""
 
+import re
 from collections.abc import Callable
 
 from lab.hosts.call import Call, Handler, Parser, Refusal, command
 
-SUBCOMMANDS: dict[tuple[str, ...], tuple[Handler, bool]] = {}
-"""Words → handler, and whether it needs stackrc; filled by the areas."""
+SUBCOMMANDS: dict[tuple[str, ...], tuple[Handler, Callable[[Call], None]]] = {}
+"""Words → handler, and the check of its login; filled by the areas."""
 
 
-def subcommand(words: str, needs_stackrc: bool = True) -> Callable[[Handler], Handler]:
+def subcommand(words: str, needs_stackrc: bool = True, of_overcloud: bool = False) -> Callable[[Handler], Handler]:
     """Registers `openstack WORDS`; the handler sees the arguments after them as argv[1:]."""
+    check = _as_overcloud_admin if of_overcloud else _authenticate if needs_stackrc else _as_anybody
 
     def register(handler: Handler) -> Handler:
-        SUBCOMMANDS[tuple(words.split())] = (handler, needs_stackrc)
+        SUBCOMMANDS[tuple(words.split())] = (handler, check)
         return handler
 
     return register
@@ -24,18 +26,35 @@ def openstack(call: Call) -> int:
     words = tuple(call.argv[1:])
     for length in range(len(words), 0, -1):
         if words[:length] in SUBCOMMANDS:
-            handler, needs_stackrc = SUBCOMMANDS[words[:length]]
-            if needs_stackrc:
-                _authenticate(call)
+            handler, check = SUBCOMMANDS[words[:length]]
+            check(call)
             call.argv = ["openstack " + " ".join(words[:length]), *words[length:]]
             return handler(call) or 0
     raise Refusal(f"openstack: '{' '.join(words)}' is not an openstack command. See 'openstack --help'.", 2)
 
 
-def _authenticate(call: Call) -> None:
-    """As keystone would with what `source ~/stackrc` sets."""
+def _as_anybody(call: Call) -> None:
+    """No login at all."""
+
+
+def _as_overcloud_admin(call: Call) -> None:
+    """As the overcloud's keystone would with what `source ~/overcloudrc` sets."""
+    _needs_url(call)
+    given = re.findall(r"^export (OS_\w+)=(.*)$", call.rack.parts.cloud.overcloudrc(), re.MULTILINE)
+    expected = {key: value.strip("'\"") for key, value in given}
+    for key in ("OS_AUTH_URL", "OS_USERNAME", "OS_PASSWORD"):
+        if call.env.get(key) != expected.get(key):
+            raise Refusal(f"The request you have made requires authentication. (HTTP 401): {key}")
+
+
+def _needs_url(call: Call) -> None:
     if "OS_AUTH_URL" not in call.env:
         raise Refusal("Missing value auth-url required for auth plugin password")
+
+
+def _authenticate(call: Call) -> None:
+    """As keystone would with what `source ~/stackrc` sets."""
+    _needs_url(call)
     expected = call.rack.undercloud.state.get("undercloud")
     if not expected or call.env["OS_AUTH_URL"] != expected["auth_url"]:
         raise Refusal(f"Unable to establish connection to {call.env['OS_AUTH_URL']}: connection refused")

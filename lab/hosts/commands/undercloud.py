@@ -2,6 +2,7 @@
 
 import configparser
 import json
+import os
 import secrets
 import shutil
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -11,6 +12,8 @@ from lab.hosts.call import Call, Parser, Refusal, command
 from lab.hosts.commands import trouble
 from lab.hosts.commands.common import ON_INSTALL
 from lab.hosts.commands.openstack import parser, subcommand
+from lab.hosts.machine import keygen
+from lab.hosts.rack import STACK_KEY
 
 HOME = "/home/stack"
 TEMPLATES = "/usr/share/openstack-tripleo-heat-templates"
@@ -273,6 +276,10 @@ def _finish(call: Call, conf: configparser.ConfigParser) -> None:
     auth_url = f"https://{conf.defaults()['undercloud_public_host']}:13000"
     with call.host.change() as state:
         state["undercloud"] = {"password": password, "auth_url": auth_url, "local_ip": address}
+    key = call.path(f"/{STACK_KEY}")
+    keygen(key, "stack@undercloud", "rsa")
+    for path in (key.parent, key, key.with_suffix(".pub")):
+        os.chown(path, call.uid, call.uid)
     bridge = {"name": "br-ctlplane", "type": "ovs_bridge", "addresses": [{"ip_netmask": conf.defaults()["local_ip"]}]}
     call.host.root.write(NET_CONFIG, json.dumps({"network_config": [bridge]}))
     call.write(PASSWORDS, f"parameter_defaults:\n  AdminPassword: {password}\n", 0o600)

@@ -1,10 +1,10 @@
 """Fabric, UFM and cloud as the hosts see them, in memory: what was asked of them can be read back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lab.cloud.translation import ComputeHardware, DeployFiles
-from lab.hosts.parts import Guest, Parts
+from lab.hosts.parts import ComputeService, Guest, Parts
 from lab.process import LabError, Say
 
 IBSTAT = """\
@@ -19,6 +19,13 @@ CA 'mlx5_0'
 \t\tBase lid: 1
 \t\tPort GUID: 0xb8599f0300b00001
 """
+
+
+OVERCLOUD_LOGIN = {
+    "OS_AUTH_URL": "http://overcloud:5000",
+    "OS_USERNAME": "admin",
+    "OS_PASSWORD": "overcloud-secret",
+}
 
 
 @dataclass
@@ -74,6 +81,14 @@ class FakeCloud:
     neutron_restarts: list[str] = field(default_factory=list)
     compute_restarts: list[tuple[str, ComputeHardware]] = field(default_factory=list)
     broken: str = ""
+    services: dict[str, ComputeService] = field(default_factory=dict)
+    """By compute host name."""
+
+    def computes(self) -> Sequence[ComputeService]:
+        return list(self.services.values())
+
+    def set_compute(self, host: str, *, disabled: bool, reason: str = "") -> None:
+        self.services[host] = replace(self.services[host], disabled=disabled, reason=reason)
 
     def deploy(self, files: DeployFiles, hardware: Mapping[str, ComputeHardware], say: Say) -> None:
         say("keystone: ready")
@@ -82,7 +97,7 @@ class FakeCloud:
         self.files, self.hardware = files, hardware
 
     def overcloudrc(self) -> str:
-        return "export OS_USERNAME=admin\nexport OS_PASSWORD=overcloud-secret\n"
+        return "".join(f"export {key}={value}\n" for key, value in OVERCLOUD_LOGIN.items())
 
     def ml2_conf(self) -> str:
         return "[ml2]\ntype_drivers = flat,vlan\n"

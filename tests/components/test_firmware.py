@@ -1,0 +1,93 @@
+"""The waves' resources: how many, in which order, and what each is told."""
+
+import json
+import re
+import shlex
+from importlib.resources import files
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from rack import tripleo
+from rack.plan import Plan
+from tests.components.conftest import HOST_KEY, Recorder, record
+from tests.components.test_rack import deploy
+
+PROGRAM = files("components").joinpath("wave.py").read_text()
+CONTROLLERS = ["firmware-controllers-1", "firmware-controllers-2", "firmware-controllers-3"]
+
+
+def changed(plan: Plan, **firmware: Any) -> Plan:
+    return Plan(plan.site.model_copy(update={"firmware": plan.site.firmware.model_copy(update=firmware)}))
+
+
+def recorded(plan: Plan) -> Recorder:
+    return record(plan, lambda operator: deploy(plan, operator) and None)
+
+
+@pytest.fixture(scope="module")
+def rack(plan: Plan) -> Recorder:
+    return recorded(plan)
+
+
+def waves(rack: Recorder) -> list[str]:
+    return [name for name in rack.resources if re.fullmatch(r"firmware-\w+s-\d+", name)]
+
+
+def told(rack: Recorder, name: str) -> dict[str, Any]:
+    order: dict[str, Any] = json.loads(rack.resources[name].inputs["stdin"])
+    return order
+
+
+def test_one_resource_a_wave_each_after_the_one_before(rack: Recorder) -> None:
+    order = ["firmware-program", *CONTROLLERS, "firmware-computes-1", "firmware-computes-2"]
+    assert set(waves(rack)) == set(order[1:])
+    for before, wave in pairwise(order):
+        assert before in rack.needs[wave], wave
+
+
+def test_two_at_once_is_one_wave(plan: Plan) -> None:
+    rack = recorded(changed(plan, max_unavailable=2))
+    assert set(waves(rack)) == {*CONTROLLERS, "firmware-computes-1"}
+    assert [n["name"] for n in told(rack, "firmware-computes-1")["nodes"]] == ["compute-1", "compute-2"]
+
+
+def test_controllers_settle_first_and_instances_come_last(rack: Recorder, plan: Plan) -> None:
+    assert "overcloud-restart-ufm" in rack.needs["firmware-program"]
+    for vm in plan.site.tenant.instances:
+        assert "firmware-computes-2" in rack.needs[f"tenant-{vm.name}"]
+
+
+def test_the_program_runs_as_stack_with_the_overcloud_s_login_and_again_when_it_changes(rack: Recorder) -> None:
+    program, wave = rack.resources["firmware-program"].inputs, rack.resources["firmware-computes-1"].inputs
+    assert program["stdin"] == PROGRAM and "-o stack" in program["create"]
+    assert wave["create"].startswith("/opt/rack-job run firmware-computes-1 sudo -Hu stack ")
+    script = shlex.split(wave["create"])[-1]
+    assert script.splitlines()[-2:] == [". ~/overcloudrc", "exec python3 /home/stack/wave.py"]
+    assert tripleo.digest(PROGRAM) in script
+    assert wave["update"] == wave["create"]
+
+
+def test_a_role_s_parameters_and_pinned_host_keys(rack: Recorder, plan: Plan) -> None:
+    compute, controller = told(rack, "firmware-computes-2"), told(rack, "firmware-controllers-1")
+    assert controller["settings"] == {"LINK_TYPE_P1": 1}
+    assert compute["settings"]["NUM_OF_VFS"] == plan.site.compute.vfs
+    host = plan.host("compute-2")
+    assert compute["nodes"] == [{"name": "compute-2", "address": "127.0.24.22", "hostname": host.hostname}]
+    assert compute["host_keys"] == [f"[127.0.24.22]:2222 {HOST_KEY}\n"]
+    assert (compute["instances"], compute["boot_mode"], compute["kernel_args"]) == (
+        "refuse",
+        "bios",
+        "amd_iommu=on iommu=pt",
+    )
+
+
+def test_the_check_list_is_printed_once_a_role(rack: Recorder) -> None:
+    assert [name for name in waves(rack) if told(rack, name)["check_list"]] == [CONTROLLERS[0], "firmware-computes-1"]
+
+
+def test_the_controllers_adapter_may_sit_elsewhere(plan: Plan) -> None:
+    rack = recorded(changed(plan, controller_hca="41:00.0"))
+    assert told(rack, CONTROLLERS[0])["device"] == "41:00.0"
+    assert told(rack, "firmware-computes-1")["device"] == plan.site.compute.hca
