@@ -307,6 +307,10 @@ class Node:
             raise Fault(f"{self.name}: {said or done.stdout.decode().strip()}")
         return done.stdout.decode()
 
+    def leave(self) -> None:
+        """Ends the connection that all of the run's commands shared."""
+        ended(("ssh", "-O", "exit", *self._ssh[1:-1]))
+
     def _until(self, missing: Callable[[], List[str]], limit: float, advice: str) -> None:
         """Returns when nothing is missing any more."""
         end, said = time.monotonic() + limit, ""
@@ -513,9 +517,12 @@ def drain(nodes: List[Any], waits: bool) -> None:
 def run(order: Dict[str, Any], folder: str) -> None:
     kind = order["kind"]
     nodes = [KINDS[kind](order, folder, n["name"], n["address"], n["hostname"]) for n in order["nodes"]]
-    each(nodes, "inspect")
-    drain(nodes, order["instances"] == "drain")
-    each(nodes, "settle")
+    try:
+        each(nodes, "inspect")
+        drain(nodes, order["instances"] == "drain")
+        each(nodes, "settle")
+    finally:
+        each(nodes, "leave")
     for node in nodes:
         for line in node.report():
             print(line)
@@ -538,7 +545,7 @@ def main() -> int:
     alone()
     folder = tempfile.mkdtemp()
     try:
-        Path(folder, "known_hosts").write_text("".join(order["host_keys"]))
+        Path(folder, "known_hosts").write_text("".join(f"{line}\n" for line in order["host_keys"]))
         run(order, folder)
     except Fault as fault:
         say(str(fault))

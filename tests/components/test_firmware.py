@@ -75,7 +75,7 @@ def test_a_role_s_parameters_and_pinned_host_keys(rack: Recorder, plan: Plan) ->
     assert compute["settings"]["NUM_OF_VFS"] == plan.site.compute.vfs
     host = plan.host("compute-2")
     assert compute["nodes"] == [{"name": "compute-2", "address": "127.0.24.22", "hostname": host.hostname}]
-    assert compute["host_keys"] == [f"[127.0.24.22]:2222 {HOST_KEY}\n"]
+    assert compute["host_keys"] == [f"[127.0.24.22]:2222 {HOST_KEY}"]
     assert (compute["instances"], compute["boot_mode"], compute["kernel_args"]) == (
         "refuse",
         "bios",

@@ -207,6 +207,7 @@ def files_of_ours() -> set[str]:
         "templates/IB",
         "*-ib-vm*",
         "introspect*",
+        "wave.py",
         "overcloudrc",
         "mlnx-ufm.lic",
         "*.qcow2",
