@@ -307,7 +307,7 @@ class Node:
             raise Fault(f"{self.name}: {said or done.stdout.decode().strip()}")
         return done.stdout.decode()
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """Ends the connection that all of the run's commands shared."""
         ended(("ssh", "-O", "exit", *self._ssh[1:-1]))
 
@@ -522,7 +522,7 @@ def run(order: Dict[str, Any], folder: str) -> None:
         drain(nodes, order["instances"] == "drain")
         each(nodes, "settle")
     finally:
-        each(nodes, "leave")
+        each(nodes, "close")
     for node in nodes:
         for line in node.report():
             print(line)
