@@ -1,10 +1,11 @@
-"""`python -m benchmarks [noop | tenant | up]...`: measures and rewrites its section of benchmarks/results.md.
+"""`python -m benchmarks [noop | tenant | pkey | up]...`: measures and rewrites its section of benchmarks/results.md.
 
     noop    a second `pulumi up` of the whole rack, beside a stack of as many resources that do nothing
     tenant  the guide's tenant layer by Pulumi and by Terraform: create, no-op, destroy; same cloud, same provider
+    pkey    a PKey of 800 members at a slow UFM: the provider's calls beside a call a member
     up      `make up` in a clean clone: with cold caches, then again after `make destroy` and `make lab-stop`
 
-`noop` and `tenant` want the dev stack up (`make up`), `up` wants no lab running.
+`noop` and `tenant` want the dev stack up (`make up`), `pkey` wants nothing, `up` wants no lab running.
 """
 
 import os
@@ -18,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.tenant import compare
+from benchmarks import pkey, tenant
 from engine.build import environment
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -29,8 +30,8 @@ Row = tuple[str, ...]
 
 
 def main(names: Sequence[str]) -> None:
-    sections: dict[str, Callable[[], str]] = {"noop": noop, "tenant": tenant, "up": up}
-    for name in names or ("noop", "tenant"):
+    sections: dict[str, Callable[[], str]] = {"noop": noop, "tenant": tenant_layer, "pkey": partition, "up": up}
+    for name in names or ("noop", "tenant", "pkey"):
         write(name, sections[name]())
 
 
@@ -96,8 +97,8 @@ def noop() -> str:
     return "## No-op `up`\n\n" + note + table(("stack", "seconds", "ratio"), rows)
 
 
-def tenant() -> str:
-    found = compare(pulumi_environment(), seconds)
+def tenant_layer() -> str:
+    found = tenant.compare(pulumi_environment(), seconds)
     rows = [
         (step, f"{ours:.1f}", f"{theirs:.1f}", f"{ours / theirs:.2f}")
         for step, (ours, theirs) in found.items()
@@ -107,6 +108,23 @@ def tenant() -> str:
         f"by the same OpenStack provider, one after the other. {machine()}.\n\n"
     )
     return "## Tenant layer\n\n" + note + table(("step", "pulumi, s", "terraform, s", "ratio"), rows)
+
+
+def partition() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        found = pkey.compare(Path(folder))
+    rows = [
+        (step, str(ours), f"{ours.seconds:.2f}", str(theirs), f"{theirs.seconds:.1f}",
+         f"{ours.seconds / theirs.seconds:.3f}")
+        for step, (ours, theirs) in found.items()
+    ]  # fmt: skip
+    note = (
+        f"A PKey of {pkey.MEMBERS} members, of which {pkey.CHANGED} change, at the lab's UFM with {pkey.LATENCY_MS} ms "
+        f"before each answer. Beside the provider: a call a\nmember, {pkey.AT_A_TIME} at a time, as a resource a member "
+        f"would make them. {machine()}.\n\n"
+    )
+    head = ("step", "PKey's calls", "s", "a call a member", "s", "ratio")
+    return "## A PKey of 800 members\n\n" + note + table(head, rows)
 
 
 def up() -> str:

@@ -29,7 +29,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from socket import socket
+from socket import IPPROTO_TCP, TCP_NODELAY, socket
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
@@ -112,6 +112,8 @@ class Listener(ThreadedWSGIServer):
 
     def __init__(self, address: str, port: int, app: Wsgi, context: ssl.SSLContext | None = None) -> None:
         super().__init__(address, port, app, handler=Quiet)
+        # Connections inherit it, as Apache's have it. Without: 10 ms an answer, as headers and body are two writes.
+        self.socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         self._context = context
         self.ssl_context = context
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True, name=f"port {port}")

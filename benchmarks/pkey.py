@@ -1,0 +1,125 @@
+"""A PKey of 800 members against a UFM that answers after 50 ms: the provider's calls beside a call a member.
+
+A call a member is what a resource a member comes to, and how Neutron's driver writes ports. It is given the best that
+can be: no look before a write, none after it, and as many calls at a time as the provider's plugin makes. Both sides
+open a connection a request, as the lab's UFM keeps none.
+"""
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from os import devnull
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from lab.fabric.client import FabricClient
+from lab.ufm import tls
+from lab.ufm.core import Ufm
+from lab.ufm.faults import Faults, Rule
+from lab.ufm.rest import Requests, create_app
+from lab.ufm.server import Listener
+from providers.ufm.pkey import PKeyKind
+from providers.ufm.plugin import CALLS
+from providers.ufm.provider import Session, Settings
+
+MEMBERS, CHANGED, LATENCY_MS, AT_A_TIME = 800, 100, 50, CALLS
+PKEY, PASSWORD = "0x65", "benchmark_1"
+
+BEFORE = {f"node-{n}/ib0": f"b8599f0300b0{n:04x}" for n in range(1, MEMBERS + 1)}
+AFTER = {f"node-{n}/ib0": f"b8599f0300b0{n:04x}" for n in range(1 + CHANGED, MEMBERS + CHANGED + 1)}
+
+Step = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one step."""
+
+    calls: Mapping[str, int]
+    """By verb."""
+    seconds: float
+
+    def __str__(self) -> str:
+        return ", ".join(f"{number} {verb}" for verb, number in sorted(self.calls.items()))
+
+
+@contextmanager
+def serving(folder: Path, asked: deque[dict[str, Any]]) -> Iterator[int]:
+    """The port of a slow UFM."""
+    core, faults = Ufm(folder / "ufm.json", {}), Faults()
+    core.set_password("admin", PASSWORD)
+    faults.set([Rule(latency_ms=LATENCY_MS)])
+    app = create_app(core, FabricClient(folder / "no.sock"), {}, Requests(asked), faults)
+    listener = Listener("127.0.0.1", 0, app, tls.server_context(folder, "127.0.0.1"))
+    yield listener.server_port
+    listener.stop()
+
+
+def compare(folder: Path) -> dict[str, tuple[Cost, Cost]]:
+    """Step → the provider's cost, and that of a call a member."""
+    asked = deque[dict[str, Any]]()
+    with Path(devnull).open("w") as log, redirect_stdout(log), serving(folder, asked) as port:
+        ours = {step: _cost(act, asked) for step, act in _provider(port, folder / "ca.pem").items()}
+        theirs = {step: _cost(act, asked) for step, act in _call_a_member(port, folder / "ca.pem").items()}
+    return {step: (ours[step], theirs[step]) for step in ours}
+
+
+def _cost(act: Step, asked: deque[dict[str, Any]]) -> Cost:
+    asked.clear()
+    begin = time.monotonic()
+    act()
+    return Cost(Counter(entry["method"] for entry in asked), time.monotonic() - begin)
+
+
+def _provider(port: int, ca: Path) -> dict[str, Step]:
+    inputs = {"address": "127.0.0.1", "port": port, "password": PASSWORD, "caFile": str(ca)}
+    kind = PKeyKind(Session.of(Settings.of(inputs)), lambda _how, _text: None)
+    before, _ = kind.check({"pkey": PKEY, "members": BEFORE})
+    after, _ = kind.check({"pkey": PKEY, "members": AFTER})
+    return {
+        "create": lambda: kind.create(before),
+        "change": lambda: kind.update(before, after),
+        "refresh": lambda: kind.read(PKEY, after),
+        "destroy": lambda: kind.delete(after),
+    }
+
+
+def _call_a_member(port: int, ca: Path) -> dict[str, Step]:
+    base, local = f"https://127.0.0.1:{port}/ufmRest/resources/pkeys", threading.local()
+
+    def call(verb: str, path: str = "", **body: object) -> None:
+        if not hasattr(local, "session"):
+            local.session = requests.Session()
+            local.session.trust_env, local.session.verify, local.session.auth = False, str(ca), ("admin", PASSWORD)
+        local.session.request(verb, base + path, json=body or None, timeout=30).raise_for_status()
+
+    def add(guid: str) -> None:
+        call("POST", pkey=PKEY, guids=[guid])
+
+    def remove(guid: str) -> None:
+        call("DELETE", f"/{PKEY}/guids/{guid}")
+
+    def look(_guid: str) -> None:
+        call("GET", f"/{PKEY}?guids_data=true")
+
+    def each(act: Callable[[str], None], guids: set[str]) -> None:
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            list(pool.map(act, sorted(guids)))
+
+    def change() -> None:
+        each(add, after - before)
+        each(remove, before - after)
+
+    before, after = set(BEFORE.values()), set(AFTER.values())
+    return {
+        "create": lambda: each(add, before),
+        "change": change,
+        "refresh": lambda: each(look, after),
+        "destroy": lambda: each(remove, after),
+    }
