@@ -119,9 +119,9 @@ def partition() -> str:
         for step, (ours, theirs) in found.items()
     ]  # fmt: skip
     note = (
-        f"A PKey of {pkey.MEMBERS} members, of which {pkey.CHANGED} change, at the lab's UFM with {pkey.LATENCY_MS} ms "
-        f"before each answer. Beside the provider: a call a\nmember, {pkey.AT_A_TIME} at a time, as a resource a member "
-        f"would make them. {machine()}.\n\n"
+        f"{pkey.MEMBERS} members, of which {pkey.CHANGED} change, at the lab's UFM with {pkey.LATENCY_MS} ms before each "
+        f"answer. Beside the provider: a call a member,\n{pkey.AT_A_TIME} at a time, as a resource a member would make "
+        f"them. {machine()}.\n\n"
     )
     head = ("step", "PKey's calls", "s", "a call a member", "s", "ratio")
     return "## A PKey of 800 members\n\n" + note + table(head, rows)
