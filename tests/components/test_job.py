@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from components import job
 from components.job import Job, Run, Told, failing_step
+from lab.process import until
 
 PROGRAM = Path(job.__file__)
 Done = subprocess.CompletedProcess[str]
@@ -286,7 +287,7 @@ def test_stop_ends_what_runs(host: Host) -> None:
     said = host.do("stop", "deploy").stderr
     assert "failed with status 143" in said
     assert first.wait() == 143
-    assert host.latest.processes() == []
+    assert until(lambda: host.latest.processes() == [], 30), "the supervisor goes once the end is noted"
 
 
 def test_stop_ends_what_does_not_listen(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
