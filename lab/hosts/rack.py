@@ -105,6 +105,8 @@ class Rack:
             node.refresh()
             self._show_hardware(node)
             node.boot()
+            if node.state.get("nova") == "starting":  # it died in a reboot
+                self._start_nova(node)
         if not dark:
             self.parts.fabric.link(node.name)
 

@@ -3,6 +3,7 @@ reboots them, and asks the overcloud's nova; the nodes' kernels show what firmwa
 
 import ast
 import json
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -359,8 +360,8 @@ def test_a_parameter_that_does_not_stick_is_named(rig: Rig) -> None:
 
 def test_a_node_that_does_not_come_back(rig: Rig) -> None:
     rig.spoil("compute-1", dead=True)
-    said = rig.refused("compute-1", reboot_limit=1)
-    assert "compute-1: it is not back, after 0.0166667 minutes; see its console" in said
+    said = rig.refused("compute-1", reboot_limit=8)
+    assert re.search(r"compute-1: it is not back, after \S+ minutes; see its console", said)
     assert rig.service("compute-1").disabled
     rig.spoil("compute-1")
     rig.lab.rack.power_on(rig.node("compute-1"))
