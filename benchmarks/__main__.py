@@ -119,8 +119,8 @@ def partition() -> str:
         for step, (ours, theirs) in found.items()
     ]  # fmt: skip
     note = (
-        f"{pkey.MEMBERS} members, of which {pkey.CHANGED} change, at the lab's UFM with {pkey.LATENCY_MS} ms before each "
-        f"answer. Beside the provider: a call a member,\n{pkey.AT_A_TIME} at a time, as a resource a member would make "
+        f"{pkey.MEMBERS} members, {pkey.CHANGED} of which change, at a UFM with {pkey.LATENCY_MS} ms before each\n"
+        f"answer. Beside the provider: a call a member, {pkey.AT_A_TIME} at a time, as a resource a member would make\n"
         f"them. {machine()}.\n\n"
     )
     head = ("step", "PKey's calls", "s", "a call a member", "s", "ratio")
