@@ -28,9 +28,9 @@ from providers.ufm import UfmError, errors
 from providers.ufm.pkey import FOREIGN, PKeyKind
 from tests.lab.ufm.conftest import Session
 from tests.lab.ufm.test_neutron import NETWORK, Driver, vm_port
-from tests.providers.conftest import LabUfm, configuration
+from tests.providers.conftest import LabUfm, Start, configuration
 from tests.providers.engine import Life, sessions
-from tests.providers.server import PASSWORD
+from tests.providers.server import PASSWORD, Answer, Request
 
 HOSTS = [f"b8599f0300b000{n}1" for n in range(1, 4)]
 VMS = [f"fa163e00000000{n}1" for n in range(1, 4)]
@@ -308,3 +308,20 @@ def test_no_history_leaves_another_partition_than_declared(served: LabUfm) -> No
         ufm = served
 
     run_state_machine_as_test(Here, settings=histories(40, 12))
+
+
+def test_a_partition_that_neutron_makes_while_we_leave_is_no_leftover(start: Start) -> None:
+    """Its network comes before its ports, so the partition is empty at first."""
+    ours = {"guids": [{"guid": HOSTS[0], "membership": "full"}], "partition": "ours", "ip_over_ib": True}
+    there = [ours]
+
+    def answer(request: Request) -> Answer:
+        if request.verb == "DELETE":
+            there[0] = {**ours, "guids": []}
+        return Answer(body=there[0])
+
+    _, server = start(answer)
+    life = Life(PKeyKind, configuration(server.port, server.ca_file))
+    life.up(pkey="0x65", members={"host/ib0": HOSTS[0]}, ownership="additive")
+    life.destroy()
+    assert server.verbs[-2:] == ["DELETE", "GET"]
