@@ -91,9 +91,9 @@ func TestRefusedEnvironmentNamesAcceptEnv(t *testing.T) {
 func TestFailureSaysWhatAndNeverStdin(t *testing.T) {
 	c := startServer(t).connection(t)
 	in := CommandInputs{Connection: c, Stdin: ptr("password: hunter2\n")}
-	command := "cat >&2\nfor i in $(seq 1 30); do echo reason-$i >&2; done\ncat >&2\nexit 3"
+	command := "cat >&2\nfor i in $(seq 1 50); do echo reason-$i >&2; done\ncat >&2\nexit 3"
 	_, err := in.run(t.Context(), command, BaseOutputs{})
-	wantError(t, err, []string{"exit status 3", "cat >&2", "reason-30", "127.0.0.1"}, "hunter2", "reason-1\n", "exit 3\n")
+	wantError(t, err, []string{"exit status 3", "cat >&2", "reason-50", "127.0.0.1"}, "hunter2", "reason-1\n", "exit 3\n")
 
 	_, err = in.run(t.Context(), "cat >&2; exit 4", BaseOutputs{})
 	wantError(t, err, []string{"exit status 4", "[stdin]"}, "hunter2")
