@@ -1,7 +1,7 @@
 """The rack's components, one a file, in the order of the guide:
 
-    UfmHost → Fabric → Undercloud → Introspection → Overcloud → Firmware → GuestImages → Tenant → ExternalAccess →
-    Bandwidth
+    UfmHost → Undercloud → Introspection → Fabric → Gate → Overcloud → Firmware → GuestImages → Tenant →
+    ExternalAccess → Bandwidth
 
 Each takes the plan and what an earlier one gives, and decides nothing that the plan could have decided.
 """
@@ -10,6 +10,7 @@ from components.bandwidth import Bandwidth
 from components.external_access import ExternalAccess
 from components.fabric import Fabric, ufm_api
 from components.firmware import Firmware
+from components.gate import Gate
 from components.guest_images import GuestImages
 from components.introspection import Introspection
 from components.overcloud import Overcloud
@@ -22,6 +23,7 @@ __all__ = [
     "ExternalAccess",
     "Fabric",
     "Firmware",
+    "Gate",
     "GuestImages",
     "Introspection",
     "Overcloud",

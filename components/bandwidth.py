@@ -9,7 +9,7 @@ import pulumi
 
 from components.external_access import ExternalAccess
 from components.overcloud import Overcloud
-from components.ssh import script
+from components.ssh import as_root
 from components.tenant import Tenant
 from rack.bandwidth import NoResultError, Result
 from rack.config import Bandwidth as BandwidthConfig
@@ -69,7 +69,7 @@ def _measure(test: BandwidthConfig, user: str, network: str, server: str, client
         prepare.append(f"sudo nvidia-smi -i 0 -lgc {test.clock_mhz}")
     guest = f"ip netns exec qdhcp-{network} ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new {user}@"
     both = " && ".join(prepare) if test.cuda else "true"
-    return script(
+    return as_root(
         f'at() {{ host=$1; shift; {guest}$host "$@"; }}',
         f"for vm in {server} {client}; do at $vm {shlex.quote(both)} >&2; done",
         f"at {server} 'ib_write_bw --report_gbits -F{cuda} -s {test.size}' >&2 &",

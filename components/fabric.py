@@ -1,10 +1,12 @@
 """The control PKeys on the fabric (I3): one resource a PKey, members by host name.
 
 Authoritative: nobody else writes a control PKey, so a GUID that the plan does not know is drift and is shown as such.
+A node's port becomes a member after its introspection, and is taken out last, after the node has left the cloud.
 """
 
 import pulumi
 
+from components.introspection import Introspection
 from providers.ufm import PKey, Provider
 from rack.config import Ufm
 from rack.plan import Plan
@@ -28,16 +30,18 @@ class Fabric(pulumi.ComponentResource):
     pkeys: dict[str, PKey]
     """By network: InternalApi, Storage, StorageMgmt."""
 
-    def __init__(self, name: str, plan: Plan, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, plan: Plan, introspection: Introspection, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("rack:fabric:Fabric", name, None, opts)
         self.pkeys = {
             control.network: PKey(
                 f"{name}-{control.network}",
                 pkey=control.pkey,
-                members=dict(control.members),
+                members=introspection.known(lambda plan: dict(plan.members)),
                 adopt=plan.site.ufm.adopt_pkeys,
                 qos={"mtu_limit": control.mtu_kib} if control.mtu_kib else None,
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=introspection.ready, protect=plan.site.protect),
             )
             for control in plan.control_pkeys
         }

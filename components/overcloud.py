@@ -1,27 +1,38 @@
 """The overcloud (O1 to O6, T4): files, deployment, and what the guide changes by hand on the controllers.
 
 What this component enforces: every file is rendered from the plan and shown as a diff, the one with UFM's token as a
-secret; nothing is deployed before the gate of introspection has opened (I4); a changed file runs the deployment again
+secret; nothing is deployed before the gate has opened (I4); a changed file runs the deployment again
 as a stack update and never deletes the stack first.
 """
 
 import json
 import shlex
-from functools import cached_property
+from collections.abc import Callable
 
 import pulumi
 import pulumi_openstack as openstack
 from pulumi_command import remote
 
 from components import ufm_host
+from components.gate import Gate
 from components.introspection import Introspection
-from components.ssh import Host, Operator, as_stack, script
+from components.ssh import Host, Operator, as_root, as_stack, script
 from components.undercloud import Undercloud
 from rack import tripleo
 from rack.plan import BUNDLE, Plan
 from rack.plan import Host as PlannedHost
 
 ML2_CONF = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
+STRIP = f"sed -i '/^# rack: begin$/,/^# rack: end$/d' {ML2_CONF}"
+"""Takes the program's block out of it."""
+HEALTHY = """\
+tries=0
+until [ -n "$(podman ps -q --filter name=neutron_api --filter health=healthy)" ]; do
+  tries=$((tries + 1))
+  [ "$tries" -lt 60 ] || { echo "neutron_api is not healthy: podman logs neutron_api" >&2; exit 1; }
+  sleep 2
+done"""
+"""neutron_api has taken its file: with a broken one, podman starts it again and again."""
 
 
 class Overcloud(pulumi.ComponentResource):
@@ -37,12 +48,15 @@ class Overcloud(pulumi.ComponentResource):
         operator: Operator,
         undercloud: Undercloud,
         introspection: Introspection,
+        gate: Gate,
         sdn_token: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("rack:cloud:Overcloud", name, None, opts)
         self._name, self._plan, self._undercloud = name, plan, undercloud.host
-        deployed = self._deploy(introspection, sdn_token)
+        self.known = introspection.known
+        """What follows from the plan with every port known."""
+        deployed = self._deploy(gate, sdn_token)
         keys = {host.name: self._host_key(host, deployed) for host in plan.hosts}
         self.host_keys = {name: key.stdout for name, key in keys.items()}
         """Each node's SSH host key, as a line of a known_hosts file."""
@@ -58,17 +72,16 @@ class Overcloud(pulumi.ComponentResource):
     def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
 
-    def _deploy(self, introspection: Introspection, sdn_token: pulumi.Input[str]) -> remote.Command:
+    def _deploy(self, gate: Gate, sdn_token: pulumi.Input[str]) -> remote.Command:
         """O1 to O5. The command carries a digest of its documents, so that a change of one runs it again."""
         plan = self._plan
-        documents = self._documents
-        files = [self._file(name, text, introspection) for name, text in documents.items()]
+        files = [self._file(name, self.known(render), gate) for name, render in tripleo.DEPLOYED.items()]
         sdn = pulumi.Output.secret(sdn_token).apply(lambda token: tripleo.ml2_sdn(plan, token))
-        files.append(self._file("neutron-ml2-mlnx-sdn-vm.yaml", sdn, introspection, mode="0600"))
+        files.append(self._file("neutron-ml2-mlnx-sdn-vm.yaml", sdn, gate, mode="0600"))
         stack = plan.site.cloud.name
         return self._undercloud.job(
             f"{self._name}-deploy",
-            as_stack(f": documents {self._mark}", ". ~/stackrc", f"{shlex.join(plan.deploy_command)} >&2"),
+            self._after_each(lambda mark: as_stack(mark, ". ~/stackrc", f"{shlex.join(plan.deploy_command)} >&2")),
             # Without -b the stack goes and the nodes stay deployed (tripleoclient 16.5.0).
             delete=as_stack(
                 ". ~/stackrc",
@@ -77,33 +90,17 @@ class Overcloud(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions.merge(
                 self._child(*files),
-                pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="6h", update="6h")),
+                pulumi.ResourceOptions(
+                    custom_timeouts=pulumi.CustomTimeouts(create="6h", update="6h"), protect=plan.site.protect
+                ),
             ),
         )
 
-    @cached_property
-    def _documents(self) -> dict[str, str]:
-        plan = self._plan
-        return {
-            "network_data_ib_vm.yaml": tripleo.network_data(plan),
-            "vip-data-ib-vm.yaml": tripleo.vip_data(plan),
-            "roles_data_ib_vm.yaml": tripleo.roles_data(plan),
-            "node-info-ib-vm.yaml": tripleo.node_info(plan),
-            "controller-ib-vm-nics.j2": tripleo.controller_nics(plan),
-            "compute-ib-vm-nics.j2": tripleo.compute_nics(plan),
-            "containers-prepare-parameter-ib-vm.yaml": tripleo.containers_prepare(plan),
-            "ib-env-vm.yaml": tripleo.ib_env(plan),
-        }
+    def _after_each(self, make: Callable[[str], str]) -> pulumi.Input[str]:
+        """A command that runs again after each deployment. `make` is given a line that names the deployment."""
+        return self.known(lambda plan: make(f": deployment {tripleo.deployment_digest(plan)}"))
 
-    @cached_property
-    def _mark(self) -> str:
-        """Names the deployment: whatever follows it runs again when it does."""
-        site = self._plan.site
-        return tripleo.digest(*self._documents.values(), self._plan.sdn_url, str(site.ufm.token_generation))
-
-    def _file(
-        self, name: str, content: pulumi.Input[str], introspection: Introspection, mode: str = "0644"
-    ) -> remote.Command:
+    def _file(self, name: str, content: pulumi.Input[str], gate: Gate, mode: str = "0644") -> remote.Command:
         stem = name.partition(".")[0].replace("_", "-")
         return self._undercloud.file(
             f"{self._name}-{stem}",
@@ -111,7 +108,7 @@ class Overcloud(pulumi.ComponentResource):
             content,
             owner="stack",
             mode=mode,
-            opts=self._child(*introspection.ready),
+            opts=self._child(*gate.ready),
         )
 
     def _host_key(self, host: PlannedHost, deployed: remote.Command) -> remote.Command:
@@ -140,18 +137,12 @@ class Overcloud(pulumi.ComponentResource):
         """
         physnet = self._plan.site.networks.tenant.physnet
         block = f"# rack: begin\n[sdn]\nphysical_networks = {physnet}\n[mlnx]\nclient_id_hardware = True\n# rack: end\n"
-        strip = f"sed -i '/^# rack: begin$/,/^# rack: end$/d' {ML2_CONF}"
+        write = ("block=$(cat)", STRIP, f'printf "%s\\n" "$block" >> {ML2_CONF}', "podman restart neutron_api", HEALTHY)
         return controller.run(
             f"{self._name}-ml2-{index}",
-            script(
-                f": deployment {self._mark}",
-                "block=$(cat)",
-                strip,
-                f'printf "%s\\n" "$block" >> {ML2_CONF}',
-                "podman restart neutron_api",
-            ),
+            self._after_each(lambda mark: as_root(mark, *write)),
             stdin=block,
-            delete=script(f"if [ -e {ML2_CONF} ]; then {strip}; fi"),
+            delete=as_root(f"if [ -e {ML2_CONF} ]; then {STRIP}; fi"),
             opts=self._child(deployed),
         )
 
@@ -162,7 +153,7 @@ class Overcloud(pulumi.ComponentResource):
         return [
             operator.known(self._plan.site.ufm.address).run(
                 f"{self._name}-restart-ufm",
-                f": deployment {self._mark}\n{ufm_host.restart(self._plan.site)}",
+                self._after_each(lambda mark: f"{mark}\n{ufm_host.restart(self._plan.site)}"),
                 opts=self._child(*adjusted),
             )
         ]

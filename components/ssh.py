@@ -152,7 +152,7 @@ class Host:
     def job(
         self,
         name: str,
-        command: str,
+        command: pulumi.Input[str],
         *,
         delete: str,
         stdin: pulumi.Input[str] | None = None,
@@ -166,7 +166,7 @@ class Host:
         """
         return self.run(
             name,
-            f"{RUNNER} run {name} {command}",
+            pulumi.Output.concat(f"{RUNNER} run {name} ", command),
             delete=script(f"{RUNNER} forget {name}", delete),
             stdin=stdin,
             # A new one is the same job: it would find the old one done, and then that one's effect deleted.
@@ -202,6 +202,11 @@ def script(*lines: str, environment: Mapping[str, str] | None = None) -> str:
     """A POSIX shell script that stops at the first error or unset variable."""
     exports = [f"export {key}={shlex.quote(value)}" for key, value in (environment or {}).items()]
     return "\n".join(["set -eu", *exports, *lines])
+
+
+def as_root(*lines: str) -> str:
+    """The script, run by root, for overcloud nodes: they are entered as `ssh.overcloudUser`."""
+    return f"sudo sh -c {shlex.quote(script(*lines))}"
 
 
 def as_stack(*lines: str, environment: Mapping[str, str] | None = None) -> str:

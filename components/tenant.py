@@ -34,7 +34,7 @@ class Tenant(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("rack:tenant:Tenant", name, None, opts)
-        self._name, self._plan, self._provider = name, plan, overcloud.provider
+        self._name, self._plan, self._provider, self._known = name, plan, overcloud.provider, overcloud.known
         self._images, self._after = images, [*overcloud.ready, *firmware.ready]
         self.flavor = self._flavor()
         self.network, self.subnet = self._network()
@@ -118,12 +118,14 @@ class Tenant(pulumi.ComponentResource):
     def _membership(self) -> PKeyGate:
         """T6: the tenant's PKey at UFM has the VMs' VFs and the controllers, put there by Neutron's driver."""
         vfs = {f"{vm}/vf": port.mac_address.apply(vf_guid) for vm, port in self.ports.items()}
-        interface = self._plan.site.fabric.interface
-        controllers = {f"{host.name}/{interface}": host.guid for host in self._plan.controllers}
+
+        def members(plan: Plan) -> dict[str, pulumi.Input[str]]:
+            return {**{f"{host.name}/{plan.interface}": host.guid for host in plan.controllers}, **vfs}
+
         return PKeyGate(
             f"{self._name}-pkey",
             pkey=self._plan.tenant_pkey,
-            members={**controllers, **vfs},
+            members=self._known(members),
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(self.instances.values())),
         )
 

@@ -116,7 +116,13 @@ class UfmHost(pulumi.ComponentResource):
             delete=f"rm -f {_variables(self._site)['LICENSE']}",
             after=[folders],
         )
-        return self._step(at, "install", step(self._site, "common", "install"), after=[address, license_file])
+        return self._step(
+            at,
+            "install",
+            step(self._site, "common", "install"),
+            after=[address, license_file],
+            protect=self._site.protect,
+        )
 
     def _step(
         self,
@@ -127,8 +133,10 @@ class UfmHost(pulumi.ComponentResource):
         stdin: pulumi.Input[str] | None = None,
         delete: str | None = None,
         after: Sequence[pulumi.Resource] = (),
+        protect: bool = False,
     ) -> remote.Command:
-        return at.run(f"{self._name}-{name}", create, stdin=stdin, delete=delete, opts=self._child(*after))
+        opts = pulumi.ResourceOptions.merge(self._child(*after), pulumi.ResourceOptions(protect=protect))
+        return at.run(f"{self._name}-{name}", create, stdin=stdin, delete=delete, opts=opts)
 
 
 def _last_line(text: pulumi.Output[str]) -> pulumi.Output[str]:

@@ -1,8 +1,12 @@
-"""The undercloud and its bare-metal inventory (C1 to C7).
+"""The undercloud and its bare-metal inventory (C1 to C7); what leaves the configuration leaves the cloud first.
 
 What this component enforces: the host is checked before it is changed (C1); every file is rendered from the plan and
 shown as a diff; IPMI credentials travel in one secret file.
 """
+
+import json
+from importlib.resources import files
+from typing import Any
 
 import pulumi
 from pulumi_command import remote
@@ -14,6 +18,23 @@ from rack.tripleo.undercloud import CONTAINERS_FILE
 
 SUDOERS = "/etc/sudoers.d/rack-stack"
 """Written where this program made the user stack; only then destroy removes the user again."""
+
+PROGRAM = "/home/stack/nodes.py"
+NODES = "/home/stack/nodes.json"
+"""Which nodes the last run knew."""
+CLEANED = """\
+tries=0
+while openstack baremetal node list -f value -c Name -c 'Provisioning State' |
+      grep -E '^({}) (deleting|cleaning|clean wait)$' >&2; do
+  tries=$((tries + 1))
+  [ "$tries" -lt 360 ] || {{ echo 'undercloud: these are not cleaned after an hour' >&2; exit 1; }}
+  sleep 10
+done"""
+"""The nodes of a deleted overcloud are at rest, cleaned where undercloud.conf wants that."""
+PAUSES = (0.5, 10.0)
+"""Seconds between two looks of nodes.py, the first and the longest: agents stay up for minutes."""
+CLEANING = 60
+"""Minutes that cleaning a node's disks may take."""
 
 
 class Undercloud(pulumi.ComponentResource):
@@ -31,9 +52,10 @@ class Undercloud(pulumi.ComponentResource):
         prepared = self._prepare()
         installed = self._install(prepared, self.host.runner(f"{name}-jobs", opts=self._child(prepared)))
         images = self._images(installed)
+        self._text = files(__package__).joinpath("nodes.py").read_text()
         inventory = self._inventory(images, ipmi_password)
-        self.ready: list[pulumi.Resource] = [inventory]
-        """What must exist before nodes can be introspected."""
+        self.ready: list[pulumi.Resource] = [self._leave(inventory)]
+        """What must be done before nodes can be introspected."""
         self.endpoint = f"https://{plan.vip(1)}:13000"
         self.register_outputs({"endpoint": self.endpoint})
 
@@ -84,7 +106,9 @@ class Undercloud(pulumi.ComponentResource):
                 "openstack undercloud install >&2",
             ),
             delete=as_stack("rm -rf stackrc undercloud-passwords.conf tripleo-undercloud-*"),
-            opts=self._child(runner, *files),
+            opts=pulumi.ResourceOptions.merge(
+                self._child(runner, *files), pulumi.ResourceOptions(protect=self._plan.site.protect)
+            ),
         )
 
     def _images(self, installed: remote.Command) -> remote.Command:
@@ -127,9 +151,66 @@ class Undercloud(pulumi.ComponentResource):
                 ". ~/stackrc",
                 "openstack overcloud node import ~/instackenv.json",
             ),
-            delete=as_stack(". ~/stackrc", f"openstack baremetal node delete {' '.join(names)}"),
+            delete=as_stack(
+                ". ~/stackrc", CLEANED.format("|".join(names)), f"openstack baremetal node delete {' '.join(names)}"
+            ),
             opts=self._child(instackenv),
         )
 
+    def _leave(self, inventory: remote.Command) -> remote.Command:
+        """Scale-in: nodes that left the configuration leave the cloud and the inventory, before their ports leave the
+        PKeys. Left-over instances stop it before anything is touched."""
+        plan = self._plan
+        program = self.host.file(
+            f"{self._name}-nodes-program", PROGRAM, self._text, owner="stack", opts=self._child(inventory)
+        )
+        limit = f"{plan.site.firmware.drain_minutes + CLEANING}m"
+        return self.nodes_job(
+            f"{self._name}-leavers",
+            "leave",
+            self.program_mark,
+            stdin=json.dumps(leave_order(plan)),
+            delete=f"rm -f {NODES}",
+            opts=pulumi.ResourceOptions.merge(
+                self._child(program),
+                pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit)),
+            ),
+        )
+
+    @property
+    def program_mark(self) -> str:
+        """Names the text of nodes.py."""
+        return f": program {tripleo.digest(self._text)}"
+
+    def nodes_job(
+        self,
+        name: str,
+        verb: str,
+        mark: pulumi.Input[str],
+        *,
+        stdin: pulumi.Input[str],
+        delete: str = ":",
+        opts: pulumi.ResourceOptions,
+    ) -> remote.Command:
+        """A job of nodes.py's. `mark`: a line that does nothing; another one runs the job again."""
+        command = pulumi.Output.from_input(mark).apply(
+            lambda mark: as_stack(mark, ". ~/stackrc", f"exec python3 {PROGRAM} {verb}")
+        )
+        return self.host.job(name, command, stdin=stdin, delete=delete, opts=opts)
+
     def _file(self, name: str, path: str, content: str, *after: pulumi.Resource) -> remote.Command:
         return self.host.file(f"{self._name}-{name}", path, content, owner="stack", opts=self._child(*after))
+
+
+def leave_order(plan: Plan) -> dict[str, Any]:
+    """What `nodes.py leave` reads. Times in seconds."""
+    firmware = plan.site.firmware
+    return {
+        "stack": plan.site.cloud.name,
+        "nodes": {host.name: {"role": host.role, "host": host.hostname} for host in plan.hosts},
+        "roles": tripleo.node_groups(plan),
+        "instances": firmware.instances,
+        "limit": (firmware.drain_minutes if firmware.instances == "drain" else CLEANING) * 60,
+        "pauses": PAUSES,
+        "record": NODES,
+    }

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rack.config import ConfigError, load_stack_file
-from rack.plan import Plan
+from rack.plan import Plan, UnknownPortError
 from rack.tripleo.bundle import DOCUMENTS, SECRETS, bundle, mode, placeholder
 from rack.tripleo.check import check
 from rack.tripleo.readme import readme
 from rack.wallaby.checks import Wallaby, review
+from rack.wallaby.tools import FOLDER as TOOLS
 from rack.wallaby.tools import ToolsError, install
-
-TOOLS = Path(__file__).resolve().parents[1] / ".tools" / "wallaby"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         plan = Plan(load_stack_file(Path(f"Pulumi.{given.stack}.yaml")), given.stack)
         return render(plan, given.out) if given.command == "render" else judge(plan, given.dir, given.deep)
-    except ConfigError as error:
+    except (ConfigError, UnknownPortError) as error:
         print(error, file=sys.stderr)
         return 1
     except (OSError, ToolsError) as error:

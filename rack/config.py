@@ -322,8 +322,12 @@ class Node(Model):
     """What TripleO makes of it (O1)."""
     address: Address
     """On the provisioning network, outside of its ranges; given to the node for good."""
-    guid: Guid
-    """Port GUID of the HCA's first port, the only wired one (D6)."""
+    guid: Guid | None = None
+    """Port GUID of the HCA's first port, the only wired one (D6). Introspection compares it; left out, it is found by
+    introspection (I1)."""
+    index: Annotated[int, Field(ge=0, le=9999)] | None = None
+    """Its number within its role: a deployed host is called after it for good. Left out: one more than that of the node
+    before it, so that it is needed where that one has left (NODE003)."""
     mac: Mac
     """Of the interface it boots from."""
     ipmi: Ipmi
@@ -411,8 +415,9 @@ class Fabric(Model):
     """The InfiniBand fabric of a single rack (D1)."""
 
     switch: Switch
-    interface: IbInterface = "ib2"
-    """The overcloud nodes' IPoIB interface on the wired port, as Linux names it (O2)."""
+    interface: IbInterface | None = None
+    """The overcloud nodes' IPoIB interface on the wired port, as Linux names it: ib2 in the guide (O2). Introspection
+    compares it; left out, it finds it."""
 
 
 class Image(Model):
@@ -547,6 +552,9 @@ class Cloud(Model):
 class Site(Model):
     """A rack and the cloud on it."""
 
+    protect: bool = True
+    """UFM, control PKeys, undercloud and overcloud can't be destroyed, nor can a mistake replace them. false: for test
+    environments, and for an `up` before a stack is given up."""
     cloud: Cloud = Cloud()
     ssh: Ssh
     networks: Networks
@@ -562,6 +570,17 @@ class Site(Model):
     """Left out: instances are reached over the tenant's network only."""
     bandwidth: Bandwidth | None = None
     """Left out: no test."""
+
+    @property
+    def indexes(self) -> tuple[int, ...]:
+        """Each node's number within its role, in the order of `nodes`."""
+        following = dict.fromkeys(Role, 0)
+        found = []
+        for node in self.nodes:
+            index = following[node.role] if node.index is None else node.index
+            following[node.role] = index + 1
+            found.append(index)
+        return tuple(found)
 
 
 def parse(document: object) -> Site:

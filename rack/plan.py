@@ -27,6 +27,19 @@ IPOIB_MTU = 2044
 """Bytes that IPoIB carries in a partition as UFM makes it."""
 
 
+class UnknownPortError(Exception):
+    """A node's port is not known before it was introspected; the text says what may be written instead."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """The wired port of a node, as the configuration has it or introspection has found it (O2)."""
+
+    interface: str
+    """Its IPoIB interface: ib2."""
+    guid: str
+
+
 @dataclass(frozen=True)
 class Host:
     """A node of the overcloud."""
@@ -35,16 +48,27 @@ class Host:
     """As the inventory calls it: controller-1."""
     role: Role
     index: int
-    """Within its role, from 0."""
+    """Within its role; a gap where a node has left."""
     hostname: str
     """As nova and neutron call it: overcloud-controller-0.localdomain."""
     address: IPv4Address
-    guid: str
-    """Port GUID of the wired HCA port."""
+    known_guid: str | None
+    """Of the wired HCA port, where it is known."""
 
     @property
     def short_hostname(self) -> str:
         return self.hostname.partition(".")[0]
+
+    @property
+    def guid(self) -> str:
+        """Port GUID of the wired HCA port.
+
+        Raises:
+            UnknownPortError: the configuration leaves it to introspection.
+        """
+        if self.known_guid is None:
+            raise UnknownPortError(f"{self.name}: introspection finds its GUID; write `guid` to have it before")
+        return self.known_guid
 
 
 @dataclass(frozen=True)
@@ -56,8 +80,6 @@ class ControlPKey:
     pkey: str
     """As UFM spells it: 0xc."""
     vlan: int
-    members: Mapping[str, str]
-    """`host/port` → GUID: a diff names the host."""
     mtu_kib: int | None
     """The partition's MTU where the network needs another than UFM's 2 KiB: IPoIB takes four bytes of it."""
 
@@ -80,15 +102,41 @@ class Plan:
     @cached_property
     def hosts(self) -> tuple[Host, ...]:
         """The overcloud's nodes in the order of the inventory."""
-        seen = dict.fromkeys(Role, 0)
         hosts = []
-        for node in self.site.nodes:
-            index, seen[node.role] = seen[node.role], seen[node.role] + 1
+        for node, index in zip(self.site.nodes, self.site.indexes, strict=True):
             short = f"{self.site.cloud.name}-{HOSTNAMES[node.role]}-{index}"
             hosts.append(
                 Host(node.name, node.role, index, f"{short}.{self.site.cloud.domain}", node.address, node.guid)
             )
         return tuple(hosts)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every port is known without introspection."""
+        return self.site.fabric.interface is not None and all(host.known_guid for host in self.hosts)
+
+    def found(self, ports: Mapping[str, Port]) -> "Plan":
+        """The plan with the ports that introspection has found; node → port. The configuration's word stands: the two
+        were compared before.
+
+        Raises:
+            UnknownPortError: the nodes do not agree on the interface's name, and the configuration names none.
+        """
+        nodes = tuple(n if n.guid else n.model_copy(update={"guid": ports[n.name].guid}) for n in self.site.nodes)
+        interface = self.site.fabric.interface or _agreed(ports)
+        fabric = self.site.fabric.model_copy(update={"interface": interface})
+        return Plan(self.site.model_copy(update={"nodes": nodes, "fabric": fabric}), self.stack)
+
+    @property
+    def interface(self) -> str:
+        """The overcloud nodes' IPoIB interface on the wired port (O2).
+
+        Raises:
+            UnknownPortError: the configuration leaves it to introspection.
+        """
+        if self.site.fabric.interface is None:
+            raise UnknownPortError("introspection finds fabric.interface; write it to have it before")
+        return self.site.fabric.interface
 
     def role(self, role: Role) -> tuple[Host, ...]:
         return tuple(h for h in self.hosts if h.role == role)
@@ -111,13 +159,20 @@ class Plan:
 
     @cached_property
     def control_pkeys(self) -> tuple[ControlPKey, ...]:
-        """One PKey a control network, every overcloud node's port a member (I3)."""
-        port = self.site.fabric.interface
-        members = MappingProxyType({f"{h.name}/{port}": h.guid for h in self.hosts})
+        """One PKey a control network; `members` are those of each (I3)."""
         return tuple(
-            ControlPKey(name, names.pkey(net.vlan), net.vlan, members, 4 if net.mtu > IPOIB_MTU else None)
+            ControlPKey(name, names.pkey(net.vlan), net.vlan, 4 if net.mtu > IPOIB_MTU else None)
             for name, net in sorted(self.site.networks.control.items())
         )
+
+    @property
+    def members(self) -> Mapping[str, str]:
+        """`host/port` → GUID of every overcloud node's port: a diff names the host (I3).
+
+        Raises:
+            UnknownPortError: the configuration leaves a port to introspection.
+        """
+        return MappingProxyType({f"{host.name}/{self.interface}": host.guid for host in self.hosts})
 
     @property
     def tenant_pkey(self) -> str:
@@ -164,3 +219,14 @@ class Plan:
             "--validation-warnings-fatal",
             "-e", f"{stock}/disable-telemetry.yaml",
         )  # fmt: skip
+
+
+def _agreed(ports: Mapping[str, Port]) -> str:
+    found = {port.interface: name for name, port in ports.items()}
+    if len(found) > 1:
+        ways = ", ".join(f"{interface} ({name})" for interface, name in sorted(found.items()))
+        raise UnknownPortError(
+            f"the nodes call their InfiniBand interface differently: {ways}; the guide's NIC "
+            "templates name one for all: rename it on the nodes, and write fabric.interface"
+        )
+    return next(iter(found))

@@ -245,7 +245,7 @@ def hosts_unique(site: Site) -> Iterator[Finding]:
     for path, node in nodes:
         if node.name in ("ufm", "undercloud"):
             yield Finding(f"{path}.name", f"{node.name!r}, which is another host", "write another name")
-    guids = [("fabric.switch.guid", switch.guid), *((f"{path}.guid", n.guid) for path, n in nodes)]
+    guids = [("fabric.switch.guid", switch.guid), *((f"{path}.guid", n.guid) for path, n in nodes if n.guid)]
     if ufm:
         guids.append(("ufm.host.guid", ufm.guid))
     groups: list[list[tuple[str, object]]] = [
@@ -263,6 +263,15 @@ def controllers_odd(site: Site) -> Iterator[Finding]:
     count = sum(n.role == Role.CONTROLLER for n in site.nodes)
     if count % 2 == 0:
         yield Finding("nodes", f"{count} controllers", "write 1, 3 or 5 nodes with the role Controller")
+
+
+@rule("NODE003", "O1", "No two nodes of a role have the same index: host names are made of it.")
+def indexes_unique(site: Site) -> Iterator[Finding]:
+    taken: dict[tuple[Role, int], str] = {}
+    for i, (node, index) in enumerate(zip(site.nodes, site.indexes, strict=True)):
+        other = taken.setdefault((node.role, index), node.name)
+        if other != node.name:
+            yield Finding(f"nodes[{i}].index", f"{index}, which is {other}'s", "write a number that no other node has")
 
 
 @rule("FAB001", "D1", "The switch has a port for each host.")

@@ -9,6 +9,7 @@ lists where. Every file begins with a header (`rack.tripleo.header`) but the inv
 `rack.wallaby` asks the real tools.
 """
 
+from rack.tripleo.bundle import DEPLOYED, deployment_digest
 from rack.tripleo.deployment import (
     compute_nics,
     containers_prepare,
@@ -16,6 +17,7 @@ from rack.tripleo.deployment import (
     ib_env,
     ml2_sdn,
     network_data,
+    node_groups,
     node_info,
     roles_data,
     vip_data,
@@ -24,14 +26,17 @@ from rack.tripleo.header import digest
 from rack.tripleo.undercloud import instackenv, undercloud_conf
 
 __all__ = [
+    "DEPLOYED",
     "compute_nics",
     "containers_prepare",
     "controller_nics",
+    "deployment_digest",
     "digest",
     "ib_env",
     "instackenv",
     "ml2_sdn",
     "network_data",
+    "node_groups",
     "node_info",
     "roles_data",
     "undercloud_conf",

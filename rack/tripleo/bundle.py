@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rack.plan import BUNDLE, Plan
 from rack.tripleo import deployment, undercloud
-from rack.tripleo.header import headed
+from rack.tripleo.header import digest, headed
 
 HOME = "/home/stack"
 TEMPLATES = BUNDLE.removeprefix(f"{HOME}/")
@@ -75,6 +75,20 @@ SECRETS = {
 def bundle(plan: Plan) -> dict[str, str]:
     """Path below stack's home → text. Secrets are placeholders."""
     return {document.path: document.render(plan) for document in DOCUMENTS}
+
+
+DEPLOYED: dict[str, Render] = {
+    document.path.rpartition("/")[2]: document.render
+    for document in DOCUMENTS
+    if document.path.startswith(f"{TEMPLATES}/") and not document.secret
+}
+"""Name → text of the deployment's documents (O1 to O4) but the one with UFM's token."""
+
+
+def deployment_digest(plan: Plan) -> str:
+    """Names the deployment, by the digest of all that it depends on: what follows it runs again when it does."""
+    texts = (render(plan) for render in DEPLOYED.values())
+    return digest(*texts, plan.sdn_url, str(plan.site.ufm.token_generation))
 
 
 def deploy_script(plan: Plan) -> str:

@@ -106,7 +106,12 @@ def node_info(plan: Plan) -> str:
     Instances carry their hostname: without one, TripleO would call the host by its inventory name, and the
     availability zone `nova:overcloud-computesriov-ib-0.localdomain` of T5 would not exist.
     """
-    return _document(plan, "O1", [_node_group(plan, role) for role in Role if plan.role(role)])
+    return _document(plan, "O1", node_groups(plan))
+
+
+def node_groups(plan: Plan) -> list[dict[str, Any]]:
+    """What stands in it, one group a role."""
+    return [_node_group(plan, role) for role in Role if plan.role(role)]
 
 
 def _node_group(plan: Plan, role: Role) -> dict[str, Any]:
@@ -197,7 +202,7 @@ def _nics(plan: Plan, entries: list[str]) -> str:
 
 def controller_nics(plan: Plan) -> str:
     """`controller-ib-vm-nics.j2`: ctlplane on Ethernet, External on br-ex, control networks as PKey children."""
-    interface, networks = plan.site.fabric.interface, plan.site.networks
+    interface, networks = plan.interface, plan.site.networks
     return _nics(
         plan,
         [
@@ -211,7 +216,7 @@ def controller_nics(plan: Plan) -> str:
 
 def compute_nics(plan: Plan) -> str:
     """`compute-ib-vm-nics.j2`: ctlplane on Ethernet with the default route, VFs, control networks as PKey children."""
-    interface, vfs = plan.site.fabric.interface, plan.site.compute.vfs
+    interface, vfs = plan.interface, plan.site.compute.vfs
     routes = "{{ [ctlplane_host_routes, [{'default': true, 'next_hop': ctlplane_gateway_ip}]] | flatten | unique }}"
     return _nics(
         plan,
@@ -290,7 +295,7 @@ def _ml2_sdn(plan: Plan, token: str) -> dict[str, Any]:
 
 def ib_env(plan: Plan) -> str:
     """`ib-env-vm.yaml` (O4): time, DNS, GPU alias, CPU partitioning, PCI passthrough, physical networks."""
-    site, ib = plan.site, plan.site.fabric.interface
+    site, ib = plan.site, plan.interface
     physnet, (low, high) = site.networks.tenant.physnet, site.networks.tenant.vlans
     gpu = {"vendor_id": site.compute.gpu.vendor_id, "product_id": site.compute.gpu.product_id}
     alias = {"name": site.compute.gpu.alias, **gpu, "device_type": site.compute.gpu.device_type}

@@ -17,6 +17,7 @@ from rack.plan import BUNDLE, Plan
 from rack.plan import TEMPLATES as STOCK
 from rack.tripleo.bundle import HOME
 from rack.tripleo.bundle import TEMPLATES as DEPLOYED
+from rack.wallaby.branch import backport
 from rack.wallaby.tools import Tools
 
 INSIDE = Path(__file__).with_name("inside")
@@ -111,6 +112,8 @@ class Review:
     def findings(self, check: str) -> list[Finding]:
         """What one check finds; `rendering` comes before those that read its work."""
         self.answers[check] = self.wallaby.ask(check, self._request(check))
+        if check == "rendering" and not self.released and not self.answers[check]["findings"]:
+            backport(self.rendered)
         return [Finding(file, text) for file, text in self.answers[check]["findings"]]
 
     def judged(self, check: str) -> list[Finding]:
@@ -131,7 +134,6 @@ class Review:
             "deployed": DEPLOYED,
             "templates": str(self.wallaby.tools.templates),
             "rendered": str(self.rendered),
-            "released": self.released,
             "stack": self.plan.site.cloud.name,
             "environments": [self.here(name) for name in names],
             "names": [name.removeprefix(f"{HOME}/") for name in names],

@@ -10,9 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 LOCK = HERE / "requirements.lock"
 """Made by `make lock` of requirements.in."""
+
+FOLDER = HERE.parents[1] / ".tools" / "wallaby"
+"""Where they are brought to in this checkout."""
 
 TEMPLATES = "tripleo-heat-templates"
 VERSION = "14.3.0"

@@ -4,9 +4,10 @@ The program runs once; asserts are made on the finished record, where no apply c
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
@@ -44,10 +45,13 @@ class Recorded:
 
 
 class Monitor(mocks.MockMonitor):
-    """Pulumi's own, which hands dependencies to nobody."""
+    """Pulumi's own, which hands dependencies and protection to nobody."""
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
-        self.mocks.needs[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}  # type: ignore[attr-defined]
+        recorder: Recorder = self.mocks  # type: ignore[assignment]
+        recorder.needs[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}
+        if request.protect:
+            recorder.protected.add(request.name)
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
@@ -58,6 +62,10 @@ class Recorder(mocks.Mocks):
     """By name."""
     needs: dict[str, set[str]] = field(default_factory=dict)
     """What a resource waits for, both by name."""
+    protected: set[str] = field(default_factory=set)
+    """What can't be destroyed."""
+    printed: Mapping[str, str] = field(default_factory=dict)
+    """What steps print on standard output, by name, beside the usual."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.resources[args.name] = Recorded(args.typ, args.name, args.inputs, args.provider or "")
@@ -82,7 +90,12 @@ class Recorder(mocks.Mocks):
         if "-host-key-" in name:
             host = self.plan.host(name.partition("-host-key-")[2])
             return f"[{host.address}]:{self.plan.site.ssh.port} {HOST_KEY}\n"
-        return {"ufm-install": UFM_LOG, "overcloud-credentials": RC, "bandwidth-ib-write-bw": BANDWIDTH}.get(name, "")
+        return {
+            "ufm-install": UFM_LOG,
+            "overcloud-credentials": RC,
+            "bandwidth-ib-write-bw": BANDWIDTH,
+            **self.printed,
+        }.get(name, "")
 
     def call(self, args: mocks.MockCallArgs) -> Any:
         raise AssertionError(f"the program calls no function, found {args.token}")
@@ -129,9 +142,11 @@ def operator(plan: Plan) -> Operator:
     return Operator(plan.site.ssh, pulumi.Output.secret("PRIVATE KEY"), known)
 
 
-def record(plan: Plan, program: Callable[[Operator], Any]) -> Recorder:
+def record(
+    plan: Plan, program: Callable[[Operator], Any], printed: Mapping[str, str] = MappingProxyType({})
+) -> Recorder:
     """Runs `program` under the mocks and waits for every output, those inside apply among them."""
-    recorder = Recorder(plan)
+    recorder = Recorder(plan, printed=printed)
     mocks.set_mocks(recorder, preview=False, monitor=Monitor(recorder))
     test(lambda: program(operator(plan)))()  # type: ignore[no-untyped-call]  # pulumi's decorator has no types
     return recorder

@@ -1,19 +1,21 @@
-"""The gate's resources: what waits for what, where the token goes, and what the undercloud's Python must understand."""
+"""The nodes' steps on the undercloud: what waits for what, where the token goes, what hangs on a port."""
 
 import json
 import shlex
 from importlib.resources import files
+from typing import Any
 
 import pulumi
 import pytest
 
 from components import introspection
 from rack import tripleo
+from rack.config import Site
 from rack.plan import Plan
 from tests.components.conftest import AUTHORITY, SDN_TOKEN, Recorder, record
 from tests.components.test_rack import deploy, secret
 
-PROGRAM = files("components").joinpath("introspect.py").read_text()
+PROGRAM = files("components").joinpath("nodes.py").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +23,28 @@ def rack(plan: Plan) -> Recorder:
     return record(plan, lambda operator: deploy(plan, operator) and None)
 
 
-def test_the_gate_waits_for_import_and_every_control_pkey(rack: Recorder, plan: Plan) -> None:
-    assert rack.needs["introspection-program"] == {"undercloud-nodes"}
-    pkeys = {f"fabric-{p.network}" for p in plan.control_pkeys}
-    assert len(pkeys) == 3
-    assert rack.needs["introspection-nodes"] >= {"introspection-program", *pkeys}
+@pytest.fixture(scope="module")
+def bare(plan: Plan) -> Plan:
+    """The same rack, its ports left to introspection."""
+    return Plan(without_ports(plan.site))
+
+
+def without_ports(site: Site) -> Site:
+    nodes = tuple(node.model_copy(update={"guid": None}) for node in site.nodes)
+    return site.model_copy(update={"nodes": nodes, "fabric": site.fabric.model_copy(update={"interface": None})})
+
+
+def pkeys(plan: Plan) -> set[str]:
+    return {f"fabric-{p.network}" for p in plan.control_pkeys}
+
+
+def test_the_order_is_import_leave_introspect_pkeys_gate(rack: Recorder, plan: Plan) -> None:
+    """A node's port becomes a member after it was seen, and is taken out after the node has left the cloud."""
+    assert rack.needs["undercloud-nodes-program"] == {"undercloud-nodes"}
+    assert rack.needs["undercloud-leavers"] == {"undercloud-nodes-program"}
+    assert "undercloud-leavers" in rack.needs["introspection-nodes"]
+    assert len(pkeys(plan)) == 3 and all(rack.needs[pkey] >= {"introspection-nodes"} for pkey in pkeys(plan))
+    assert rack.needs["gate-members"] >= pkeys(plan)
 
 
 def test_no_file_of_the_overcloud_is_there_before_the_gate_is_open(rack: Recorder) -> None:
@@ -33,7 +52,7 @@ def test_no_file_of_the_overcloud_is_there_before_the_gate_is_open(rack: Recorde
     shipped = [name for name in bundle if "install -D" in rack.resources[name].inputs["create"]]
     assert len(shipped) == 9
     for name in shipped:
-        assert "introspection-nodes" in rack.needs[name], name
+        assert "gate-members" in rack.needs[name], name
     assert set(shipped) <= rack.needs["overcloud-deploy"]
 
 
@@ -43,23 +62,74 @@ def test_the_undercloud_only_imports(rack: Recorder) -> None:
 
 
 def test_the_program_runs_as_stack_and_again_when_it_changes(rack: Recorder) -> None:
-    program, gate = rack.resources["introspection-program"].inputs, rack.resources["introspection-nodes"].inputs
+    program = rack.resources["undercloud-nodes-program"].inputs
     assert program["stdin"] == PROGRAM and "-o stack" in program["create"]
-    assert gate["create"].startswith("/opt/rack-job run introspection-nodes sudo -Hu stack ")
-    assert tripleo.digest(PROGRAM) in gate["create"]
-    assert gate["update"] == gate["create"]
-    assert gate["delete"].endswith("/opt/rack-job forget introspection-nodes\nrm -f /home/stack/introspection.json")
+    for name, verb in (("undercloud-leavers", "leave"), ("introspection-nodes", "introspect")):
+        step = rack.resources[name].inputs
+        assert step["create"].startswith(f"/opt/rack-job run {name} sudo -Hu stack ")
+        assert shlex.split(step["create"])[-1].endswith(f"exec python3 /home/stack/nodes.py {verb}")
+        assert tripleo.digest(PROGRAM) in step["create"] and step["update"] == step["create"]
+    assert rack.resources["introspection-nodes"].inputs["delete"].endswith("rm -f /home/stack/introspection.json")
+
+
+def test_the_gate_opens_for_each_deployment_anew(rack: Recorder, plan: Plan) -> None:
+    gate, deploy = (rack.resources[name].inputs["create"] for name in ("gate-members", "overcloud-deploy"))
+    mark = f": deployment {tripleo.deployment_digest(plan)}"
+    assert mark in gate and mark in deploy
 
 
 def test_what_it_is_told_is_a_secret_and_all_from_the_plan(rack: Recorder, plan: Plan) -> None:
+    api = {"url": plan.site.ufm.url, "ca": AUTHORITY, "insecure": False, "token": SDN_TOKEN}
     told = json.loads(secret(rack.resources["introspection-nodes"].inputs["stdin"]))
-    assert told["ufm"] == {"url": plan.site.ufm.url, "ca": AUTHORITY, "insecure": False, "token": SDN_TOKEN}
-    assert told["nodes"] == [h.name for h in plan.hosts]
-    assert {p["pkey"]: p["members"] for p in told["pkeys"]} == {p.pkey: dict(p.members) for p in plan.control_pkeys}
+    assert told["ufm"] == api and told["interface"] == "ib2"
+    assert told["nodes"] == {h.name: h.guid for h in plan.hosts}
     assert (told["limit"], told["repeats"], told["boot_mode"]) == (90 * 60, 2, "bios")
+    gate = json.loads(secret(rack.resources["gate-members"].inputs["stdin"]))
+    assert gate["ufm"] == api and gate["members"] == dict(plan.members)
+    assert gate["pkeys"] == {p.pkey: p.network for p in plan.control_pkeys}
+
+
+def test_who_leaves_is_told_by_who_stays(rack: Recorder, plan: Plan) -> None:
+    told = json.loads(rack.resources["undercloud-leavers"].inputs["stdin"])
+    assert told["nodes"]["compute-2"] == {"role": "ComputeSriovIB", "host": plan.host("compute-2").hostname}
+    assert [role["name"] for role in told["roles"]] == ["Controller", "ComputeSriovIB"]
 
 
 def test_an_authority_that_cannot_be_read_is_named(plan: Plan) -> None:
     ufm = plan.site.ufm.model_copy(update={"ca_file": plan.site.ufm.ca_file and plan.site.ufm.ca_file.parent})
     with pytest.raises(pulumi.RunError, match=r"ufm\.caFile: can't read"):
         introspection.order(Plan(plan.site.model_copy(update={"ufm": ufm})), SDN_TOKEN)
+
+
+# -- ports that the configuration leaves to introspection
+
+
+def test_what_hangs_on_a_port_comes_from_introspection(bare: Plan, plan: Plan, rack: Recorder) -> None:
+    """Everything is then as with the ports written."""
+    ports = {host.name: {"interface": plan.interface, "guid": host.guid} for host in plan.hosts}
+    found = record(bare, lambda operator: deploy(bare, operator) and None, {"introspection-nodes": json.dumps(ports)})
+
+    def told(recorder: Recorder, name: str) -> dict[str, Any]:
+        return {key: value for key, value in recorder.resources[name].inputs.items() if key != "stdin"}
+
+    for name in ("gate-members", "overcloud-deploy", "overcloud-compute-ib-vm-nics", *pkeys(plan)):
+        assert told(found, name) == told(rack, name), name
+    nics = "overcloud-compute-ib-vm-nics"
+    assert found.resources[nics].inputs["stdin"] == rack.resources[nics].inputs["stdin"]
+    assert "introspection-nodes" in found.needs[nics]
+    assert found.resources["tenant-pkey"].inputs["members"] == rack.resources["tenant-pkey"].inputs["members"]
+
+
+# -- what a mistake may not destroy
+
+
+def test_a_production_stack_s_pillars_are_protected(plan: Plan) -> None:
+    site = plan.site.model_copy(update={"protect": True})
+    made = record(Plan(site), lambda operator: deploy(Plan(site), operator) and None)
+    pillars = {"ufm-install", "undercloud-install", "overcloud-deploy", *pkeys(plan)}
+    assert made.protected == pillars
+    assert site.protect is type(site).model_fields["protect"].default, "unless the stack says otherwise"
+
+
+def test_a_test_environment_s_are_not(rack: Recorder) -> None:
+    assert rack.protected == set()

@@ -22,10 +22,11 @@ def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
     pulumi.runtime.set_all_config({"rack:ufmPassword": SECRETS["ufm"]}, ["rack:ufmPassword"])
     at_ufm = pulumi.ResourceOptions(providers=[c.ufm_api(plan.site.ufm, pulumi.Config("rack"))])
     ufm = c.UfmHost("ufm", plan, operator, pulumi.Output.secret(SECRETS["license"]), at_ufm)
-    fabric = c.Fabric("fabric", plan, at_ufm)
     undercloud = c.Undercloud("undercloud", plan, operator, pulumi.Output.secret(SECRETS["ipmi"]))
-    introspection = c.Introspection("introspection", plan, undercloud, fabric, ufm.token)
-    overcloud = c.Overcloud("overcloud", plan, operator, undercloud, introspection, ufm.token)
+    introspection = c.Introspection("introspection", plan, undercloud, ufm.token)
+    fabric = c.Fabric("fabric", plan, introspection, at_ufm)
+    gate = c.Gate("gate", plan, undercloud, introspection, fabric, ufm.token)
+    overcloud = c.Overcloud("overcloud", plan, operator, undercloud, introspection, gate, ufm.token)
     firmware = c.Firmware("firmware", plan, undercloud, overcloud)
     images = c.GuestImages("images", plan, undercloud, overcloud)
     tenant = c.Tenant("tenant", plan, overcloud, images, firmware, at_ufm)
@@ -55,6 +56,7 @@ def test_type_tokens_are_fixed(rack: Recorder) -> None:
     assert {r.token for r in rack.resources.values() if r.token.startswith("rack:")} == {
         "rack:fabric:UfmHost",
         "rack:fabric:Fabric",
+        "rack:fabric:Gate",
         "rack:cloud:Undercloud",
         "rack:cloud:Introspection",
         "rack:cloud:Overcloud",
@@ -99,7 +101,7 @@ def test_a_wide_network_has_a_wide_partition_and_adoption_is_the_sites_word(plan
     networks = plan.site.networks.model_copy(update={"control": control})
     ufm = plan.site.ufm.model_copy(update={"adopt_pkeys": True})
     wide = Plan(plan.site.model_copy(update={"networks": networks, "ufm": ufm}))
-    pkeys = record(wide, lambda _: c.Fabric("fabric", wide) and None).of("ufm:index:PKey")
+    pkeys = record(wide, lambda operator: deploy(wide, operator) and None).of("ufm:index:PKey")
     assert {name: p.inputs.get("qos") for name, p in pkeys.items()} == {
         "fabric-InternalApi": None, "fabric-Storage": {"mtu_limit": 4}, "fabric-StorageMgmt": None,
     }  # fmt: skip
@@ -116,7 +118,7 @@ def test_licence_and_inventory_are_secret_files(rack: Recorder) -> None:
 
 def test_the_sdn_file_and_the_gate_s_input_alone_carry_the_token(rack: Recorder, plan: Plan) -> None:
     carriers = {name for name, r in rack.resources.items() if SDN_TOKEN in str(r.inputs)}
-    assert carriers == {"overcloud-neutron-ml2-mlnx-sdn-vm", "introspection-nodes"}
+    assert carriers == {"overcloud-neutron-ml2-mlnx-sdn-vm", "introspection-nodes", "gate-members"}
     sdn = rack.resources["overcloud-neutron-ml2-mlnx-sdn-vm"].inputs
     assert "-m 0600" in sdn["create"] and secret(sdn["stdin"]) == tripleo.ml2_sdn(plan, SDN_TOKEN)
 
@@ -142,7 +144,9 @@ def test_sdn_physnet_and_dhcp_on_every_controller(rack: Recorder, plan: Plan) ->
     assert len(steps) == len(plan.controllers) == 3
     for step in steps:
         assert "physical_networks = ibnet" in step.inputs["stdin"]
-        assert step.inputs["create"].rstrip().endswith("podman restart neutron_api")
+        create = step.inputs["create"]
+        assert create.startswith("sudo sh -c ") and tripleo.deployment_digest(plan) in create, "after each deployment"
+        assert "podman restart neutron_api\ntries=0\nuntil" in create, "and seen healthy"
 
 
 def test_tenant_layer_is_the_guide_s(rack: Recorder, plan: Plan) -> None:

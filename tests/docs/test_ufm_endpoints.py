@@ -60,7 +60,7 @@ def test_the_providers_calls() -> None:
 
 
 def test_the_gates_calls() -> None:
-    source = (PROJECT / "components/introspect.py").read_text()
+    source = (PROJECT / "components/nodes.py").read_text()
     paths = re.findall(r'_get\(f?"([^"?]+)', source)
     assert documented(GATE) == {f"GET {path.replace('{pkey}', 'PKEY')}" for path in paths}
 

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from rack import tripleo
 from rack.config import Role, parse
-from rack.plan import Plan
+from rack.plan import Plan, Port, UnknownPortError
 from tests.rack import sites
 from tests.rack.sites import DROP, documents, reordered
 
@@ -62,7 +62,7 @@ def test_a_partition_is_as_wide_as_its_network(mtu: int, mtu_kib: int | None) ->
 def test_every_node_is_a_member_of_every_control_pkey(written: dict[str, Any]) -> None:
     plan = Plan(parse(written))
     everyone = {f"{n.name}/{written['fabric']['interface']}": n.guid for n in plan.site.nodes}
-    assert all(p.members == everyone for p in plan.control_pkeys)
+    assert plan.members == everyone
     assert len(set(everyone.values())) == len(written["nodes"])
 
 
@@ -84,7 +84,7 @@ def test_the_same_site_gives_the_same_bytes_however_its_keys_are_ordered(written
 
 def test_members_of_a_pkey_cannot_be_changed_by_who_reads_them() -> None:
     with pytest.raises(TypeError):
-        sites.plan().control_pkeys[0].members["intruder/ib2"] = "1" * 16  # type: ignore[index]
+        sites.plan().members["intruder/ib2"] = "1" * 16  # type: ignore[index]
 
 
 def test_the_guides_names() -> None:
@@ -137,3 +137,67 @@ def test_the_deploy_command_is_the_guides_with_two_words_of_ours() -> None:
 
 def test_ufm_that_runs_already_has_no_cable_of_ours() -> None:
     assert "ufm" not in {link.host for link in sites.plan({"ufm.host": DROP}).links}
+
+
+# -- ports that the configuration leaves to introspection (O2)
+
+
+def without_ports() -> dict[str, Any]:
+    written = sites.document()
+    del written["fabric"]["interface"]
+    for node in written["nodes"]:
+        del node["guid"]
+    return written
+
+
+def test_a_port_that_is_not_known_says_what_to_write() -> None:
+    plan = Plan(parse(without_ports()))
+    assert not plan.complete and sites.plan().complete
+    with pytest.raises(UnknownPortError, match="controller-1: introspection finds its GUID; write `guid`"):
+        _ = plan.hosts[0].guid
+    with pytest.raises(UnknownPortError, match=r"write it to have it before"):
+        _ = plan.members
+
+
+def test_what_introspection_finds_completes_the_plan() -> None:
+    known = sites.plan()
+    ports = {host.name: Port(known.interface, host.guid) for host in known.hosts}
+    found = Plan(parse(without_ports())).found(ports)
+    assert found.complete and found.members == known.members
+    assert tripleo.deployment_digest(found) == tripleo.deployment_digest(known)
+
+
+def test_the_configuration_s_word_stands() -> None:
+    plan = sites.plan()
+    assert plan.found({host.name: Port("ib7", "1" * 16) for host in plan.hosts}).members == plan.members
+
+
+def test_nodes_that_call_their_interface_differently_are_named() -> None:
+    plan = Plan(parse(without_ports()))
+    ports = {host.name: Port("ib0" if host.name == "compute-2" else "ib2", host.name) for host in plan.hosts}
+    with pytest.raises(UnknownPortError, match=r"ib0 \(compute-2\), ib2 \(.*write fabric\.interface"):
+        plan.found(ports)
+
+
+# -- indexes: a host keeps its name
+
+
+def test_an_index_keeps_a_host_s_name_where_the_one_before_it_left() -> None:
+    written = sites.document()
+    before = {h.name: h.hostname for h in Plan(parse(written)).hosts}
+    computes = [n for n in written["nodes"] if n["role"] == "ComputeSriovIB"]
+    written["nodes"].remove(computes[0])
+    vms = [vm["name"] for vm in written["tenant"]["instances"] if vm["compute"] == computes[0]["name"]]
+    written["tenant"]["instances"] = [vm for vm in written["tenant"]["instances"] if vm["name"] not in vms]
+    for key in ("bandwidth", "externalAccess"):
+        written.pop(key, None)
+    assert Plan(parse(written)).host(computes[1]["name"]).hostname == before[computes[0]["name"]], "it would be renamed"
+    computes[1]["index"] = 1
+    assert Plan(parse(written)).host(computes[1]["name"]).hostname == before[computes[1]["name"]]
+
+
+def test_the_node_after_an_index_has_the_next() -> None:
+    written = sites.document()
+    controllers = [n for n in written["nodes"] if n["role"] == "Controller"]
+    controllers[1]["index"] = 7
+    assert [h.index for h in Plan(parse(written)).controllers] == [0, 7, 8]

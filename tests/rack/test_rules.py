@@ -68,6 +68,8 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
     ("NODE001", "nodes[0].name", {"nodes[0].name": "qm8700"}),
     ("NODE001", "nodes[1].ipmi.address", {"nodes[1].ipmi.address": "192.168.23.11"}),
     ("NODE002", "nodes", {"nodes[5]": node(9, "Controller", "b8599f0300b00099")}),
+    ("NODE003", "nodes[4].index", {"nodes[4].index": 0}),
+    ("NODE003", "nodes[1].index", {"nodes[0].index": 1, "nodes[1].index": 1}),
     ("FAB001", "fabric.switch.ports", {"fabric.switch.ports": 5}),
     ("CPU001", "compute.sharedCpus", {"compute.sharedCpus": "0-2"}),
     ("IMG001", "images[1].name", {"images[0].name": "centos8-stream-gdr"}),

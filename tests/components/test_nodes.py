@@ -1,4 +1,4 @@
-"""`introspect.py` on the lab's undercloud: real SSH, ironic's states, and the lab's UFM over HTTPS. The fabric between
+"""`nodes.py` on the lab's undercloud: real SSH, ironic's states, and the lab's UFM over HTTPS. The fabric between
 them is this file's: it shows UFM a port while the node is on, and lets no node go off that UFM has not looked at."""
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from components import introspection
+from components import gate, introspection, undercloud
 from components.ssh import as_stack
 from lab.hosts.parts import Parts
 from lab.process import LabError
@@ -30,7 +30,10 @@ from tests.lab.hosts.fakes import FakeFabric
 
 pytestmark = [*MARKS, pytest.mark.timeout(120)]
 
-RUN = as_stack(". ~/stackrc", f"exec python3 {introspection.PROGRAM}")
+RUN = {
+    verb: as_stack(". ~/stackrc", f"exec python3 {undercloud.PROGRAM} {verb}")
+    for verb in ("introspect", "gate", "leave")
+}
 LOGIN = {"OS_AUTH_URL": "https://undercloud:13000", "OS_USERNAME": "admin", "OS_PASSWORD": "stack-canary"}
 LOOK_SECONDS = 20
 """How long a node waits for UFM's look before it goes off all the same."""
@@ -121,7 +124,7 @@ class Rig:
         machine.refresh()
         self.lab.ok("undercloud", "useradd -m stack")
         self.place("stackrc", "".join(f"export {k}={v}\n" for k, v in LOGIN.items()))
-        self.place("introspect.py", files("components").joinpath("introspect.py").read_text())
+        self.place("nodes.py", files("components").joinpath("nodes.py").read_text())
 
     def place(self, name: str, text: str) -> None:
         self.lab.rack.undercloud.root.write(f"/home/stack/{name}", text)
@@ -139,7 +142,7 @@ class Rig:
         with self.ufm.changing() as table:
             table.partitions.clear()
             for pkey in self.plan.control_pkeys:
-                table.add(int(pkey.pkey, 16), {guid: Member() for guid in pkey.members.values()})
+                table.add(int(pkey.pkey, 16), {guid: Member() for guid in self.plan.members.values()})
         self.import_all()
 
     def import_all(self, **others: str) -> None:
@@ -155,21 +158,28 @@ class Rig:
     def admin(self, command: str) -> str:
         return self.lab.ok("undercloud", as_stack(". ~/stackrc", command))
 
-    def order(self, **changes: Any) -> dict[str, Any]:
-        return {**introspection.order(self.plan, self.token), "limit": 60, "pauses": [0.02, 0.2], **changes}
+    def order(self, verb: str = "introspect", **changes: Any) -> dict[str, Any]:
+        orders = {
+            "introspect": lambda: introspection.order(self.plan, self.token),
+            "gate": lambda: gate.order(self.plan, dict(self.plan.members), self.token),
+            "leave": lambda: undercloud.leave_order(self.plan),
+        }
+        return {**orders[verb](), "limit": 60, "pauses": [0.02, 0.2], **changes}
 
-    def run(self, **changes: Any) -> subprocess.CompletedProcess[str]:
+    def run(self, verb: str = "introspect", **changes: Any) -> subprocess.CompletedProcess[str]:
         """The program's end; the token stands in none of its lines."""
-        return self._checked(self.lab.run("undercloud", RUN, json.dumps(self.order(**changes))))
+        return self._checked(self.lab.run("undercloud", RUN[verb], json.dumps(self.order(verb, **changes))))
 
-    def run_and(self, at: str, act: Callable[[], object], **changes: Any) -> subprocess.CompletedProcess[str]:
+    def run_and(
+        self, at: str, act: Callable[[], object], verb: str = "introspect", **changes: Any
+    ) -> subprocess.CompletedProcess[str]:
         """The same; does `act` once a line of its progress holds `at`."""
         port = str(self.lab.plan.site.ssh.port)
-        argv = ["ssh", *self.lab.options("undercloud"), "-p", port, f"root@{self.lab.address('undercloud')}", RUN]
+        argv = ["ssh", *self.lab.options("undercloud"), "-p", port, f"root@{self.lab.address('undercloud')}", RUN[verb]]
         pipe = subprocess.PIPE
         with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as child:
             assert child.stdin and child.stdout and child.stderr
-            child.stdin.write(json.dumps(self.order(**changes)))
+            child.stdin.write(json.dumps(self.order(verb, **changes)))
             child.stdin.close()
             said = []
             for line in child.stderr:
@@ -186,14 +196,14 @@ class Rig:
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
-    def ok(self, **changes: Any) -> subprocess.CompletedProcess[str]:
-        done = self.run(**changes)
+    def ok(self, verb: str = "introspect", **changes: Any) -> subprocess.CompletedProcess[str]:
+        done = self.run(verb, **changes)
         assert done.returncode == 0, done.stderr
         return done
 
-    def refused(self, **changes: Any) -> str:
-        """What it says; it must fail, and says no nodes."""
-        done = self.run(**changes)
+    def refused(self, verb: str = "introspect", **changes: Any) -> str:
+        """What it says; it must fail, and print nothing."""
+        done = self.run(verb, **changes)
         assert done.returncode == 1, done.stderr
         assert done.stdout == ""
         return done.stderr
@@ -239,11 +249,10 @@ def guid(rig: Rig, name: str) -> str:
 
 def test_all_are_seen_at_once(rig: Rig) -> None:
     done = rig.ok()
-    assert {(n["Name"], n["Provisioning State"]) for n in json.loads(done.stdout)} == {
-        (host.name, "available") for host in rig.plan.hosts
-    }
+    assert rig.states() == {host.name: "available" for host in rig.plan.hosts}
+    assert json.loads(done.stdout) == {host.name: {"interface": "ib2", "guid": host.guid} for host in rig.plan.hosts}
     for host in rig.plan.hosts:
-        assert f"{host.name}/ib2 ({host.guid}) is in the fabric" in done.stderr
+        assert f"{host.name} ({host.guid}) is in the fabric" in done.stderr
     assert rig.introspected() == all_once(rig)
     for node in rig.lab.rack.undercloud.state["nodes"]:
         assert node["properties"]["root_device"] == {"name": "/dev/nvme0n1"}
@@ -322,53 +331,90 @@ def test_introspection_that_keeps_failing_is_an_error(rig: Rig) -> None:
 
 
 def test_the_never_seen_are_named_and_the_next_run_goes_on_from_there(rig: Rig) -> None:
-    typo, order = "b8599f03deadbeef", rig.order()
-    for pkey in order["pkeys"]:
-        pkey["members"]["compute-1/ib2"] = typo
-        rig.ufm.table.add(int(pkey["pkey"], 16), {typo: Member()})
     rig.lab.rack.darken(rig.lab.rack.nodes["compute-2"], 99)
-    said = rig.refused(pkeys=order["pkeys"], repeats=1, limit=6)
+    said = rig.refused(repeats=1, limit=6)
     end = said[said.index("given up after 0.1 minutes:") :]
-    assert f"compute-2/ib2 ({guid(rig, 'compute-2')}) was not seen in the fabric; PKeys 0xc, 0xb, 0xd wait" in end
-    assert f"compute-1/ib2 ({typo}) was not seen" in end and "controller-1/ib2" not in end
-    assert f"{guid(rig, 'compute-1')} (compute-1) came up and is no member" in end, "that was the GUID"
-    assert "openstack baremetal introspection data save" in end
-    assert rig.introspected() == {**all_once(rig), "compute-1": 2, "compute-2": 2}
+    assert f"compute-2/ib2 ({guid(rig, 'compute-2')}) was not seen in the fabric" in end and "controller-1" not in end
+    assert "is its cable in" in end
+    assert rig.introspected() == {**all_once(rig), "compute-2": 2}
     assert set(rig.states().values()) == {"manageable"}, "nothing that can be deployed"
     rig.lab.rack.darken(rig.lab.rack.nodes["compute-2"], 0)
     rig.wire.events.clear()
     rig.ok()
-    assert rig.introspected() == {"compute-1": 1, "compute-2": 1}, "what was seen is not introspected again"
+    assert rig.introspected() == {"compute-2": 1}, "what was seen is not introspected again"
     assert set(rig.states().values()) == {"available"}
+
+
+# -- O2: the ports that introspection finds, and those of the configuration
+
+
+def test_ports_that_the_configuration_leaves_out_are_found(rig: Rig) -> None:
+    done = rig.ok(nodes={host.name: None for host in rig.plan.hosts}, interface=None)
+    assert json.loads(done.stdout) == {host.name: {"interface": "ib2", "guid": host.guid} for host in rig.plan.hosts}
+    assert rig.introspected() == all_once(rig)
+    again = rig.ok(nodes={host.name: None for host in rig.plan.hosts}, interface=None)
+    assert again.stdout == done.stdout and rig.introspected() == all_once(rig)
+
+
+def test_an_unseen_port_that_nobody_knows_is_introspected_again(rig: Rig) -> None:
+    rig.lab.rack.darken(rig.lab.rack.nodes["compute-2"], 1)
+    done = rig.ok(nodes={host.name: None for host in rig.plan.hosts})
+    assert rig.introspected() == {**all_once(rig), "compute-2": 2}
+    assert json.loads(done.stdout)["compute-2"]["guid"] == guid(rig, "compute-2")
+
+
+def test_a_guid_that_is_not_the_node_s_is_named_with_those_it_has(rig: Rig) -> None:
+    wrong = {host.name: host.guid for host in rig.plan.hosts} | {"compute-1": "b8599f03deadbeef"}
+    said = rig.refused(nodes=wrong)
+    found = f"`guid` is b8599f03deadbeef, found ib2 ({guid(rig, 'compute-1')}, in the fabric)"
+    assert f"compute-1: {found}" in said and "write that of the wired port" in said and "controller" not in said[-400:]
+    assert rig.introspected() == all_once(rig), "and not once more"
+    assert set(rig.states().values()) == {"manageable"}, "nothing that can be deployed"
+    rig.ok()
+    assert rig.introspected() == all_once(rig), "what was found is kept"
+
+
+def test_an_interface_of_another_name_is_named(rig: Rig) -> None:
+    said = rig.refused(interface="ib0")
+    for host in rig.plan.hosts:
+        assert f"{host.name}: `fabric.interface` is ib0, found {host.guid} as ib2" in said
+
+
+def test_a_deployed_node_without_data_needs_its_port_written(rig: Rig) -> None:
+    rig.set_nodes(**{n.replace("-", "_"): "active" for n in rig.states()})
+    rig.wire.linked |= {host.name for host in rig.plan.hosts}
+    ports = json.loads(rig.ok().stdout)
+    assert ports["compute-1"] == {"interface": "ib2", "guid": guid(rig, "compute-1")}
+    said = rig.refused(nodes={host.name: None for host in rig.plan.hosts})
+    assert "compute-1 is deployed and has no introspection data; write its `guid`, and `fabric.interface`" in said
 
 
 # -- I4: the PKeys
 
 
-def test_a_missing_member_is_named_before_anything_is_done(rig: Rig) -> None:
+def test_the_gate_is_open_where_every_member_is_there(rig: Rig) -> None:
+    assert "0xb, 0xc, 0xd: 5 members each" in rig.ok("gate").stderr
+    assert rig.wire.events == []
+
+
+def test_a_missing_member_is_named(rig: Rig) -> None:
     lacking = guid(rig, "compute-2")
     with rig.ufm.changing() as table:
         table.remove(0xC, [lacking])
         table.add(0xD, {lacking: Member("limited")})
         table.delete(0xB)
-    said = rig.refused(limit=0.2)
+    said = rig.refused("gate", limit=0.2)
     assert f"compute-2/ib2 ({lacking}) is no member of PKey 0xc (InternalApi)" in said
     assert f"compute-2/ib2 ({lacking}) is limited member of PKey 0xd (StorageMgmt)" in said
     assert f"controller-1/ib2 ({guid(rig, 'controller-1')}) is no member of PKey 0xb (Storage)" in said
-    assert rig.wire.events == [] and set(rig.states().values()) == {"manageable"}
+    assert said.endswith("pulumi refresh, pulumi up\n")
 
 
 def test_a_member_that_comes_is_waited_for(rig: Rig) -> None:
     lacking = guid(rig, "compute-2")
     rig.ufm.table.remove(0xC, [lacking])
-    done = rig.run_and("waiting: compute-2/ib2", lambda: rig.ufm.table.add(0xC, {lacking: Member()}))
+    done = rig.run_and("waiting: compute-2/ib2", lambda: rig.ufm.table.add(0xC, {lacking: Member()}), "gate")
     assert done.returncode == 0, done.stderr
-
-
-def test_a_member_that_leaves_meanwhile_closes_the_gate(rig: Rig) -> None:
-    done = rig.run_and("introspecting", lambda: rig.ufm.table.remove(0xC, [guid(rig, "compute-2")]), limit=4)
-    assert done.returncode == 1
-    assert "compute-2/ib2" in done.stderr and "no member of PKey 0xc" in done.stderr
 
 
 # -- UFM itself
@@ -378,12 +424,12 @@ def test_ufm_may_restart_meanwhile(rig: Rig) -> None:
     rig.faults.set(
         [
             Rule(path="/resources/ports", after=1, count=2, fault="reset"),
-            Rule(path="/resources/ports", after=1, count=2, status=503),
+            Rule(path="/resources/ports", after=3, count=2, status=503),
             Rule(path="/resources/pkeys/.*", after=1, count=2, status=502),
         ]
     )
     done = rig.ok()
-    assert "UFM answers 502" in done.stderr and "introspection runs; UFM answers 503" in done.stderr
+    assert "UFM answers 502" in rig.ok("gate").stderr and "introspection runs; UFM answers 503" in done.stderr
     assert "UFM at 127.0.0.1 does not answer (" in done.stderr
     assert rig.introspected() == all_once(rig)
 
