@@ -604,15 +604,8 @@ class Leave(Wait):
         """`openstack overcloud node delete`, by the node file in which they are marked."""
         if not deployed:
             return
-        roles = json.loads(json.dumps(self._roles))
-        for role in roles:
-            role["instances"] += [
-                {"name": name, "hostname": node["host"].partition(".")[0], "provisioned": False}
-                for name, node in deployed.items()
-                if node["role"] == role["name"]
-            ]
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-            json.dump(roles, file)
+            json.dump(marked(self._roles, deployed), file)
             file.flush()
             openstack("overcloud", "node", "delete", "-y", "--stack", self._stack, "-b", file.name)
 
@@ -638,6 +631,16 @@ class Leave(Wait):
         nodes = [there[name] for name in names if name in there]
         hold_up([words for node in nodes if node.state.endswith("failed") for words in stuck(node)])
         return [f"{node.name} is {node.state}" for node in nodes if node.state not in ("enroll", NEW, READY)]
+
+
+def marked(roles: List[Dict[str, Any]], leaving: Dict[str, Dict[str, str]]) -> List[Dict[str, Any]]:
+    """The node file with those who leave: TripleO deletes nobody else by it."""
+
+    def gone(role: str) -> List[Dict[str, Any]]:
+        hosts = {name: node["host"].partition(".")[0] for name, node in leaving.items() if node["role"] == role}
+        return [{"name": name, "hostname": host, "provisioned": False} for name, host in hosts.items()]
+
+    return [dict(role, instances=role["instances"] + gone(role["name"])) for role in roles]
 
 
 def index(host: str) -> str:
