@@ -293,6 +293,8 @@ class Undercloud(Model):
     """The registry's namespace of neutron-mlnx-agent (C3)."""
     boot_mode: Literal["bios", "uefi"] = "bios"
     """How the nodes boot (I1)."""
+    clean_nodes: bool = True
+    """Whether ironic wipes the disks of nodes that are provided or leave the cloud: some minutes a node (C2)."""
     introspection_minutes: int = Field(default=90, ge=1, le=1440)
     """The time limit until UFM has seen every node's port, repeated introspection included (I2, I4)."""
     introspection_repeats: int = Field(default=2, ge=0, le=10)

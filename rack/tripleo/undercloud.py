@@ -36,7 +36,7 @@ def undercloud_conf(plan: Plan) -> str:
                 "enable_telemetry": False,
                 "enable_validations": True,
                 "enable_novajoin": False,
-                "clean_nodes": True,
+                "clean_nodes": cloud.clean_nodes,
                 "container_images_file": CONTAINERS_FILE,
             },
             "ctlplane-subnet": {

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,24 +103,57 @@ def test_tenant_pkey_is_in_the_vfs_and_the_controllers(deployed: Pulumi, ufm: Uf
     assert any(r["path"].startswith("/ufmRestV3/cloudx/Port") for r in writes), "Neutron's driver wrote the rest"
 
 
-def with_another_compute(folder: Path) -> Path:
-    """The stack's file with a compute more."""
+def edited(folder: Path, edit: Callable[[dict[str, Any]], object]) -> Path:
+    """The stack's file with its site changed."""
     document: dict[str, Any] = yaml.safe_load(STACK.read_text())
-    document["config"]["rack:site"]["nodes"].append(
-        {
-            "name": "compute-3", "role": "ComputeSriovIB", "address": "127.0.24.23", "guid": "b8599f0300b00061",
-            "mac": "52:54:00:00:00:23", "ipmi": {"address": "192.0.2.23"},
-        }
-    )  # fmt: skip
+    edit(document["config"]["rack:site"])
     changed = folder / "Pulumi.dev.yaml"
     changed.write_text(yaml.safe_dump(document))
     return changed
 
 
+def spare(**changes: Any) -> dict[str, Any]:
+    """The lab's spare compute, as an entry of `nodes`."""
+    entry: dict[str, Any] = yaml.safe_load(STACK.read_text())["config"]["lab:spares"][0]
+    return {key: value for key, value in (entry | changes).items() if value is not None}
+
+
+def updated(shown: str) -> set[str]:
+    """The names of what a preview with --diff, or an update, changes."""
+    return set(re.findall(r"^ *~ .*\n *\[id=.*\n *\[urn=.*::([\w-]+)\]", shown, re.MULTILINE))
+
+
 def test_preview_names_a_new_node_in_each_control_pkey(deployed: Pulumi, tmp_path: Path) -> None:
-    shown = deployed("preview", "--diff", "--config-file", str(with_another_compute(tmp_path)))
+    shown = deployed("preview", "--diff", "--config-file", str(edited(tmp_path, lambda s: s["nodes"].append(spare()))))
     assert len(re.findall(r'\+ compute-3/ib2 *: "b8599f0300b00061"', shown)) == len(PLAN.control_pkeys) == 3
     assert "overcloud-computesriov-ib-2" in shown
+
+
+def test_a_changed_parameter_deploys_again_and_shows_its_line(deployed: Pulumi, tmp_path: Path) -> None:
+    changed = edited(tmp_path, lambda site: site["compute"].update(reservedMemoryMib=8192))
+    shown = deployed("preview", "--diff", "--config-file", str(changed))
+    assert re.search(r"- *NovaReservedHostMemory: 4096\n.*\+ *NovaReservedHostMemory: 8192", shown)
+    assert {"gate-members", "overcloud-deploy", "overcloud-ml2-0", "overcloud-restart-ufm"} <= updated(shown)
+    assert not {"undercloud-install", "introspection-nodes", "tenant-vm1_gpu"} & updated(shown)
+
+
+def test_what_no_document_holds_deploys_nothing(deployed: Pulumi, tmp_path: Path) -> None:
+    changed = tmp_path / "Pulumi.dev.yaml"
+    changed.write_text(STACK.read_text().replace("    fabric:", "    # The rack beside the door.\n    fabric:"))
+    deployed("preview", "--expect-no-changes", "--config-file", str(changed))
+    changed = edited(tmp_path, lambda site: site["undercloud"].update(introspectionRepeats=1))
+    assert updated(deployed("preview", "--diff", "--config-file", str(changed))) == {"introspection-nodes"}
+
+
+def test_a_protected_stack_is_not_destroyed(deployed: Pulumi, tmp_path: Path) -> None:
+    deployed("up", "--yes", "--skip-preview", "--config-file", str(edited(tmp_path, lambda site: site.pop("protect"))))
+    requests.delete(f"{ADMIN}/requests", timeout=10)
+    files = files_of_ours()
+    said = deployed("destroy", "--yes", "--skip-preview", fails=True)
+    assert "protected" in said and "overcloud-deploy" in said
+    assert writes() == [] and files_of_ours() == files, "and nothing was touched"
+    deployed("up", "--yes", "--skip-preview")
+    deployed("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
 def test_a_member_removed_behind_our_back_is_found_and_put_back(deployed: Pulumi, ufm: Ufm) -> None:
@@ -206,7 +240,8 @@ def files_of_ours() -> set[str]:
         "instackenv.json",
         "templates/IB",
         "*-ib-vm*",
-        "introspect*",
+        "nodes.*",
+        "introspection.json",
         "wave.py",
         "overcloudrc",
         "mlnx-ufm.lic",
@@ -215,6 +250,8 @@ def files_of_ours() -> set[str]:
     found = set()
     for pattern in shipped:
         found |= {str(p) for p in addresses.STATE.glob(f"hosts/*/root/home/**/{pattern}")}
+    for path in ("opt/rack-job", "var/lib/rack-jobs"):
+        found |= {str(p) for p in addresses.STATE.glob(f"hosts/*/root/{path}")}
     return found
 
 

@@ -105,6 +105,11 @@ def test_lists_in_undercloud_conf_are_joined_by_commas() -> None:
     assert "undercloud_ntp_servers = a,b.c\n" in text
 
 
+def test_cleaning_is_the_sites_word() -> None:
+    for cleaned, says in ((True, "clean_nodes = true\n"), (False, "clean_nodes = false\n")):
+        assert says in DOCUMENTS["undercloud.conf"](sites.plan({"undercloud.cleanNodes": cleaned}))
+
+
 @given(documents())
 def test_the_inventory_is_the_sites_nodes(written: dict[str, Any]) -> None:
     nodes = json.loads(tripleo.instackenv(Plan(parse(written)), "calvin"))["nodes"]
