@@ -48,6 +48,8 @@ MENDS = {
 
 IPOIB = "ff:00:00:00:00:00:02:00:00:02:c9:00:"
 """What stands before the port GUID in the DHCP client-id of an InfiniBand interface, as ironic's agent writes it."""
+LEAVING = "rack: leaving"
+"""Why a compute service is disabled."""
 READERS = 8
 """How many nodes' data are fetched at once."""
 
@@ -188,9 +190,12 @@ class Wait:
 
     def __init__(self, order: Dict[str, Any]) -> None:
         self._first_pause, self._longest_pause = order["pauses"]
-        self._limit: float = order["limit"]
-        self._end: float = time.monotonic() + self._limit
         self._said = ("", 0.0)
+        self.allow(order["limit"])
+
+    def allow(self, seconds: float) -> None:
+        """The time limit from now on."""
+        self._limit, self._end = seconds, time.monotonic() + seconds
 
     def until(self, missing: Callable[[], List[str]]) -> None:
         """Returns when nothing is missing any more.
@@ -505,28 +510,31 @@ class Leave(Wait):
         self._roles: List[Dict[str, Any]] = order["roles"]
         """The deployment's node file without those who leave (O1)."""
         self._drain: bool = order["instances"] == "drain"
+        self._cleaning: float = order["cleaning"]
         self._record = Path(order["record"])
         self._known: Dict[str, Dict[str, str]] = json.loads(self._record.read_text()) if self._record.exists() else {}
         """Those of the last run."""
         self._login = str(Path.home() / f"{self._stack}rc")
-        self._disabled: List[str] = []
+        self._deployed = Path(self._login).exists()
 
     def run(self) -> None:
         there = registered()
         leaving = {name: node for name, node in self._known.items() if name not in self._nodes}
         self._refuse_renamed(there)
+        self._refuse_controllers(leaving, there)
+        self._welcome_back()
         if leaving:
             say(f"leaving the cloud: {some(sorted(leaving))}")
-            self._refuse_controllers(leaving, there)
-            deployed = [name for name in leaving if name in there and there[name].state == DEPLOYED]
-            cloud = Path(self._login).exists()
-            if cloud:
-                self._empty([leaving[name]["host"] for name in deployed])
-            self._delete({name: leaving[name] for name in deployed})
-            if cloud:
-                self._forget([node["host"] for node in leaving.values()])
-            self._unregister(list(leaving))
+            self._remove(leaving, [name for name in leaving if name in there and there[name].state == DEPLOYED])
         self._save()
+
+    def _remove(self, leaving: Dict[str, Dict[str, str]], deployed: List[str]) -> None:
+        if self._deployed:
+            self._empty([leaving[name]["host"] for name in deployed])
+        self._delete({name: leaving[name] for name in deployed})
+        if self._deployed:
+            self._forget([node["host"] for node in leaving.values()])
+        self._unregister(list(leaving))
 
     def _save(self) -> None:
         fresh = self._record.with_suffix(".new")
@@ -573,22 +581,32 @@ class Leave(Wait):
             return
         found = self._instances(hosts)
         if found:
-            for host in self._disabled:
-                openstack("compute", "service", "set", "--enable", host, "nova-compute", login=self._login)
+            self._enable(hosts)
             raise Fault(
                 "\n  ".join(["instances on nodes that leave; nothing was changed. Delete or move them:", *found])
             )
 
-    def _disable(self, host: str) -> None:
-        for service in self._services(host):
-            if service["Status"] == "enabled":
-                reason = ("--disable-reason", "rack: leaving")
-                openstack("compute", "service", "set", "--disable", *reason, host, "nova-compute", login=self._login)
-                self._disabled.append(host)
+    def _welcome_back(self) -> None:
+        """Whose entry was put back while it was drained."""
+        if self._deployed:
+            self._enable([node["host"] for node in self._nodes.values()])
 
-    def _services(self, host: str) -> List[Dict[str, Any]]:
-        where = ("--host", host, "--service", "nova-compute")
-        services: List[Dict[str, Any]] = asked("compute", "service", "list", *where, login=self._login)
+    def _disable(self, host: str) -> None:
+        for service in self._services("--host", host):
+            if service["Status"] == "enabled":
+                words = ("--disable", "--disable-reason", LEAVING, host, "nova-compute")
+                openstack("compute", "service", "set", *words, login=self._login)
+
+    def _enable(self, hosts: List[str]) -> None:
+        """What was disabled by this program, in this run or an earlier one, and by nobody else."""
+        for service in self._services():
+            if service["Host"] in hosts and service["Disabled Reason"] == LEAVING:
+                words = ("--enable", service["Host"], "nova-compute")
+                openstack("compute", "service", "set", *words, login=self._login)
+
+    def _services(self, *where: str) -> List[Dict[str, Any]]:
+        words = ("--long", "--service", "nova-compute", *where)
+        services: List[Dict[str, Any]] = asked("compute", "service", "list", *words, login=self._login)
         return services
 
     def _instances(self, hosts: List[str]) -> List[str]:
@@ -612,7 +630,7 @@ class Leave(Wait):
     def _forget(self, hosts: List[str]) -> None:
         """What a deleted host leaves behind: its services and agents would be down for ever."""
         for host in hosts:
-            for service in self._services(host):
+            for service in self._services("--host", host):
                 openstack("compute", "service", "delete", str(service["ID"]), login=self._login)
             agents = [agent["ID"] for agent in asked("network", "agent", "list", "--host", host, login=self._login)]
             if agents:
@@ -620,6 +638,7 @@ class Leave(Wait):
 
     def _unregister(self, names: List[str]) -> None:
         """Out of ironic, once their disks are clean where undercloud.conf wants that."""
+        self.allow(self._cleaning)
         self.until(lambda: self._uncleaned(names))
         there = registered()
         uuids = [there[name].uuid for name in names if name in there]

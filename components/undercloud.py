@@ -210,7 +210,8 @@ def leave_order(plan: Plan) -> dict[str, Any]:
         "nodes": {host.name: {"role": host.role, "host": host.hostname} for host in plan.hosts},
         "roles": tripleo.node_groups(plan),
         "instances": firmware.instances,
-        "limit": (firmware.drain_minutes if firmware.instances == "drain" else CLEANING) * 60,
+        "limit": firmware.drain_minutes * 60,
+        "cleaning": CLEANING * 60,
         "pauses": PAUSES,
         "record": NODES,
     }
