@@ -1,4 +1,4 @@
-"""The lab's parts for a plan, and the wiring of its fabric."""
+"""The lab's parts for all that stands in the rack, and the wiring of its fabric."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +8,9 @@ from lab.fabric.part import FabricPart
 from lab.fabric.topology import Fabric, Hca, Switch
 from lab.hosts import HostsPart
 from lab.process import Part
+from lab.racked import racked
 from lab.ufm.part import UfmPart
 from lab.ufm.server import HostFacts
-from rack.config import load_stack_file
 from rack.plan import Plan
 
 
@@ -20,12 +20,10 @@ def parts(stack: Path) -> Sequence[Part]:
     Raises:
         ConfigError: the file describes no rack.
     """
-    plan = Plan(load_stack_file(stack))
+    plan = racked(stack)
     ufm = plan.site.ufm
-    fabric = FabricPart(wiring(plan))
-    cloud = Cloud([h.hostname for h in plan.controllers], [h.hostname for h in plan.computes])
-    facts = {h.name: HostFacts(h.hostname, h.guid, str(h.address)) for h in plan.hosts}
-    return fabric, UfmPart(str(ufm.address), ufm.port, facts), cloud, HostsPart(plan, stack)
+    facts = {h.name: HostFacts(h.guid, str(h.address)) for h in plan.hosts}
+    return FabricPart(wiring(plan)), UfmPart(str(ufm.address), ufm.port, facts), Cloud(), HostsPart(plan, stack)
 
 
 def wiring(plan: Plan) -> Fabric:

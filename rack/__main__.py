@@ -13,8 +13,7 @@ from rack.tripleo.bundle import DOCUMENTS, SECRETS, bundle, mode, placeholder
 from rack.tripleo.check import check
 from rack.tripleo.readme import readme
 from rack.wallaby.checks import Wallaby, review
-from rack.wallaby.tools import FOLDER as TOOLS
-from rack.wallaby.tools import ToolsError, install
+from rack.wallaby.tools import FOLDER, ToolsError, install
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,7 +79,7 @@ def judge(plan: Plan, folder: Path | None, deep: bool) -> int:
             write(plan, scratch)
         found = [str(problem) for problem in check(folder or scratch)]
         if deep and all(((folder or scratch) / document.path).is_file() for document in DOCUMENTS):
-            with Wallaby(install(TOOLS, _say)) as wallaby:
+            with Wallaby(install(FOLDER, _say)) as wallaby:
                 found += map(str, review(wallaby, folder or scratch, plan, _say))
     finally:
         shutil.rmtree(scratch)

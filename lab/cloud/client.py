@@ -65,6 +65,25 @@ class JournalRow:
     """pending, processing, monitoring, completed or failed."""
 
 
+class ApiError(LabError):
+    """An API's answer of 400 and above."""
+
+    def __init__(self, verb: str, url: str, answer: requests.Response) -> None:
+        super().__init__(f"{verb} {url}: {answer.status_code} {answer.text[:300]}")
+        self.url, self.status = url, answer.status_code
+        self.reason = _reason(answer)
+        """The service's own words."""
+
+
+def _reason(answer: requests.Response) -> str:
+    """Neutron and nova both wrap them in an object of one key."""
+    try:
+        (inner,) = answer.json().values()
+        return str(inner["message"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return answer.text[:300]
+
+
 class Session:
     """A user's token, got at the first request; the user admin by default."""
 
@@ -80,14 +99,14 @@ class Session:
         """One request.
 
         Raises:
-            LabError: nobody answers, or with 400 and above.
+            ApiError: an answer of 400 and above. LabError: nobody answers.
         """
         answer = self._request(verb, url, **options)
         if answer.status_code == requests.codes.unauthorized:  # an older token than the last reset of the cloud
             self._token = ""
             answer = self._request(verb, url, **options)
         if not answer.ok:
-            raise LabError(f"{verb} {url}: {answer.status_code} {answer.text[:300]}")
+            raise ApiError(verb, url, answer)
         return cast(dict[str, Any], answer.json()) if answer.content else {}
 
     def _request(

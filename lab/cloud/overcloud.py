@@ -8,11 +8,12 @@ State: `DATA/overcloud.json`, gone with everything else when the data are reset.
 
 import fcntl
 import json
+import shutil
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,11 +29,14 @@ __all__ = [
     "DeployFiles",
     "delete",
     "deploy",
+    "forgotten",
+    "lose",
     "ml2_conf",
     "overcloudrc",
     "restart_compute",
     "restart_neutron",
     "running_on",
+    "stop_compute",
 ]
 
 STATE = DATA / "overcloud.json"
@@ -46,6 +50,7 @@ class Deployed:
 
     controllers: tuple[str, ...]
     computes: tuple[str, ...]
+    """All that were deployed and not unprovisioned since."""
     neutron: str
     """neutron.conf as deployed."""
     ml2: str
@@ -75,7 +80,8 @@ def exclusive() -> Iterator[None]:
 def deploy(files: DeployFiles, hardware: Mapping[str, ComputeHardware], say: Say) -> None:
     """Deploys, or updates, the cloud from the files. Restarts what the change concerns and nothing else.
 
-    `hardware` by fully qualified host name. A first deployment takes 20 to 30 s on two cores.
+    `hardware` by fully qualified host name. A first deployment takes 20 to 30 s on two cores. A compute that the files
+    do not name any more runs on, as on a rack, until it is unprovisioned (`lose`).
 
     Raises:
         LabError: the files are wrong, or a service does not come up with what they say; with the end of its log.
@@ -90,9 +96,7 @@ def deploy(files: DeployFiles, hardware: Mapping[str, ComputeHardware], say: Say
         after = _write(overcloud, before)
         for compute in overcloud.computes:
             _write_hardware(compute.host, hardware[compute.host])
-        if before:
-            services.stop([services.nova_compute(h).process for h in set(before.computes) - set(after.computes)])
-        _seed_agents(overcloud.agents)
+        _seed_agents(overcloud)
         write(STATE, json.dumps(asdict(after)))
         start(after, say)
 
@@ -103,9 +107,11 @@ def _write(overcloud: Overcloud, before: Deployed | None) -> Deployed:
     write(ETC / "nova" / "controller.conf", render(configuration.nova_controller(overcloud)))
     for compute in overcloud.computes:
         write(COMPUTES / compute.host / "compute.conf", render(configuration.nova_compute(compute)))
+    named = tuple(compute.host for compute in overcloud.computes)
+    forgotten = tuple(host for host in before.computes if host not in named) if before else ()
     after = Deployed(
         overcloud.controllers,
-        tuple(compute.host for compute in overcloud.computes),
+        (*named, *forgotten),
         render(configuration.neutron(overcloud)),
         render(overcloud.ml2),
     )
@@ -125,20 +131,31 @@ def _write_hardware(host: str, hardware: ComputeHardware) -> None:
     folder = COMPUTES / host
     (folder / "instances").mkdir(parents=True, exist_ok=True)
     write(folder / "hardware.json", json.dumps(asdict(hardware), sort_keys=True))
-    # nova refuses a second start without its node's identity
-    write(folder / "compute_id", str(uuid.uuid5(uuid.NAMESPACE_DNS, host)))
+    if not (folder / "compute_id").exists():
+        _identify(host)
+
+
+def _identify(host: str) -> None:
+    """A new node's identity: nova refuses a second start without, and maps no node that it has deleted before."""
+    write(COMPUTES / host / "compute_id", str(uuid.uuid4()))
 
 
 HEARTBEAT = "2037-01-01 00:00:00"
 """No agent runs: their rows are alive because their last heartbeat lies in the future."""
+SILENCE = "UPDATE agents SET heartbeat_timestamp = UTC_TIMESTAMP() - INTERVAL 1 HOUR WHERE"
 
 
-def _seed_agents(agents: Sequence[Agent]) -> None:
-    """Makes neutron's table of agents hold these and no others."""
-    ids = [str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{agent.binary}.{agent.host}")) for agent in agents]
-    keep = ",".join(f"'{i}'" for i in ids) or "''"
-    rows = [_agent_row(i, agent) for i, agent in zip(ids, agents, strict=True)]
-    services.sql("\n".join([f"DELETE FROM agents WHERE id NOT IN ({keep});", *rows]), "neutron")  # noqa: S608
+def _seed_agents(overcloud: Overcloud) -> None:
+    """Makes neutron's table of agents hold these. Of the same hosts, others are silent: neutron never forgets one."""
+    ids = [str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{agent.binary}.{agent.host}")) for agent in overcloud.agents]
+    hosts = (*overcloud.controllers, *(compute.host for compute in overcloud.computes))
+    rows = [_agent_row(i, agent) for i, agent in zip(ids, overcloud.agents, strict=True)]
+    silent = f"{SILENCE} host IN ({_literals(hosts)}) AND id NOT IN ({_literals(ids)});"
+    services.sql("\n".join([silent, *rows]), "neutron")
+
+
+def _literals(values: Iterable[str]) -> str:
+    return ",".join(f"x'{value.encode().hex()}'" for value in values) or "''"
 
 
 def _agent_row(identity: str, agent: Agent) -> str:
@@ -158,7 +175,8 @@ def _agent_row(identity: str, agent: Agent) -> str:
     literals = ",".join("NULL" if v is None else f"x'{v.encode().hex()}'" if v else "''" for v in values.values())
     return (
         f"INSERT INTO agents ({columns},admin_state_up,`load`,created_at,started_at) "  # noqa: S608
-        f"VALUES ({literals},1,0,NOW(),NOW()) ON DUPLICATE KEY UPDATE configurations=VALUES(configurations);"
+        f"VALUES ({literals},1,0,NOW(),NOW()) ON DUPLICATE KEY UPDATE configurations=VALUES(configurations),"
+        "heartbeat_timestamp=VALUES(heartbeat_timestamp);"
     )
 
 
@@ -300,6 +318,39 @@ def restart_compute(host: str, hardware: ComputeHardware, say: Say) -> None:
         since = datetime.now(UTC)
         compute.start()
         _wait_for_nova([compute.process], cloud, since)
+
+
+def stop_compute(host: str, say: Say) -> None:
+    """`systemctl stop tripleo_nova_compute` on a compute; a deployment, or a boot, starts it again.
+
+    Raises:
+        LabError: no overcloud is deployed.
+    """
+    with exclusive():
+        _require()
+        process = services.nova_compute(host).process
+        say(f"stopping {process.name}")
+        services.stop([process])
+
+
+def forgotten(host: str) -> None:
+    """nova has deleted the compute's service, and its node with it: whoever starts there again is another one."""
+    with exclusive():
+        _identify(host)
+
+
+def lose(host: str, say: Say) -> None:
+    """A host is unprovisioned: power off, disk gone. What nova and neutron know of it stays: its agents fall silent."""
+    with exclusive():
+        cloud = deployed()
+        if cloud is None:
+            return
+        say(f"{host} is gone")
+        services.stop([services.nova_compute(host).process])
+        shutil.rmtree(COMPUTES / host, ignore_errors=True)
+        services.sql(f"{SILENCE} host = {_literals([host])};", "neutron")
+        left = tuple(compute for compute in cloud.computes if compute != host)
+        write(STATE, json.dumps(asdict(replace(cloud, computes=left))))
 
 
 def running_on(host: str) -> list[str]:

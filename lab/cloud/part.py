@@ -16,10 +16,6 @@ class Cloud:
     packages = ("mariadb-server", "rabbitmq-server", "gcc", "libc6-dev", "python3-dev")
     """The compiler is for netifaces, which nova and oslo.utils import and which has no wheel for this Python."""
 
-    def __init__(self, controllers: Sequence[str], computes: Sequence[str]) -> None:
-        """The plan's host names, fully qualified."""
-        self._hosts = frozenset((*controllers, *computes))
-
     def install(self, say: Say) -> None:
         """Virtual environment and databases."""
         with overcloud.exclusive():
@@ -32,12 +28,8 @@ class Cloud:
         with overcloud.exclusive():
             overcloud.start_base()
             deployed = overcloud.deployed()
-            if deployed is None:
-                return
-            foreign = sorted({*deployed.controllers, *deployed.computes} - self._hosts)
-            if foreign:
-                say(f"the deployed overcloud has hosts that the plan does not have: {', '.join(foreign)}")
-            overcloud.start(deployed, say)
+            if deployed is not None:
+                overcloud.start(deployed, say)
 
     def processes(self) -> Sequence[Process]:
         """The base, and what is deployed."""

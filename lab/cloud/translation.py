@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.cloud import heat
+from lab.cloud.expansion import expand
 from lab.cloud.heat import Environment, Parameters
 from lab.process import LabError
 
@@ -173,16 +174,17 @@ def _roles(files: DeployFiles, environment: Environment, domain: str) -> list[_R
         role.get("name"): frozenset(role.get("ServicesDefault") or ())
         for role in heat.maps(heat.load(files.roles), str(files.roles))
     }
+    groups = heat.maps(heat.load(files.baremetal), str(files.baremetal))
+    instances = [instance for instance in expand(groups, STACK) if instance.provisioned]
     found = []
-    for group in heat.maps(heat.load(files.baremetal), str(files.baremetal)):
-        name = str(group.get("name"))
+    for name in (str(group["name"]) for group in groups):
         if name not in services:
             raise LabError(f"{files.baremetal}: role {name} is not in {files.roles}")
         found.append(
             _Role(
                 name,
                 frozenset(s for s in _short(services[name]) if _runs(s, environment.registry)),
-                tuple(f"{host}.{domain}" for host in hostnames(group)),
+                tuple(f"{instance.hostname}.{domain}" for instance in instances if instance.role == name),
             )
         )
     for needed in ("NeutronApi", "NovaApi", "NovaCompute"):
@@ -201,30 +203,6 @@ def _runs(service: str, registry: Mapping[str, Any]) -> bool:
 
 def _hosts(roles: Sequence[_Role], service: str) -> Iterator[str]:
     return (host for role in roles if service in role.services for host in role.hosts)
-
-
-def hostnames(group: Mapping[str, Any]) -> list[str]:
-    """Short host names of one group of node-info, as tripleo-ansible's `baremetal_deploy.expand` names them.
-
-    An instance without hostname is called by its node's name; what the count leaves is numbered after the format.
-    """
-    instances = [i for i in group.get("instances") or [] if i.get("provisioned", True)]
-    count = group.get("count", 1)
-    if not isinstance(count, int):
-        raise LabError(f"{group['name']}: count must be a number, not {count!r}")
-    if len(instances) > count:
-        raise LabError(f"{group['name']}: number of instance entries {len(instances)} cannot be greater than {count}")
-    named = [str(i.get("hostname") or i["name"]) for i in instances if i.get("hostname") or i.get("name")]
-    pattern = group.get("hostname_format") or f"%stackname%-{_customary(group['name'])}-%index%"
-    if "%index%" not in pattern:
-        raise LabError(f"{group['name']}: hostname_format {pattern} must contain %index%")
-    numbered = (pattern.replace("%stackname%", STACK).replace("%index%", str(i)) for i in range(count + len(named)))
-    free = [name for name in numbered if name not in named]
-    return named + free[: count - len(named)]
-
-
-def _customary(role: str) -> str:
-    return "novacompute" if role == "Compute" else role.lower()
 
 
 # ------------------------------------------------------------------------------------------------------------ neutron

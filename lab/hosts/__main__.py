@@ -10,8 +10,7 @@ from pathlib import Path
 from lab.hosts.keeper import Keeper
 from lab.hosts.parts import Parts
 from lab.hosts.rack import Rack
-from rack.config import load_stack_file
-from rack.plan import Plan
+from lab.racked import racked
 
 
 def load_parts(spec: str) -> Parts:
@@ -30,8 +29,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--parts", default="lab.hosts.parts:real", help="MODULE:FUNCTION that makes the other parts")
     parser.add_argument("--pace", type=float, default=0.2, help="seconds for a step of a long job")
     options = parser.parse_args(arguments)
-    plan = Plan(load_stack_file(options.stack))
-    rack = Rack(plan, load_parts(options.parts), options.folder, options.key, options.pace)
+    rack = Rack(racked(options.stack), load_parts(options.parts), options.folder, options.key, options.pace)
     keeper = Keeper(rack, options.socket)
     keeper.start()
     done = threading.Event()

@@ -8,10 +8,13 @@ from typing import Any
 import yaml
 
 from lab.cloud import configuration, overcloud
-from lab.cloud.client import CloudClient, Session
+from lab.cloud.client import ApiError, CloudClient, Session
 from lab.cloud.translation import ComputeHardware, DeployFiles
-from lab.hosts.parts import ComputeService, Guest
+from lab.hosts.parts import ComputeService, Guest, NetworkAgent, RefusedError
 from lab.process import Say
+
+OLDEST = {"OpenStack-API-Version": "compute 2.1"}
+"""What Wallaby's openstackclient asks for: services have numbers then."""
 
 
 class LabCloud:
@@ -35,7 +38,8 @@ class LabCloud:
     def computes(self) -> Sequence[ComputeService]:
         if overcloud.deployed() is None:
             return []
-        found = Session().get(f"{configuration.NOVA}/os-services", binary="nova-compute")["services"]
+        url = f"{configuration.NOVA}/os-services"
+        found = Session().send("GET", url, params={"binary": "nova-compute"}, headers=OLDEST)["services"]
         return [
             ComputeService(
                 id=service["id"],
@@ -49,11 +53,41 @@ class LabCloud:
         ]
 
     def set_compute(self, host: str, *, disabled: bool, reason: str = "") -> None:
-        service = next(s for s in self.computes() if s.host == host)
-        body = {"status": "disabled" if disabled else "enabled"}
-        if reason:
-            body["disabled_reason"] = reason
-        Session().send("PUT", f"{configuration.NOVA}/os-services/{service.id}", json=body)
+        body = {"host": host, "binary": "nova-compute", **({"disabled_reason": reason} if reason else {})}
+        verb = "disable-log-reason" if reason else "disable" if disabled else "enable"
+        Session().send("PUT", f"{configuration.NOVA}/os-services/{verb}", json=body, headers=OLDEST)
+
+    def stop_compute(self, host: str, say: Say) -> None:
+        overcloud.stop_compute(host, say)
+
+    def delete_compute(self, service: str) -> None:
+        hosts = [known.host for known in self.computes() if str(known.id) == service]
+        _delete(f"{configuration.NOVA}/os-services/{service}")
+        for host in hosts:
+            overcloud.forgotten(host)
+
+    def agents(self, host: str = "") -> Sequence[NetworkAgent]:
+        if overcloud.deployed() is None:
+            return []
+        query = {"host": host} if host else {}
+        return [
+            NetworkAgent(
+                id=agent["id"],
+                type=agent["agent_type"],
+                host=agent["host"],
+                binary=agent["binary"],
+                zone=agent["availability_zone"],
+                alive=agent["alive"],
+                up=agent["admin_state_up"],
+            )
+            for agent in Session().get(f"{configuration.NEUTRON}/v2.0/agents", **query)["agents"]
+        ]
+
+    def delete_agent(self, agent: str) -> None:
+        _delete(f"{configuration.NEUTRON}/v2.0/agents/{agent}")
+
+    def lose(self, host: str, say: Say) -> None:
+        overcloud.lose(host, say)
 
     def delete(self, say: Say) -> None:
         overcloud.delete(say)
@@ -101,6 +135,13 @@ class LabCloud:
         if overcloud.deployed() is None:
             return []
         return [r["id"] for r in Session().get(f"{configuration.NEUTRON}/v2.0/routers")["routers"]]
+
+
+def _delete(url: str) -> None:
+    try:
+        Session().send("DELETE", url, headers=OLDEST)
+    except ApiError as error:
+        raise RefusedError(error.reason, error.status, error.url) from error
 
 
 def _keys(session: Session, server: Mapping[str, Any]) -> list[str]:

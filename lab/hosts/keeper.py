@@ -13,7 +13,7 @@ from typing import Any
 
 import lab.hosts.commands  # noqa: F401 - registers the commands
 from lab.hosts.call import COMMANDS, Become, Call, Hangup, Refusal
-from lab.hosts.commands import trouble
+from lab.hosts.commands import ironic, trouble
 from lab.hosts.machine import Machine
 from lab.hosts.rack import Rack
 from lab.process import LabError
@@ -48,6 +48,7 @@ class Keeper:
         for machine in self.rack.machines():
             self.serve(machine)
         self.rack.start()
+        ironic.recover(self.rack)
         self._accept("control", listen(self._control), self._answer_control)
 
     def stop(self) -> None:
@@ -138,6 +139,9 @@ class Keeper:
             return {"ok": True}
         if op == "spoil":
             self.rack.spoil(self.rack.nodes[request["node"]], **request["faults"])
+            return {"ok": True}
+        if op == "templates":
+            self.rack.release_templates(bool(request["released"]))
             return {"ok": True}
         return {"error": f"unknown request {op!r}"}
 

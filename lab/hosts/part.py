@@ -54,7 +54,7 @@ class HostsPart:
 
     def install(self, say: Say) -> None:
         """Fetches TripleO's templates and makes the keys."""
-        templates.fetch(self._folder, say)
+        templates.fetch(say)
         Rack.prepare(self._plan, self._folder, self._key, self._known_hosts)
 
     def start(self, say: Say) -> None:
@@ -81,8 +81,8 @@ class HostsPart:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def request(self, **request: Any) -> dict[str, Any]:
-        """Asks the keeper: op="status", or "power_on", "power_off", "reboot" with node=NAME, or "darken" with times=N
-        too: the node's link stays down the next N times that it is powered on.
+        """Asks the keeper: op="status", or "power_on", "power_off", "reboot" with node=NAME, or one of the tests'
+        orders: "darken", "spoil", "trouble", "templates" (docs/lab-hosts.md).
 
         Raises:
             LabError: it does not run, or refuses.

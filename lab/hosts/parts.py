@@ -48,13 +48,37 @@ class Guest:
 class ComputeService:
     """A nova-compute as nova knows it."""
 
-    id: str
+    id: int | str
+    """nova's number; a UUID from microversion 2.53 on, which Wallaby's client does not ask for."""
     host: str
     """Compute host name."""
     up: bool = True
     disabled: bool = False
     reason: str = ""
     updated: str = ""
+
+
+@dataclass(frozen=True)
+class NetworkAgent:
+    """An agent as neutron knows it."""
+
+    id: str
+    type: str
+    """As "Mellanox plugin agent"."""
+    host: str
+    binary: str
+    zone: str | None = None
+    alive: bool = True
+    up: bool = True
+    """Its administrative state."""
+
+
+class RefusedError(LabError):
+    """A service of the overcloud says no; the text is in its own words."""
+
+    def __init__(self, reason: str, status: int, url: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.status, self.url = reason, status, url
 
 
 class Fabric(Protocol):
@@ -81,6 +105,13 @@ class Ufm(Protocol):
             LabError: UFM's lab does not answer.
         """
 
+    def name_hosts(self, names: Mapping[str, str]) -> None:
+        """Which host name was given to which node: on a rack, nodes tell the fabric by their descriptions.
+
+        Raises:
+            LabError: UFM's lab does not answer.
+        """
+
 
 class Cloud(Protocol):
     def deploy(self, files: DeployFiles, hardware: Mapping[str, ComputeHardware], say: Say) -> None:
@@ -102,6 +133,27 @@ class Cloud(Protocol):
         """Every nova-compute; none where no cloud runs."""
 
     def set_compute(self, host: str, *, disabled: bool, reason: str = "") -> None: ...
+
+    def stop_compute(self, host: str, say: Say) -> None:
+        """The container ends; the service stays known, and goes down."""
+
+    def delete_compute(self, service: str) -> None:
+        """
+        Raises:
+            RefusedError: there is none, or it has servers.
+        """
+
+    def agents(self, host: str = "") -> Sequence[NetworkAgent]:
+        """neutron's, or those of one host; none where no cloud runs."""
+
+    def delete_agent(self, agent: str) -> None:
+        """
+        Raises:
+            RefusedError: there is none.
+        """
+
+    def lose(self, host: str, say: Say) -> None:
+        """The host was unprovisioned: nothing runs on it any more. No error where no cloud runs."""
 
     def delete(self, say: Say) -> None: ...
 
@@ -130,8 +182,14 @@ class UfmAdmin:
         self._url = f"http://{addresses.LOOPBACK}:{port}"
 
     def call(self, what: str, release: str | None = None) -> None:
-        body = json.dumps({"release": release} if release else {}).encode()
-        request = urllib.request.Request(f"{self._url}/{what}", data=body, method="POST")  # noqa: S310
+        self._send("POST", what, {"release": release} if release else {})
+
+    def name_hosts(self, names: Mapping[str, str]) -> None:
+        self._send("PUT", "names", names)
+
+    def _send(self, verb: str, what: str, fields: Mapping[str, str]) -> None:
+        body = json.dumps(dict(fields)).encode()
+        request = urllib.request.Request(f"{self._url}/{what}", data=body, method=verb)  # noqa: S310
         request.add_header("Content-Type", "application/json")
         self._ask(request, what)
 

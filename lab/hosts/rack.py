@@ -1,19 +1,21 @@
 """The rack: every machine, its power, and what happens to fabric and cloud when power changes."""
 
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lab.cloud.translation import ComputeHardware
-from lab.hosts import delivered
+from lab.hosts import delivered, templates
 from lab.hosts.machine import Access, Machine, keygen, public_key
 from lab.hosts.parts import Guest, Parts
 from lab.hosts.root import CENTOS, UBUNTU
 from lab.process import LabError
 from rack.config import Role
-from rack.plan import Host, Plan
+from rack.plan import TEMPLATES, Plan
 
 KINDS = {Role.CONTROLLER: "controller", Role.COMPUTE: "compute"}
 FIRMWARE_RELEASE = "20.32.1010"
@@ -25,10 +27,21 @@ GPUS = 8
 """A100s in a compute: an HGX board's eight (D7)."""
 
 
+@dataclass(frozen=True)
+class IbPort:
+    """A port of a node's HCA as Linux sees it."""
+
+    interface: str
+    guid: str
+    carrier: bool
+
+
 class Rack:
     """Everything below `folder`; the one owner of the hosts' state.
 
     Args:
+        plan: of all machines that stand there, deployed or not (`lab.racked`). What they are called, the deployment
+            decides: `hostname` in their state.
         pace: seconds that one step of a long job (hours on a rack) takes here.
     """
 
@@ -76,6 +89,7 @@ class Rack:
             delivered.ufm(self.ufm, self.plan.site)
         if not self.undercloud.installed:
             delivered.undercloud(self.undercloud)
+        self._update_templates()
         for machine in (self.ufm, self.undercloud):
             machine.refresh()
             machine.boot()
@@ -117,7 +131,8 @@ class Rack:
 
     def spoil(self, node: Machine, **faults: Any) -> None:
         """For tests, until the next call: `stuck`, parameters that the adapter does not keep; `dead`, the node does not
-        come back from a reboot; `bios`, settings other than those that `bios` delivers, from the next boot on."""
+        come back from a reboot; `bios`, settings other than those that `bios` delivers, from the next boot on; `hca`,
+        another `interface`, `guid` or `carrier` of the wired port than it was racked with."""
         with node.change() as state:
             state["faults"] = faults
 
@@ -147,7 +162,7 @@ class Rack:
     def _start_nova(self, compute: Machine) -> None:
         """SSH answers before nova-compute does, as on the rack: `podman ps --filter health=` tells."""
         try:
-            hardware = self.hardware(self.plan.host(compute.name))
+            hardware = self.hardware(compute)
             self.parts.cloud.restart_compute(compute.state["hostname"], hardware, print)
             _nova(compute, "healthy")
         except LabError as error:  # the host is up whatever its cloud says
@@ -211,17 +226,23 @@ class Rack:
         }
         return {**delivered, **node.state.get("firmware", {})}
 
-    def hardware(self, host: Host) -> ComputeHardware:
+    def ports(self, node: Machine) -> tuple[IbPort, IbPort]:
+        """The HCA's two ports: the wired one (D6), and the other under the next name and GUID."""
+        racked = {"interface": self.plan.site.fabric.interface, "guid": self.plan.host(node.name).guid, "carrier": True}
+        wired = IbPort(**{**racked, **node.state.get("faults", {}).get("hca", {})})
+        stem, number = re.fullmatch(r"(.*?)(\d*)", wired.interface).groups()  # type: ignore[union-attr]
+        return wired, IbPort(f"{stem}{int(number or 0) + 1}", f"{int(wired.guid, 16) + 1:016x}", False)
+
+    def hardware(self, node: Machine) -> ComputeHardware:
         """What the cloud finds in a compute."""
-        compute = self.plan.site.compute
-        firmware = self.firmware(self.nodes[host.name])
+        compute, firmware = self.plan.site.compute, self.firmware(node)
         return ComputeHardware(
-            node=host.name,
+            node=node.name,
             vfs=firmware["NUM_OF_VFS"] if firmware["SRIOV_EN"] else 0,
             gpus=GPUS,
             gpu_ids=(compute.gpu.vendor_id, compute.gpu.product_id),
             gpu_type=compute.gpu.device_type,
-            pf_name=self.plan.site.fabric.interface,
+            pf_name=self.ports(node)[0].interface,
         )
 
     # -- guests
@@ -296,6 +317,23 @@ class Rack:
         home.chmod(0o700)
         with machine.change() as state:
             state["guest"] = {"id": guest.id, "name": guest.name, "image": guest.image, "host": guest.host}
+
+    def deployed(self, kind: str) -> list[Machine]:
+        """The controllers, or computes, that a deployment has given a host name, in the order of the names."""
+        named = [n for n in self.nodes.values() if n.kind == kind and "hostname" in n.state]
+        return sorted(named, key=lambda n: str(n.state["hostname"]))
+
+    def release_templates(self, released: bool) -> None:
+        """For tests: from now on the undercloud's package holds TripleO's templates as they were released, or (False)
+        as they are on the branch; where it is installed, it is updated."""
+        with self.undercloud.change() as state:
+            state["released_templates"] = released
+        self._update_templates()
+
+    def _update_templates(self) -> None:
+        target = self.undercloud.root.resolve(TEMPLATES)
+        if target.exists():
+            templates.install(target, self.undercloud.state.get("released_templates", False))
 
     def machine_of(self, hostname: str) -> Machine | None:
         """The node that was deployed as `hostname`, short or full."""

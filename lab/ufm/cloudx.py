@@ -31,7 +31,7 @@ class CloudX:
     def __init__(self, hosts: Mapping[str, str], stored: Mapping[str, Any] | None = None) -> None:
         """`hosts`: host name as in `binding:host_id` → port GUID of its HCA (16 digits)."""
         stored = stored or {"networks": {}, "ports": {}}
-        self._hosts = dict(hosts)
+        self.hosts = dict(hosts)
         self.networks: dict[str, int] = dict(stored["networks"])
         self.ports: dict[str, Binding] = {port: Binding(**fields) for port, fields in stored["ports"].items()}
 
@@ -93,7 +93,7 @@ class CloudX:
         if str(port.get("device_owner")).startswith("compute:"):
             mac = str(port.get("mac_address")).replace(":", "")
             return guid(f"{mac[:6]}0000{mac[6:]}")
-        return self._hosts.get(str(port.get("binding:host_id")))
+        return self.hosts.get(str(port.get("binding:host_id")))
 
 
 def identified(thing: Mapping[str, Any]) -> str:

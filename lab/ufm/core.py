@@ -267,6 +267,11 @@ class Ufm:
             self.jobs.pop(number, None)
             self._save()
 
+    def name_hosts(self, hosts: Mapping[str, str]) -> None:
+        """`hosts`: see `CloudX`. What Neutron says from now on is understood by them."""
+        with self.lock:
+            self.cloudx.hosts = dict(hosts)
+
     def set_quirks(self, values: Mapping[str, Any]) -> None:
         """
         Raises:

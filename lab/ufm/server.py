@@ -26,7 +26,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from socket import IPPROTO_TCP, TCP_NODELAY, socket
@@ -50,10 +50,8 @@ KEPT_REQUESTS = 20_000
 
 @dataclass(frozen=True)
 class HostFacts:
-    """What UFM's lab must know of a host of the plan."""
+    """What UFM's lab must know of a host in the rack."""
 
-    hostname: str
-    """As in Neutron's `binding:host_id`: overcloud-controller-0.localdomain."""
     port_guid: str
     """Of the wired HCA port, with or without 0x."""
     address: str = "0.0.0.0"  # noqa: S104
@@ -69,7 +67,7 @@ class Settings:
     """Where the lab's handle listens, on 127.0.0.1."""
     fabric_socket: str
     hosts: dict[str, HostFacts]
-    """Plan's node name → facts."""
+    """Node's name → facts."""
 
     def dump(self) -> str:
         return json.dumps(asdict(self), indent=1, sort_keys=True)
@@ -83,12 +81,13 @@ class Settings:
     def addresses(self) -> dict[str, str]:
         return {name: facts.address for name, facts in self.hosts.items()}
 
-    def port_guids(self) -> dict[str, str]:
-        """Every name that `binding:host_id` may hold → port GUID."""
+    def port_guids(self, names: Mapping[str, str]) -> dict[str, str]:
+        """Every name that `binding:host_id` may hold → port GUID; `names`: host name → node, of other racks too."""
         return {
-            alias: guid(facts.port_guid)
-            for facts in self.hosts.values()
-            for alias in (facts.hostname, facts.hostname.partition(".")[0])
+            alias: guid(self.hosts[node].port_guid)
+            for hostname, node in names.items()
+            if node in self.hosts
+            for alias in (hostname, hostname.partition(".")[0])
         }
 
 
@@ -187,6 +186,8 @@ class Lab:
         self._state_file = folder / "state.json"
         self._stopped = folder / "stopped"
         """There while UFM was stopped and not started again: whoever restarts the lab finds it so."""
+        self._names_file = folder / "names.json"
+        """What the hosts are called: their own knowledge, whatever becomes of UFM."""
         self._config = (folder / "settings.json").read_text()
         self.settings = Settings.load(self._config)
         self._fabric = FabricClient(self.settings.fabric_socket)
@@ -264,6 +265,24 @@ class Lab:
                 self._end()
                 self._start(starting=starting)
 
+    def name_hosts(self, names: Mapping[str, Any]) -> None:
+        """Every host name, as in Neutron's `binding:host_id`, and the node that was deployed under it. On a rack each
+        node tells the fabric its host name, by its node description.
+
+        Raises:
+            BadRequestError: a node is none of the rack's; nothing has changed.
+        """
+        strange = sorted({str(node) for node in names.values()} - set(self.settings.hosts))
+        if strange:
+            raise BadRequestError(f"no node of the rack: {', '.join(strange)}")
+        with self._lock:
+            self._names_file.write_text(json.dumps(names))
+            if self._running is not None:
+                self._running.ufm.name_hosts(self._port_guids())
+
+    def _port_guids(self) -> dict[str, str]:
+        return self.settings.port_guids(json.loads(self._names_file.read_text()) if self._names_file.exists() else {})
+
     def close(self) -> None:
         """The process ends."""
         with self._lock:
@@ -296,7 +315,7 @@ class Lab:
             }
 
     def _load(self, release: str | None = None) -> Ufm:
-        return Ufm(self._state_file, self.settings.port_guids(), release)
+        return Ufm(self._state_file, self._port_guids(), release)
 
     def _start(self, release: str | None = None, starting: float = 0) -> None:
         ufm = self._load(release)
@@ -361,6 +380,8 @@ def admin_app(lab: Lab) -> Flask:
             raise BadRequestError('the body: write a JSON list of rules, as [{"status": 503, "count": 1}]')
         lab.faults.set([Rule.parse(rule) for rule in rules])
         return jsonify(lab.faults.listing())
+
+    app.add_url_rule("/names", "names", does(lambda: lab.name_hosts(fields())), methods=["PUT"])
 
     @app.put("/users/<name>")
     def users(name: str) -> Response:

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from rack.__main__ import TOOLS, write
+from rack.__main__ import write
 from rack.config import load_stack_file
 from rack.plan import Plan
 from rack.wallaby.checks import Review, Wallaby
-from rack.wallaby.tools import install
+from rack.wallaby.tools import FOLDER, install
 from tests.rack.sites import ROOT
 
 
 @pytest.fixture(scope="session")
 def wallaby() -> Iterator[Wallaby]:
-    with Wallaby(install(TOOLS, print)) as wallaby:
+    with Wallaby(install(FOLDER, print)) as wallaby:
         yield wallaby
 
 

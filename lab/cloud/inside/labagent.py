@@ -146,7 +146,7 @@ def _up(port_id):
 
 def _hosts(context, agent_type):
     agents = directory.get_plugin().get_agents(context, filters={"agent_type": [agent_type]})
-    return sorted(agent["host"] for agent in agents if agent["admin_state_up"])
+    return sorted(agent["host"] for agent in agents if agent["admin_state_up"] and agent["alive"])
 
 
 def _sync_dhcp(context):

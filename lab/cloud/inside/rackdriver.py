@@ -12,7 +12,6 @@ fabric cannot be reached the spawn fails, as it does there.
 
 import importlib.util
 import json
-import uuid
 from pathlib import Path
 
 import nova.conf
@@ -67,6 +66,7 @@ class Rack(fake.FakeDriver):
     def __init__(self, virtapi, read_only=False):
         state = Path(CONF.state_path)
         self.hw = json.loads((state / "hardware.json").read_text())
+        self.identity = (state / "compute_id").read_text().strip()
         self.file = state / "guests.json"
         self.vcpus = self.hw["cells"] * self.hw["threads"]
         self.memory_mb = self.hw["cells"] * self.hw["memory_mib"]
@@ -172,11 +172,9 @@ class Rack(fake.FakeDriver):
 
     # ---------------------------------------------------------------------------------------------------- the hardware
 
-    def _uuid(self, node):
-        return str(uuid.uuid5(uuid.NAMESPACE_DNS, node))
-
     def get_nodenames_by_uuid(self, refresh=False):
-        return {self._uuid(n): n for n in self.get_available_nodes()}
+        (node,) = self.get_available_nodes()
+        return {self.identity: node}
 
     def get_host_uptime(self):
         return f"up {float(Path('/proc/uptime').read_text().split()[0]):.0f} s"
@@ -185,7 +183,7 @@ class Rack(fake.FakeDriver):
         self._report()
         resources = super().get_available_resource(nodename)
         if resources:
-            resources["uuid"] = self._uuid(nodename)
+            resources["uuid"] = self.identity
             resources["vcpus"] = self.vcpus
             resources["pci_passthrough_devices"] = jsonutils.dumps(self._pci())
             resources["numa_topology"] = self._numa()._to_json()

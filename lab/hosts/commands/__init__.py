@@ -12,6 +12,7 @@ from lab.hosts.commands import (
     ironic,
     nova,
     openstack,
+    scale,
     ufm,
     undercloud,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "ironic",
     "nova",
     "openstack",
+    "scale",
     "ufm",
     "undercloud",
 ]

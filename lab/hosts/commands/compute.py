@@ -146,7 +146,7 @@ def mstflint(call: Call) -> None:
     options.add_argument("mode", nargs="?", choices=["full"])
     given = options.parse()
     _device(call, given.device)
-    guid = call.rack.plan.host(call.host.name).guid
+    guid = call.rack.ports(call.host)[0].guid
     call.out(
         f"Image type:            FS4\nFW Version:            {FIRMWARE_RELEASE}\n"
         f"FW Release Date:       1.12.2021\nProduct Version:       {FIRMWARE_RELEASE}"

@@ -74,10 +74,12 @@ def _ps(call: Call, template: str | None, filters: list[str]) -> None:
 
 
 def _containers(call: Call) -> list[dict[str, str]]:
-    """What runs here. nova_compute is healthy once nova has it up again after a boot."""
+    """What runs here. nova_compute is healthy once nova has it up again after a boot, and gone once it is scaled in."""
     rows = []
     for number, name in enumerate(CONTAINERS[call.host.kind]):
         health = call.host.state.get("nova", "healthy") if name == "nova_compute" else "healthy"
+        if health == "stopped":
+            continue
         status = f"Up 5 minutes ago ({health})"
         rows.append({"ID": f"{number + 0xA1B2C3:012x}", "Names": name, "Status": status, "health": health})
     return rows
@@ -98,8 +100,7 @@ def _restart_neutron(call: Call) -> None:
     except configparser.Error as error:
         # oslo.config stops the service: podman restarts the container in vain.
         raise Refusal(f"neutron_api: oslo_config.iniparser.ParseError: {ML2_CONF}: {error}", 125) from None
-    first = call.rack.plan.controllers[0].name
-    if call.host.name == first:
+    if call.host is call.rack.deployed("controller")[0]:
         call.rack.parts.cloud.restart_neutron(text, call.err)
     else:
         call.pause()
@@ -115,7 +116,8 @@ def pcs(call: Call) -> None:
     """`cluster stop [--force]`, which refuses where the quorum would go (pcs 0.10), and `status nodes`. A controller
     joins the cluster again when it boots, as TripleO has it."""
     call.as_root()
-    online = [n for n in call.rack.nodes.values() if n.kind == "controller" and n.up and "cluster" not in n.state]
+    members = call.rack.deployed("controller")
+    online = [n for n in members if n.up and "cluster" not in n.state]
     words = list(call.argv[1:])
     if words == ["status", "nodes"]:
         names = " ".join(n.state["hostname"].partition(".")[0] for n in online)
@@ -125,7 +127,7 @@ def pcs(call: Call) -> None:
     if words[:2] != ["cluster", "stop"] or words[2:] not in ([], ["--force"]):
         raise Refusal("Usage: pcs cluster stop [--force] | pcs status nodes")
     left = len([n for n in online if n.name != call.host.name])
-    if "cluster" not in call.host.state and left <= len(call.rack.plan.controllers) // 2 and not words[2:]:
+    if "cluster" not in call.host.state and left <= len(members) // 2 and not words[2:]:
         raise Refusal("Error: Stopping the node will cause a loss of the quorum, use --force to override")
     call.out("Stopping Cluster (pacemaker)...\nStopping Cluster (corosync)...")
     with call.host.change() as state:

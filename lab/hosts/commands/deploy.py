@@ -1,23 +1,29 @@
-"""The overcloud's deployment (O1 to O5) and its removal, after tripleoclient 16.5.0."""
+"""The overcloud's deployment (O1 to O5), after tripleoclient 16.5.0; `scale` and this module's end take it back."""
 
 import argparse
 import secrets
+import shutil
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import yaml
 
+from lab.cloud.expansion import Instance, expand
 from lab.cloud.translation import ComputeHardware, DeployFiles
 from lab.hosts.call import Call, Refusal
 from lab.hosts.commands import ironic, trouble
 from lab.hosts.commands.openstack import parser, subcommand
-from lab.hosts.commands.undercloud import TEMPLATES
+from lab.hosts.machine import Machine
+from lab.process import LabError
 from rack.config import Role
+from rack.plan import TEMPLATES
 
 ML2_CONF = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
-
-Instance = dict[str, Any]
+WORKING_DIR = "/home/stack/overcloud-deploy/{0}"
+CONFIG_DOWNLOAD = f"{WORKING_DIR}/config-download/{{0}}"
+"""Where a deployment leaves its playbooks; {0} is the stack."""
+INVENTORY = f"{CONFIG_DOWNLOAD}/tripleo-ansible-inventory.yaml"
 
 
 @subcommand("overcloud deploy")
@@ -25,13 +31,13 @@ def deploy(call: Call) -> None:
     """Provisions the nodes, then makes the cloud from the files; a second run is a stack update."""
     given = _options(call)
     _validate(call, given)
-    roles = _roles(call, given.baremetal_deployment)
+    instances = [i for i in read_instances(call, given.baremetal_deployment, given.stack) if i.provisioned]
     call.out("Deploying templates in the directory " + given.templates)
     if not call.host.state.get("images"):
         raise Refusal(
             "Exception: image file:///var/lib/ironic/images/overcloud-full.qcow2 not found: upload the images"
         )
-    _provision(call, roles, _parameters(call, given.environment_files))
+    _provision(call, instances, _parameters(call, given.environment_files))
     call.progress(
         "PLAY [Overcloud Node Network Provision]", "PLAY [External deployment step 1]", "PLAY [Deploy step tasks for 5]"
     )
@@ -44,8 +50,11 @@ def deploy(call: Call) -> None:
         baremetal=call.path(given.baremetal_deployment),
         environments=[call.path(f) for f in given.environment_files],
     )
+    call.rack.parts.ufm.name_hosts({n.state["hostname"]: n.name for n in _deployed(call)})
     call.rack.parts.cloud.deploy(files, _hardware(call), call.out)
     _configure_controllers(call)
+    _start_containers(call, instances)
+    call.write(INVENTORY.format(given.stack), _inventory(instances))
     call.write(f"/home/stack/{given.stack}rc", call.rack.parts.cloud.overcloudrc(), 0o600)
     call.out(f"Overcloud rc file: /home/stack/{given.stack}rc\nOvercloud Deployed successfully")
 
@@ -94,74 +103,59 @@ def _validate(call: Call, given: argparse.Namespace) -> None:
 # -- nodes
 
 
-def _roles(call: Call, name: str) -> list[dict[str, Any]]:
-    """The roles of node-info; NIC templates must exist.
+def read_instances(call: Call, name: str, stack: str) -> list[Instance]:
+    """The instances of node-info; NIC templates must exist.
 
     Raises:
-        Refusal: as tripleo-ansible's `baremetal_deploy.expand` finds.
+        Refusal, LabError: as tripleo-ansible's `baremetal_deploy.expand` finds.
     """
     try:
         roles = yaml.safe_load(call.text(name))
     except yaml.YAMLError as error:
         raise Refusal(f"{name}: {error}") from None
-    if not isinstance(roles, list) or not all(isinstance(r, dict) and "name" in r for r in roles):
+    if not isinstance(roles, list) or not all(isinstance(r, dict) for r in roles):
         raise Refusal(f"{name}: a list of roles is expected")
+    instances = expand(roles, stack)
     for role in roles:
-        if len(role.get("instances", [])) > role.get("count", 1):
-            raise Refusal(
-                f"{role['name']}: number of instance entries {len(role['instances'])} "
-                f"cannot be greater than count {role.get('count', 1)}"
-            )
         template = role.get("defaults", {}).get("network_config", {}).get("template")
         if template:
             call.text(template)
-    return roles
+    return instances
 
 
-def _wanted(roles: list[dict[str, Any]]) -> list[Instance]:
-    return [i for role in roles for i in role.get("instances", []) if i.get("provisioned", True)]
-
-
-def _provision(call: Call, roles: list[dict[str, Any]], parameters: dict[str, Any]) -> None:
-    """Matches instances to nodes and puts the overcloud's image on those that have none."""
+def _provision(call: Call, instances: list[Instance], parameters: dict[str, Any]) -> None:
+    """Matches instances to nodes and puts the overcloud's image on those that have none. Nobody is taken away: what
+    the file says `provisioned: false` of, or nothing any more, stays as it is."""
     call.out("PLAY [Overcloud Node Provision]")
-    wanted = _wanted(roles)
-    matched = [(_match(call, i), i) for i in wanted]
-    for role in roles:
-        for instance in role.get("instances", []):
-            if not instance.get("provisioned", True):
-                _undeploy(call, [n for n in ironic.nodes(call) if n["name"] == instance.get("name")])
-    fresh = [(node, _hostname(i)) for node, i in matched if node["state"] != "active"]
+    matched = [(_match(call, i), i) for i in instances]
+    fresh = [(node, i.hostname) for node, i in matched if node["state"] != "active"]
     _deploy_nodes(call, fresh, parameters)
     for node, instance in matched:
-        call.out(f"Provisioned instance {_hostname(instance)} on node {node['name']}")
-
-
-def _hostname(instance: Instance) -> str:
-    # Without a hostname the instance is called as the node: the availability zone of T5 would not exist.
-    return str(instance.get("hostname") or instance["name"])
+        call.out(f"Provisioned instance {instance.hostname} on node {node['name']}")
 
 
 def _match(call: Call, instance: Instance) -> dict[str, Any]:
-    name = instance.get("name")
-    if name is None:
-        raise Refusal(f"instance {instance.get('hostname')}: name a node; choice by profile is not done in this lab")
+    if instance.node is None:
+        raise Refusal(f"instance {instance.hostname}: name a node; choice by profile is not done in this lab")
     try:
-        node = ironic.find(call, name)
+        node = ironic.find(call, instance.node)
     except Refusal as refusal:
-        raise Refusal(f"Cannot provision {_hostname(instance)}: {refusal.text}") from None
-    if node["state"] == "active" and node["instance"]:
-        hardware = ironic.machine(call, node)
-        known = hardware.state.get("hostname", "").partition(".")[0] if hardware else ""
-        if known == _hostname(instance):
-            return node
+        raise Refusal(f"Cannot provision {instance.hostname}: {refusal.text}") from None
+    if node["state"] == "active" and hostname(call, node) == instance.hostname:
+        return node
     if node["state"] != "available" or node["maintenance"]:
         state = "maintenance" if node["maintenance"] else node["state"]
         raise Refusal(
-            f"Cannot provision {_hostname(instance)}: Node {name} "
+            f"Cannot provision {instance.hostname}: Node {instance.node} "
             f"({node['uuid']}) is in state {state}, it must be available"
         )
     return node
+
+
+def hostname(call: Call, node: dict[str, Any]) -> str:
+    """The short name that a record's node was deployed under; empty where it is not."""
+    hardware = ironic.machine(call, node)
+    return str(hardware.state.get("hostname", "")).partition(".")[0] if hardware else ""
 
 
 def _deploy_nodes(call: Call, fresh: list[tuple[dict[str, Any], str]], parameters: dict[str, Any]) -> None:
@@ -197,17 +191,36 @@ def _deploy_node(call: Call, node: dict[str, Any], hostname: str, parameters: di
     ironic.set_state(call, node, state="active", instance=str(uuid.UUID(bytes=secrets.token_bytes(16), version=4)))
 
 
-def _undeploy(call: Call, found: list[dict[str, Any]]) -> None:
-    for node in found:
-        if node["state"] not in ("active", "deploying"):
-            continue
-        hardware = ironic.machine(call, node)
-        if hardware:
-            call.rack.power_off(hardware)
-            hardware.forget()
-            with hardware.change() as state:
-                state.pop("hostname", None)
-        ironic.set_state(call, node, state="available", instance=None)
+def undeploy(call: Call, found: list[dict[str, Any]]) -> None:
+    """Power off, disk forgotten, host name free; then as `ironic.release` has it.
+
+    Raises:
+        LabError: a node cannot be switched off: it is in state error, and those after it are as they were.
+    """
+    erased: list[dict[str, Any]] = []
+    try:
+        for node in found:
+            ironic.set_state(call, node, state="deleting")
+            hardware = ironic.machine(call, node)
+            if hardware:
+                _erase(call, hardware)
+            erased.append(node)
+    except LabError:
+        ironic.set_state(call, node, state="error")
+        raise
+    finally:
+        ironic.release(call, erased)
+
+
+def _erase(call: Call, hardware: Machine) -> None:
+    call.rack.power_off(hardware)
+    hardware.forget()
+    name = hardware.state.get("hostname")
+    with hardware.change() as state:
+        for key in ("hostname", "kernel_args", "nova"):
+            state.pop(key, None)
+    if name:
+        call.rack.parts.cloud.lose(name, print)
 
 
 def _parameters(call: Call, environments: list[str]) -> dict[str, Any]:
@@ -222,23 +235,37 @@ def _parameters(call: Call, environments: list[str]) -> dict[str, Any]:
     return parameters
 
 
+def _deployed(call: Call) -> list[Machine]:
+    return [*call.rack.deployed("controller"), *call.rack.deployed("compute")]
+
+
 def _hardware(call: Call) -> dict[str, ComputeHardware]:
-    rack = call.rack
-    return {
-        rack.nodes[h.name].state["hostname"]: rack.hardware(h)
-        for h in rack.plan.role(Role.COMPUTE)
-        if "hostname" in rack.nodes[h.name].state
-    }
+    return {node.state["hostname"]: call.rack.hardware(node) for node in call.rack.deployed("compute")}
 
 
 def _configure_controllers(call: Call) -> None:
     """Puppet's files on the controllers: a deployment overwrites what was changed by hand (O6)."""
     text = call.rack.parts.cloud.ml2_conf()
-    for host in call.rack.plan.role(Role.CONTROLLER):
-        machine = call.rack.nodes[host.name]
-        if machine.installed:
-            machine.root.write(ML2_CONF, text)
-            (machine.root.tree / ML2_CONF.lstrip("/")).chmod(0o640)  # it holds UFM's token
+    for machine in call.rack.deployed("controller"):
+        machine.root.write(ML2_CONF, text)
+        (machine.root.tree / ML2_CONF.lstrip("/")).chmod(0o640)  # it holds UFM's token
+
+
+def _start_containers(call: Call, instances: list[Instance]) -> None:
+    """A nova_compute that was stopped runs again."""
+    names = {instance.hostname for instance in instances}
+    for machine in call.rack.deployed("compute"):
+        if machine.state["hostname"].partition(".")[0] in names:
+            with machine.change() as state:
+                state["nova"] = "healthy"
+
+
+def _inventory(instances: list[Instance]) -> str:
+    """Ansible's: the hosts of each role, which scaling looks for."""
+    hosts: dict[str, dict[str, dict[str, None]]] = {}
+    for instance in instances:
+        hosts.setdefault(instance.role, {"hosts": {}})["hosts"][instance.hostname] = None
+    return yaml.safe_dump(hosts)
 
 
 # -- removal
@@ -258,55 +285,31 @@ def delete(call: Call) -> None:
     given = options.parse()
     if not given.yes:
         raise Refusal("Action not confirmed, exiting.")
-    roles = _roles(call, given.baremetal_deployment) if given.baremetal_deployment else []
+    instances = read_instances(call, given.baremetal_deployment, given.stack) if given.baremetal_deployment else []
     call.out(f"Undeploying stack {given.stack}...")
     call.rack.parts.cloud.delete(call.out)
+    shutil.rmtree(call.path(WORKING_DIR.format(given.stack)), ignore_errors=True)
     call.pause()
-    if roles:
-        _unprovision(call, roles)
+    undeploy(call, existing(call, instances))
     call.out("Success.")
 
 
-@subcommand("overcloud node unprovision")
-def unprovision(call: Call) -> None:
-    """Takes the instances off their nodes."""
-    options = parser(call)
-    options.add_argument("input")
-    options.add_argument("--stack", default="overcloud")
-    options.add_argument("--all", action="store_true")
-    options.add_argument("-y", "--yes", action="store_true")
-    options.add_argument("--network-ports", action="store_true")
-    given = options.parse()
-    if not given.yes:
-        raise Refusal("Action not confirmed, exiting.")
-    roles = _roles(call, given.input)
-    if given.all:
-        _unprovision(call, roles)
-    else:
-        _scale_down(call, roles)
-    call.out("Unprovision complete")
+def existing(call: Call, instances: list[Instance]) -> list[dict[str, Any]]:
+    """The nodes under these instances, as tripleo-ansible's `baremetal_deploy.check_existing` finds them.
 
-
-@subcommand("overcloud node delete")
-def node_delete(call: Call) -> None:
-    """Takes the instances marked `provisioned: false` off their nodes."""
-    options = parser(call)
-    options.add_argument("-b", "--baremetal-deployment", required=True)
-    options.add_argument("--stack", default="overcloud")
-    options.add_argument("-y", "--yes", action="store_true")
-    given = options.parse()
-    if not given.yes:
-        raise Refusal("Action not confirmed, exiting.")
-    _scale_down(call, _roles(call, given.baremetal_deployment))
-
-
-def _unprovision(call: Call, roles: list[dict[str, Any]]) -> None:
-    names = {i.get("name") for role in roles for i in role.get("instances", [])}
-    _undeploy(call, [n for n in ironic.nodes(call) if n["name"] in names])
-
-
-def _scale_down(call: Call, roles: list[dict[str, Any]]) -> None:
-    names = {i.get("name") for role in roles for i in role.get("instances", []) if not i.get("provisioned", True)}
-    if not names:
-        call.out("Nothing to unprovision, exiting")
-    _undeploy(call, [n for n in ironic.nodes(call) if n["name"] in names])
+    Raises:
+        Refusal: a node is deployed, but under another host name.
+    """
+    deployed = [node for node in ironic.nodes(call) if node["instance"]]
+    found = []
+    for instance in instances:
+        named = [node for node in deployed if hostname(call, node) == instance.hostname]
+        same = [node for node in deployed if node["name"] == instance.node]
+        if same and not named:
+            raise Refusal(
+                f"Requested hostname {instance.hostname} was not found, but the deployed node {same[0]['uuid']} has a "
+                "matching name. Refusing to proceed to avoid confusing results. Please either rename the node or use a "
+                "different hostname"
+            )
+        found += named
+    return found

@@ -2,6 +2,8 @@
 
 import json
 import re
+import threading
+import time
 import uuid
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +13,9 @@ import yaml
 from lab.hosts.call import Call, Refusal, add_format, listing, showing
 from lab.hosts.commands.openstack import parser, subcommand
 from lab.hosts.machine import Machine
+from lab.hosts.rack import IbPort, Rack
 from lab.process import LabError
+from rack.config import Node
 
 IPMI_FIELDS = {"pm_addr", "pm_user", "pm_password", "pm_port"}
 COMMON_FIELDS = {
@@ -25,6 +29,8 @@ COMMON_FIELDS = {
 DRIVERS = {"ipmi", "pxe_ipmitool", "redfish", "idrac", "ilo", "irmc"}
 AGENT = 15
 """Steps that the agent runs: 3 s for the lab's hours, for somebody who looks at the fabric meanwhile (I2)."""
+CLEANING = 2
+"""Steps that it takes to erase the disks' metadata."""
 MAC = re.compile(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}")
 
 
@@ -236,39 +242,89 @@ def _power_off_all(call: Call, booted: list[Machine]) -> None:
 
 
 def _collect(call: Call, node: dict[str, Any]) -> dict[str, Any] | None:
-    """What the agent finds; the HCA's wired port under the name Linux gives it (O2)."""
+    """What ironic-inspector stores of the agent's inventory: all of it the machine's own facts (O2).
+
+    After ironic-python-agent's `hardware.NetworkInterface`, `hardware_managers/mlnx.py` and `inspector.py`, and
+    ironic-inspector's hook validate_interfaces.
+    """
     hardware = machine(call, node)
     if hardware is None:
         return None
     site = call.rack.plan.site
-    known = next(n for n in site.nodes if n.name == hardware.name)
-    guid = ":".join(known.guid[i : i + 2] for i in range(0, 16, 2))
+    number, known = next((i, n) for i, n in enumerate(site.nodes) if n.name == hardware.name)
+    booted = str(site.networks.provisioning.inspection.start + number)
+    boot = f"01-{known.mac.replace(':', '-')}"
     interfaces = [
-        {
-            "name": site.networks.provisioning.interface,
-            "mac_address": known.mac,
-            "has_carrier": True,
-            "client_id": None,
-        },
-        {
-            "name": site.fabric.interface,
-            "mac_address": ":".join(guid.split(":")[:3] + guid.split(":")[5:]),
-            "has_carrier": True,
-            "client_id": f"ff:00:00:00:00:00:02:00:00:02:c9:00:{guid}",
-        },
+        *_ethernet(call, known, hardware.kind == "controller", booted),
+        *(_infiniband(port) for port in call.rack.ports(hardware)),
     ]
-    disks = [{"name": "/dev/sda", "size": 480 * 10**9}, {"name": "/dev/nvme0n1", "size": 1920 * 10**9}]
+    seen = {i["name"]: _seen(i, known.mac) for i in interfaces}
+    disks = [_disk("/dev/sda", 480, True), _disk("/dev/nvme0n1", 1920, False)]
+    bmc = str(known.ipmi.address)
     return {
         "inventory": {
             "interfaces": interfaces,
+            "cpu": {
+                "model_name": "AMD EPYC 7742 64-Core Processor",
+                "frequency": "2250.0000",
+                "count": 128,
+                "architecture": "x86_64",
+                "flags": [],
+            },
             "disks": disks,
-            "memory": {"physical_mb": 524288},
-            "cpu": {"count": 128, "architecture": "x86_64", "model_name": "AMD EPYC 7742 64-Core Processor"},
-            "bmc_address": str(known.ipmi.address),
-            "boot": {"current_boot_mode": site.undercloud.boot_mode},
+            "memory": {"total": 540_000_000_000, "physical_mb": 524288},
+            "bmc_address": bmc,
+            "bmc_v6address": "::/0",
+            "system_vendor": {"product_name": "DGX", "serial_number": "", "manufacturer": "NVIDIA"},
+            "boot": {"current_boot_mode": site.undercloud.boot_mode, "pxe_interface": boot},
+            "hostname": None,
         },
-        "all_interfaces": {i["name"]: {"mac": i["mac_address"], "client_id": i["client_id"]} for i in interfaces},
+        "root_disk": disks[0],
+        "boot_interface": boot,
+        "error": None,
+        "ipmi_address": bmc,
+        "all_interfaces": seen,
+        "interfaces": {name: interface for name, interface in seen.items() if interface["pxe"]},
+        "macs": [known.mac],
     }
+
+
+PROCESSED = ("ipmi_address", "all_interfaces", "interfaces", "macs")
+"""What the inspector's hooks add to the agent's data."""
+
+
+def _ethernet(call: Call, node: Node, external: bool, booted: str) -> Iterable[dict[str, Any]]:
+    """The two of the provisioning and the external network; the latter is wired on controllers only (D6)."""
+    networks, intel = call.rack.plan.site.networks, ("0x8086", "0x1563")
+    yield _interface(networks.provisioning.interface, node.mac, True, *intel, ipv4_address=booted)
+    yield _interface(networks.external.interface, f"{node.mac[:6]}01{node.mac[8:]}", external, *intel)
+
+
+def _infiniband(port: IbPort) -> dict[str, Any]:
+    """The agent shortens the port's GUID to a MAC, and makes of it the client ID that DHCP over IPoIB wants."""
+    guid = ":".join(port.guid[i : i + 2] for i in range(0, 16, 2))
+    client = f"ff:00:00:00:00:00:02:00:00:02:c9:00:{guid}"
+    return _interface(port.interface, f"{guid[:9]}{guid[15:]}", port.carrier, "0x15b3", "0x101b", client_id=client)
+
+
+def _interface(name: str, mac: str, carrier: bool, vendor: str, product: str, **more: str) -> dict[str, Any]:
+    return {
+        "name": name, "mac_address": mac, "ipv4_address": None, "ipv6_address": None, "has_carrier": carrier,
+        "lldp": None, "vendor": vendor, "product": product, "client_id": None, "biosdevname": None, **more,
+    }  # fmt: skip
+
+
+def _seen(interface: dict[str, Any], pxe_mac: str) -> dict[str, Any]:
+    """As the inspector has an interface of the inventory."""
+    mac = interface["mac_address"]
+    return {"ip": interface["ipv4_address"], "mac": mac, "client_id": interface["client_id"], "pxe": mac == pxe_mac}
+
+
+def _disk(name: str, gigabytes: int, rotational: bool) -> dict[str, Any]:
+    return {
+        "name": name, "model": "", "size": gigabytes * 10**9, "rotational": rotational, "wwn": None, "serial": None,
+        "vendor": None, "wwn_with_extension": None, "wwn_vendor_extension": None, "hctl": None, "by_path": None,
+    }  # fmt: skip
 
 
 @subcommand("overcloud node configure")
@@ -334,6 +390,44 @@ def provide_nodes(call: Call, chosen: list[dict[str, Any]]) -> None:
         set_state(call, node, state="available")
     call.pause()
     call.out(f'{len(chosen)} node(s) successfully moved to the "available" state.')
+
+
+def release(call: Call, released: list[dict[str, Any]]) -> None:
+    """The end of an undeployment: nodes become available, at once or, where undercloud.conf says clean_nodes, when they
+    are clean. Nobody waits for that: metalsmith's `unprovision_node` returns when the deletion has begun."""
+    cleaned = call.rack.undercloud.state.get("clean_nodes", False)
+    for node in released:
+        set_state(call, node, state="cleaning" if cleaned else "available", instance=None)
+    if cleaned and released:
+        threading.Thread(target=_clean, args=(call, released), daemon=True).start()
+
+
+def _clean(call: Call, cleaning: list[dict[str, Any]]) -> None:
+    """The agent runs on the nodes, with their links up, and they go off."""
+    booted = [hardware for node in cleaning if (hardware := machine(call, node))]
+    became = "clean failed"
+    try:
+        try:
+            for hardware in booted:
+                call.rack.power_on(hardware)
+            time.sleep(CLEANING * call.rack.pace)
+        finally:
+            _power_off_all(call, booted)
+        became = "available"
+    except LabError as error:
+        print(f"cleaning: {error}", flush=True)
+    finally:
+        for node in cleaning:
+            set_state(call, node, state=became, maintenance=became != "available")
+
+
+def recover(rack: Rack) -> None:
+    """ironic starts: what was being cleaned or deleted when it ended has failed."""
+    failed = {"cleaning": "clean failed", "deleting": "error"}
+    with rack.undercloud.change() as state:
+        for node in state.get("nodes", []):
+            if node["state"] in failed:
+                node.update(state=failed[node["state"]], maintenance=True)
 
 
 def _transition(node: dict[str, Any], verb: str) -> str:
@@ -438,7 +532,7 @@ def _named(call: Call) -> list[dict[str, Any]]:
 @subcommand("baremetal node manage")
 def manage(call: Call) -> None:
     for node in _named(call):
-        if node["state"] not in ("enroll", "available", "manageable"):
+        if node["state"] not in ("enroll", "available", "manageable", "clean failed"):
             raise Refusal(_transition(node, "manage"))
         if machine(call, node) is None:
             raise Refusal(
@@ -499,8 +593,9 @@ def data_save(call: Call) -> None:
     options.add_argument("--unprocessed", action="store_true")
     options.add_argument("node")
     given = options.parse()
-    text = json.dumps(_data(call, given.node))
+    hidden = PROCESSED if given.unprocessed else ()
+    text = json.dumps({key: value for key, value in _data(call, given.node).items() if key not in hidden})
     if given.file:
         call.write(given.file, text)
     else:
-        call.out(text)
+        call.out(text, end="")

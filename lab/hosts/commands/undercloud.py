@@ -4,7 +4,6 @@ import configparser
 import json
 import os
 import secrets
-import shutil
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from lab.hosts import templates
@@ -14,9 +13,9 @@ from lab.hosts.commands.common import ON_INSTALL
 from lab.hosts.commands.openstack import parser, subcommand
 from lab.hosts.machine import keygen
 from lab.hosts.rack import STACK_KEY
+from rack.plan import TEMPLATES
 
 HOME = "/home/stack"
-TEMPLATES = "/usr/share/openstack-tripleo-heat-templates"
 RULE = "##########################################################"
 
 # -- C1
@@ -105,12 +104,7 @@ def tripleo_repos(call: Call) -> None:
 
 def _client(call: Call) -> None:
     """python3-tripleoclient depends on TripleO's templates: the real ones of Wallaby."""
-    target = call.path(TEMPLATES)
-    if not target.exists():
-        source = templates.folder(call.rack.folder)
-        if not source.exists():
-            raise Refusal(f"Error: Unable to find {templates.NAME}: the lab's installation has not fetched it")
-        shutil.copytree(source, target)
+    templates.install(call.path(TEMPLATES), call.host.state.get("released_templates", False))
 
 
 ON_INSTALL["python3-tripleoclient"] = _client
@@ -276,6 +270,7 @@ def _finish(call: Call, conf: configparser.ConfigParser) -> None:
     auth_url = f"https://{conf.defaults()['undercloud_public_host']}:13000"
     with call.host.change() as state:
         state["undercloud"] = {"password": password, "auth_url": auth_url, "local_ip": address}
+        state["clean_nodes"] = conf.getboolean("DEFAULT", "clean_nodes", fallback=False)
     key = call.path(f"/{STACK_KEY}")
     keygen(key, "stack@undercloud", "rsa")
     for path in (key.parent, key, key.with_suffix(".pub")):

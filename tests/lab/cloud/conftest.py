@@ -8,7 +8,7 @@ import pytest
 from lab import addresses
 from lab.cloud import Cloud, overcloud
 
-from .support import COMPUTES, CONTROLLERS, FabricRecorder, Ufm
+from .support import FabricRecorder, Ufm
 
 
 def lab_runs() -> bool:
@@ -26,7 +26,7 @@ def cloud() -> Iterator[Cloud]:
     """The base, healthy, with no overcloud; left like that. These tests delete whatever is deployed."""
     if lab_runs():
         pytest.fail("the lab runs, and these tests need its cloud for themselves: `make lab-stop` first")
-    cloud = Cloud(CONTROLLERS, COMPUTES)
+    cloud = Cloud()
     cloud.install(print)
     cloud.start(print)
     overcloud.delete(print)

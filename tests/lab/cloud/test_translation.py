@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from lab.cloud import configuration
-from lab.cloud.translation import ComputeHardware, Overcloud, hostnames, translate
+from lab.cloud.translation import ComputeHardware, Overcloud, translate
 from lab.process import LabError
 
 from .support import COMPUTES, CONTROLLERS, HARDWARE, Change, sample_files
@@ -106,7 +104,7 @@ def test_a_required_parameter_is_named_when_missing(tmp_path: Path, name: str) -
         ("ib", with_(ControllerExtraConfig={"nova::pci::aliases": {"name": "a100"}}), "nova::pci::aliases"),
         ("ib", with_(CloudDomain="example.org"), "no node of the rack has this name"),
         ("node", lambda groups: groups[1].update(name="Compute"), "role Compute is not in"),
-        ("node", lambda groups: groups[1].update(count=1), "cannot be greater than 1"),
+        ("node", lambda groups: groups[1].update(count=1), "cannot be greater than count 1"),
         ("node", lambda groups: groups.pop(1), "NovaCompute"),
         ("vip", lambda vips: vips.append("external"), "list of maps"),
     ],
@@ -161,25 +159,6 @@ def test_filters_that_nova_no_longer_has_are_left_out_aloud(tmp_path: Path) -> N
     assert "AvailabilityZoneFilter" not in cloud.enabled_filters
     assert cloud.enabled_filters[0] == "ComputeFilter"
     assert any("AvailabilityZoneFilter" in note for note in cloud.notes)
-
-
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(
-    names=st.lists(st.sampled_from(["overcloud-x-0", "overcloud-x-1", "other"]), unique=True, max_size=3),
-    more=st.integers(0, 4),
-)
-def test_host_names_are_as_many_as_wanted_and_unique(names: list[str], more: int) -> None:
-    group = {"name": "X", "count": len(names) + more, "instances": [{"hostname": name} for name in names]}
-    found = hostnames({**group, "hostname_format": "%stackname%-x-%index%"})
-    assert found[: len(names)] == names
-    assert len(found) == len(set(found)) == len(names) + more
-
-
-def test_an_instance_without_hostname_is_called_by_its_node() -> None:
-    assert hostnames({"name": "Controller", "count": 2, "instances": [{"name": "controller-1"}]}) == [
-        "controller-1",
-        "overcloud-controller-0",
-    ]
 
 
 @pytest.mark.parametrize(

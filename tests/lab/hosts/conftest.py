@@ -11,6 +11,7 @@ from lab.addresses import PROJECT
 from lab.hosts.keeper import Keeper
 from lab.hosts.parts import Parts
 from lab.hosts.rack import Rack
+from lab.racked import complete, spares
 from rack.config import Site, load_stack_file
 from rack.plan import Plan
 from tests.lab.hosts.fakes import FakeCloud, FakeFabric, FakeUfm
@@ -18,6 +19,9 @@ from tests.lab.hosts.fakes import FakeCloud, FakeFabric, FakeUfm
 MARKS = [
     pytest.mark.lab,
 ]
+
+
+STACK = PROJECT / "Pulumi.dev.yaml"
 
 
 def free_port() -> int:
@@ -29,7 +33,7 @@ def free_port() -> int:
 
 def dev_site(**ssh: object) -> Site:
     """The lab's site on another SSH port."""
-    site = load_stack_file(PROJECT / "Pulumi.dev.yaml")
+    site = load_stack_file(STACK)
     return site.model_copy(update={"ssh": site.ssh.model_copy(update=ssh)})
 
 
@@ -46,7 +50,8 @@ class Lab:
 
     def start(self) -> None:
         parts = Parts(self.fabric, self.ufm, self.cloud)
-        self.rack = Rack(self.plan, parts, self.folder, self.key, pace=0)
+        racked = Plan(complete(self.plan.site, spares(STACK)))
+        self.rack = Rack(racked, parts, self.folder, self.key, pace=0)
         self.keeper = Keeper(self.rack, self.folder / "keeper.sock")
         self.keeper.start()
 

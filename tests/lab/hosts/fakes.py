@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lab.cloud.translation import ComputeHardware, DeployFiles
-from lab.hosts.parts import ComputeService, Guest, Parts
+from lab.hosts.parts import ComputeService, Guest, NetworkAgent, Parts, RefusedError
 from lab.process import LabError, Say
 
 IBSTAT = """\
@@ -55,6 +55,8 @@ class FakeUfm:
     broken: bool = False
     installed: str = ""
     """The release; empty for no UFM."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Host name → node."""
 
     def call(self, what: str, release: str | None = None) -> None:
         if self.broken:
@@ -70,6 +72,9 @@ class FakeUfm:
     def release(self) -> str:
         return self.installed
 
+    def name_hosts(self, names: Mapping[str, str]) -> None:
+        self.names = names
+
 
 @dataclass
 class FakeCloud:
@@ -83,12 +88,38 @@ class FakeCloud:
     broken: str = ""
     services: dict[str, ComputeService] = field(default_factory=dict)
     """By compute host name."""
+    agents_: dict[str, NetworkAgent] = field(default_factory=dict)
+    """By ID."""
+    lost: list[str] = field(default_factory=list)
+    """Host names, as they were unprovisioned."""
 
     def computes(self) -> Sequence[ComputeService]:
         return list(self.services.values())
 
     def set_compute(self, host: str, *, disabled: bool, reason: str = "") -> None:
         self.services[host] = replace(self.services[host], disabled=disabled, reason=reason)
+
+    def stop_compute(self, host: str, say: Say) -> None:
+        self.services[host] = replace(self.services[host], up=False)
+
+    def delete_compute(self, service: str) -> None:
+        host = next((s.host for s in self.services.values() if str(s.id) == service), None)
+        if host is None:
+            raise RefusedError(f"Service {service} not found.", 404)
+        if any(vm.host == host for vm in self.vms):
+            raise RefusedError("Unable to delete compute service that is hosting instances.", 409)
+        del self.services[host]
+
+    def agents(self, host: str = "") -> Sequence[NetworkAgent]:
+        return [agent for agent in self.agents_.values() if host in ("", agent.host)]
+
+    def delete_agent(self, agent: str) -> None:
+        if self.agents_.pop(agent, None) is None:
+            raise RefusedError(f"Agent {agent} could not be found.", 404, f"http://overcloud:9696/v2.0/agents/{agent}")
+
+    def lose(self, host: str, say: Say) -> None:
+        self.lost.append(host)
+        self.agents_ = {i: replace(a, alive=a.alive and a.host != host) for i, a in self.agents_.items()}
 
     def deploy(self, files: DeployFiles, hardware: Mapping[str, ComputeHardware], say: Say) -> None:
         say("keystone: ready")

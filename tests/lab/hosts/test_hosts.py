@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,9 +12,11 @@ import yaml
 
 from lab.addresses import PROJECT
 from lab.hosts import HostsPart, templates
+from lab.hosts.machine import descendants
 from lab.hosts.root import UBUNTU, Root
-from lab.process import LabError
+from lab.process import LabError, start_time, until
 from rack.plan import Plan
+from rack.wallaby import tools
 from tests.lab.hosts.conftest import MARKS, Lab, dev_site, free_port
 
 pytestmark = MARKS
@@ -96,13 +97,16 @@ def test_a_job_outlives_its_session_and_ends_with_the_power(lab: Lab) -> None:
     lab.ok(
         "undercloud", "setsid sh -c 'while :; do date +%s%N > /tmp/beat; sleep 0.05; done' >/dev/null 2>&1 </dev/null &"
     )
-    first = lab.ok("undercloud", "sleep 0.2; cat /tmp/beat")
-    assert lab.ok("undercloud", "sleep 0.2; cat /tmp/beat") != first
-    lab.rack.undercloud.shutdown()
     beat = lab.rack.undercloud.root.tree / "tmp/beat"
-    last = beat.read_text()
-    time.sleep(0.2)
-    assert beat.read_text() == last
+    assert until(beat.exists, 10)
+    first = beat.read_text()
+    assert until(lambda: beat.read_text() not in ("", first), 10)
+    init = lab.rack.undercloud.init.pid()
+    assert init
+    running = descendants(init)
+    assert any("beat" in Path(f"/proc/{pid}/cmdline").read_text() for pid in running)
+    lab.rack.undercloud.shutdown()
+    assert [pid for pid in running if start_time(pid)] == []
     lab.rack.undercloud.boot()
 
 
@@ -192,13 +196,14 @@ def test_part(part: HostsPart, tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_templates_are_pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    archive = tmp_path / "tripleo.tar.gz"
-    archive.write_bytes(b"something else")
-    monkeypatch.setattr(templates, "_download", lambda scratch: archive)
-    with pytest.raises(LabError, match="SHA-256 differs"):
-        templates.fetch(tmp_path, print)
-    assert not templates.folder(tmp_path).exists()
+def test_templates_are_those_of_the_conformance_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "FOLDER", tmp_path)
+    monkeypatch.setattr(tools, "SHA256", "0" * 64)
+    with pytest.raises(LabError, match="Unable to find tripleo-heat-templates-14"):
+        templates.install(tmp_path / "target", released=False)
+    with pytest.raises(LabError, match="HASHES"):
+        templates.fetch(print)
+    assert not (tmp_path / templates.NAME).exists()
 
 
 def test_the_keepers_command_line() -> None:

@@ -1,11 +1,11 @@
 """Computes and controllers: firmware, PCIe, reboots, containers."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from lab.hosts.parts import Guest
+from lab.process import until
 from tests.lab.hosts.conftest import MARKS, Lab
 
 pytestmark = MARKS
@@ -27,13 +27,12 @@ def reboot(lab: Lab, host: str) -> None:
     boot_id = "cat /proc/sys/kernel/random/boot_id"
     before = lab.ok(host, boot_id)
     lab.run(host, "reboot")
-    deadline = time.monotonic() + 30
-    while True:
+
+    def back() -> bool:
         done = lab.run(host, boot_id)
-        if done.returncode == 0 and done.stdout != before:
-            return
-        assert time.monotonic() < deadline, "the host does not come back"
-        time.sleep(0.05)
+        return done.returncode == 0 and done.stdout != before
+
+    assert until(back, 30), "the host does not come back"
 
 
 def query(lab: Lab, *names: str) -> dict[str, str]:

@@ -2,18 +2,18 @@
 
 import json
 import shlex
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lab import addresses
 from lab.hosts import templates
 from lab.process import LabError
 from rack import tripleo
-from rack.plan import BUNDLE
+from rack.plan import BUNDLE, TEMPLATES
+from rack.wallaby.branch import SDN
 from tests.lab.hosts.conftest import MARKS, Lab
 
 pytestmark = MARKS
@@ -23,12 +23,9 @@ DIB = 'export DIB_RELEASE=8-stream STABLE_RELEASE=wallaby DIB_YUM_REPO_CONF="/et
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A rack of this module's own, with TripleO's templates of the lab's installation."""
-    cached = addresses.SSH_KEY.parent
-    templates.fetch(cached, print)
-    folder = tmp_path_factory.mktemp("lab")
-    shutil.copytree(templates.folder(cached), templates.folder(folder))
-    lab = Lab(folder)
+    """A rack of this module's own; TripleO's templates are the lab's installation's."""
+    templates.fetch(print)
+    lab = Lab(tmp_path_factory.mktemp("lab"))
     yield lab
     lab.stop()
 
@@ -84,6 +81,19 @@ def test_c1_packages_need_their_repositories(lab: Lab) -> None:
     assert "Installed" in lab.ok("undercloud", "dnf install -y python3-tripleoclient")
     assert "Nothing to do" in lab.ok("undercloud", "dnf install -y python3-tripleoclient")
     assert lab.ok("undercloud", "head -c 20 /usr/share/openstack-tripleo-heat-templates/overcloud.j2.yaml")
+
+
+def test_c1_templates_are_the_branchs_unless_told(lab: Lab) -> None:
+    """MlnxSDNToken came after the release 14.3.0."""
+    grep = f"grep -c MlnxSDNToken {TEMPLATES}/{SDN}"
+    assert lab.ok("undercloud", grep) == "2\n"
+    lab.keeper._control_request({"op": "templates", "released": True})
+    assert lab.run("undercloud", grep).stdout == "0\n"
+    lab.ok("undercloud", f"rm -r {TEMPLATES} && dnf remove -y python3-tripleoclient")
+    lab.ok("undercloud", "dnf install -y python3-tripleoclient")
+    assert lab.run("undercloud", grep).stdout == "0\n"
+    lab.keeper._control_request({"op": "templates", "released": False})
+    assert lab.ok("undercloud", grep) == "2\n"
 
 
 # -- C2 to C4
@@ -226,13 +236,49 @@ def test_i1_a_failing_fabric_leaves_no_node_on(lab: Lab, monkeypatch: pytest.Mon
     assert set(states(lab).values()) == {("manageable", "power off")}
 
 
+def introspected(lab: Lab, node: str, options: str = "") -> dict[str, Any]:
+    saved = lab.ok("undercloud", admin(f"openstack baremetal introspection data save {options} {node}"))
+    data: dict[str, Any] = json.loads(saved)
+    return data
+
+
 def test_i1_data(lab: Lab) -> None:
     command = "openstack baremetal introspection interface list compute-1 -f json"
-    interfaces = {i["Interface"] for i in json.loads(lab.ok("undercloud", admin(command)))}
-    assert lab.plan.site.fabric.interface in interfaces
-    data = json.loads(lab.ok("undercloud", admin("openstack baremetal introspection data save compute-1")))
-    ib = next(i for i in data["inventory"]["interfaces"] if i["name"] == lab.plan.site.fabric.interface)
-    assert ib["client_id"].replace(":", "").endswith(lab.plan.host("compute-1").guid)
+    listed = [i["Interface"] for i in json.loads(lab.ok("undercloud", admin(command)))]
+    assert listed == ["eno1", "eno2", "ib2", "ib3"]
+    data = introspected(lab, "compute-1")
+    assert data["all_interfaces"]["eno1"] == {
+        "ip": "127.0.24.103", "mac": "52:54:00:00:00:21", "client_id": None, "pxe": True,
+    }  # fmt: skip
+    assert list(data["interfaces"]) == ["eno1"] and data["macs"] == ["52:54:00:00:00:21"]
+    wired, second = (next(i for i in data["inventory"]["interfaces"] if i["name"] == name) for name in ("ib2", "ib3"))
+    assert wired == {
+        "name": "ib2", "mac_address": "b8:59:9f:b0:00:41", "ipv4_address": None, "ipv6_address": None,
+        "has_carrier": True, "lldp": None, "vendor": "0x15b3", "product": "0x101b",
+        "client_id": "ff:00:00:00:00:00:02:00:00:02:c9:00:b8:59:9f:03:00:b0:00:41", "biosdevname": None,
+    }  # fmt: skip
+    assert second["has_carrier"] is False and second["client_id"].endswith(":b8:59:9f:03:00:b0:00:42")
+    assert data["all_interfaces"]["ib2"] == {
+        "ip": None, "mac": wired["mac_address"], "client_id": wired["client_id"], "pxe": False,
+    }  # fmt: skip
+    carriers = {i["name"]: i["has_carrier"] for i in introspected(lab, "controller-1")["inventory"]["interfaces"]}
+    assert carriers == {"eno1": True, "eno2": True, "ib2": True, "ib3": False}
+    assert "all_interfaces" not in introspected(lab, "compute-1", "--unprocessed")
+    lab.ok("undercloud", admin("openstack baremetal introspection data save --file data.json compute-1"))
+    assert json.loads(lab.ok("undercloud", "cat /home/stack/data.json")) == data
+
+
+def test_i1_a_machine_is_what_it_is_and_not_what_the_configuration_says(lab: Lab) -> None:
+    hca = {"interface": "ib4", "guid": "b8599f0300c0ffe1", "carrier": False}
+    lab.keeper._control_request({"op": "spoil", "node": "compute-1", "faults": {"hca": hca}})
+    lab.ok("undercloud", admin("openstack overcloud node introspect compute-1"))
+    found = {i["name"]: i for i in introspected(lab, "compute-1")["inventory"]["interfaces"]}
+    assert list(found) == ["eno1", "eno2", "ib4", "ib5"]
+    assert found["ib4"]["client_id"].endswith("b8:59:9f:03:00:c0:ff:e1") and not found["ib4"]["has_carrier"]
+    assert lab.rack.hardware(lab.rack.nodes["compute-1"]).pf_name == "ib4"
+    lab.keeper._control_request({"op": "spoil", "node": "compute-1", "faults": {}})
+    lab.ok("undercloud", admin("openstack overcloud node introspect compute-1"))
+    assert "ib2" in introspected(lab, "compute-1")["all_interfaces"]
 
 
 def test_i1_configure_and_provide(lab: Lab) -> None:

@@ -18,9 +18,12 @@ from lab.ufm.server import HostFacts
 from tests.lab.fabric.rig import GUIDS, rack, silent
 
 FACTS = {
-    "controller-1": HostFacts("overcloud-controller-0.localdomain", GUIDS["controller-1"], "192.0.2.11"),
-    "controller-2": HostFacts("overcloud-controller-1.localdomain", GUIDS["controller-2"], "192.0.2.12"),
+    "controller-1": HostFacts(GUIDS["controller-1"], "192.0.2.11"),
+    "controller-2": HostFacts(GUIDS["controller-2"], "192.0.2.12"),
 }
+
+NAMES = {"overcloud-controller-0.localdomain": "controller-1", "overcloud-controller-1.localdomain": "controller-2"}
+"""What the deployment has called them."""
 
 
 def free_port() -> int:
@@ -108,6 +111,7 @@ def ufm(rig: Rig) -> Rig:
         rig.fabric.link(host)
     rig.fabric.unplug("compute-1", 0)
     assert rig.admin("POST", "/install").status_code == 200
+    assert rig.admin("PUT", "/names", json=NAMES).status_code == 200
     rig.programmed()
     return rig
 

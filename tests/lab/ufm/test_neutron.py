@@ -162,6 +162,21 @@ def test_a_port_that_moves_takes_its_guid_along(rest: Session, driver: Driver) -
     assert members(rest) == {GUIDS["controller-2"].removeprefix("0x")}
 
 
+def test_a_host_is_known_by_the_name_of_its_deployment(ufm: Rig, rest: Session, driver: Driver) -> None:
+    """Whatever place in the rack it has; UFM's restart and another installation forget none."""
+    name = {"prod-controller-7.localdomain": "controller-2"}
+    assert ufm.admin("PUT", "/names", json={"prod-controller-7": "controller-9"}).status_code == 400
+    assert ufm.admin("PUT", "/names", json=name).status_code == 200
+    driver.send("POST", "Network", NETWORK)
+    driver.send("POST", "Port", service_port(0, "network:dhcp", "overcloud-controller-1.localdomain"))
+    assert members(rest) == set()
+    for action, number in (("restart", 1), ("install", 2)):
+        assert ufm.admin("POST", f"/{action}").status_code == 200
+        driver.send("POST", "Network", NETWORK)
+        driver.send("POST", "Port", service_port(number, "network:dhcp", "prod-controller-7"))
+        assert members(rest) == {GUIDS["controller-2"].removeprefix("0x")}, action
+
+
 def test_everything_may_come_twice_or_unannounced(rest: Session, driver: Driver) -> None:
     port = vm_port(CLIENT_IDS["9 bytes"])
     driver.delete("Port", port)

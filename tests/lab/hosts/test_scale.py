@@ -1,0 +1,304 @@
+"""A spare joins the overcloud and leaves it: O5 as a stack update, and `openstack overcloud node delete`."""
+
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from lab.hosts import templates
+from lab.hosts.parts import ComputeService, Guest, NetworkAgent
+from lab.process import LabError, until
+from lab.racked import spares
+from rack import tripleo
+from rack.plan import BUNDLE, Plan
+from tests.lab.hosts.conftest import MARKS, STACK, Lab
+from tests.lab.hosts.fakes import OVERCLOUD_LOGIN
+from tests.lab.hosts.test_undercloud import DIB, admin, bundle, deploy, place, stack, states
+
+pytestmark = MARKS
+
+NODES = f"{BUNDLE}/node-info-ib-vm.yaml"
+DELETE = f"openstack overcloud node delete -y -b {NODES}"
+THIRD = "overcloud-computesriov-ib-2.localdomain"
+AGENT = NetworkAgent("7f1c", "Mellanox plugin agent", THIRD, "neutron-mlnx-agent")
+
+
+def ready(lab: Lab) -> None:
+    """C1 to I1 for the nodes of the configuration."""
+    lab.ok("undercloud", "useradd -m stack && dnf install -y python3-tripleo-repos && tripleo-repos -b wallaby current")
+    lab.ok("undercloud", "dnf install -y python3-tripleoclient")
+    place(lab, "/home/stack/containers-prepare-parameter-ib-vm.yaml", tripleo.containers_prepare(lab.plan))
+    install_undercloud(lab, clean=True)
+    images = "mkdir images && cd images && openstack overcloud image build && . ~/stackrc"
+    lab.ok("undercloud", stack(f"{DIB}{images} && openstack overcloud image upload"))
+
+
+def install_undercloud(lab: Lab, clean: bool) -> None:
+    conf = tripleo.undercloud_conf(lab.plan)
+    assert "clean_nodes = true" in conf
+    place(lab, "/home/stack/undercloud.conf", conf.replace("clean_nodes = true", f"clean_nodes = {clean}"))
+    lab.ok("undercloud", stack("openstack undercloud install"))
+
+
+def register(lab: Lab) -> None:
+    place(lab, "/home/stack/instackenv.json", tripleo.instackenv(lab.plan, "ipmi-secret"))
+    lab.ok("undercloud", admin("openstack overcloud node import ~/instackenv.json"))
+    lab.ok("undercloud", admin("openstack overcloud node introspect --all-manageable --provide"))
+
+
+def ship(lab: Lab) -> None:
+    for name, text in bundle(lab).items():
+        place(lab, f"{BUNDLE}/{name}", text)
+
+
+def mark(lab: Lab, *leaving: str, **roles: object) -> None:
+    """node-info with `provisioned: false` on these nodes, and their role's count without them unless `roles` says."""
+    document = yaml.safe_load(tripleo.node_info(lab.plan))
+    for role in document:
+        for instance in role["instances"]:
+            if instance["name"] in leaving:
+                instance["provisioned"] = False
+                role["count"] -= 1
+        role["count"] = roles.get(role["name"], role["count"])
+    place(lab, NODES, yaml.safe_dump(document))
+
+
+def serve(lab: Lab) -> None:
+    """What nova and neutron know once the third compute is up."""
+    lab.cloud.services[THIRD] = ComputeService(7, THIRD)
+    lab.cloud.agents_[AGENT.id] = AGENT
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    templates.fetch(print)
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    ready(lab)
+    register(lab)
+    ship(lab)
+    lab.ok("undercloud", deploy(lab))
+    yield lab
+    lab.stop()
+
+
+def overcloud(command: str) -> str:
+    """As stack with the overcloud's credentials."""
+    return stack("".join(f"export {key}={value}; " for key, value in OVERCLOUD_LOGIN.items()) + command)
+
+
+def boots(lab: Lab) -> dict[str, str]:
+    return {h.name: lab.ok(h.name, "cat /proc/sys/kernel/random/boot_id") for h in lab.plan.hosts[:5]}
+
+
+# -- out
+
+
+def test_a_spare_is_there_and_off(lab: Lab) -> None:
+    assert set(lab.rack.nodes) == {*(h.name for h in lab.plan.hosts), "compute-3"}
+    spare = lab.rack.nodes["compute-3"]
+    assert not spare.installed and spare.state.get("power", "off") == "off" and "compute-3" not in lab.fabric.linked
+    assert "compute-3" not in states(lab)
+    assert set(lab.ufm.names.values()) == {h.name for h in lab.plan.hosts}
+
+
+def test_it_joins_and_nobody_else_notices(lab: Lab) -> None:
+    before, events = boots(lab), lab.fabric.events
+    lab.plan = Plan(lab.plan.site.model_copy(update={"nodes": (*lab.plan.site.nodes, *spares(STACK))}))
+    register(lab)
+    events.clear()
+    ship(lab)
+    lab.ok("undercloud", deploy(lab))
+    assert boots(lab) == before and events == ["link compute-3"]
+    assert lab.ok("compute-3", "hostname") == f"{THIRD}\n"
+    assert lab.cloud.hardware[THIRD].node == "compute-3" and len(lab.cloud.hardware) == 3
+    assert lab.ufm.names[THIRD] == "compute-3"
+
+
+def test_a_name_is_the_deployments(lab: Lab) -> None:
+    """Not what its place in the rack would make of it."""
+    lab.ok("undercloud", admin(f"openstack overcloud node unprovision -y --all {NODES}"))
+    assert until(lambda: set(states(lab).values()) == {("available", "power off")}, 20)
+    renamed = {name: text.replace("computesriov-ib-2", "computesriov-ib-7") for name, text in bundle(lab).items()}
+    place(lab, NODES, renamed["node-info-ib-vm.yaml"])
+    lab.ok("undercloud", deploy(lab))
+    assert lab.cloud.hardware["overcloud-computesriov-ib-7.localdomain"].node == "compute-3"
+    assert lab.ufm.names["overcloud-computesriov-ib-7.localdomain"] == "compute-3"
+    ship(lab)
+    other = lab.refused("undercloud", admin(f"openstack overcloud node unprovision -y --all {NODES}"))
+    assert "Requested hostname overcloud-computesriov-ib-2 was not found, but the deployed node" in other
+    place(lab, NODES, renamed["node-info-ib-vm.yaml"])
+    lab.ok("undercloud", admin(f"openstack overcloud node unprovision -y --all {NODES}"))
+    assert until(lambda: set(states(lab).values()) == {("available", "power off")}, 20)
+    ship(lab)
+    lab.ok("undercloud", deploy(lab))
+    serve(lab)
+
+
+# -- in
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("openstack overcloud node delete -y", "one of the arguments <node> -b/--baremetal-deployment is required"),
+        (f"openstack overcloud node delete -y -b {NODES} x", "not allowed with argument <node>"),
+        ("openstack overcloud node delete -y -b none.yaml", "No such file or directory: 'none.yaml'"),
+        ("openstack overcloud node delete -y nobody", "does not match any hosts"),
+        (f"{DELETE} --stack other nobody", "not allowed"),
+        (f"{DELETE} --stack=other", "No such playbook: /home/stack/overcloud-deploy/other/config-download/other/scale"),
+        (f"openstack overcloud node delete -b {NODES}", "Action not confirmed, exiting."),
+    ],
+)
+def test_what_it_refuses(lab: Lab, command: str, says: str) -> None:
+    mark(lab, "compute-3")
+    assert says in lab.refused("undercloud", admin(command))
+    assert states(lab)["compute-3"] == ("active", "power on")
+    assert THIRD in lab.cloud.services and not lab.cloud.services[THIRD].disabled
+
+
+def test_the_count_goes_down_with_it(lab: Lab) -> None:
+    mark(lab, ComputeSriovIB=2)
+    said = lab.refused("undercloud", admin(DELETE))
+    assert "ComputeSriovIB: number of instance entries 3 cannot be greater than count 2" in said
+
+
+def test_nobody_leaves_whom_no_entry_names(lab: Lab) -> None:
+    ship(lab)
+    assert lab.ok("undercloud", admin(DELETE)) == "No nodes to unprovision\n"
+    assert lab.ok("undercloud", admin(f"openstack overcloud node unprovision {NODES}")).startswith(
+        "Nothing to unprovis"
+    )
+
+
+def test_servers_keep_their_node_when_nova_refuses(lab: Lab) -> None:
+    """The real tool asks nobody: the compute is disabled and stopped, then nova does not delete its service."""
+    mark(lab, "compute-3")
+    lab.cloud.vms = [Guest("1", "vm3", "ACTIVE", THIRD, {}, {})]
+    said = lab.refused("undercloud", admin(DELETE))
+    assert "Unable to delete compute service that is hosting instances. (HTTP 409)" in said
+    assert "Ansible execution failed. playbook: " in said and "Return Code: 2, To rerun" in said
+    service = lab.cloud.services[THIRD]
+    assert service.disabled and not service.up
+    assert states(lab)["compute-3"] == ("active", "power on")
+    assert "nova_compute" not in lab.ok("compute-3", "podman ps --format '{{.Names}}'")
+    lab.cloud.vms = []
+    ship(lab)
+    lab.ok("undercloud", deploy(lab))
+    assert "nova_compute" in lab.ok("compute-3", "podman ps --format '{{.Names}}'"), "a deployment starts it again"
+
+
+def test_a_compute_leaves(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, link, agent_runs = boots(lab), lab.fabric.link, threading.Event()
+
+    def slowly(node: str) -> None:
+        assert agent_runs.wait(20)
+        link(node)
+
+    monkeypatch.setattr(lab.fabric, "link", slowly)
+    mark(lab, "compute-3")
+    said = lab.ok("undercloud", admin(DELETE))
+    assert "| hostname                    | name      | id " in said
+    assert "| overcloud-computesriov-ib-2 | compute-3 | " in said
+    assert "Delete nova-compute service" in said
+    assert states(lab)["compute-3"][0] == "cleaning", "nobody waits for it"
+    assert "compute-3" not in lab.fabric.linked and THIRD not in lab.cloud.services
+    assert lab.cloud.lost[-1] == THIRD and not lab.cloud.agents_[AGENT.id].alive
+    assert lab.run("compute-3", "true").returncode == 255 and not lab.rack.nodes["compute-3"].installed
+    assert "in state cleaning" in lab.refused("undercloud", deploy(lab).replace(NODES, shipped(lab)))
+    said = lab.refused("undercloud", admin("openstack baremetal node delete compute-3"))
+    assert 'while it is in provision state "cleaning"' in said
+    agent_runs.set()
+    assert until(lambda: states(lab)["compute-3"] == ("available", "power off"), 20)
+    assert lab.fabric.events[-3:] == ["unlink compute-3", "link compute-3", "unlink compute-3"]
+    assert boots(lab) == before
+
+
+def shipped(lab: Lab) -> str:
+    """A file that still has all of them."""
+    place(lab, f"{BUNDLE}/all.yaml", tripleo.node_info(lab.plan))
+    return f"{BUNDLE}/all.yaml"
+
+
+def test_what_is_left_of_it_is_an_operators(lab: Lab) -> None:
+    listing = f"openstack network agent list --host {THIRD} -f json"
+    assert json.loads(lab.ok("undercloud", overcloud(listing))) == [
+        {
+            "ID": AGENT.id,
+            "Agent Type": "Mellanox plugin agent",
+            "Host": THIRD,
+            "Availability Zone": None,
+            "Alive": False,
+            "State": True,
+            "Binary": "neutron-mlnx-agent",
+        }
+    ]
+    assert "| XXX   | UP    | neutron-mlnx-agent |" in lab.ok("undercloud", overcloud("openstack network agent list"))
+    assert lab.ok("undercloud", overcloud("openstack network agent list --agent-type l3 -f value")) == ""
+    said = lab.refused("undercloud", overcloud(f"openstack network agent delete {AGENT.id} none"))
+    assert "Failed to delete network agent with ID 'none': ResourceNotFound: 404: Client Error for url: " in said
+    assert "1 of 2 network agents failed to delete." in said
+    assert lab.cloud.agents_ == {}
+    assert "auth-url" in lab.refused("undercloud", stack("openstack network agent list"))
+
+
+def test_deployments_without_it_and_with_it_again(lab: Lab) -> None:
+    lab.ok("undercloud", deploy(lab))
+    assert set(lab.cloud.hardware) == {h.hostname for h in lab.plan.computes if h.name != "compute-3"}
+    assert states(lab)["compute-3"] == ("available", "power off"), "the entry is still marked"
+    ship(lab)
+    lab.ok("undercloud", deploy(lab))
+    assert lab.ok("compute-3", "hostname") == f"{THIRD}\n"
+    serve(lab)
+
+
+def test_a_dead_compute_leaves_too(lab: Lab) -> None:
+    """Its service stays: the scale tasks have nobody to run on."""
+    lab.rack.power_off(lab.rack.nodes["compute-3"])
+    mark(lab, "compute-3")
+    assert "UNREACHABLE" in lab.ok("undercloud", admin(DELETE))
+    assert until(lambda: states(lab)["compute-3"] == ("available", "power off"), 20)
+    assert not lab.cloud.services[THIRD].disabled
+    said = lab.refused("undercloud", overcloud("openstack compute service delete 7 8"))
+    assert "Failed to delete compute service with ID '8': Service 8 not found. (HTTP 404)" in said
+    assert "1 of 2 compute services failed to delete." in said
+    assert lab.cloud.services == {}
+
+
+def test_without_cleaning_a_node_is_available_at_once(lab: Lab) -> None:
+    install_undercloud(lab, clean=False)
+    lab.fabric.events.clear()
+    mark(lab, "compute-2", "compute-3")
+    lab.ok("undercloud", admin(DELETE))
+    assert states(lab)["compute-2"] == ("available", "power off")
+    assert lab.fabric.events == ["unlink compute-2"]
+    install_undercloud(lab, clean=True)
+
+
+def test_a_node_that_cannot_be_cleaned_or_switched_off_says_so(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(node: str) -> None:
+        raise LabError("fabric: no answer")
+
+    ship(lab)
+    lab.ok("undercloud", deploy(lab))
+    mark(lab, "compute-2")
+    with monkeypatch.context() as patch:
+        patch.setattr(lab.fabric, "unlink", fails)
+        assert "no answer" in lab.refused("undercloud", admin(DELETE))
+        assert states(lab)["compute-2"][0] == "error"
+    with monkeypatch.context() as patch:
+        patch.setattr(lab.fabric, "link", fails)
+        lab.ok("undercloud", admin(DELETE))
+        assert until(lambda: states(lab)["compute-2"][0] == "clean failed", 20)
+    lab.ok("undercloud", admin("openstack baremetal node manage compute-2"))
+    lab.ok("undercloud", admin("openstack baremetal node maintenance unset compute-2"))
+    lab.ok("undercloud", admin("openstack baremetal node provide compute-2"))
+
+
+def test_cleaning_does_not_outlive_ironic(lab: Lab) -> None:
+    with lab.rack.undercloud.change() as state:
+        next(n for n in state["nodes"] if n["name"] == "compute-2").update(state="cleaning")
+    lab.keeper.stop()
+    lab.start()
+    assert states(lab)["compute-2"][0] == "clean failed"
