@@ -509,7 +509,8 @@ class Leave(Wait):
         """Those of the configuration: node -> its role and host."""
         self._roles: List[Dict[str, Any]] = order["roles"]
         """The deployment's node file without those who leave (O1)."""
-        self._drain: bool = order["instances"] == "drain"
+        self._drain: Optional[float] = order["limit"] if order["instances"] == "drain" else None
+        """How long their instances are waited for, in seconds."""
         self._cleaning: float = order["cleaning"]
         self._record = Path(order["record"])
         self._known: Dict[str, Dict[str, str]] = json.loads(self._record.read_text()) if self._record.exists() else {}
@@ -576,7 +577,8 @@ class Leave(Wait):
         """
         for host in hosts:
             self._disable(host)
-        if self._drain:
+        if self._drain is not None:
+            self.allow(self._drain)
             self.until(lambda: self._instances(hosts))
             return
         found = self._instances(hosts)

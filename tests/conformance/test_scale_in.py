@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(sys.prefix) / "share/ansible/plugins/module_utils"))
 import baremetal_deploy
 present = sys.argv[2] == "present"
 roles = yaml.safe_load(Path(sys.argv[1]).read_text())
-found, environment, _, _ = baremetal_deploy.expand(roles, "overcloud", present, default_image={"href": "overcloud-full"})
+image = {"href": "overcloud-full"}
+found, environment, _, _ = baremetal_deploy.expand(roles, "overcloud", present, default_image=image)
 print(json.dumps({"hosts": {i["name"]: i["hostname"] for i in found}, **environment}))
 """
 """state=absent of cli-overcloud-node-unprovision.yaml's first task, and state=present of the deployment's."""

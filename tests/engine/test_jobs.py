@@ -15,9 +15,9 @@ from components.job import Job, Run
 from components.ssh import RUNNER
 from engine.build import environment
 from lab.hosts.commands import trouble
-from lab.hosts.commands.undercloud import TEMPLATES
 from lab.hosts.parts import Parts
 from lab.process import until
+from rack.plan import TEMPLATES
 from tests.engine.conftest import PROJECT
 from tests.lab.hosts.conftest import Lab
 from tests.lab.hosts.fakes import FakeCloud
@@ -45,7 +45,8 @@ undercloud = Undercloud("undercloud", plan, operator, pulumi.Output.secret("ipmi
 provided = undercloud.host.run("provide", as_stack(
     ". ~/stackrc", "openstack overcloud node introspect --all-manageable --provide >&2"),
     opts=pulumi.ResourceOptions(depends_on=undercloud.ready))
-overcloud = Overcloud("overcloud", plan, operator, undercloud, SimpleNamespace(ready=[provided]), "token")
+introspection = SimpleNamespace(known=lambda make: make(plan))
+overcloud = Overcloud("overcloud", plan, operator, undercloud, introspection, SimpleNamespace(ready=[provided]), "token")
 pulumi.export("endpoint", overcloud.endpoint)
 """
 

@@ -12,7 +12,10 @@ import pytest
 import requests
 import yaml
 
+from components.ssh import as_stack
 from lab import addresses
+from lab.cloud.client import Session
+from lab.cloud.configuration import NOVA
 from lab.fabric.tools import Diagnostics
 from lab.process import Part
 from providers.ufm import Client as Ufm
@@ -174,6 +177,67 @@ def writes() -> list[str]:
     """What was changed at UFM since the log of requests was emptied."""
     asked = requests.get(f"{ADMIN}/requests", timeout=10).json()
     return [f"{r['method']} {r['path']}" for r in asked if r["method"] != "GET"]
+
+
+def on_undercloud(command: str) -> str:
+    """What a command prints there, as the operator types it: the host's key is checked."""
+    site = PLAN.site
+    options = ["-i", str(site.ssh.private_key_file), "-o", f"UserKnownHostsFile={site.ssh.known_hosts_file}"]
+    where = ["-F", "none", *options, "-p", str(site.ssh.port), f"{site.ssh.user}@{site.undercloud.address}"]
+    done = subprocess.run(["ssh", *where, command], cwd=PROJECT, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def in_cloud(command: str) -> list[dict[str, Any]]:
+    """What `openstack COMMAND` lists of the overcloud."""
+    found: list[dict[str, Any]] = json.loads(on_undercloud(as_stack(". ~/overcloudrc", f"openstack {command} -f json")))
+    return found
+
+
+def servers() -> dict[str, Any]:
+    """Nova's whole word on each instance: whatever is done to one changes it."""
+    listed = Session().get(f"{NOVA}/servers/detail", all_tenants="1")["servers"]
+    return {server["name"]: server for server in listed}
+
+
+NEW = "overcloud-computesriov-ib-2.localdomain"
+
+
+def test_a_compute_more_in_one_up_and_running_instances_are_left_alone(
+    deployed: Pulumi, ufm: Ufm, tmp_path: Path
+) -> None:
+    """Its port's GUID is left to introspection."""
+    before = servers()
+    assert set(before) == {"vm1_gpu", "vm2_gpu"}
+    changed = edited(tmp_path, lambda site: site["nodes"].append(spare(guid=None)))
+    deployed("up", "--yes", "--skip-preview", "--config-file", str(changed))
+    for pkey in PLAN.control_pkeys:
+        found = ufm.get_pkey(pkey.pkey)
+        assert found and len(found.members) == 6
+        assert int(pkey.pkey, 16) | 0x8000 in pkeys_of(spare()["guid"])
+    services = {s["Host"]: (s["Status"], s["State"]) for s in in_cloud("compute service list")}
+    assert services[NEW] == ("enabled", "up") and len(services) == 3
+    assert servers() == before
+    ml2 = addresses.STATE.glob("hosts/controller-*/root/var/lib/config-data/puppet-generated/**/ml2_conf.ini")
+    texts = [path.read_text() for path in ml2]
+    assert len(texts) == 3 and all(text.count("physical_networks = ibnet") == 1 for text in texts), "O6 follows (T4)"
+    deployed("up", "--yes", "--skip-preview", "--expect-no-changes", "--config-file", str(changed))
+
+
+def test_a_compute_less_leaves_the_cloud_before_the_pkeys(deployed: Pulumi, ufm: Ufm) -> None:
+    before = servers()
+    said = deployed("up", "--yes", "--skip-preview")
+    gone = said.index("undercloud-leavers updated")
+    assert all(gone < said.index(f"fabric-{pkey.network} updating") for pkey in PLAN.control_pkeys)
+    assert NEW not in {s["Host"] for s in in_cloud("compute service list")}
+    assert NEW not in {a["Host"] for a in in_cloud("network agent list")}
+    nodes = json.loads(on_undercloud(as_stack(". ~/stackrc", "openstack baremetal node list -f json")))
+    assert {node["Name"] for node in nodes} == {host.name for host in PLAN.hosts}
+    for pkey in PLAN.control_pkeys:
+        found = ufm.get_pkey(pkey.pkey)
+        assert found and set(found.members) == {host.guid for host in PLAN.hosts}
+    assert servers() == before
+    deployed("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
 def test_a_rack_deployed_by_hand_is_adopted_without_a_write(deployed: Pulumi, tmp_path: Path) -> None:

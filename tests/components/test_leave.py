@@ -1,0 +1,214 @@
+"""`nodes.py leave` on the lab's undercloud, which deletes as the real tools do: six nodes are deployed, one leaves."""
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from components import undercloud
+from components.ssh import as_stack
+from lab.hosts import templates
+from lab.hosts.parts import Guest
+from lab.racked import spares
+from rack.plan import Plan
+from tests.lab.hosts.conftest import MARKS, STACK, Lab
+from tests.lab.hosts.fakes import OVERCLOUD_LOGIN
+from tests.lab.hosts.test_scale import AGENT, THIRD, ready, register, serve, ship
+from tests.lab.hosts.test_undercloud import deploy, place, states
+
+pytestmark = [*MARKS, pytest.mark.timeout(180)]
+
+RUN = as_stack(". ~/stackrc", f"exec python3 {undercloud.PROGRAM} leave")
+GUEST = Guest("1", "vm3", "ACTIVE", THIRD, {}, {})
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    templates.fetch(print)
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    lab.plan = Plan(lab.plan.site.model_copy(update={"nodes": (*lab.plan.site.nodes, *spares(STACK))}))
+    ready(lab)
+    register(lab)
+    ship(lab)
+    lab.ok("undercloud", deploy(lab))
+    place(lab, undercloud.PROGRAM, files("components").joinpath("nodes.py").read_text())
+    yield lab
+    lab.stop()
+
+
+@pytest.fixture
+def deployed(lab: Lab) -> Lab:
+    """All six, known to the last run, nobody on them."""
+    lab.cloud.vms = []
+    if set(states(lab).values()) != {("active", "power on")} or len(states(lab)) != 6:
+        register(lab)
+        lab.ok("undercloud", deploy(lab))
+    serve(lab)
+    assert leave(lab, lab.plan).returncode == 0
+    return lab
+
+
+def leave(lab: Lab, plan: Plan, **changes: Any) -> subprocess.CompletedProcess[str]:
+    order = {**undercloud.leave_order(plan), "pauses": [0.02, 0.2], **changes}
+    return lab.run("undercloud", RUN, json.dumps(order))
+
+
+def refused(lab: Lab, plan: Plan, **changes: Any) -> str:
+    """What it says; nothing is taken away."""
+    done = leave(lab, plan, **changes)
+    assert done.returncode == 1, done.stderr
+    assert states(lab)["compute-3"] == ("active", "power on") and len(states(lab)) == 6
+    return done.stderr
+
+
+def without(lab: Lab, *names: str, **indexes: int) -> Plan:
+    """The configuration with entries taken out, and with the indexes of others written."""
+    nodes = [
+        n.model_copy(update={"index": indexes.get(n.name.replace("-", "_"))})
+        for n in lab.plan.site.nodes
+        if n.name not in names
+    ]
+    return Plan(lab.plan.site.model_copy(update={"nodes": tuple(nodes)}))
+
+
+def known(lab: Lab) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(lab.ok("undercloud", f"cat {undercloud.NODES}"))
+    return found
+
+
+def test_nobody_leaves(deployed: Lab) -> None:
+    done = leave(deployed, deployed.plan)
+    assert done.returncode == 0 and done.stderr == ""
+    assert set(known(deployed)) == set(states(deployed)) == {h.name for h in deployed.plan.hosts}
+
+
+def test_one_that_would_take_another_s_name_is_refused(deployed: Lab) -> None:
+    said = refused(deployed, without(deployed, "compute-2"))
+    second = "overcloud-computesriov-ib-1.localdomain"
+    assert f"compute-3 is deployed as {THIRD} and would become {second}; write `index: 2` in its entry" in said
+
+
+def test_a_controller_is_not_taken_away(deployed: Lab) -> None:
+    said = refused(deployed, without(deployed, "controller-3"))
+    assert "controller-3 is a deployed controller" in said and "put its entry back" in said
+
+
+def test_instances_stop_it_before_anything_is_touched(deployed: Lab) -> None:
+    deployed.cloud.vms = [GUEST]
+    said = refused(deployed, without(deployed, "compute-3"))
+    assert f"vm3 (1) on {THIRD} is ACTIVE" in said and "nothing was changed" in said
+    assert not deployed.cloud.services[THIRD].disabled
+    assert set(known(deployed)) == set(states(deployed)), "the next run knows that it is to leave"
+
+
+def test_draining_waits_and_whoever_is_put_back_takes_instances_again(deployed: Lab) -> None:
+    deployed.cloud.vms = [GUEST]
+    said = refused(deployed, without(deployed, "compute-3"), instances="drain", limit=0.5)
+    assert f"waiting: vm3 (1) on {THIRD}" in said and "The next `up` goes on from here" in said
+    assert deployed.cloud.services[THIRD].disabled
+    assert leave(deployed, deployed.plan).returncode == 0
+    assert not deployed.cloud.services[THIRD].disabled
+
+
+def test_what_somebody_else_disabled_stays_so(deployed: Lab) -> None:
+    deployed.cloud.set_compute(THIRD, disabled=True, reason="memory errors")
+    deployed.cloud.vms = [GUEST]
+    refused(deployed, without(deployed, "compute-3"))
+    service = deployed.cloud.services[THIRD]
+    assert service.disabled and service.reason == "memory errors"
+
+
+def test_it_leaves_cloud_and_ironic_and_the_others_stay_as_they_are(deployed: Lab) -> None:
+    events = deployed.fabric.events
+    events.clear()
+    done = leave(deployed, without(deployed, "compute-3"), limit=60)
+    assert done.returncode == 0, done.stderr
+    assert "leaving the cloud: compute-3" in done.stderr
+    assert THIRD not in deployed.cloud.services and AGENT.id not in deployed.cloud.agents_
+    stay = {h.name for h in deployed.plan.hosts} - {"compute-3"}
+    assert states(deployed) == dict.fromkeys(stay, ("active", "power on")) and set(known(deployed)) == stay
+    assert events == ["unlink compute-3", "link compute-3", "unlink compute-3"], "off, cleaned, off"
+    again = leave(deployed, without(deployed, "compute-3"))
+    assert again.returncode == 0 and again.stderr == ""
+
+
+def test_its_disks_are_cleaned_before_it_is_forgotten(deployed: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    link, agent_runs = deployed.fabric.link, threading.Event()
+    monkeypatch.setattr(deployed.fabric, "link", lambda node: agent_runs.wait(60) and link(node))
+    argv = ["ssh", *deployed.options("undercloud"), "-p", str(deployed.plan.site.ssh.port)]
+    order = json.dumps({**undercloud.leave_order(without(deployed, "compute-3")), "pauses": [0.02, 0.2]})
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [*argv, f"root@{deployed.address('undercloud')}", RUN], stdin=pipe, stderr=pipe, text=True
+    ) as child:
+        assert child.stdin and child.stderr
+        child.stdin.write(order)
+        child.stdin.close()
+        assert any("waiting: compute-3 is cleaning" in line for line in child.stderr)
+        assert "compute-3" in states(deployed)
+        agent_runs.set()
+        child.stderr.read()
+    assert child.returncode == 0 and "compute-3" not in states(deployed)
+
+
+def test_one_from_the_middle_leaves(deployed: Lab) -> None:
+    done = leave(deployed, without(deployed, "compute-2", compute_3=2), limit=60)
+    assert done.returncode == 0, done.stderr
+    assert "compute-2" not in states(deployed) and states(deployed)["compute-3"] == ("active", "power on")
+
+
+def test_a_run_that_was_cut_off_is_finished_by_the_next(deployed: Lab) -> None:
+    """The node is off and clean, its service and agents are still there."""
+    whole = leave_half(deployed)
+    done = leave(deployed, without(deployed, "compute-3"), limit=60)
+    assert done.returncode == 0, done.stderr
+    assert THIRD not in deployed.cloud.services and AGENT.id not in deployed.cloud.agents_
+    assert set(states(deployed)) == whole - {"compute-3"}
+
+
+def leave_half(lab: Lab) -> set[str]:
+    """As `openstack overcloud node delete` leaves it, its service revived as that of a dead host is."""
+    whole = set(states(lab))
+    lab.rack.power_off(lab.rack.nodes["compute-3"])
+    with lab.rack.undercloud.change() as state:
+        for node in state["nodes"]:
+            if node["name"] == "compute-3":
+                node.update(state="available", instance=None)
+    return whole
+
+
+def test_one_that_was_never_deployed_is_only_forgotten(deployed: Lab) -> None:
+    leave_half(deployed)
+    lab = deployed
+    lab.ok("undercloud", "mv /home/stack/overcloudrc /home/stack/rc.away")
+    try:
+        done = leave(lab, without(lab, "compute-3"), limit=60)
+    finally:
+        lab.ok("undercloud", "mv /home/stack/rc.away /home/stack/overcloudrc")
+    assert done.returncode == 0, done.stderr
+    assert "compute-3" not in states(lab)
+
+
+def test_one_whose_cleaning_failed_needs_a_hand(deployed: Lab) -> None:
+    leave_half(deployed)
+    set_state(deployed, "clean failed")
+    done = leave(deployed, without(deployed, "compute-3"))
+    assert done.returncode == 1
+    assert "compute-3 is clean failed; openstack baremetal node manage compute-3" in done.stderr
+    set_state(deployed, "manageable")
+    assert leave(deployed, without(deployed, "compute-3")).returncode == 0
+    assert "compute-3" not in states(deployed)
+
+
+def set_state(lab: Lab, state: str) -> None:
+    with lab.rack.undercloud.change() as known:
+        next(n for n in known["nodes"] if n["name"] == "compute-3")["state"] = state
+
+
+def test_the_overclouds_password_stands_in_no_line(deployed: Lab) -> None:
+    deployed.cloud.vms = [GUEST]
+    assert OVERCLOUD_LOGIN["OS_PASSWORD"] not in refused(deployed, without(deployed, "compute-3"))
