@@ -45,8 +45,8 @@ undercloud = Undercloud("undercloud", plan, operator, pulumi.Output.secret("ipmi
 provided = undercloud.host.run("provide", as_stack(
     ". ~/stackrc", "openstack overcloud node introspect --all-manageable --provide >&2"),
     opts=pulumi.ResourceOptions(depends_on=undercloud.ready))
-introspection = SimpleNamespace(known=lambda make: make(plan))
-overcloud = Overcloud("overcloud", plan, operator, undercloud, introspection, SimpleNamespace(ready=[provided]), "token")
+introspection, gate = SimpleNamespace(known=lambda make: make(plan)), SimpleNamespace(ready=[provided])
+overcloud = Overcloud("overcloud", plan, operator, undercloud, introspection, gate, "token")
 pulumi.export("endpoint", overcloud.endpoint)
 """
 
