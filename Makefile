@@ -42,14 +42,10 @@ lab-status: .venv/ready ## What runs, and the tail of the log of what should but
 lab-stop: .venv/ready ## Stop the lab; its state stays in .lab/
 	$(call step,lab-stop: ending the lab's processes,$(PYTHON) -m lab stop)
 
-# Two at a time: the tests that start the lab or its cloud, whose addresses are one set, and all others beside them.
+# Two processes, to which tests/conftest.py deals the tests out. The lab ends after an interrupt, too.
 test: engine lab-stop ## All tests; they take the lab for themselves, whole and part by part
 	$(call step,test: what the lab needs$(comma) then pytest,\
-	  $(PYTHON) -m lab install && $(ENV) && { \
-	  $(PYTHON) -m pytest --ignore=tests/engine --ignore=tests/lab/cloud >.lab/parts.log 2>&1 & parts=$$!; \
-	  $(PYTHON) -m pytest -p no:cacheprovider tests/engine tests/lab/cloud; whole=$$?; \
-	  wait $$parts; parts=$$?; cat .lab/parts.log; $(PYTHON) -m lab stop; \
-	  [ $$whole = 0 ] && [ $$parts = 0 ]; })
+	  $(PYTHON) -m lab install && $(ENV) && { trap : INT; $(PYTHON) -m pytest -n 2; tests=$$?; $(PYTHON) -m lab stop; [ $$tests = 0 ]; })
 
 lint: .venv/ready ## ruff and mypy --strict
 	$(call step,lint: ruff and mypy,.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy)

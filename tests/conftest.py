@@ -1,0 +1,51 @@
+"""How `pytest -n 2` (pytest-xdist, `make test`) deals the tests out to its processes: a file goes to one of them as a
+whole, so do folders whose tests must not run side by side, and what takes long goes first, so that both end together.
+"""
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+TOGETHER = {
+    "tests/engine": "the lab",
+    "tests/lab/cloud": "the lab",
+    "tests/conformance": "Wallaby's tools",
+    "tests/lab/ufm": "a UFM and its fabric",
+}
+"""Folder → what its tests share: addresses that are there once, or what is made in seconds and used by all."""
+
+LONGEST = (
+    "the lab",
+    "tests/components/test_wave.py",
+    "tests/providers/test_engine.py",
+    "tests/lab/hosts/test_ufm_steps.py",
+    "Wallaby's tools",
+    "tests/engine_build/test_life.py",
+    "a UFM and its fabric",
+)
+"""In this order, before all others; each takes more than a minute."""
+
+
+def portion(nodeid: str) -> str:
+    """What goes to one process, named by its file or by what its folder shares."""
+    file = nodeid.partition("::")[0]
+    return next((shared for folder, shared in TOGETHER.items() if file.startswith(f"{folder}/")), file)
+
+
+class Dealer(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands a portion to whoever has nothing left."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return portion(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)  # where xdist is switched off (-p no:xdist)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Dealer:
+    config.option.loadscopereorder = False  # the order is ours, not that of how many tests a portion has
+    return Dealer(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(portion(item.nodeid), len(LONGEST)))
