@@ -21,6 +21,8 @@ from pathlib import Path
 
 from benchmarks import pkey, tenant
 from engine.build import environment
+from lab.addresses import STATE
+from tests.engine.connections import Connections
 
 PROJECT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).with_name("results.md")
@@ -71,7 +73,9 @@ def median(measure: Callable[[], float]) -> float:
 
 
 def pulumi_environment(backend: Path | None = None) -> dict[str, str]:
+    """Python keeps its bytecode, as in a user's shell, whatever this one says."""
     env = {**os.environ, **environment(), "PULUMI_CONFIG_PASSPHRASE": "lab"}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     return {**env, "PULUMI_BACKEND_URL": backend.as_uri()} if backend else env
 
 
@@ -81,7 +85,10 @@ def noop() -> str:
     env = pulumi_environment()
     count = len(subprocess.run(["pulumi", "stack", "export", "--stack", "dev"], cwd=PROJECT, env=env, text=True,
                                capture_output=True, check=True).stdout.split('"urn":')) - 1  # fmt: skip
+    seconds([*up_again, "--stack", "dev"], env=env)
+    connections = Connections(STATE / "hosts")
     rack = median(lambda: seconds([*up_again, "--stack", "dev"], env=env))
+    opened = connections()
     with tempfile.TemporaryDirectory() as folder:
         flat = pulumi_environment(Path(folder)) | {"RESOURCES": str(count - 1)}
         program = PROJECT / "benchmarks/flat"
@@ -90,11 +97,14 @@ def noop() -> str:
         empty = median(lambda: seconds([*up_again, "--stack", "flat"], program, flat))
         (program / "Pulumi.flat.yaml").unlink(missing_ok=True)
     rows = [
-        (f"the rack, {count} resources", f"{rack:.1f}", f"{rack / empty:.2f}"),
-        (f"as many that do nothing ({count})", f"{empty:.1f}", "1"),
+        (f"the rack, {count} resources", f"{rack:.1f}", f"{rack / empty:.2f}", str(opened)),
+        (f"as many that do nothing ({count})", f"{empty:.1f}", "1", "-"),
     ]
-    note = f"Median of {RUNS} `pulumi up` that change nothing. {machine()}.\n\n"
-    return "## No-op `up`\n\n" + note + table(("stack", "seconds", "ratio"), rows)
+    note = (
+        f"Median of {RUNS} `pulumi up` that change nothing, and the SSH connections that the lab's hosts took in all\n"
+        f"of them, by their servers' logs. {machine()}.\n\n"
+    )
+    return "## No-op `up`\n\n" + note + table(("stack", "seconds", "ratio", "SSH connections"), rows)
 
 
 def tenant_layer() -> str:

@@ -22,6 +22,7 @@ from providers.ufm import Client as Ufm
 from rack.config import load_stack_file
 from rack.plan import Plan
 from tests.engine.conftest import PROJECT, STACK, Pulumi
+from tests.engine.connections import Connections
 
 pytestmark = [pytest.mark.lab, pytest.mark.engine, pytest.mark.timeout(1800)]
 
@@ -73,8 +74,10 @@ def test_nothing_is_read_from_path_in_place_of_a_plugin(deployed: Pulumi) -> Non
     assert "using plugin from" not in deployed.log.lower() and "from $path" not in deployed.log.lower()
 
 
-def test_second_up_changes_nothing(deployed: Pulumi) -> None:
+def test_second_up_changes_nothing_and_asks_no_host(deployed: Pulumi) -> None:
+    connections = Connections(addresses.STATE / "hosts")
     deployed("up", "--yes", "--skip-preview", "--expect-no-changes")
+    assert connections() == 0
 
 
 def test_refresh_finds_no_drift(deployed: Pulumi) -> None:
