@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence
@@ -141,7 +142,7 @@ def bus_path(line: str) -> List[str]:
     return [step[-7:] for step in line.split(" ", 1)[0].split("/")]
 
 
-class Node:
+class Node(ABC):
     """One node of the wave, through its own SSH server. `order` is the wave's, `folder` the program's own."""
 
     def __init__(self, order: Dict[str, Any], folder: str, name: str, address: str, hostname: str) -> None:
@@ -292,8 +293,9 @@ class Node:
         """SSH answers before the node's services do."""
         self._until(self._unhealthy, self._order["reboot_limit"], "see podman ps")
 
+    @abstractmethod
     def _unhealthy(self) -> List[str]:
-        raise NotImplementedError
+        """What is not well yet of the node's services."""
 
     # -- tools
 

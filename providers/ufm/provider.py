@@ -16,6 +16,7 @@ answer for an answer.
 """
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,7 +193,7 @@ class Found:
     inputs: Props
 
 
-class Kind:
+class Kind(ABC):
     """One kind of resource, for one call: checked, compared, made, read, changed and unmade at UFM."""
 
     urn_type: ClassVar[str]
@@ -215,9 +216,9 @@ class Kind:
     def client(self) -> Client:
         return self.session.client
 
+    @abstractmethod
     def check(self, news: Props) -> tuple[Props, list[Failure]]:
         """The inputs in UFM's spelling, with every failure there is. Calls nobody; unknown values pass."""
-        raise NotImplementedError
 
     def diff(self, olds: Props, news: Props) -> Diff:
         """An unknown value equals nothing, so it counts as a change."""
@@ -227,19 +228,21 @@ class Kind:
     def preview(self, news: Props) -> None:
         """Tells what `create` would meet, and raises what it would raise. The inputs may hold unknown values."""
 
+    @abstractmethod
     def create(self, news: Props) -> Made:
-        raise NotImplementedError
+        """May find it there already: the state alone does not know it."""
 
+    @abstractmethod
     def read(self, id_: str, olds: Props) -> Found | None:
         """None: it has vanished. `olds` is empty where `pulumi import` asks for something by its ID."""
-        raise NotImplementedError
 
     def update(self, olds: Props, news: Props) -> Props:
-        """The new outputs."""
+        """The new outputs. A kind has none whose every change replaces it."""
         raise NotImplementedError
 
+    @abstractmethod
     def delete(self, olds: Props) -> None:
-        raise NotImplementedError
+        """Takes away what is ours."""
 
 
 def check_generation(news: Props) -> tuple[Props, list[Failure]]:

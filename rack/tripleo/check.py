@@ -56,9 +56,9 @@ class Problem:
     """One thing that is wrong."""
 
     file: str
-    """Below stack's home."""
+    """Below stack's home; or the deploy command, or a check that could not judge."""
     text: str
-    """Path, what was found, what to write."""
+    """Path, what was found, what to write; or a tool's own words."""
 
     def __str__(self) -> str:
         return f"{self.file}: {self.text}"

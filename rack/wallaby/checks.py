@@ -17,6 +17,7 @@ from rack.plan import BUNDLE, Plan
 from rack.plan import TEMPLATES as STOCK
 from rack.tripleo.bundle import HOME
 from rack.tripleo.bundle import TEMPLATES as DEPLOYED
+from rack.tripleo.check import Problem
 from rack.wallaby.branch import backport
 from rack.wallaby.tools import Tools
 
@@ -41,18 +42,6 @@ RENDERED = ("commands", "templates", "containers")
 
 class ToolError(Exception):
     """A tool died instead of judging: its traceback."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a tool says of a file."""
-
-    file: str
-    """Below stack's home, or the deploy command."""
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.text}"
 
 
 Answer = dict[str, Any]
@@ -109,19 +98,19 @@ class Review:
     """The templates as 14.3.0 has them, without MlnxSDNToken, not as the branch has them since."""
     answers: dict[str, Answer] = field(default_factory=dict)
 
-    def findings(self, check: str) -> list[Finding]:
+    def findings(self, check: str) -> list[Problem]:
         """What one check finds; `rendering` comes before those that read its work."""
         self.answers[check] = self.wallaby.ask(check, self._request(check))
         if check == "rendering" and not self.released and not self.answers[check]["findings"]:
             backport(self.rendered)
-        return [Finding(file, text) for file, text in self.answers[check]["findings"]]
+        return [Problem(file, text) for file, text in self.answers[check]["findings"]]
 
-    def judged(self, check: str) -> list[Finding]:
+    def judged(self, check: str) -> list[Problem]:
         """As `findings`; a tool that dies of a broken document has found it broken."""
         try:
             return self.findings(check)
         except ToolError as error:
-            return [Finding(CHECKS[check], f"could not judge: {str(error).strip().splitlines()[-1]}")]
+            return [Problem(CHECKS[check], f"could not judge: {str(error).strip().splitlines()[-1]}")]
 
     @property
     def rendered(self) -> Path:
@@ -159,11 +148,11 @@ class Review:
         return word.replace(BUNDLE, str(self.bundle / DEPLOYED)) if word.startswith(f"{BUNDLE}/") else word
 
 
-def review(wallaby: Wallaby, bundle: Path, plan: Plan, say: Callable[[str], None]) -> list[Finding]:
+def review(wallaby: Wallaby, bundle: Path, plan: Plan, say: Callable[[str], None]) -> list[Problem]:
     """Every check on the bundle in a folder, which must be whole; each is told as it begins."""
     scratch = Path(tempfile.mkdtemp(prefix="rack-wallaby-"))
     try:
-        work, found = Review(wallaby, bundle, plan, scratch), list[Finding]()
+        work, found = Review(wallaby, bundle, plan, scratch), list[Problem]()
         for check, says in CHECKS.items():
             if check in RENDERED and work.answers.get("rendering", {}).get("findings", True):
                 say(f"{says}: not asked, the templates are not rendered")

@@ -23,6 +23,7 @@ from lab.hosts.parts import ComputeService, Guest
 from lab.hosts.rack import STACK_KEY
 from lab.process import LabError, Say
 from rack.plan import Host
+from tests.components.progress import run_and
 from tests.lab.hosts.conftest import MARKS, Lab
 from tests.lab.hosts.fakes import FakeCloud
 
@@ -138,21 +139,8 @@ class Rig:
 
     def run_and(self, at: str, act: Callable[[], object], *names: str, **changes: Any) -> tuple[int, str]:
         """Status and what it said; does `act` once a line of its progress holds `at`."""
-        port = str(self.plan.site.ssh.port)
-        argv = ["ssh", *self.lab.options("undercloud"), "-p", port, f"root@{self.lab.address('undercloud')}", RUN]
-        pipe = subprocess.PIPE
-        with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as child:
-            assert child.stdin and child.stderr
-            child.stdin.write(json.dumps(self.order(*names, **changes)))
-            child.stdin.close()
-            said = []
-            for line in child.stderr:
-                said.append(line)
-                if at in line:
-                    act()
-                    at = "\0"
-        assert at == "\0", f"never said: {''.join(said)}"
-        return child.returncode, "".join(said)
+        done = self._checked(run_and(self.lab, RUN, json.dumps(self.order(*names, **changes)), at, act))
+        return done.returncode, done.stderr
 
     @staticmethod
     def _checked(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
@@ -491,8 +479,8 @@ def test_the_program_is_python_3_6_and_needs_no_package() -> None:
     froms = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     assert froms | names == {
-        "concurrent.futures", "contextlib", "fcntl", "json", "os", "pathlib", "re", "shutil", "subprocess", "sys",
-        "tempfile", "time", "typing",
+        "abc", "concurrent.futures", "contextlib", "fcntl", "json", "os", "pathlib", "re", "shutil", "subprocess",
+        "sys", "tempfile", "time", "typing",
     }  # fmt: skip
     used = {n.arg for n in ast.walk(tree) if isinstance(n, ast.keyword)}
     used |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}

@@ -92,7 +92,8 @@ def told_well(error: errors.UfmError, ufm: LabUfm, *secrets: str) -> None:
 MODES: dict[str, dict[str, Any]] = {"authoritative": {}, "additive": {"ownership": "additive"}}
 
 MODE = pytest.mark.parametrize("mode", MODES)
-OPERATION = pytest.mark.parametrize("operation", ["create", "update", "delete", "read"])
+OPERATIONS = ("create", "update", "delete", "read")
+OPERATION = pytest.mark.parametrize("operation", OPERATIONS)
 
 
 class Partition:
@@ -188,27 +189,24 @@ def test_what_lasts_is_told_and_mended_by_the_next_up(
     partition.next_up_ends_well()
 
 
-@MODE
-@pytest.mark.parametrize("operation", ["create", "update"])
-def test_ports_that_ufm_does_not_know_are_told(ufm: LabUfm, mode: str, operation: str) -> None:
-    """404 to a write: as of a UFM that wants its ports on the fabric."""
-    partition = Partition(ufm, mode)
-    partition.prepare(operation)
-    happens(ufm, {"status": 404}, WRITES)
-    with pytest.raises(errors.NotFoundError, match=r"PKey 0x65 .*ibstat") as caught:
-        partition.perform(operation)
-    ufm.faults.clear()
-    told_well(caught.value, ufm)
-    partition.next_up_ends_well()
+Nonsense = tuple[str, Fault, tuple[str, ...], type[errors.UfmError], str]
+"""Operation, what answers to which methods, and what is told."""
+
+NONSENSE: list[Nonsense] = [
+    *((change, {"status": 404}, WRITES, errors.NotFoundError, "ibstat") for change in ("create", "update")),
+    *((operation, {"fault": "invalid_json"}, ("GET",), errors.ShapeError, "no proxy") for operation in OPERATIONS),
+]
+"""404 to a write: as of a UFM that wants its ports on the fabric. And JSON that breaks off."""
 
 
 @MODE
-@OPERATION
-def test_json_that_breaks_off_is_told(ufm: LabUfm, mode: str, operation: str) -> None:
+@pytest.mark.parametrize("nonsense", NONSENSE, ids=lambda nonsense: f"{nonsense[0]}-{nonsense[-1]}")
+def test_answers_that_fit_no_question_are_told(ufm: LabUfm, mode: str, nonsense: Nonsense) -> None:
+    operation, fault, methods, kind, said = nonsense
     partition = Partition(ufm, mode)
     partition.prepare(operation)
-    happens(ufm, {"fault": "invalid_json"}, ("GET",))
-    with pytest.raises(errors.ShapeError, match=r"PKey 0x65 .*no proxy") as caught:
+    happens(ufm, fault, methods)
+    with pytest.raises(kind, match=f"PKey 0x65 .*{said}") as caught:
         partition.perform(operation)
     ufm.faults.clear()
     told_well(caught.value, ufm)

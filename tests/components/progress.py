@@ -1,0 +1,26 @@
+"""A program on the lab's undercloud, watched line by line: something may happen in the midst of it."""
+
+import subprocess
+from collections.abc import Callable
+
+from tests.lab.hosts.conftest import Lab
+
+
+def run_and(lab: Lab, command: str, order: str, at: str, act: Callable[[], object]) -> subprocess.CompletedProcess[str]:
+    """Its end; does `act` once a line of its standard error holds `at`, which one must."""
+    port = str(lab.plan.site.ssh.port)
+    argv = ["ssh", *lab.options("undercloud"), "-p", port, f"root@{lab.address('undercloud')}", command]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as child:
+        assert child.stdin and child.stdout and child.stderr
+        child.stdin.write(order)
+        child.stdin.close()
+        said = []
+        for line in child.stderr:
+            said.append(line)
+            if at in line:
+                act()
+                at = "\0"
+        out = child.stdout.read()
+    assert at == "\0", f"never said: {''.join(said)}"
+    return subprocess.CompletedProcess(argv, child.returncode, out, "".join(said))
