@@ -136,6 +136,7 @@ def sshd(tmp_path: Path) -> Iterator[Callable[[], Server]]:
             "UsePAM": "no",
             "PidFile": "none",
             "AcceptEnv": "PULUMI_COMMAND_*",
+            "SetEnv": "SHLVL=1",  # or the user's shell, as the first one, reads .bashrc before each command
             "Subsystem": "sftp internal-sftp",
         }
         (folder / "config").write_text("".join(f"{key} {value}\n" for key, value in config.items()))
