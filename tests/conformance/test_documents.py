@@ -14,8 +14,7 @@ from rack.tripleo.check import NODES, ROLES, UNDERCLOUD, check
 from rack.wallaby.checks import CHECKS, Review, ToolError, Wallaby
 from rack.wallaby.tools import ToolsError, install, templates
 from tests.conformance.conftest import stack
-from tests.rack.sites import ROOT, Document, documents
-from tests.rack.test_plan import GUIDE
+from tests.rack.sites import GUIDES_COMMAND, ROOT, Document, documents
 
 REVIEWS: dict[str, Review] = {}
 
@@ -90,7 +89,7 @@ def test_every_command_of_the_program_is_one_of_tripleoclient(wallaby: Wallaby, 
 
 
 def test_the_guides_command_is_refused_as_printed(wallaby: Wallaby, reference: Review) -> None:
-    words = [reference.here(word) for word in GUIDE.split()]
+    words = [reference.here(word) for word in GUIDES_COMMAND.split()]
     (finding,) = wallaby.ask("commands", {"lines": [["the guide", words]]})["findings"]
     assert finding[1] == "Error: --deployed-server must be used when using --baremetal-deployment"
 

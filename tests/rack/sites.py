@@ -19,6 +19,24 @@ REFERENCE: Document = yaml.safe_load((ROOT / "Pulumi.reference.yaml").read_text(
 DROP = object()
 """Leave the key out."""
 
+GUIDES_COMMAND = """
+openstack overcloud deploy --templates /usr/share/openstack-tripleo-heat-templates
+  --networks-file /home/stack/templates/IB/VM/network_data_ib_vm.yaml
+  --vip-file /home/stack/templates/IB/VM/vip-data-ib-vm.yaml
+  --baremetal-deployment /home/stack/templates/IB/VM/node-info-ib-vm.yaml
+  --network-config
+  -r /home/stack/templates/IB/VM/roles_data_ib_vm.yaml
+  -e /home/stack/templates/IB/VM/containers-prepare-parameter-ib-vm.yaml
+  -e /usr/share/openstack-tripleo-heat-templates/environments/podman.yaml
+  -e /usr/share/openstack-tripleo-heat-templates/environments/services/neutron-ovs.yaml
+  -e /usr/share/openstack-tripleo-heat-templates/environments/services/neutron-mlnx-agent.yaml
+  -e /home/stack/templates/IB/VM/neutron-ml2-mlnx-sdn-vm.yaml
+  -e /home/stack/templates/IB/VM/ib-env-vm.yaml
+  --validation-warnings-fatal
+  -e /usr/share/openstack-tripleo-heat-templates/environments/disable-telemetry.yaml
+"""
+"""The deploy command as the guide prints it (O5)."""
+
 
 def steps(path: str) -> list[str | int]:
     """`nodes[0].ipmi.address` → ["nodes", 0, "ipmi", "address"]."""

@@ -108,31 +108,13 @@ def test_hosts_and_instances_by_name() -> None:
             look_up("nobody")
 
 
-GUIDE = """
-openstack overcloud deploy --templates /usr/share/openstack-tripleo-heat-templates
-  --networks-file /home/stack/templates/IB/VM/network_data_ib_vm.yaml
-  --vip-file /home/stack/templates/IB/VM/vip-data-ib-vm.yaml
-  --baremetal-deployment /home/stack/templates/IB/VM/node-info-ib-vm.yaml
-  --network-config
-  -r /home/stack/templates/IB/VM/roles_data_ib_vm.yaml
-  -e /home/stack/templates/IB/VM/containers-prepare-parameter-ib-vm.yaml
-  -e /usr/share/openstack-tripleo-heat-templates/environments/podman.yaml
-  -e /usr/share/openstack-tripleo-heat-templates/environments/services/neutron-ovs.yaml
-  -e /usr/share/openstack-tripleo-heat-templates/environments/services/neutron-mlnx-agent.yaml
-  -e /home/stack/templates/IB/VM/neutron-ml2-mlnx-sdn-vm.yaml
-  -e /home/stack/templates/IB/VM/ib-env-vm.yaml
-  --validation-warnings-fatal
-  -e /usr/share/openstack-tripleo-heat-templates/environments/disable-telemetry.yaml
-"""
-
-
 def test_the_deploy_command_is_the_guides_with_two_words_of_ours() -> None:
     command = list(sites.plan({"cloud.name": "gpu"}).deploy_command)
     stack = command.index("--stack")  # hosts are called after it, so it follows the site
     assert command[stack + 1] == "gpu"
     del command[stack : stack + 2]
     command.remove("--deployed-server")  # without it tripleoclient 16.5.0 refuses --baremetal-deployment
-    assert command == GUIDE.split()
+    assert command == sites.GUIDES_COMMAND.split()
 
 
 def test_ufm_that_runs_already_has_no_cable_of_ours() -> None:
