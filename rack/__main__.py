@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rack.config import ConfigError, load_stack_file
 from rack.plan import Plan, UnknownPortError
-from rack.tripleo.bundle import DOCUMENTS, SECRETS, bundle, mode, placeholder
+from rack.tripleo.bundle import bundle, documents, mode, placeholder, secrets
 from rack.tripleo.check import check
 from rack.tripleo.readme import readme
 from rack.wallaby.checks import Wallaby, review
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         plan = Plan(load_stack_file(Path(f"Pulumi.{given.stack}.yaml")), given.stack)
-        return render(plan, given.out) if given.command == "render" else judge(plan, given.dir, given.deep)
+        return render(plan, given.out) if given.command == "render" else judge(plan, given)
     except (ConfigError, UnknownPortError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -54,15 +54,15 @@ def render(plan: Plan, out: Path) -> int:
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"found {out} with files in it; write another --out, or empty it")
     write(plan, out)
-    print(f"{out}: {len(DOCUMENTS) + 1} files; README.md says what goes where")
-    print(f"secrets to write: {', '.join(placeholder(secret) for secret in SECRETS)}")
+    print(f"{out}: {len(documents(plan)) + 1} files; README.md says what goes where")
+    print(f"secrets to write: {', '.join(placeholder(secret) for secret in secrets(plan))}")
     return 0
 
 
 def write(plan: Plan, out: Path) -> None:
     """The bundle and its README, with the modes that the files need."""
     texts = bundle(plan)
-    for document in DOCUMENTS:
+    for document in documents(plan):
         path = out / document.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=mode(document))
@@ -71,21 +71,23 @@ def write(plan: Plan, out: Path) -> None:
     (out / "README.md").write_text(readme(plan))
 
 
-def judge(plan: Plan, folder: Path | None, deep: bool) -> int:
-    """Design rules (held, or the plan would not be), our own checks of the documents, and the real tools'."""
+def judge(plan: Plan, given: argparse.Namespace) -> int:
+    """Design rules (held, or the plan would not be), our own checks of the documents, templates, the real tools'."""
+    folder: Path | None = given.dir
     scratch = Path(tempfile.mkdtemp(prefix="rack-check-"))
     try:
         if folder is None:
             write(plan, scratch)
-        found = [str(problem) for problem in check(folder or scratch)]
-        if deep and all(((folder or scratch) / document.path).is_file() for document in DOCUMENTS):
+        found = [str(problem) for problem in check(folder or scratch, documents(plan))]
+        if given.deep and all(((folder or scratch) / document.path).is_file() for document in documents(plan)):
             with Wallaby(install(FOLDER, _say)) as wallaby:
                 found += map(str, review(wallaby, folder or scratch, plan, _say))
     finally:
         shutil.rmtree(scratch)
     for line in dict.fromkeys(found):
         print(f"  - {line}")
-    asked = "design rules, documents, Wallaby's tools" if deep else "design rules, documents"
+    asked = "design rules, documents"
+    asked += ", Wallaby's tools" if given.deep else ""
     print(f"{plan.stack}: {len(found) or 'no'} problem{'' if len(found) == 1 else 's'} ({asked})")
     return 1 if found else 0
 

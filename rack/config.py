@@ -22,8 +22,10 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
 from rack import problems
+from rack.distribution import DISTRIBUTIONS, Distribution, Release, registry_of
 from rack.names import (
     ContainerImage,
+    ContainerTag,
     CpuList,
     FirmwareRelease,
     Folder,
@@ -40,7 +42,10 @@ from rack.names import (
     Name,
     ParameterName,
     PciAddress,
+    RegistryUser,
+    RepositoryId,
     Timezone,
+    Url,
     User,
 )
 
@@ -49,11 +54,12 @@ SECRETS = {
     "ufmLicense": "UFM's licence file, its text (U4); not needed with `ufm.host` left out",
     "ipmiPassword": "the password of the nodes' IPMI controllers (C6)",
     "ufmPreviousPassword": "only while `ufmPassword` changes: the former one; then `pulumi config rm` it (U7)",
+    "registryPassword": "only with `undercloud.registry.user`: that user's password or token (C3)",
 }
 """The stack's secrets, set by `pulumi config set --secret KEY`; each with what it is for."""
 
-PASSING_SECRETS = {"ufmPreviousPassword"}
-"""Those that a stack has for a while only."""
+OCCASIONAL_SECRETS = {"ufmPreviousPassword", "registryPassword"}
+"""Those that not every stack has, or for a while only."""
 
 
 class ConfigError(Exception):
@@ -208,8 +214,9 @@ class Ssh(Model):
 
     user: User = "root"
     """On the UFM node and the undercloud."""
-    overcloud_user: User = "heat-admin"
-    """On the overcloud nodes; TripleO makes it."""
+    overcloud_user: User | None = None
+    """On the overcloud nodes. Left out: the one that the deployment makes, heat-admin with RDO's Wallaby, tripleo-admin
+    with Red Hat's 17.1."""
     port: Port = 22
     """Of every host."""
     private_key_file: File
@@ -272,9 +279,34 @@ class Ufm(Model):
         return f"https://{self.address}" + ("" if self.port == 443 else f":{self.port}")
 
 
+class Repository(Model):
+    """A yum repository of the site's own: with one or more, no other is asked any more, by the undercloud, the
+    containers that are rebuilt (C3), the images that are built (C5) or the overcloud's nodes."""
+
+    id: RepositoryId
+    """In brackets, the section of the .repo file."""
+    baseurl: Url
+    """The folder above `repodata`."""
+    gpgkey: Url | None = None
+    """Of the key that signed the packages. Left out: signatures are not checked."""
+
+
+class Registry(Model):
+    """What the registry that `containerNamespace` names asks for (C3)."""
+
+    user: RegistryUser | None = None
+    """Who logs in; the password is the secret `registryPassword`. Left out: no login."""
+    ca_file: File | None = None
+    """The authority of its certificate, made known to the undercloud; the system's where left out."""
+    insecure: bool = False
+    """It speaks HTTP, or its certificate is not verified."""
+
+
 class Undercloud(Model):
     """The node that runs TripleO (C1)."""
 
+    distribution: Release = Release.RDO_WALLABY
+    """Whose TripleO it is: the guide's, or Red Hat's, which comes by subscription and runs on RHEL (C1, C3, C5)."""
     address: Address
     """On the provisioning network; the two addresses after it are its public and its admin one (C2)."""
     hostname: Hostname = "rdo-director.localdomain"
@@ -287,10 +319,19 @@ class Undercloud(Model):
     """Where overcloud and guest images are built (C5, G1)."""
     elements_path: Folder = "/opt/dib-elements"
     """The image elements that diskimage-builder does not carry: mofed, cuda, gpudirect-bench, … (G1, G2)."""
-    container_namespace: ContainerImage = "quay.io/tripleowallaby"
-    """The registry's namespace of TripleO's containers (C3)."""
-    mlnx_container_namespace: ContainerImage = "quay.io/tripleowallaby"
-    """The registry's namespace of neutron-mlnx-agent (C3)."""
+    repositories: tuple[Repository, ...] = ()
+    registry: Registry = Registry()
+    container_namespace: ContainerImage | None = None
+    """The registry's namespace of TripleO's containers (C3). Left out: the distribution's, quay.io/tripleowallaby or
+    registry.redhat.io/rhosp-rhel9."""
+    mlnx_container_namespace: ContainerImage | None = None
+    """That of neutron-mlnx-agent (C3). Left out: as `containerNamespace`."""
+    container_tag: ContainerTag | None = None
+    """The containers' tag (C3), taken as it is. Left out: the release behind the distribution's, current-tripleo or
+    17.1."""
+    images_archive: HostFile | None = None
+    """A tar of the overcloud's disk images and of ironic-python-agent, a file on the undercloud: none is built or
+    installed then (C5). Another archive has another name."""
     boot_mode: Literal["bios", "uefi"] = "bios"
     """How the nodes boot (I1)."""
     clean_nodes: bool = True
@@ -304,6 +345,21 @@ class Undercloud(Model):
     def virtual_addresses(self) -> tuple[IPv4Address, IPv4Address]:
         """Public and admin address: those after its own, as TripleO's samples have them (C2)."""
         return self.address + 1, self.address + 2
+
+    @property
+    def software(self) -> Distribution:
+        """What the distribution brings; KeyError for one that rule DIST001 refuses."""
+        return DISTRIBUTIONS[self.distribution]
+
+    @property
+    def namespace(self) -> str:
+        """Of TripleO's containers."""
+        return self.container_namespace or self.software.container_namespace
+
+    @property
+    def registry_host(self) -> str:
+        """The registry's; empty where `containerNamespace` names none."""
+        return registry_of(self.namespace)
 
 
 class Ipmi(Model):
@@ -423,12 +479,14 @@ class Fabric(Model):
 
 
 class Image(Model):
-    """A guest image built by disk-image-create (G1, G2)."""
+    """A guest image, built by disk-image-create (G1, G2) or brought as a file."""
 
     name: Label
     """Its name in Glance and of its file."""
-    elements: tuple[Name, ...] = Field(min_length=1)
+    elements: tuple[Name, ...] = ()
     """disk-image-create's elements, in order."""
+    file: File | None = None
+    """A finished qcow2, on the machine that runs pulumi: nothing is built then. Another image has another path."""
     release: Name = "8-stream"
     """DIB_RELEASE."""
     gpu_builder: bool = False
@@ -572,6 +630,13 @@ class Site(Model):
     """Left out: instances are reached over the tenant's network only."""
     bandwidth: Bandwidth | None = None
     """Left out: no test."""
+    internet: bool = True
+    """false: nothing may come from it, and the rules OFF001 to OFF005 tell what still would."""
+
+    @property
+    def overcloud_user(self) -> str:
+        """The account on the overcloud nodes."""
+        return self.ssh.overcloud_user or self.undercloud.software.overcloud_user
 
     @property
     def indexes(self) -> tuple[int, ...]:

@@ -113,6 +113,21 @@ ContainerImage = Annotated[
     str, Text("a container image like 'mellanox/ufm-enterprise:6.14.5-2'", r"[a-z0-9][A-Za-z0-9._/:@-]*")
 ]
 
+ContainerTag = Annotated[str, Text("a tag in quotes, like '17.1'", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")]
+
+RegistryUser = Annotated[str, Text("a registry's user like 'robot$rack'", r"[A-Za-z0-9][A-Za-z0-9_.@+$|-]*")]
+"""Robot and service accounts have a $, + or | in their names."""
+
+RepositoryId = Annotated[str, Text("a repository's name like 'baseos'", r"[A-Za-z0-9][A-Za-z0-9_.:-]*")]
+
+Url = Annotated[
+    str,
+    Text(
+        "a URL like 'https://mirror.example/wallaby'", r"(https?://[A-Za-z0-9.-]+(:\d+)?|file://)/[A-Za-z0-9._~/$%+-]*"
+    ),
+]
+"""Without a user or a password."""
+
 
 def image_tag(image: str) -> str:
     """The tag of a container image's name; empty where it has none: `registry:5000/ufm@sha256:…` → ''."""

@@ -21,6 +21,8 @@ PROFILES = {Role.CONTROLLER: "control", Role.COMPUTE: "compute"}
 TEMPLATES = "/usr/share/openstack-tripleo-heat-templates"
 BUNDLE = "/home/stack/templates/IB/VM"
 """Where the undercloud keeps the deployment files (O1)."""
+REGISTRY_FILE = f"{BUNDLE}/containers-registry-ib-vm.yaml"
+"""The login at the containers' registry, where it wants one (C3)."""
 
 
 IPOIB_MTU = 2044
@@ -211,6 +213,7 @@ class Plan:
             "--deployed-server",
             "-r", f"{bundle}/roles_data_ib_vm.yaml",
             "-e", f"{bundle}/containers-prepare-parameter-ib-vm.yaml",
+            *(("-e", REGISTRY_FILE) if self.site.undercloud.registry.user else ()),
             "-e", f"{stock}/podman.yaml",
             "-e", f"{stock}/services/neutron-ovs.yaml",
             "-e", f"{stock}/services/neutron-mlnx-agent.yaml",

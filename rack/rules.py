@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from rack import firmware
 from rack.config import Range, Role, Site
+from rack.distribution import LOGIN_REGISTRY, PUBLIC_REGISTRIES, REFUSED, Release, registry_of
 from rack.names import cpus, image_tag
 
 
@@ -297,6 +298,15 @@ def images_unique(site: Site) -> Iterator[Finding]:
         yield Finding(path, f"{name!r} more than once", "write each image's own")
 
 
+@rule("IMG002", "G1", "An image is built of elements or is a file: one of the two.")
+def image_sources(site: Site) -> Iterator[Finding]:
+    for i, image in enumerate(site.images):
+        if image.elements and image.file:
+            yield Finding(f"images[{i}].file", f"{str(image.file)!r} beside elements", "write one of the two")
+        elif not image.elements and not image.file:
+            yield Finding(f"images[{i}].elements", "none, and no file", "write elements, or the file of an image")
+
+
 @rule("VM001", "T5", "Instances name a compute and an image that exist; names and ports are unique.")
 def instances_placed(site: Site) -> Iterator[Finding]:
     computes = {n.name for n in site.nodes if n.role == Role.COMPUTE}
@@ -437,3 +447,89 @@ def _ufm_images(site: Site) -> list[tuple[str, str]]:
     host = site.ufm.host
     named = [("image", host.image), ("installerImage", host.installer_image)] if host else []
     return [(f"ufm.host.{key}", image) for key, image in named if image]
+
+
+@rule("DIST001", "C1", "The distribution's director takes the documents that are shipped: rhosp-16.2's does not.")
+def distribution_fits(site: Site) -> Iterator[Finding]:
+    found = site.undercloud.distribution
+    if found in REFUSED:
+        write = f"write {Release.RHOSP_17_1}, which is made of Wallaby"
+        yield Finding("undercloud.distribution", f"{str(found)!r}, {REFUSED[found]}", write)
+
+
+@rule("REG001", "C3", "Whatever is said of the containers' registry, `containerNamespace` names its host.")
+def registry_named(site: Site) -> Iterator[Finding]:
+    said, namespace = site.undercloud.registry, site.undercloud.container_namespace
+    if (said.user or said.ca_file or said.insecure) and namespace and not registry_of(namespace):
+        write = "write it with the registry's host, as registry.example:5000/tripleowallaby"
+        yield Finding("undercloud.containerNamespace", repr(namespace), write)
+
+
+@rule("REG002", "C3", "Who fetches from registry.redhat.io logs in: it gives nothing to others.")
+def registry_login(site: Site) -> Iterator[Finding]:
+    cloud = site.undercloud
+    if cloud.distribution not in REFUSED and cloud.registry_host == LOGIN_REGISTRY and not cloud.registry.user:
+        write = f"write the user of a service account of {LOGIN_REGISTRY}, or your own registry as containerNamespace"
+        yield Finding("undercloud.registry.user", "nothing", write)
+
+
+@rule("REPO001", "C1", "Repositories have names of their own.")
+def repositories_unique(site: Site) -> Iterator[Finding]:
+    listed = ((f"undercloud.repositories[{i}].id", r.id) for i, r in enumerate(site.undercloud.repositories))
+    for path, name in _twice(listed):
+        yield Finding(path, f"{name!r} more than once", "write each repository's own")
+
+
+OFFLINE = "without the Internet"
+
+
+@rule(
+    "OFF001", "C1", "Without the Internet, RDO's packages come from repositories of the site's own; Red Hat's may come "
+    "from the Satellite at which the undercloud is registered."
+)  # fmt: skip
+def packages_are_here(site: Site) -> Iterator[Finding]:
+    rdo = site.undercloud.distribution == Release.RDO_WALLABY
+    if not site.internet and rdo and not site.undercloud.repositories:
+        yield Finding("undercloud.repositories", f"none, {OFFLINE}", "write those of the site")
+
+
+@rule("OFF002", "C3", "Without the Internet, containers come from a registry of the site's own.")
+def containers_are_here(site: Site) -> Iterator[Finding]:
+    cloud = site.undercloud
+    if site.internet or cloud.distribution in REFUSED:
+        return
+    namespaces = [("containerNamespace", cloud.namespace)]
+    if cloud.mlnx_container_namespace:
+        namespaces.append(("mlnxContainerNamespace", cloud.mlnx_container_namespace))
+    for key, namespace in namespaces:
+        if _public(namespace):
+            found = f"{namespace!r}, a public registry, {OFFLINE}"
+            yield Finding(f"undercloud.{key}", found, "write the namespace at the site's registry")
+
+
+@rule("OFF003", "C5", "Without the Internet, the overcloud's disk images are an archive on the undercloud.")
+def disk_images_are_here(site: Site) -> Iterator[Finding]:
+    if not site.internet and not site.undercloud.images_archive:
+        yield Finding("undercloud.imagesArchive", f"none, {OFFLINE}", "write the path of their tar on the undercloud")
+
+
+@rule("OFF004", "G1", "Without the Internet, guest images are files: disk-image-create begins with one of it.")
+def guest_images_are_here(site: Site) -> Iterator[Finding]:
+    for i, image in enumerate(site.images):
+        if not site.internet and not image.file:
+            yield Finding(f"images[{i}].file", f"none, {OFFLINE}", "write the path of its qcow2, and no elements")
+
+
+@rule("OFF005", "U5", "Without the Internet, UFM's images are an archive on its host, or of a registry of the site's.")
+def ufm_is_here(site: Site) -> Iterator[Finding]:
+    if site.internet or not site.ufm.host or site.ufm.host.image_archive:
+        return
+    for path, image in _ufm_images(site):
+        if _public(image):
+            fix = "write ufm.host.imageArchive, or the image with the registry's host"
+            yield Finding(path, f"{image!r}, of a public registry, {OFFLINE}", fix)
+
+
+def _public(image: str) -> bool:
+    """Whether a container's name leads to the Internet; without a host it is Docker's."""
+    return registry_of(image) in ("", *PUBLIC_REGISTRIES)

@@ -19,11 +19,12 @@ from rack.tripleo.deployment import (
     network_data,
     node_groups,
     node_info,
+    registry_login,
     roles_data,
     vip_data,
 )
 from rack.tripleo.header import digest
-from rack.tripleo.undercloud import instackenv, undercloud_conf
+from rack.tripleo.undercloud import instackenv, repositories, undercloud_conf
 
 __all__ = [
     "DEPLOYED",
@@ -38,6 +39,8 @@ __all__ = [
     "network_data",
     "node_groups",
     "node_info",
+    "registry_login",
+    "repositories",
     "roles_data",
     "undercloud_conf",
     "vip_data",

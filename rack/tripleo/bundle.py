@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rack.plan import BUNDLE, Plan
+from rack.plan import BUNDLE, REGISTRY_FILE, Plan
 from rack.tripleo import deployment, undercloud
 from rack.tripleo.header import digest, headed
 
@@ -45,7 +45,7 @@ def _deployed(name: str, step: str, says: str, render: Render, secret: str = "")
 
 CONTAINERS = undercloud.CONTAINERS_FILE.removeprefix(f"{HOME}/")
 CONTAINERS_SAYS = "containers, four rebuilt with python3-networking-mlnx"
-IPMI, TOKEN = "ipmiPassword", "ufmToken"
+IPMI, TOKEN, REGISTRY = "ipmiPassword", "ufmToken", "registryPassword"
 
 DOCUMENTS: tuple[Document, ...] = (
     Document("undercloud.conf", "C2", "the undercloud's own settings", undercloud.undercloud_conf),
@@ -65,16 +65,35 @@ DOCUMENTS: tuple[Document, ...] = (
               deployment.containers_prepare),
     Document("deploy.sh", "O5", "the deploy command", lambda plan: deploy_script(plan)),
 )  # fmt: skip
+"""Those that every site has."""
+
+LOGIN = Document(REGISTRY_FILE.removeprefix(f"{HOME}/"), "C3", "the login at the containers' registry",
+                 lambda plan: deployment.registry_login(plan, placeholder(REGISTRY)), REGISTRY)  # fmt: skip
+REPOSITORIES = Document(
+    "rack.repo", "C1", "the site's repositories; copy it to /etc/yum.repos.d/", undercloud.repositories
+)
 
 SECRETS = {
     IPMI: "the password of the nodes' IPMI controllers",
     TOKEN: "an access token of UFM's REST API (U8)",
+    REGISTRY: "the password at the containers' registry (C3)",
 }
+
+
+def documents(plan: Plan) -> tuple[Document, ...]:
+    """Those that the site has."""
+    cloud = plan.site.undercloud
+    return (*DOCUMENTS, *([LOGIN] if cloud.registry.user else []), *([REPOSITORIES] if cloud.repositories else []))
+
+
+def secrets(plan: Plan) -> tuple[str, ...]:
+    """Those that belong into the site's documents."""
+    return tuple(document.secret for document in documents(plan) if document.secret)
 
 
 def bundle(plan: Plan) -> dict[str, str]:
     """Path below stack's home → text. Secrets are placeholders."""
-    return {document.path: document.render(plan) for document in DOCUMENTS}
+    return {document.path: document.render(plan) for document in documents(plan)}
 
 
 DEPLOYED: dict[str, Render] = {

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from rack import problems
-from rack.tripleo.bundle import DOCUMENTS, HOME, TEMPLATES
+from rack.tripleo.bundle import DOCUMENTS, HOME, TEMPLATES, Document
 from rack.tripleo.shapes import (
     Alias,
     Environment,
@@ -175,10 +175,10 @@ def _entry(path: str, index: int, value: object) -> str:
     return f"{path}[{index}]" + (f" ({name})" if isinstance(name, str) else "")
 
 
-def check(folder: Path) -> list[Problem]:
-    """Everything wrong with the documents of a folder."""
+def check(folder: Path, wanted: Iterable[Document] = DOCUMENTS) -> list[Problem]:
+    """Everything wrong with the documents of a folder, those missing that a site wants among it."""
     bundle = Bundle(folder)
-    for document in DOCUMENTS:
+    for document in wanted:
         if not (folder / document.path).is_file():
             bundle.say(document.path, f"missing; write it by `python -m rack render` ({document.step})")
     for rule in RULES:

@@ -235,21 +235,24 @@ def containers_prepare(plan: Plan) -> str:
     `openstackneutron-mlnx-agent`; here it carries the hyphen like the other two.
     """
     cloud = plan.site.undercloud
+    tag = cloud.container_tag or cloud.software.container_tag
+    # A tag that the site names may be the only one that its registry has.
+    label = {} if cloud.container_tag else {"tag_from_label": cloud.software.tag_label}
     rebuilt = ["nova-compute", "neutron-server", "neutron-dhcp-agent", "neutron-l3-agent"]
 
     def image_set(namespace: str) -> dict[str, Any]:
-        return {"namespace": namespace, "name_prefix": "openstack-", "name_suffix": "", "tag": "current-tripleo"}
+        return {"namespace": namespace, "name_prefix": "openstack-", "name_suffix": "", "tag": tag}
 
     entries: list[dict[str, Any]] = [
         {
             "push_destination": True,
             "excludes": ["nova-compute", "neutron-server", "neutron-dhcp", "neutron-l3", "neutron-mlnx"],
-            "set": {**image_set(cloud.container_namespace), "neutron_driver": None},
-            "tag_from_label": "rdo_version",
+            "set": {**image_set(cloud.namespace), "neutron_driver": None},
+            **label,
         },
         {
             "push_destination": True,
-            "set": {**image_set(cloud.container_namespace), "rhel_containers": "false"},
+            "set": {**image_set(cloud.namespace), "rhel_containers": "false"},
             "includes": rebuilt,
             "modify_role": "tripleo-modify-image",
             "modify_append_tag": "-updated",
@@ -261,11 +264,26 @@ def containers_prepare(plan: Plan) -> str:
         },
         {
             "push_destination": True,
-            "set": {**image_set(cloud.mlnx_container_namespace), "rhel_containers": "false"},
+            "set": {**image_set(cloud.mlnx_container_namespace or cloud.namespace), "rhel_containers": "false"},
             "includes": ["neutron-mlnx-agent"],
         },
     ]
     return _document(plan, "C3", {"parameter_defaults": {"ContainerImagePrepare": entries}})
+
+
+def registry_login(plan: Plan, password: str) -> str:
+    """`containers-registry-ib-vm.yaml` (C3): who fetches the containers. A secret as a whole.
+
+    Undercloud and deployment read it, to fetch what they prepare. No node logs in: each fetches from the undercloud.
+    """
+    content, made_of = (_dump(_registry_login(plan, secret)) for secret in (password, ""))
+    return headed(plan, "C3", content, made_of)
+
+
+def _registry_login(plan: Plan, password: str) -> dict[str, Any]:
+    cloud = plan.site.undercloud
+    credentials = {cloud.registry_host: {cloud.registry.user: password}}
+    return {"parameter_defaults": {"ContainerImageRegistryCredentials": credentials}}
 
 
 def ml2_sdn(plan: Plan, token: str) -> str:

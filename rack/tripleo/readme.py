@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from rack.plan import Plan
-from rack.tripleo.bundle import DOCUMENTS, HOME, SECRETS, mode, placeholder
+from rack.tripleo.bundle import HOME, SECRETS, documents, mode, placeholder, secrets
 
 
 def readme(plan: Plan) -> str:
@@ -15,12 +15,12 @@ def readme(plan: Plan) -> str:
             f"Made by `python -m rack render --stack {plan.stack}`; the program ships the same files. This folder is",
             f"the home of the undercloud's user stack: copy it to `{HOME}/` as it is.",
             "",
-            *_table("File", "Guide", "What", "Mode", rows=_files()),
+            *_table("File", "Guide", "What", "Mode", rows=_files(plan)),
             "## Secrets",
             "",
             "None is in here. Write each in place of its mark, and keep the file 0600:",
             "",
-            *_table("Mark", "What", "In", rows=_secrets()),
+            *_table("Mark", "What", "In", rows=_secrets(plan)),
             "## Order",
             "",
             *_order(plan),
@@ -38,21 +38,21 @@ def _table(*head: str, rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
     yield ""
 
 
-def _files() -> Iterator[tuple[str, ...]]:
-    return ((f"`{d.path}`", d.step, d.says, f"{mode(d):04o}") for d in DOCUMENTS)
+def _files(plan: Plan) -> Iterator[tuple[str, ...]]:
+    return ((f"`{d.path}`", d.step, d.says, f"{mode(d):04o}") for d in documents(plan))
 
 
-def _secrets() -> Iterator[tuple[str, ...]]:
-    for secret, says in SECRETS.items():
-        paths = ", ".join(f"`{d.path}`" for d in DOCUMENTS if d.secret == secret)
-        yield f"`{placeholder(secret)}`", says, paths
+def _secrets(plan: Plan) -> Iterator[tuple[str, ...]]:
+    for secret in secrets(plan):
+        paths = ", ".join(f"`{d.path}`" for d in documents(plan) if d.secret == secret)
+        yield f"`{placeholder(secret)}`", SECRETS[secret], paths
 
 
 def _order(plan: Plan) -> list[str]:
     site = plan.site
     return [
         "1. C1, C4: repositories and client, then `openstack undercloud install`.",
-        "2. C5: `openstack overcloud image build`, `openstack overcloud image upload`.",
+        f"2. C5: {', '.join(f'`{line}`' for line in (*_images(plan), 'openstack overcloud image upload'))}.",
         "3. C7: `openstack overcloud node import instackenv.json`.",
         "4. I1: `openstack overcloud node introspect --all-manageable`, then `configure --boot-option local",
         f"   --root-device largest --boot-mode {site.undercloud.boot_mode}`, then `provide`.",
@@ -62,6 +62,11 @@ def _order(plan: Plan) -> list[str]:
         "`[mlnx] client_id_hardware = True`",
         "   in ml2_conf.ini, `podman restart neutron_api`; then UFM is restarted.",
     ]
+
+
+def _images(plan: Plan) -> tuple[str, ...]:
+    cloud = plan.site.undercloud
+    return (f"tar -xf {cloud.images_archive}",) if cloud.images_archive else cloud.software.images
 
 
 def _pkeys(plan: Plan) -> Iterator[str]:

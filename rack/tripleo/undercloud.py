@@ -1,9 +1,9 @@
-"""The undercloud's own files: `undercloud.conf` (C2) and `instackenv.json` (C6)."""
+"""The undercloud's own files: `undercloud.conf` (C2), `instackenv.json` (C6) and the site's repositories (C1)."""
 
 import json
 from collections.abc import Mapping
 
-from rack.plan import PROFILES, Plan
+from rack.plan import PROFILES, REGISTRY_FILE, Plan
 from rack.tripleo.header import headed
 
 CONTAINERS_FILE = "/home/stack/containers-prepare-parameter-ib-vm.yaml"
@@ -38,6 +38,7 @@ def undercloud_conf(plan: Plan) -> str:
                 "enable_novajoin": False,
                 "clean_nodes": cloud.clean_nodes,
                 "container_images_file": CONTAINERS_FILE,
+                **_registry(plan),
             },
             "ctlplane-subnet": {
                 "cidr": net.cidr,
@@ -50,6 +51,30 @@ def undercloud_conf(plan: Plan) -> str:
         }
     )
     return headed(plan, "C2", content)
+
+
+def _registry(plan: Plan) -> dict[str, object]:
+    """What a registry of the site's own adds. The file with the login is apart: it is a secret as a whole."""
+    cloud, keys = plan.site.undercloud, dict[str, object]()
+    if cloud.registry.insecure:
+        keys["container_insecure_registries"] = cloud.registry_host
+    if cloud.registry.user:
+        keys["custom_env_files"] = REGISTRY_FILE
+    return keys
+
+
+def repositories(plan: Plan) -> str:
+    """`rack.repo`: the site's own repositories, for the undercloud, what is built there, and the overcloud's nodes."""
+    sections = {
+        repository.id: {
+            "name": repository.id,
+            "baseurl": repository.baseurl,
+            "enabled": 1,
+            **({"gpgcheck": 1, "gpgkey": repository.gpgkey} if repository.gpgkey else {"gpgcheck": 0}),
+        }
+        for repository in plan.site.undercloud.repositories
+    }
+    return headed(plan, "C1", _ini(sections))
 
 
 def instackenv(plan: Plan, ipmi_password: str) -> str:

@@ -126,7 +126,7 @@ class Review:
             "stack": self.plan.site.cloud.name,
             "environments": [self.here(name) for name in names],
             "names": [name.removeprefix(f"{HOME}/") for name in names],
-            "elements": {image.name: image.elements for image in self.plan.site.images},
+            "elements": {image.name: image.elements for image in self.plan.site.images if image.elements},
             "lines": [["deploy.sh", [self.here(word) for word in self._words()]]] if check in RENDERED else [],
             "needed": self.answers.get("templates", {}).get("images", []),
         }

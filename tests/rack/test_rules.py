@@ -17,6 +17,21 @@ OTHER_PUBLIC = {f"{X}.pool": {"start": "10.9.0.10", "end": "10.9.0.99"}, f"{X}.g
 NO_FLOATING: dict[str, Any] = {"externalAccess.floatingIps": []}
 ALONE = {"tenant.instances": VMS[:1], "bandwidth": DROP}
 
+OWN = "registry.example:5000/tripleowallaby"
+OFFLINE: dict[str, Any] = {
+    "internet": False,
+    "undercloud.repositories": [{"id": "wallaby", "baseurl": "http://mirror.example/wallaby"}],
+    "undercloud.containerNamespace": OWN,
+    "undercloud.imagesArchive": "/root/overcloud-images.tar",
+    "images[0].elements": [],
+    "images[0].file": "/srv/centos8-stream.qcow2",
+    "images[1].elements": [],
+    "images[1].file": "~/centos8-stream-gdr.qcow2",
+    "ufm.host.imageArchive": "/root/ufm.tar",
+}
+"""What a site without the Internet writes."""
+RHOSP = {"undercloud.distribution": "rhosp-17.1", "undercloud.registry": {"user": "1234|rack"}}
+
 DIGEST = "registry:5000/ufm@sha256:0123456789abcdef"
 
 BROKEN: list[tuple[str, str, dict[str, Any]]] = [
@@ -101,6 +116,27 @@ BROKEN: list[tuple[str, str, dict[str, Any]]] = [
                                            "ufm.host.installerImage": DIGEST}),
     ("UFM004", "ufm.host.licenseDir", {"ufm.host.licenseDir": "/var/ufm_files/licenses"}),
     ("UFM004", "ufm.host.licenseDir", {"ufm.host.filesDir": "/opt/ufm/files", "ufm.host.licenseDir": "/opt/ufm/"}),
+    ("IMG002", "images[0].file", {"images[0].file": "/srv/centos.qcow2"}),
+    ("IMG002", "images[0].elements", {"images[0].elements": []}),
+    ("DIST001", "undercloud.distribution", {"undercloud.distribution": "rhosp-16.2"}),
+    ("DIST001", "undercloud.distribution", {**OFFLINE, "undercloud.distribution": "rhosp-16.2"}),
+    ("REG001", "undercloud.containerNamespace", {"undercloud.containerNamespace": "tripleowallaby",
+                                                 "undercloud.registry": {"insecure": True}}),
+    ("REG001", "undercloud.containerNamespace", {"undercloud.containerNamespace": "mirror/wallaby",
+                                                 "undercloud.registry": {"user": "rack"}}),
+    ("REG002", "undercloud.registry.user", {"undercloud.distribution": "rhosp-17.1"}),
+    ("REPO001", "undercloud.repositories[1].id",
+     {"undercloud.repositories": 2 * [{"id": "wallaby", "baseurl": "http://mirror.example/wallaby"}]}),
+    ("OFF001", "undercloud.repositories", {**OFFLINE, "undercloud.repositories": []}),
+    ("OFF002", "undercloud.containerNamespace", {**OFFLINE, "undercloud.containerNamespace": None}),
+    ("OFF002", "undercloud.containerNamespace", {**OFFLINE, "undercloud.containerNamespace": "tripleowallaby"}),
+    ("OFF002", "undercloud.mlnxContainerNamespace", {**OFFLINE, "undercloud.mlnxContainerNamespace": "quay.io/mlnx"}),
+    ("OFF003", "undercloud.imagesArchive", {**OFFLINE, "undercloud.imagesArchive": None}),
+    ("OFF004", "images[1].file", {**OFFLINE, "images[1].file": None, "images[1].elements": ["vm"]}),
+    ("OFF005", "ufm.host.image", {**OFFLINE, "ufm.host.imageArchive": None}),
+    ("OFF005", "ufm.host.installerImage",
+     {**OFFLINE, "ufm.host.imageArchive": None, "ufm.host.image": "registry.example:5000/ufm:1",
+      "ufm.host.installerImage": "docker.io/mellanox/ufm-enterprise-installer:1"}),
 ]  # fmt: skip
 
 
@@ -144,6 +180,11 @@ def test_ids_are_unique() -> None:
         {"ufm.host.image": "registry:5000/ufm:6.19.3-1@sha256:0123456789abcdef"},
         {"ufm.host.imageArchive": "/root/ufm.tar", "ufm.host.installerImage": "mellanox/ufm-enterprise-installer:1"},
         {"ufm.host.licenseDir": "/var/ufm_files_lic"},
+        OFFLINE,
+        {**{k: v for k, v in OFFLINE.items() if not k.startswith("ufm")}, "ufm.host": DROP},
+        {**OFFLINE, "ufm.host.imageArchive": None, "ufm.host.image": "registry.example:5000/ufm:1"},
+        RHOSP,
+        {**RHOSP, **OFFLINE, "undercloud.registry": {"caFile": "registry.pem"}, "undercloud.repositories": []},
     ],
 )
 def test_what_a_site_may_do_without_a_complaint(edits: dict[str, Any]) -> None:
