@@ -12,11 +12,12 @@ try:
     plan = Plan(parse(config.require_object("site")), pulumi.get_stack())
 except ConfigError as error:
     raise pulumi.RunError(str(error)) from None
-operator = Operator.load(plan.site.ssh)
+operator = Operator.load(plan.site)
 at_ufm = pulumi.ResourceOptions(providers=[c.ufm_api(plan.site.ufm, config)])
 
 ufm = c.UfmHost("ufm", plan, operator, config.get_secret("ufmLicense"), at_ufm)
-undercloud = c.Undercloud("undercloud", plan, operator, config.require_secret("ipmiPassword"))
+logins = (config.require_secret("ipmiPassword"), config.get_secret("registryPassword"))
+undercloud = c.Undercloud("undercloud", plan, operator, *logins)
 introspection = c.Introspection("introspection", plan, undercloud, ufm.token)
 fabric = c.Fabric("fabric", plan, introspection, at_ufm)
 gate = c.Gate("gate", plan, undercloud, introspection, fabric, ufm.token)

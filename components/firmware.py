@@ -96,7 +96,7 @@ def order(
         "kind": KINDS[role],
         "nodes": [{"name": n.name, "address": str(n.address), "hostname": n.hostname} for n in nodes],
         "host_keys": [key.strip() for key in host_keys],
-        "ssh": {"user": site.ssh.overcloud_user, "port": site.ssh.port},
+        "ssh": {"user": site.overcloud_user, "port": site.ssh.port},
         "tool": own.tool,
         "device": (own.controller_hca if role == Role.CONTROLLER else None) or site.compute.hca,
         "settings": dict(firmware.wanted(site, role)),

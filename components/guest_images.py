@@ -1,10 +1,11 @@
-"""Guest images (G1, G2): built by disk-image-create on the undercloud, copied, uploaded to the cloud.
+"""Guest images (G1, G2): built by disk-image-create on the undercloud, copied, uploaded to the cloud; or a file's.
 
 The guide copies the image from its build host and uploads it; here the machine that runs pulumi fetches it by its own
 ssh into `.images/`, from where the OpenStack provider uploads it.
 """
 
 import shlex
+from pathlib import Path
 
 import pulumi
 import pulumi_openstack as openstack
@@ -38,12 +39,10 @@ class GuestImages(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _image(self, image: Image) -> openstack.images.Image:
-        built = self._build(image)
-        fetched = self._fetch(image, built)
         return openstack.images.Image(
             f"{self._name}-{image.name}",
             name=image.name,
-            local_file_path=fetched.stdout,
+            local_file_path=_given(image.file) if image.file else self._fetch(image, self._build(image)).stdout,
             container_format="bare",
             disk_format="qcow2",
             visibility="public",
@@ -96,3 +95,15 @@ class GuestImages(pulumi.ComponentResource):
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[built]),
         )
+
+
+def _given(file: Path) -> str:
+    """The path of a finished image on this machine.
+
+    Raises:
+        RunError: it is no file.
+    """
+    path = file.expanduser()
+    if not path.is_file():
+        raise pulumi.RunError(f"images: {file}: no such file on the machine that runs pulumi")
+    return str(path)

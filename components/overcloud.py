@@ -13,7 +13,7 @@ import pulumi
 import pulumi_openstack as openstack
 from pulumi_command import remote
 
-from components import ufm_host
+from components import repositories, ufm_host
 from components.gate import Gate
 from components.introspection import Introspection
 from components.ssh import Host, Operator, as_root, as_stack, script
@@ -64,7 +64,8 @@ class Overcloud(pulumi.ComponentResource):
         self.computes = [operator.node(h.address, self.host_keys[h.name]) for h in plan.computes]
         adjusted = [self._adjust(i, host, deployed) for i, host in enumerate(self.controllers)]
         restarted = self._restart_ufm(operator, adjusted)
-        self.ready: list[pulumi.Resource] = [*adjusted, *restarted]
+        own = self._repositories(deployed) if plan.site.undercloud.repositories else []
+        self.ready: list[pulumi.Resource] = [*adjusted, *restarted, *own]
         """What must be done before tenants' resources can be made."""
         self.provider, self.endpoint = self._credentials(deployed)
         self.register_outputs({"endpoint": self.endpoint})
@@ -156,6 +157,20 @@ class Overcloud(pulumi.ComponentResource):
                 self._after_each(lambda mark: f"{mark}\n{ufm_host.restart(self._plan.site)}"),
                 opts=self._child(*adjusted),
             )
+        ]
+
+    def _repositories(self, deployed: remote.Command) -> list[pulumi.Resource]:
+        """The site's own repositories on the nodes, which came up with those of their image: mstflint is one's (B1)."""
+        hosts = zip((*self._plan.controllers, *self._plan.computes), (*self.controllers, *self.computes), strict=True)
+        return [
+            at.run(
+                f"{self._name}-repositories-{host.name}",
+                as_root(*repositories.INSTALL),
+                delete=as_root(*repositories.REMOVE),
+                stdin=tripleo.repositories(self._plan),
+                opts=self._child(deployed),
+            )
+            for host, at in hosts
         ]
 
     def _credentials(self, deployed: remote.Command) -> tuple[openstack.Provider, pulumi.Output[str]]:

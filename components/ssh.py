@@ -21,7 +21,7 @@ from pathlib import Path
 import pulumi
 from pulumi_command import remote
 
-from rack.config import Ssh
+from rack.config import Site, Ssh
 
 REBOOT_DIALS = 120
 """Dial attempts to a host that may be rebooting: pulumi-command backs off to 5 s, so about ten minutes."""
@@ -57,11 +57,12 @@ class Operator:
     """Who connects: the user's private key and the host keys he knows."""
 
     ssh: Ssh
+    overcloud_user: str
     private_key: pulumi.Output[str]
     known_hosts: str
 
     @classmethod
-    def load(cls, ssh: Ssh) -> "Operator":
+    def load(cls, site: Site) -> "Operator":
         """Reads key and known_hosts from the machine that runs pulumi.
 
         Raises:
@@ -74,8 +75,10 @@ class Operator:
             except OSError as error:
                 raise HostKeyError(f"ssh.{key}: can't read {path}: {error.strerror}") from None
 
+        ssh = site.ssh
         return cls(
             ssh,
+            site.overcloud_user,
             pulumi.Output.secret(read("privateKeyFile", ssh.private_key_file)),
             read("knownHostsFile", ssh.known_hosts_file),
         )
@@ -89,7 +92,7 @@ class Operator:
         """An overcloud node; `host_keys` holds its key in known_hosts form, as read on the undercloud."""
         port = self.ssh.port
         key = pulumi.Output.from_input(host_keys).apply(lambda text: known_host_key(text, str(address), port))
-        return Host(str(address), self._connection(str(address), self.ssh.overcloud_user, key))
+        return Host(str(address), self._connection(str(address), self.overcloud_user, key))
 
     def _connection(self, address: str, user: str, host_key: pulumi.Input[str]) -> remote.ConnectionArgs:
         return remote.ConnectionArgs(

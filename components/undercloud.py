@@ -1,23 +1,32 @@
 """The undercloud and its bare-metal inventory (C1 to C7); what leaves the configuration leaves the cloud first.
 
-What this component enforces: the host is checked before it is changed (C1); every file is rendered from the plan and
-shown as a diff; IPMI credentials travel in one secret file.
+What this component enforces: the host is checked before it is changed (C1); what the distribution's packages brought is
+looked at before anything is made of it; every file is rendered from the plan and shown as a diff; IPMI credentials and
+the registry's login travel in one secret file each.
 """
 
 import json
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
 import pulumi
 from pulumi_command import remote
 
+from components import repositories
 from components.ssh import Operator, as_stack, script
 from rack import tripleo
-from rack.plan import Plan
+from rack.plan import REGISTRY_FILE, Plan
 from rack.tripleo.undercloud import CONTAINERS_FILE
 
 SUDOERS = "/etc/sudoers.d/rack-stack"
 """Written where this program made the user stack; only then destroy removes the user again."""
+ANCHOR = "/etc/pki/ca-trust/source/anchors/rack-registry.pem"
+"""The authority of the containers' registry (C3)."""
+DISK_IMAGES = ("overcloud-full", "overcloud-hardened-uefi-full", "ironic-python-agent")
+"""What C5 may leave in the folder of images."""
+INSPECTION = "/opt/rack-inspection"
+"""Where `rack/tripleo/inspection.py` is on the undercloud."""
 
 PROGRAM = "/home/stack/nodes.py"
 NODES = "/home/stack/nodes.json"
@@ -44,13 +53,17 @@ class Undercloud(pulumi.ComponentResource):
         plan: Plan,
         operator: Operator,
         ipmi_password: pulumi.Input[str],
+        registry_password: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`registry_password`: of `undercloud.registry.user`, where there is one."""
         super().__init__("rack:cloud:Undercloud", name, None, opts)
         self._name, self._plan = name, plan
         self.host = operator.known(plan.site.undercloud.address)
         prepared = self._prepare()
-        installed = self._install(prepared, self.host.runner(f"{name}-jobs", opts=self._child(prepared)))
+        inspected = self._inspect(prepared)
+        fetching = self._registry(registry_password, inspected)
+        installed = self._install([inspected, *fetching], self.host.runner(f"{name}-jobs", opts=self._child(prepared)))
         images = self._images(installed)
         self._text = files(__package__).joinpath("nodes.py").read_text()
         inventory = self._inventory(images, ipmi_password)
@@ -62,42 +75,111 @@ class Undercloud(pulumi.ComponentResource):
     def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
 
-    def _prepare(self) -> remote.Command:
-        """C1: OS and disk checked, host name, user stack, Wallaby's repositories and client."""
+    def _checks(self) -> list[str]:
+        """C1's conditions, each fault told; the script ends where there is one."""
         cloud = self._plan.site.undercloud
+        wanted, title = cloud.software.os, cloud.software.os_title
+        return [
+            "fail=0",
+            'say() { echo "undercloud: $1" >&2; fail=1; }',
+            ". /etc/os-release",
+            f'[ "$ID-$VERSION_ID" = {wanted} ] || say "the OS is $PRETTY_NAME; install {title} (C1)"',
+            "size=$(df -BG --output=size / | tail -n 1 | tr -dc 0-9)",
+            f'[ "$size" -ge {cloud.root_gib} ] || say "the root partition has $size GiB of {cloud.root_gib} (C1)"',
+            '[ "$fail" = 0 ]',
+        ]
+
+    def _prepare(self) -> remote.Command:
+        """C1: OS and disk checked, host name, user stack, the distribution's repositories and client."""
+        cloud = self._plan.site.undercloud
+        own = self._repositories() if cloud.repositories else []
+        written = cloud.software.repository_files
         return self.host.run(
             f"{self._name}-prepare",
             script(
-                "fail=0",
-                'say() { echo "undercloud: $1" >&2; fail=1; }',
-                ". /etc/os-release",
-                '[ "$ID-$VERSION_ID" = centos-8 ] || say "the OS is $PRETTY_NAME; install CentOS Stream 8 (C1)"',
-                "size=$(df -BG --output=size / | tail -n 1 | tr -dc 0-9)",
-                f'[ "$size" -ge {cloud.root_gib} ] || say "the root partition has $size GiB of {cloud.root_gib} (C1)"',
-                '[ "$fail" = 0 ]',
+                *self._checks(),
                 f"hostnamectl set-hostname {cloud.hostname}",
                 "if ! id -u stack >/dev/null 2>&1; then",
                 "  useradd -m stack",
                 "  echo 'stack ALL=(root) NOPASSWD:ALL' | install -m 0440 /dev/stdin " + SUDOERS,
                 "fi",
-                "dnf install -y python3-tripleo-repos",
-                "sudo -E tripleo-repos -b wallaby current",
+                *([] if own else cloud.software.repositories),
                 "dnf install -y python3-tripleoclient",
             ),
             delete=script(
                 f"if [ -e {SUDOERS} ]; then userdel -rf stack; rm -f {SUDOERS}; fi",
-                "rm -f /etc/yum.repos.d/delorean*.repo /etc/yum.repos.d/tripleo-centos-*.repo",
+                *([f"rm -f {' '.join(written)}"] if written else []),
             ),
-            opts=self._child(),
+            opts=self._child(*own),
         )
 
-    def _install(self, prepared: remote.Command, runner: remote.Command) -> remote.Command:
+    def _repositories(self) -> list[pulumi.Resource]:
+        """C1 with the site's own repositories: they are put in place of all others."""
+        return [
+            self.host.run(
+                f"{self._name}-repositories",
+                script(*self._checks(), *repositories.INSTALL),
+                delete=script(*repositories.REMOVE),
+                stdin=tripleo.repositories(self._plan),
+                opts=self._child(),
+            )
+        ]
+
+    def _inspect(self, prepared: remote.Command) -> remote.Command:
+        """Templates and client are those that the documents were made for, or a fault says what to do (C1)."""
+        text = files("rack.tripleo").joinpath("inspection.py").read_text()
+        program = self.host.file(f"{self._name}-inspection", INSPECTION, text, mode="0755", opts=self._child(prepared))
+        return self.host.run(
+            f"{self._name}-templates",
+            f": program {tripleo.digest(text)}\n{INSPECTION}",
+            stdin=json.dumps(tripleo.needs(self._plan), indent=1),
+            opts=self._child(program),
+        )
+
+    def _registry(self, password: pulumi.Input[str] | None, inspected: remote.Command) -> list[pulumi.Resource]:
+        """C3: what the registry of the containers asks for; its login is a secret file."""
+        registry, found = self._plan.site.undercloud.registry, list[pulumi.Resource]()
+        if registry.ca_file:
+            try:
+                authority = registry.ca_file.expanduser().read_text()
+            except OSError as error:
+                raise pulumi.RunError(
+                    f"undercloud.registry.caFile: can't read {registry.ca_file}: {error.strerror}"
+                ) from None
+            found.append(
+                self.host.run(
+                    f"{self._name}-registry-ca",
+                    script(f"install -m 0644 /dev/stdin {ANCHOR}", "update-ca-trust"),
+                    delete=script(f"rm -f {ANCHOR}", "update-ca-trust"),
+                    stdin=authority,
+                    opts=self._child(inspected),
+                )
+            )
+        if registry.user:
+            if password is None:
+                raise pulumi.RunError(
+                    f"the password of {registry.user} is missing: pulumi config set --secret registryPassword"
+                )
+            login = pulumi.Output.secret(password).apply(lambda text: tripleo.registry_login(self._plan, text))
+            found.append(
+                self.host.file(
+                    f"{self._name}-registry-login",
+                    REGISTRY_FILE,
+                    login,
+                    owner="stack",
+                    mode="0600",
+                    opts=self._child(inspected),
+                )
+            )
+        return found
+
+    def _install(self, before: Sequence[pulumi.Resource], runner: remote.Command) -> remote.Command:
         """C2 to C4. All that comes after can be a job too."""
         conf = tripleo.undercloud_conf(self._plan)
         containers = tripleo.containers_prepare(self._plan)
-        files = [
-            self._file("undercloud-conf", "/home/stack/undercloud.conf", conf, prepared),
-            self._file("containers-prepare", CONTAINERS_FILE, containers, prepared),
+        documents = [
+            self._file("undercloud-conf", "/home/stack/undercloud.conf", conf, *before),
+            self._file("containers-prepare", CONTAINERS_FILE, containers, *before),
         ]
         return self.host.job(
             f"{self._name}-install",
@@ -107,28 +189,35 @@ class Undercloud(pulumi.ComponentResource):
             ),
             delete=as_stack("rm -rf stackrc undercloud-passwords.conf tripleo-undercloud-*"),
             opts=pulumi.ResourceOptions.merge(
-                self._child(runner, *files), pulumi.ResourceOptions(protect=self._plan.site.protect)
+                self._child(runner, *documents), pulumi.ResourceOptions(protect=self._plan.site.protect)
             ),
         )
 
     def _images(self, installed: remote.Command) -> remote.Command:
-        """C5: the overcloud's own images, built where they are missing."""
-        folder = self._plan.site.undercloud.images_dir
+        """C5: the overcloud's own images, as the distribution has them where they are missing, or of an archive."""
+        cloud = self._plan.site.undercloud
+        folder, software, archive = cloud.images_dir, cloud.software, cloud.images_archive
+        own = {"DIB_YUM_REPO_CONF": repositories.FILE} if cloud.repositories and software.images_environment else {}
+        get = (
+            [f"tar -xf {archive} >&2"]
+            if archive
+            else [
+                f"if [ ! -e {software.overcloud_image}.qcow2 ]; then",
+                *(f"  {line} >&2" for line in software.images),
+                "fi",
+            ]
+        )
         return self.host.job(
             f"{self._name}-images",
             as_stack(
                 f"mkdir -p {folder}",
                 f"cd {folder}",
-                "[ -e overcloud-full.qcow2 ] || openstack overcloud image build >&2",
+                *get,
                 ". ~/stackrc",
                 "openstack overcloud image upload --update-existing >&2",
-                environment={
-                    "DIB_RELEASE": "8-stream",
-                    "DIB_YUM_REPO_CONF": "/etc/yum.repos.d/*",
-                    "STABLE_RELEASE": "wallaby",
-                },
+                environment={} if archive else {**software.images_environment, **own},
             ),
-            delete=f"rm -rf {folder}/overcloud-full.* {folder}/ironic-python-agent.*",
+            delete="rm -rf " + " ".join(f"{folder}/{name}.*" for name in DISK_IMAGES),
             opts=self._child(installed),
         )
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from rack.config import ConfigError, load_stack_file
 from rack.plan import Plan, UnknownPortError
+from rack.tripleo import inspection
 from rack.tripleo.bundle import bundle, documents, mode, placeholder, secrets
 from rack.tripleo.check import check
+from rack.tripleo.needs import needs
 from rack.tripleo.readme import readme
 from rack.wallaby.checks import Wallaby, review
 from rack.wallaby.tools import FOLDER, ToolsError, install
@@ -44,6 +46,11 @@ def _parser() -> argparse.ArgumentParser:
         else:
             command.add_argument(
                 "--dir", type=Path, help="a rendered folder, edited perhaps; else as `render` makes it"
+            )
+            command.add_argument(
+                "--templates",
+                type=Path,
+                help="a copy of an undercloud's templates, looked at as `up` does (C1)",
             )
             command.add_argument("--deep", action="store_true", help="ask the real tools of Wallaby too, about 20 s")
     return parser
@@ -79,6 +86,8 @@ def judge(plan: Plan, given: argparse.Namespace) -> int:
         if folder is None:
             write(plan, scratch)
         found = [str(problem) for problem in check(folder or scratch, documents(plan))]
+        if given.templates:
+            found += inspection.look(given.templates, needs(plan))
         if given.deep and all(((folder or scratch) / document.path).is_file() for document in documents(plan)):
             with Wallaby(install(FOLDER, _say)) as wallaby:
                 found += map(str, review(wallaby, folder or scratch, plan, _say))
@@ -86,7 +95,7 @@ def judge(plan: Plan, given: argparse.Namespace) -> int:
         shutil.rmtree(scratch)
     for line in dict.fromkeys(found):
         print(f"  - {line}")
-    asked = "design rules, documents"
+    asked = "design rules, documents" + (", templates" if given.templates else "")
     asked += ", Wallaby's tools" if given.deep else ""
     print(f"{plan.stack}: {len(found) or 'no'} problem{'' if len(found) == 1 else 's'} ({asked})")
     return 1 if found else 0

@@ -24,6 +24,7 @@ from rack.tripleo.deployment import (
     vip_data,
 )
 from rack.tripleo.header import digest
+from rack.tripleo.needs import needs
 from rack.tripleo.undercloud import instackenv, repositories, undercloud_conf
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "ib_env",
     "instackenv",
     "ml2_sdn",
+    "needs",
     "network_data",
     "node_groups",
     "node_info",

@@ -139,7 +139,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 def operator(plan: Plan) -> Operator:
     port = plan.site.ssh.port
     known = "".join(f"[{a}]:{port} {HOST_KEY}\n" for a in (plan.site.ufm.address, plan.site.undercloud.address))
-    return Operator(plan.site.ssh, pulumi.Output.secret("PRIVATE KEY"), known)
+    return Operator(plan.site.ssh, plan.site.overcloud_user, pulumi.Output.secret("PRIVATE KEY"), known)
 
 
 def record(

@@ -40,7 +40,7 @@ folder = Path(config.require("folder"))
 site = dev_site(port=config.require_int("port"), private_key_file=folder / "id_ed25519",
                 known_hosts_file=folder / "known_hosts")
 plan = Plan(site.model_copy(update={"ufm": site.ufm.model_copy(update={"host": None})}))
-operator = Operator.load(plan.site.ssh)
+operator = Operator.load(plan.site)
 undercloud = Undercloud("undercloud", plan, operator, pulumi.Output.secret("ipmi"))
 provided = undercloud.host.run("provide", as_stack(
     ". ~/stackrc", "openstack overcloud node introspect --all-manageable --provide >&2"),

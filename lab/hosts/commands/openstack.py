@@ -27,7 +27,8 @@ def openstack(call: Call) -> int:
     for length in range(len(words), 0, -1):
         if words[:length] in SUBCOMMANDS:
             handler, check = SUBCOMMANDS[words[:length]]
-            check(call)
+            if "--help" not in words[length:]:
+                check(call)
             call.argv = ["openstack " + " ".join(words[:length]), *words[length:]]
             return handler(call) or 0
     raise Refusal(f"openstack: '{' '.join(words)}' is not an openstack command. See 'openstack --help'.", 2)

@@ -1,0 +1,200 @@
+"""The undercloud by distribution, with a registry, repositories and archives of the site's own, and looked at first."""
+
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+import components as c
+from components import repositories
+from components.undercloud import ANCHOR, INSPECTION
+from rack import tripleo
+from rack.config import Image, Registry, Repository
+from rack.distribution import Release
+from rack.plan import REGISTRY_FILE, Plan
+from tests.components.conftest import Recorder, record
+from tests.components.test_rack import deploy, secret
+
+PASSWORD = "REGISTRY-CANARY"
+REPOSITORY = Repository(id="wallaby", baseurl="http://mirror.example/wallaby")
+ARCHIVE = "/root/overcloud-images.tar"
+
+
+def changed(plan: Plan, **keys: Any) -> Plan:
+    """The site with other keys of `undercloud`."""
+    return Plan(plan.site.model_copy(update={"undercloud": plan.site.undercloud.model_copy(update=keys)}))
+
+
+def undercloud(plan: Plan, password: str | None = None) -> Recorder:
+    logins = (pulumi.Output.secret("ipmi"), pulumi.Output.secret(password) if password else None)
+    return record(plan, lambda operator: c.Undercloud("undercloud", plan, operator, *logins) and None)
+
+
+def create(rack: Recorder, name: str) -> str:
+    return str(rack.resources[name].inputs["create"])
+
+
+@pytest.fixture(scope="module")
+def rhosp(plan: Plan) -> Recorder:
+    red_hat = {"distribution": Release.RHOSP_17_1, "registry": Registry(user="1234|rack")}
+    return undercloud(changed(plan, **red_hat), PASSWORD)
+
+
+@pytest.fixture(scope="module")
+def default(plan: Plan) -> Recorder:
+    return undercloud(plan)
+
+
+# -- C1, C5 by distribution
+
+
+def test_the_guides_distribution_is_prepared_as_the_guide_has_it(default: Recorder) -> None:
+    prepare = create(default, "undercloud-prepare")
+    assert '"$ID-$VERSION_ID" = centos-8 ]' in prepare and "install CentOS Stream 8 (C1)" in prepare
+    assert "sudo -E tripleo-repos -b wallaby current\ndnf install -y python3-tripleoclient" in prepare
+    images = shlex.split(create(default, "undercloud-images"))[-1]
+    assert "openstack overcloud image build >&2" in images and "export DIB_RELEASE=8-stream\n" in images
+    assert "'/etc/yum.repos.d/*'" in images
+
+
+def test_red_hats_comes_by_subscription_on_rhel(rhosp: Recorder) -> None:
+    prepare = create(rhosp, "undercloud-prepare")
+    assert '"$ID-$VERSION_ID" = rhel-9.2 ]' in prepare and "tripleo-repos" not in prepare
+    order = [prepare.index(text) for text in (
+        "subscription-manager identity", "subscription-manager release --set=9.2",
+        "--enable=openstack-17.1-for-rhel-9-x86_64-rpms", "dnf install -y python3-tripleoclient",
+    )]  # fmt: skip
+    assert order == sorted(order)
+    assert "yum.repos.d" not in rhosp.resources["undercloud-prepare"].inputs["delete"], "the subscription is not ours"
+
+
+def test_red_hats_disk_images_are_installed_and_not_built(rhosp: Recorder) -> None:
+    images = shlex.split(create(rhosp, "undercloud-images"))[-1]
+    assert (
+        "if [ ! -e overcloud-hardened-uefi-full.qcow2 ]; then\n  sudo dnf install -y rhosp-director-images-" in images
+    )
+    assert "tar -xf /usr/share/rhosp-director-images/ironic-python-agent-latest.tar >&2" in images
+    assert "image build" not in images and "DIB_" not in images and "image upload --update-existing" in images
+
+
+def test_the_scripts_are_shell(default: Recorder, rhosp: Recorder) -> None:
+    for rack in (default, rhosp):
+        for name in ("undercloud-prepare", "undercloud-images", "undercloud-templates"):
+            subprocess.run(["sh", "-n"], input=create(rack, name), text=True, check=True)
+
+
+# -- looked at first
+
+
+def test_nothing_is_installed_before_templates_and_client_were_looked_at(default: Recorder, plan: Plan) -> None:
+    looked = default.resources["undercloud-templates"].inputs
+    assert looked["create"].splitlines()[1] == INSPECTION and default.needs["undercloud-templates"] >= {
+        "undercloud-inspection"
+    }
+    assert default.needs["undercloud-inspection"] >= {"undercloud-prepare"}
+    for file in ("undercloud-undercloud-conf", "undercloud-containers-prepare"):
+        assert "undercloud-templates" in default.needs[file]
+    assert '"MlnxSDNToken": "neutron-ml2-mlnx-sdn-vm.yaml"' in looked["stdin"]
+    assert looked["stdin"] == undercloud(plan).resources["undercloud-templates"].inputs["stdin"]
+
+
+# -- the registry
+
+
+def test_the_registrys_login_is_a_secret_file_before_the_installation(rhosp: Recorder) -> None:
+    login = rhosp.resources["undercloud-registry-login"].inputs
+    assert f"-o stack -g stack -m 0600 /dev/stdin {REGISTRY_FILE}" in login["create"]
+    assert f"1234|rack: {PASSWORD}" in secret(login["stdin"])
+    assert {name for name, r in rhosp.resources.items() if PASSWORD in str(r.inputs)} == {"undercloud-registry-login"}
+    assert "undercloud-registry-login" in rhosp.needs["undercloud-undercloud-conf"]
+
+
+def test_a_login_without_its_password_says_what_to_set(plan: Plan) -> None:
+    with pytest.raises(pulumi.RunError, match=r"password of rack is missing: pulumi config set --secret registryPass"):
+        undercloud(changed(plan, registry=Registry(user="rack")))
+
+
+def test_the_registrys_authority_is_made_known(plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("AUTHORITY\n")
+    known = undercloud(changed(plan, registry=Registry(ca_file=tmp_path / "ca.pem"))).resources[
+        "undercloud-registry-ca"
+    ]
+    assert known.inputs["stdin"] == "AUTHORITY\n"
+    assert known.inputs["create"].endswith(f"install -m 0644 /dev/stdin {ANCHOR}\nupdate-ca-trust")
+    assert known.inputs["delete"].endswith(f"rm -f {ANCHOR}\nupdate-ca-trust")
+    with pytest.raises(pulumi.RunError, match=r"undercloud.registry.caFile: can't read .*none.pem"):
+        undercloud(changed(plan, registry=Registry(ca_file=tmp_path / "none.pem")))
+
+
+# -- the site's own repositories and archives
+
+
+def test_own_repositories_stand_in_place_of_all_others(plan: Plan) -> None:
+    own = changed(plan, repositories=(REPOSITORY,))
+    rack = undercloud(own)
+    file = rack.resources["undercloud-repositories"].inputs
+    assert file["stdin"] == tripleo.repositories(own)
+    assert file["create"].index('[ "$fail" = 0 ]') < file["create"].index(repositories.FILE), "checked before changed"
+    assert "undercloud-repositories" in rack.needs["undercloud-prepare"]
+    prepare = create(rack, "undercloud-prepare")
+    assert "tripleo-repos" not in prepare and "dnf install -y python3-tripleoclient" in prepare
+    assert f"export DIB_YUM_REPO_CONF={repositories.FILE}\n" in shlex.split(create(rack, "undercloud-images"))[-1]
+
+
+def test_the_overclouds_nodes_have_them_too(plan: Plan) -> None:
+    own = changed(plan, repositories=(REPOSITORY,))
+    rack = record(own, lambda operator: deploy(own, operator) and None)
+    shipped = {name: r for name, r in rack.resources.items() if name.startswith("overcloud-repositories-")}
+    assert set(shipped) == {f"overcloud-repositories-{host.name}" for host in own.hosts}
+    for name, step in shipped.items():
+        assert step.inputs["stdin"] == tripleo.repositories(own)
+        assert step.inputs["create"].startswith("sudo sh -c ")
+        assert name in rack.needs["firmware-program"], "mstflint comes from there"
+
+
+def test_without_own_repositories_no_node_is_touched(plan: Plan) -> None:
+    rack = record(plan, lambda operator: deploy(plan, operator) and None)
+    assert not [name for name in rack.resources if "repositories" in name or "registry" in name]
+
+
+def test_the_overclouds_images_come_of_the_archive(plan: Plan) -> None:
+    images = shlex.split(create(undercloud(changed(plan, images_archive=ARCHIVE)), "undercloud-images"))[-1]
+    assert f"\ntar -xf {ARCHIVE} >&2\n" in images and "image upload --update-existing" in images
+    assert "image build" not in images and "DIB_" not in images
+
+
+def test_a_finished_guest_image_is_uploaded_as_it_is(plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "gdr.qcow2").touch()
+    gdr = Image(name="centos8-stream-gdr", file=tmp_path / "gdr.qcow2")
+    given = Plan(plan.site.model_copy(update={"images": (gdr,)}))
+    rack = record(given, lambda operator: deploy(given, operator) and None)
+    assert rack.resources["images-centos8-stream-gdr"].inputs["localFilePath"] == str(tmp_path / "gdr.qcow2")
+    assert not [name for name in rack.resources if name.startswith(("images-build-", "images-fetch-"))]
+    (tmp_path / "gdr.qcow2").unlink()
+    with pytest.raises(pulumi.RunError, match=r"images: .*gdr.qcow2: no such file"):
+        record(given, lambda operator: deploy(given, operator) and None)
+
+
+# -- the shell of it
+
+
+def shell(folder: Path, lines: tuple[str, ...], given: str = "") -> None:
+    text = "\n".join(("set -eu", *lines)).replace(repositories.FOLDER, str(folder))
+    subprocess.run(["sh", "-c", text], input=given, text=True, check=True)
+
+
+def test_others_are_put_aside_and_come_back(tmp_path: Path) -> None:
+    for name in ("CentOS-Stream-BaseOS.repo", "epel.repo"):
+        (tmp_path / name).write_text(name)
+    for _ in range(2):
+        shell(tmp_path, repositories.INSTALL, "[wallaby]\n")
+        assert [p.name for p in tmp_path.glob("*.repo")] == ["rack.repo"]
+        assert (tmp_path / "rack.repo").read_text() == "[wallaby]\n"
+    for _ in range(2):
+        shell(tmp_path, repositories.REMOVE)
+        assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {
+            name: name for name in ("CentOS-Stream-BaseOS.repo", "epel.repo")
+        }

@@ -1,0 +1,172 @@
+"""What is looked at on an undercloud before anything is installed, before real templates and the real client (C1)."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rack.plan import TEMPLATES
+from rack.tripleo import inspection
+from rack.tripleo.needs import needs
+from rack.wallaby.checks import INSIDE, Wallaby
+from tests.rack import sites
+from tests.rack.test_rules import RHOSP
+
+NEEDS = needs(sites.plan())
+SDN = "deployment/neutron/neutron-plugin-ml2-mlnx-sdn-assist-container-puppet.yaml"
+AGENT = "environments/services/neutron-mlnx-agent.yaml"
+UPDATE = "dnf update openstack-tripleo-heat-templates"
+
+
+@pytest.fixture(scope="session")
+def branch(wallaby: Wallaby, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """14.3.0 with MlnxSDNToken, as the branch has it since December 2021: never to be changed."""
+    folder = tmp_path_factory.mktemp("branch") / "templates"
+    shutil.copytree(wallaby.tools.templates, folder)
+    backport = "import pathlib, sys; sys.path.insert(0, sys.argv[1]); import rendering; "
+    backport += "rendering.backport(pathlib.Path(sys.argv[2]))"
+    subprocess.run([sys.executable, "-c", backport, INSIDE, folder / SDN], check=True)
+    return folder
+
+
+@pytest.fixture
+def templates(branch: Path, tmp_path: Path) -> Path:
+    """A copy, to be broken."""
+    return Path(shutil.copytree(branch, tmp_path / "templates"))
+
+
+def test_the_branchs_templates_have_all_that_is_asked_of_them(branch: Path) -> None:
+    assert inspection.look(branch, NEEDS) == []
+
+
+def test_the_release_14_3_0_lacks_the_token_alone(wallaby: Wallaby) -> None:
+    (fault,) = inspection.look(wallaby.tools.templates, NEEDS)
+    assert fault.startswith("MlnxSDNToken: no template declares it, neutron-ml2-mlnx-sdn-vm.yaml sets it")
+    assert "since 2021-12-12" in fault and fault.endswith(UPDATE)
+
+
+def unlink(name: str) -> Callable[[Path], None]:
+    return lambda templates: (templates / name).unlink()
+
+
+def text(name: str, old: str, new: str) -> Callable[[Path], None]:
+    def edit(templates: Path) -> None:
+        written = (templates / name).read_text()
+        assert old in written
+        (templates / name).write_text(written.replace(old, new))
+
+    return edit
+
+
+BROKEN = {
+    "environment file": (unlink(AGENT), f"{AGENT}: missing, and the deploy command names it (O5)"),
+    "what an environment file names": (
+        unlink("deployment/neutron/neutron-mlnx-agent-container-puppet.yaml"),
+        f"{AGENT}: OS::TripleO::Services::NeutronMlnxAgent is ../../deployment/neutron/neutron-mlnx-agent-",
+    ),
+    "parameter": (
+        text(SDN, "  MultiInterfaceEnabled:\n", "  MultiInterface:\n"),
+        "MultiInterfaceEnabled: no template declares it",
+    ),
+    "parameter of a role": (
+        text("overcloud.j2.yaml", "  {{role.name}}ExtraConfig:", "  {{role.name}}Extra:"),
+        "{{role.name}}ExtraConfig: no template declares it, ib-env-vm.yaml sets it",
+    ),
+    "service": (
+        text(inspection.REGISTRY, "  OS::TripleO::Services::Frr:", "  OS::TripleO::Services::FRR:"),
+        "OS::TripleO::Services::Frr: no service of these templates, roles_data_ib_vm.yaml names it",
+    ),
+    "service of the SDN file": (
+        text(inspection.REGISTRY, "NeutronCorePluginMLNXSDN:", "NeutronCorePluginMLNX:"),
+        "OS::TripleO::Services::NeutronCorePluginMLNXSDN: no service of these templates, neutron-ml2-mlnx-sdn-vm.yaml",
+    ),
+    "template of a service": (
+        unlink("deployment/keystone/keystone-container-puppet.yaml"),
+        "OS::TripleO::Services::Keystone: its template deployment/keystone/keystone-container-puppet.yaml is missing",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("edit", "says"), BROKEN.values(), ids=BROKEN)
+def test_what_is_missing_is_told_with_what_to_do(edit: Callable[[Path], None], says: str, templates: Path) -> None:
+    edit(templates)
+    faults = inspection.look(templates, NEEDS)
+    assert [f for f in faults if f.startswith(says)], faults
+    assert all(f.endswith(UPDATE) for f in faults)
+
+
+def test_all_faults_are_told_at_once(templates: Path) -> None:
+    for edit, _ in BROKEN.values():
+        edit(templates)
+    faults = inspection.look(templates, NEEDS)
+    whole = [says for name, (_, says) in BROKEN.items() if name != "what an environment file names"]
+    assert all(any(f.startswith(says) for f in faults) for says in whole), "that file is gone itself"
+
+
+def test_no_templates_at_all(tmp_path: Path) -> None:
+    (fault,) = inspection.look(tmp_path, NEEDS)
+    assert fault.endswith("no templates of TripleO; dnf install openstack-tripleo-heat-templates")
+
+
+# -- the client
+
+
+def asked(path: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    """The program as the undercloud runs it, with commands of `path` alone."""
+    command = [sys.executable, "-I", inspection.__file__, *words]
+    return subprocess.run(
+        command, input=json.dumps(NEEDS), env={**os.environ, "PATH": path}, capture_output=True, text=True
+    )
+
+
+def client(folder: Path, script: str) -> str:
+    (folder / "openstack").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "openstack").chmod(0o755)
+    return f"{folder}:/usr/bin:/bin"
+
+
+def test_wallabys_client_has_every_option_of_the_deploy_command(wallaby: Wallaby) -> None:
+    """tripleoclient 16.5.0; what is missing here are the templates."""
+    done = asked(f"{wallaby.tools.python.parent}:/usr/bin:/bin")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"undercloud: {TEMPLATES}: no templates of TripleO; dnf install openstack-tripleo-heat-templates\n"
+        "faults found: 1; nothing was installed\n"
+    )
+
+
+TRAIN = "echo 'usage: openstack overcloud deploy --templates --stack -e -r --networks-file --deployed-server'"
+
+
+def test_an_older_client_is_told_by_each_option_it_lacks(tmp_path: Path) -> None:
+    done = asked(client(tmp_path, TRAIN))
+    for option in ("--vip-file", "--network-config", "--baremetal-deployment"):
+        assert f"openstack overcloud deploy {option}: no option of the installed client (O5); it must be" in done.stderr
+    assert "deploy --networks-file:" not in done.stderr
+
+
+@pytest.mark.parametrize("script", ["exit 2", None])
+def test_no_client(script: str | None, tmp_path: Path) -> None:
+    done = asked(client(tmp_path, script) if script else str(tmp_path))
+    assert "openstack overcloud deploy: the client does not know it; dnf install python3-tripleoclient" in done.stderr
+
+
+def test_a_folder_is_looked_at_without_a_client(branch: Path, tmp_path: Path) -> None:
+    done = asked(str(tmp_path), str(branch))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_needs_follow_the_site() -> None:
+    plan = sites.plan(RHOSP)
+    assert "ContainerImageRegistryCredentials" in needs(plan)["parameters"]
+    assert "ContainerImageRegistryCredentials" not in NEEDS["parameters"]
+    assert set(NEEDS["environments"]) == {
+        "environments/podman.yaml", "environments/services/neutron-ovs.yaml", AGENT,
+        "environments/disable-telemetry.yaml",
+    }  # fmt: skip
+    assert "KernelArgs" in NEEDS["parameters"] and "{{role.name}}Parameters" in NEEDS["parameters"]
