@@ -80,7 +80,8 @@ COMMAND = re.compile(r"openstack (?:overcloud|undercloud) [a-z][^\"'`)>]*")
 def test_every_command_of_the_program_is_one_of_tripleoclient(wallaby: Wallaby, tmp_path: Path) -> None:
     """Each line with which a component calls the client; what stands in braces is the plan's."""
     (inventory := tmp_path / "instackenv.json").write_text("{}")
-    texts = [(ROOT / "components" / name).read_text() for name in ("undercloud.py", "overcloud.py")]
+    callers = ("components/undercloud.py", "components/overcloud.py", "rack/distribution.py")
+    texts = [(ROOT / name).read_text() for name in callers]
     lines = sorted({line.strip() for text in texts for line in COMMAND.findall(re.sub(r'"""[\s\S]*?"""', "", text))})
     assert len(lines) >= 5, lines
     known = {"~/instackenv.json": str(inventory)}

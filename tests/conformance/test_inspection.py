@@ -13,12 +13,13 @@ import pytest
 from rack.plan import TEMPLATES
 from rack.tripleo import inspection
 from rack.tripleo.needs import needs
-from rack.wallaby.checks import INSIDE, Wallaby
+from rack.wallaby.branch import SDN, backport
+from rack.wallaby.checks import Wallaby
 from tests.rack import sites
+from tests.rack.sites import DROP
 from tests.rack.test_rules import RHOSP
 
 NEEDS = needs(sites.plan())
-SDN = "deployment/neutron/neutron-plugin-ml2-mlnx-sdn-assist-container-puppet.yaml"
 AGENT = "environments/services/neutron-mlnx-agent.yaml"
 UPDATE = "dnf update openstack-tripleo-heat-templates"
 
@@ -28,9 +29,7 @@ def branch(wallaby: Wallaby, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """14.3.0 with MlnxSDNToken, as the branch has it since December 2021: never to be changed."""
     folder = tmp_path_factory.mktemp("branch") / "templates"
     shutil.copytree(wallaby.tools.templates, folder)
-    backport = "import pathlib, sys; sys.path.insert(0, sys.argv[1]); import rendering; "
-    backport += "rendering.backport(pathlib.Path(sys.argv[2]))"
-    subprocess.run([sys.executable, "-c", backport, INSIDE, folder / SDN], check=True)
+    backport(folder)
     return folder
 
 
@@ -170,3 +169,8 @@ def test_needs_follow_the_site() -> None:
         "environments/disable-telemetry.yaml",
     }  # fmt: skip
     assert "KernelArgs" in NEEDS["parameters"] and "{{role.name}}Parameters" in NEEDS["parameters"]
+
+
+def test_needs_are_known_before_introspection() -> None:
+    """The interface's name is not: no parameter is called after it."""
+    assert needs(sites.plan({"fabric.interface": DROP})) == NEEDS

@@ -1,0 +1,59 @@
+"""The steps of C1 on the lab's undercloud, over SSH as the program runs them: templates of two minor versions."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from components.undercloud import INSPECTION
+from rack.plan import TEMPLATES, Plan
+from rack.wallaby.branch import backport
+from rack.wallaby.tools import FOLDER, templates
+from tests.components.conftest import Recorder
+from tests.components.test_undercloud import undercloud
+from tests.lab.hosts.conftest import MARKS, Lab
+
+pytestmark = MARKS
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Its undercloud has the templates of 14.3.0, as a package has brought them."""
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    shutil.copytree(templates(FOLDER, print), lab.rack.undercloud.root.tree / TEMPLATES.lstrip("/"))
+    yield lab
+    lab.stop()
+
+
+@pytest.fixture(scope="module")
+def steps(plan: Plan) -> Recorder:
+    return undercloud(plan)
+
+
+def given(steps: Recorder, name: str) -> tuple[str, str]:
+    """What a step runs on the undercloud, and its standard input."""
+    inputs: dict[str, Any] = steps.resources[name].inputs
+    return inputs["create"], inputs.get("stdin") or ""
+
+
+def test_templates_without_the_token_are_refused_before_anything_is_installed(lab: Lab, steps: Recorder) -> None:
+    for name in ("undercloud-prepare", "undercloud-inspection"):
+        lab.ok("undercloud", *given(steps, name))
+    said = lab.refused("undercloud", *given(steps, "undercloud-templates"))
+    (fault, count) = said.splitlines()
+    assert fault.startswith("undercloud: MlnxSDNToken: no template declares it") and fault.endswith("heat-templates")
+    assert count == "faults found: 1; nothing was installed"
+
+
+def test_the_branchs_templates_and_the_client_are_taken(lab: Lab, steps: Recorder) -> None:
+    backport(lab.rack.undercloud.root.tree / TEMPLATES.lstrip("/"))
+    assert lab.ok("undercloud", *given(steps, "undercloud-templates")) == ""
+
+
+def test_an_option_that_the_client_lacks_is_refused(lab: Lab, steps: Recorder) -> None:
+    needs = json.loads(given(steps, "undercloud-templates")[1])
+    needs["options"].append("--vip-fiel")
+    said = lab.refused("undercloud", INSPECTION, json.dumps(needs))
+    assert "openstack overcloud deploy --vip-fiel: no option of the installed client" in said
