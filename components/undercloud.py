@@ -8,6 +8,7 @@ the registry's login travel in one secret file each.
 import json
 from collections.abc import Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -16,6 +17,7 @@ from pulumi_command import remote
 from components import repositories
 from components.ssh import Operator, as_stack, script
 from rack import tripleo
+from rack.distribution import DISTRIBUTIONS
 from rack.plan import REGISTRY_FILE, Plan
 from rack.tripleo.undercloud import CONTAINERS_FILE
 
@@ -23,7 +25,7 @@ SUDOERS = "/etc/sudoers.d/rack-stack"
 """Written where this program made the user stack; only then destroy removes the user again."""
 ANCHOR = "/etc/pki/ca-trust/source/anchors/rack-registry.pem"
 """The authority of the containers' registry (C3)."""
-DISK_IMAGES = ("overcloud-full", "overcloud-hardened-uefi-full", "ironic-python-agent")
+DISK_IMAGES = (*(known.overcloud_image for known in DISTRIBUTIONS.values()), "ironic-python-agent")
 """What C5 may leave in the folder of images."""
 INSPECTION = "/opt/rack-inspection"
 """Where `rack/tripleo/inspection.py` is on the undercloud."""
@@ -79,6 +81,7 @@ class Undercloud(pulumi.ComponentResource):
         """C1's conditions, each fault told; the script ends where there is one."""
         cloud = self._plan.site.undercloud
         wanted, title = cloud.software.os, cloud.software.os_title
+        conditions = {} if cloud.repositories else cloud.software.conditions
         return [
             "fail=0",
             'say() { echo "undercloud: $1" >&2; fail=1; }',
@@ -86,6 +89,7 @@ class Undercloud(pulumi.ComponentResource):
             f'[ "$ID-$VERSION_ID" = {wanted} ] || say "the OS is $PRETTY_NAME; install {title} (C1)"',
             "size=$(df -BG --output=size / | tail -n 1 | tr -dc 0-9)",
             f'[ "$size" -ge {cloud.root_gib} ] || say "the root partition has $size GiB of {cloud.root_gib} (C1)"',
+            *(f'{test} || say "{otherwise}"' for test, otherwise in conditions.items()),
             '[ "$fail" = 0 ]',
         ]
 
@@ -137,41 +141,39 @@ class Undercloud(pulumi.ComponentResource):
         )
 
     def _registry(self, password: pulumi.Input[str] | None, inspected: remote.Command) -> list[pulumi.Resource]:
-        """C3: what the registry of the containers asks for; its login is a secret file."""
-        registry, found = self._plan.site.undercloud.registry, list[pulumi.Resource]()
-        if registry.ca_file:
-            try:
-                authority = registry.ca_file.expanduser().read_text()
-            except OSError as error:
-                raise pulumi.RunError(
-                    f"undercloud.registry.caFile: can't read {registry.ca_file}: {error.strerror}"
-                ) from None
-            found.append(
-                self.host.run(
-                    f"{self._name}-registry-ca",
-                    script(f"install -m 0644 /dev/stdin {ANCHOR}", "update-ca-trust"),
-                    delete=script(f"rm -f {ANCHOR}", "update-ca-trust"),
-                    stdin=authority,
-                    opts=self._child(inspected),
-                )
-            )
-        if registry.user:
-            if password is None:
-                raise pulumi.RunError(
-                    f"the password of {registry.user} is missing: pulumi config set --secret registryPassword"
-                )
-            login = pulumi.Output.secret(password).apply(lambda text: tripleo.registry_login(self._plan, text))
-            found.append(
-                self.host.file(
-                    f"{self._name}-registry-login",
-                    REGISTRY_FILE,
-                    login,
-                    owner="stack",
-                    mode="0600",
-                    opts=self._child(inspected),
-                )
-            )
-        return found
+        """C3: what the registry of the containers asks for."""
+        registry = self._plan.site.undercloud.registry
+        return [
+            *([self._authority(registry.ca_file, inspected)] if registry.ca_file else []),
+            *([self._login(registry.user, password, inspected)] if registry.user else []),
+        ]
+
+    def _authority(self, file: Path, inspected: remote.Command) -> remote.Command:
+        """Podman and TripleO's Python trust what the system trusts."""
+        try:
+            authority = file.expanduser().read_text()
+        except OSError as error:
+            raise pulumi.RunError(f"undercloud.registry.caFile: can't read {file}: {error.strerror}") from None
+        return self.host.run(
+            f"{self._name}-registry-ca",
+            script(f"install -m 0644 /dev/stdin {ANCHOR}", "update-ca-trust"),
+            delete=script(f"rm -f {ANCHOR}", "update-ca-trust"),
+            stdin=authority,
+            opts=self._child(inspected),
+        )
+
+    def _login(self, user: str, password: pulumi.Input[str] | None, inspected: remote.Command) -> remote.Command:
+        if password is None:
+            raise pulumi.RunError(f"the password of {user} is missing: pulumi config set --secret registryPassword")
+        login = pulumi.Output.secret(password).apply(lambda text: tripleo.registry_login(self._plan, text))
+        return self.host.file(
+            f"{self._name}-registry-login",
+            REGISTRY_FILE,
+            login,
+            owner="stack",
+            mode="0600",
+            opts=self._child(inspected),
+        )
 
     def _install(self, before: Sequence[pulumi.Resource], runner: remote.Command) -> remote.Command:
         """C2 to C4. All that comes after can be a job too."""

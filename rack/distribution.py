@@ -37,6 +37,8 @@ class Distribution:
     """Name of the overcloud's disk image, without .qcow2."""
     overcloud_user: str
     """The account that the deployment makes on the overcloud's nodes."""
+    conditions: Mapping[str, str]
+    """Shell tests that hold before root can get the repositories; each with what to say where it does not."""
     repositories: tuple[str, ...]
     """Shell lines by which root gets the client's repositories."""
     repository_files: tuple[str, ...]
@@ -67,6 +69,7 @@ DISTRIBUTIONS: Mapping[Release, Distribution] = MappingProxyType(
             tag_label="rdo_version",
             overcloud_image="overcloud-full",
             overcloud_user="heat-admin",
+            conditions=MappingProxyType({}),
             repositories=("dnf install -y python3-tripleo-repos", "sudo -E tripleo-repos -b wallaby current"),
             repository_files=("/etc/yum.repos.d/delorean*.repo", "/etc/yum.repos.d/tripleo-centos-*.repo"),
             images=("openstack overcloud image build",),
@@ -82,9 +85,10 @@ DISTRIBUTIONS: Mapping[Release, Distribution] = MappingProxyType(
             tag_label="{version}-{release}",
             overcloud_image="overcloud-hardened-uefi-full",
             overcloud_user="tripleo-admin",
+            conditions=MappingProxyType(
+                {"subscription-manager identity >/dev/null": "no subscription; subscription-manager register (C1)"}
+            ),
             repositories=(
-                "subscription-manager identity >/dev/null || { echo 'undercloud: this host has no subscription; "
-                "register it: subscription-manager register (C1)' >&2; exit 1; }",
                 "subscription-manager release --set=9.2",
                 "subscription-manager repos '--disable=*' "
                 + " ".join(f"--enable={name}" for name in RHEL_9_REPOSITORIES),
@@ -104,7 +108,7 @@ DISTRIBUTIONS: Mapping[Release, Distribution] = MappingProxyType(
 REFUSED: Mapping[Release, str] = MappingProxyType(
     {
         Release.RHOSP_16_2: "whose director is Train's: its `overcloud deploy` has no --vip-file and no "
-        "--network-config, wants Heat's NIC templates, and its neutron knows no MlnxSDNToken",
+        "--network-config, wants Heat's NIC templates, and its templates know no MlnxSDNToken",
     }
 )
 """Those that cannot, and why (tripleoclient 12.6.0, tripleo-heat-templates 11.6.0)."""

@@ -17,7 +17,7 @@ INTRO = """\
 
 Made by `python -m rack.reference`; do not edit.
 
-A stack is one YAML file, `Pulumi.STACK.yaml`: one structured key, `rack:site`, and three secrets. Copy
+A stack is one YAML file, `Pulumi.STACK.yaml`: one structured key, `rack:site`, and secrets. Copy
 `Pulumi.reference.yaml`, the guide's rack, and follow the steps at its top. Nothing is touched before every key is
 understood and every design rule holds; all problems are reported at once, each with its path, what was found and what
 to write. Steps in brackets, like (U4), are the guide's: `docs/guide-coverage.md` lists them.

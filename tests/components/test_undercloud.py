@@ -64,7 +64,7 @@ def test_red_hats_comes_by_subscription_on_rhel(rhosp: Recorder) -> None:
     prepare = create(rhosp, "undercloud-prepare")
     assert '"$ID-$VERSION_ID" = rhel-9.2 ]' in prepare and "tripleo-repos" not in prepare
     order = [prepare.index(text) for text in (
-        "subscription-manager identity", "subscription-manager release --set=9.2",
+        "subscription-manager identity", '[ "$fail" = 0 ]', "useradd", "subscription-manager release --set=9.2",
         "--enable=openstack-17.1-for-rhel-9-x86_64-rpms", "dnf install -y python3-tripleoclient",
     )]  # fmt: skip
     assert order == sorted(order)
@@ -137,6 +137,7 @@ def test_own_repositories_stand_in_place_of_all_others(plan: Plan) -> None:
     rack = undercloud(own)
     file = rack.resources["undercloud-repositories"].inputs
     assert file["stdin"] == tripleo.repositories(own)
+    assert "subscription-manager" not in file["create"]
     assert file["create"].index('[ "$fail" = 0 ]') < file["create"].index(repositories.FILE), "checked before changed"
     assert "undercloud-repositories" in rack.needs["undercloud-prepare"]
     prepare = create(rack, "undercloud-prepare")
