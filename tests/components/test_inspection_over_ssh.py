@@ -1,16 +1,14 @@
 """The steps of C1 on the lab's undercloud, over SSH as the program runs them: templates of two minor versions."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from components.undercloud import INSPECTION
-from rack.plan import TEMPLATES, Plan
-from rack.wallaby.branch import backport
-from rack.wallaby.tools import FOLDER, templates
+from lab.hosts import templates
+from rack.plan import Plan
 from tests.components.conftest import Recorder
 from tests.components.test_undercloud import undercloud
 from tests.lab.hosts.conftest import MARKS, Lab
@@ -20,9 +18,9 @@ pytestmark = MARKS
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Its undercloud has the templates of 14.3.0, as a package has brought them."""
+    templates.fetch(print)
     lab = Lab(tmp_path_factory.mktemp("lab"))
-    shutil.copytree(templates(FOLDER, print), lab.rack.undercloud.root.tree / TEMPLATES.lstrip("/"))
+    lab.rack.release_templates(True)
     yield lab
     lab.stop()
 
@@ -48,7 +46,7 @@ def test_templates_without_the_token_are_refused_before_anything_is_installed(la
 
 
 def test_the_branchs_templates_and_the_client_are_taken(lab: Lab, steps: Recorder) -> None:
-    backport(lab.rack.undercloud.root.tree / TEMPLATES.lstrip("/"))
+    lab.rack.release_templates(False)
     assert lab.ok("undercloud", *given(steps, "undercloud-templates")) == ""
 
 
