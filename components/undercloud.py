@@ -34,12 +34,13 @@ PROGRAM = "/home/stack/nodes.py"
 NODES = "/home/stack/nodes.json"
 """Which nodes the last run knew."""
 CLEANED = """\
-tries=0
+pause=1 waited=0
 while openstack baremetal node list -f value -c Name -c 'Provisioning State' |
       grep -E '^({}) (deleting|cleaning|clean wait)$' >&2; do
-  tries=$((tries + 1))
-  [ "$tries" -lt 360 ] || {{ echo 'undercloud: these are not cleaned after an hour' >&2; exit 1; }}
-  sleep 10
+  [ "$waited" -lt 3600 ] || {{ echo 'undercloud: these are not cleaned after an hour' >&2; exit 1; }}
+  sleep $pause
+  waited=$((waited + pause))
+  [ "$pause" -ge 16 ] || pause=$((pause * 2))
 done"""
 """The nodes of a deleted overcloud are at rest, cleaned where undercloud.conf wants that."""
 PAUSES = (0.5, 10.0)
