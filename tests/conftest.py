@@ -25,8 +25,10 @@ LONGEST = (
     "the lab",
     "tests/providers/test_engine.py",
     "tests/components/test_wave.py",
+    "tests/components/test_leave.py",
     "tests/lab/hosts/test_ufm_steps.py",
     "Wallaby's tools",
+    "tests/components/test_nodes.py",
     "tests/engine_build/test_life.py",
     "a UFM and its fabric",
 )
