@@ -116,6 +116,10 @@ class RecordedLoops(asyncio.DefaultEventLoopPolicy):
         self.loops.append(loop := super().new_event_loop())
         return loop
 
+    def set_event_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Never none, which `asyncio.run` leaves behind, as UFM's plugin calls it: then it is the first again."""
+        super().set_event_loop(loop or self.loops[0])
+
 
 @pytest.fixture(scope="session", autouse=True)
 def loops() -> Iterator[None]:
