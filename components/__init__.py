@@ -14,6 +14,7 @@ from components.gate import Gate
 from components.guest_images import GuestImages
 from components.introspection import Introspection
 from components.overcloud import Overcloud
+from components.protection import Protection
 from components.tenant import Tenant
 from components.ufm_host import UfmHost
 from components.undercloud import Undercloud
@@ -27,6 +28,7 @@ __all__ = [
     "GuestImages",
     "Introspection",
     "Overcloud",
+    "Protection",
     "Tenant",
     "UfmHost",
     "Undercloud",

@@ -1,5 +1,7 @@
 """Access from outside (X1 to X4): public network, router, floating IPs."""
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_openstack as openstack
 
@@ -23,8 +25,8 @@ class ExternalAccess(pulumi.ComponentResource):
     ) -> None:
         super().__init__("rack:tenant:ExternalAccess", name, None, opts)
         self._name, self._access, self._tenant = name, access, tenant
-        self._opts = pulumi.ResourceOptions(parent=self, provider=overcloud.provider, depends_on=overcloud.ready)
-        self.network, subnet = self._public()
+        self._opts = pulumi.ResourceOptions(parent=self, provider=overcloud.provider)
+        self.network, subnet = self._public(overcloud.ready)
         interface = self._router(subnet)
         self.floating_ips = {ip.instance: self._floating_ip(ip, interface) for ip in access.floating_ips}
         self.register_outputs({"floatingIps": self.floating_ips})
@@ -32,7 +34,9 @@ class ExternalAccess(pulumi.ComponentResource):
     def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions.merge(self._opts, pulumi.ResourceOptions(depends_on=list(depends_on)))
 
-    def _public(self) -> tuple[openstack.networking.Network, openstack.networking.Subnet]:
+    def _public(
+        self, after: Sequence[pulumi.Resource]
+    ) -> tuple[openstack.networking.Network, openstack.networking.Subnet]:
         net = self._access.network
         network = openstack.networking.Network(
             f"{self._name}-network",
@@ -40,7 +44,7 @@ class ExternalAccess(pulumi.ComponentResource):
             external=True,
             admin_state_up=True,
             segments=[openstack.networking.NetworkSegmentArgs(physical_network=net.physnet, network_type="flat")],
-            opts=self._child(),
+            opts=self._child(*after),
         )
         subnet = openstack.networking.Subnet(
             f"{self._name}-subnet",

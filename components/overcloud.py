@@ -54,6 +54,7 @@ class Overcloud(pulumi.ComponentResource):
     ) -> None:
         super().__init__("rack:cloud:Overcloud", name, None, opts)
         self._name, self._plan, self._undercloud = name, plan, undercloud.host
+        self._inventory = undercloud.ready
         self.known = introspection.known
         """What follows from the plan with every port known."""
         deployed = self._deploy(gate, sdn_token)
@@ -65,7 +66,7 @@ class Overcloud(pulumi.ComponentResource):
         adjusted = [self._adjust(i, host, deployed) for i, host in enumerate(self.controllers)]
         restarted = self._restart_ufm(operator, adjusted)
         own = self._repositories(deployed) if plan.site.undercloud.repositories else []
-        self.ready: list[pulumi.Resource] = [*adjusted, *restarted, *own]
+        self.ready: list[pulumi.Resource] = [*(restarted or adjusted), *own]
         """What must be done before tenants' resources can be made."""
         self.provider, self.endpoint = self._credentials(deployed)
         self.register_outputs({"endpoint": self.endpoint})
@@ -76,9 +77,9 @@ class Overcloud(pulumi.ComponentResource):
     def _deploy(self, gate: Gate, sdn_token: pulumi.Input[str]) -> remote.Command:
         """O1 to O5. The command carries a digest of its documents, so that a change of one runs it again."""
         plan = self._plan
-        files = [self._file(name, self.known(render), gate) for name, render in tripleo.DEPLOYED.items()]
+        files = [self._file(name, self.known(render)) for name, render in tripleo.DEPLOYED.items()]
         sdn = pulumi.Output.secret(sdn_token).apply(lambda token: tripleo.ml2_sdn(plan, token))
-        files.append(self._file("neutron-ml2-mlnx-sdn-vm.yaml", sdn, gate, mode="0600"))
+        files.append(self._file("neutron-ml2-mlnx-sdn-vm.yaml", sdn, mode="0600"))
         stack = plan.site.cloud.name
         return self._undercloud.job(
             f"{self._name}-deploy",
@@ -90,7 +91,7 @@ class Overcloud(pulumi.ComponentResource):
                 f"rm -f ~/{stack}rc",
             ),
             opts=pulumi.ResourceOptions.merge(
-                self._child(*files),
+                self._child(*files, *gate.ready),
                 pulumi.ResourceOptions(
                     custom_timeouts=pulumi.CustomTimeouts(create="6h", update="6h"), protect=plan.site.protect
                 ),
@@ -101,7 +102,7 @@ class Overcloud(pulumi.ComponentResource):
         """A command that runs again after each deployment. `make` is given a line that names the deployment."""
         return self.known(lambda plan: make(f": deployment {tripleo.deployment_digest(plan)}"))
 
-    def _file(self, name: str, content: pulumi.Input[str], gate: Gate, mode: str = "0644") -> remote.Command:
+    def _file(self, name: str, content: pulumi.Input[str], mode: str = "0644") -> remote.Command:
         stem = name.partition(".")[0].replace("_", "-")
         return self._undercloud.file(
             f"{self._name}-{stem}",
@@ -109,7 +110,7 @@ class Overcloud(pulumi.ComponentResource):
             content,
             owner="stack",
             mode=mode,
-            opts=self._child(*gate.ready),
+            opts=self._child(*self._inventory),
         )
 
     def _host_key(self, host: PlannedHost, deployed: remote.Command) -> remote.Command:

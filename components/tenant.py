@@ -35,7 +35,7 @@ class Tenant(pulumi.ComponentResource):
     ) -> None:
         super().__init__("rack:tenant:Tenant", name, None, opts)
         self._name, self._plan, self._provider, self._known = name, plan, overcloud.provider, overcloud.known
-        self._images, self._after = images, [*overcloud.ready, *firmware.ready]
+        self._images, self._after = images, firmware.ready
         self.flavor = self._flavor()
         self.network, self.subnet = self._network()
         self.ports = {vm.name: self._port(vm) for vm in plan.site.tenant.instances}
@@ -47,7 +47,7 @@ class Tenant(pulumi.ComponentResource):
         return pulumi.ResourceOptions(
             parent=self,
             provider=self._provider,
-            depends_on=[*self._after, *depends_on],
+            depends_on=list(depends_on),
             delete_before_replace=replace_first or None,
         )
 
@@ -61,7 +61,7 @@ class Tenant(pulumi.ComponentResource):
             vcpus=flavor.vcpus,
             is_public=True,
             extra_specs={"hw:cpu_policy": "dedicated", "pci_passthrough:alias": f"{alias}:{flavor.gpus}"},
-            opts=self._child(),
+            opts=self._child(*self._after),
         )
 
     def _network(self) -> tuple[openstack.networking.Network, openstack.networking.Subnet]:
@@ -76,7 +76,7 @@ class Tenant(pulumi.ComponentResource):
                     physical_network=physnet, network_type="vlan", segmentation_id=net.vlan
                 )
             ],
-            opts=self._child(),
+            opts=self._child(*self._after),
         )
         subnet = openstack.networking.Subnet(
             f"{self._name}-subnet",

@@ -100,6 +100,19 @@ class Recorder(mocks.Mocks):
     def call(self, args: mocks.MockCallArgs) -> Any:
         raise AssertionError(f"the program calls no function, found {args.token}")
 
+    def below(self, name: str) -> set[str]:
+        """What a resource depends on, directly or not, providers among them."""
+        found: set[str] = set()
+        ahead = {name}
+        while ahead:
+            ahead = set().union(*map(self._directly, ahead)) - found
+            found |= ahead
+        return found
+
+    def _directly(self, name: str) -> set[str]:
+        provider = self.resources[name].provider if name in self.resources else ""
+        return self.needs.get(name, set()) | ({provider.split("::")[-2]} if provider else set())
+
     def of(self, token: str) -> dict[str, Recorded]:
         """The resources of a type, by name."""
         return {name: r for name, r in self.resources.items() if r.token == token}

@@ -33,6 +33,7 @@ def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
     assert plan.site.external_access and plan.site.bandwidth
     external = c.ExternalAccess("external", plan.site.external_access, overcloud, tenant)
     bandwidth = c.Bandwidth("bandwidth", plan.site.bandwidth, plan, overcloud, tenant, external)
+    c.Protection("protection", plan.site.protect, [bandwidth, images])
     return {"fabric": fabric, "tenant": tenant, "external": external, "bandwidth": bandwidth}
 
 
@@ -63,6 +64,7 @@ def test_type_tokens_are_fixed(rack: Recorder) -> None:
         "rack:cloud:Firmware",
         "rack:cloud:GuestImages",
         "rack:tenant:Tenant",
+        "rack:index:Protection",
         "rack:tenant:ExternalAccess",
         "rack:tenant:Bandwidth",
     }
