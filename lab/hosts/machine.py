@@ -251,6 +251,8 @@ class Machine:
             "PermitRootLogin prohibit-password",
             "StrictModes no",
             "AcceptEnv *",
+            # The machine's own bash runs the command, and as a first shell it would read its user's .bashrc.
+            "SetEnv SHLVL=1",
             "UseDNS no",
             "PrintMotd no",
             "PrintLastLog no",
@@ -285,7 +287,7 @@ class Machine:
 def _end(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGTERM)
-        if not until(lambda: not Path(f"/proc/{pid}").exists(), 1):
+        if not until(lambda: start_time(pid) is None, 1):
             os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
