@@ -1,4 +1,8 @@
-"""Access from outside (X1 to X4): public network, router, floating IPs."""
+"""Access from outside (X1 to X4): public network, router, floating IPs.
+
+What this component enforces: chosen addresses are taken first. Neutron gives the router's gateway, and whoever asks for
+any address, a random one of the pool's first: now and then the chosen one.
+"""
 
 from collections.abc import Sequence
 
@@ -27,8 +31,13 @@ class ExternalAccess(pulumi.ComponentResource):
         self._name, self._access, self._tenant = name, access, tenant
         self._opts = pulumi.ResourceOptions(parent=self, provider=overcloud.provider)
         self.network, subnet = self._public(overcloud.ready)
-        interface = self._router(subnet)
-        self.floating_ips = {ip.instance: self._floating_ip(ip, interface) for ip in access.floating_ips}
+        chosen = {ip.instance: self._floating_ip(ip, subnet) for ip in access.floating_ips if ip.address}
+        interface = self._router(subnet, *chosen.values())
+        rest = {ip.instance: self._floating_ip(ip, interface) for ip in access.floating_ips if not ip.address}
+        taken = {**chosen, **rest}
+        for ip in access.floating_ips:
+            self._associate(ip.instance, taken[ip.instance], interface)
+        self.floating_ips = {ip.instance: taken[ip.instance].address for ip in access.floating_ips}
         self.register_outputs({"floatingIps": self.floating_ips})
 
     def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
@@ -61,7 +70,7 @@ class ExternalAccess(pulumi.ComponentResource):
         )
         return network, subnet
 
-    def _router(self, public_subnet: openstack.networking.Subnet) -> openstack.networking.RouterInterface:
+    def _router(self, *after: pulumi.Resource) -> openstack.networking.RouterInterface:
         """X2: not HA, whose heartbeat network Neutron can't build over IPoIB. The gateway needs the public subnet."""
         router = openstack.networking.Router(
             f"{self._name}-router",
@@ -69,7 +78,7 @@ class ExternalAccess(pulumi.ComponentResource):
             admin_state_up=True,
             external_network_id=self.network.id,
             value_specs={"ha": "false"},
-            opts=self._child(public_subnet),
+            opts=self._child(*after),
         )
         return openstack.networking.RouterInterface(
             f"{self._name}-interface",
@@ -78,18 +87,21 @@ class ExternalAccess(pulumi.ComponentResource):
             opts=self._child(),
         )
 
-    def _floating_ip(self, ip: FloatingIp, interface: openstack.networking.RouterInterface) -> pulumi.Output[str]:
-        floating = openstack.networking.FloatingIp(
+    def _floating_ip(self, ip: FloatingIp, *after: pulumi.Resource) -> openstack.networking.FloatingIp:
+        return openstack.networking.FloatingIp(
             f"{self._name}-{ip.instance}",
             pool=self.network.name,
             address=str(ip.address) if ip.address else None,
-            opts=self._child(interface),
+            opts=self._child(*after),
         )
-        # Neutron refuses the association before the router reaches the tenant's subnet, and the interface after it.
+
+    def _associate(
+        self, instance: str, floating: openstack.networking.FloatingIp, interface: openstack.networking.RouterInterface
+    ) -> None:
+        """Neutron refuses the association before the router reaches the tenant's subnet, and the interface after it."""
         openstack.networking.FloatingIpAssociate(
-            f"{self._name}-{ip.instance}-associate",
+            f"{self._name}-{instance}-associate",
             floating_ip=floating.address,
-            port_id=self._tenant.ports[ip.instance].id,
-            opts=self._child(interface, self._tenant.instances[ip.instance]),
+            port_id=self._tenant.ports[instance].id,
+            opts=self._child(interface, self._tenant.instances[instance]),
         )
-        return floating.address

@@ -163,6 +163,12 @@ def test_tenant_layer_is_the_guide_s(rack: Recorder, plan: Plan) -> None:
     assert rack.resources["tenant-direct1"].inputs["binding"] == {"vnicType": "direct"}
 
 
+def test_a_chosen_address_is_taken_before_the_router_gets_any(rack: Recorder) -> None:
+    assert rack.resources["external-vm1_gpu"].inputs["address"] == "10.0.0.151"
+    assert "external-vm1_gpu" in rack.needs["external-router"] and "external-subnet" in rack.needs["external-vm1_gpu"]
+    assert {"external-interface", "tenant-vm1_gpu"} <= rack.needs["external-vm1_gpu-associate"]
+
+
 def test_gate_waits_for_controllers_and_vfs(rack: Recorder, plan: Plan) -> None:
     gate = rack.resources["tenant-pkey"].inputs
     assert gate["pkey"] == "0x65"
