@@ -14,10 +14,10 @@ import yaml
 from components.job import Job, Run
 from components.ssh import RUNNER
 from engine.build import environment
+from lab.hosts import templates
 from lab.hosts.commands import trouble
 from lab.hosts.parts import Parts
 from lab.process import until
-from rack.plan import TEMPLATES
 from tests.engine.conftest import PROJECT
 from tests.lab.hosts.conftest import Lab
 from tests.lab.hosts.fakes import FakeCloud
@@ -69,9 +69,7 @@ class Stack:
         self.lab = Lab(folder / "lab")
         self.cloud = CountingCloud()
         self.lab.rack.parts = Parts(self.lab.fabric, self.lab.ufm, self.cloud)
-        theirs = [word for word in self.lab.plan.deploy_command if word.startswith(f"{TEMPLATES}/")]
-        for file in (f"{TEMPLATES}/overcloud.j2.yaml", *theirs):
-            self.lab.rack.undercloud.root.write(file, "")
+        templates.fetch(print)
         self._folder = folder / "project"
         (self._folder / "state").mkdir(parents=True)
         (self._folder / "Pulumi.yaml").write_text("name: rack\nruntime: python\n")
