@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pulumi
 
+from components import local
 from components.undercloud import CLEANING, PAUSES, Undercloud
 from rack.config import Ufm
 from rack.plan import Plan, Port, UnknownPortError
@@ -91,8 +92,5 @@ def api(ufm: Ufm, token: str) -> dict[str, Any]:
     Raises:
         RunError: the file of UFM's certificate authority can't be read.
     """
-    try:
-        authority = ufm.ca_file.expanduser().read_text() if ufm.ca_file else None
-    except OSError as error:
-        raise pulumi.RunError(f"ufm.caFile: can't read {ufm.ca_file}: {error.strerror}") from None
+    authority = local.read("ufm.caFile", ufm.ca_file) if ufm.ca_file else None
     return {"url": ufm.url, "ca": authority, "insecure": ufm.insecure, "token": token}

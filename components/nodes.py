@@ -127,13 +127,26 @@ def bare(guid: str) -> str:
     return guid[2:] if guid.startswith("0x") else guid
 
 
+def written_down(file: Path) -> Dict[str, Any]:
+    """What an earlier run knew; nothing where there was none."""
+    known: Dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return known
+
+
+def write_down(file: Path, known: Dict[str, Any]) -> None:
+    """For the runs after this one, in one piece."""
+    fresh = file.with_suffix(".new")
+    fresh.write_text(json.dumps(known, indent=1))
+    fresh.replace(file)
+
+
 class Record:
     """What was done and seen, for the runs after this one. Nodes by ironic's UUID: a node that was deleted and is
     imported again is a new one."""
 
     def __init__(self, path: str) -> None:
         self._file = Path(path)
-        known: Dict[str, Any] = json.loads(self._file.read_text()) if self._file.exists() else {}
+        known = written_down(self._file)
         self.introspected: Set[str] = set(known.get("introspected", ()))
         self.seen: Set[str] = set(known.get("seen", ()))
         """GUIDs of ports that were active."""
@@ -142,9 +155,7 @@ class Record:
 
     def save(self) -> None:
         known = {"introspected": sorted(self.introspected), "seen": sorted(self.seen), "ports": self.ports}
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(json.dumps(known, indent=1))
-        fresh.replace(self._file)
+        write_down(self._file, known)
 
 
 class Node(NamedTuple):
@@ -513,7 +524,7 @@ class Leave(Wait):
         """How long their instances are waited for, in seconds."""
         self._cleaning: float = order["cleaning"]
         self._record = Path(order["record"])
-        self._known: Dict[str, Dict[str, str]] = json.loads(self._record.read_text()) if self._record.exists() else {}
+        self._known: Dict[str, Dict[str, str]] = written_down(self._record)
         """Those of the last run."""
         self._login = str(Path.home() / f"{self._stack}rc")
         self._deployed = Path(self._login).exists()
@@ -527,7 +538,7 @@ class Leave(Wait):
         if leaving:
             say(f"leaving the cloud: {some(sorted(leaving))}")
             self._remove(leaving, [name for name in leaving if name in there and there[name].state == DEPLOYED])
-        self._save()
+        write_down(self._record, self._nodes)
 
     def _remove(self, leaving: Dict[str, Dict[str, str]], deployed: List[str]) -> None:
         if self._deployed:
@@ -536,11 +547,6 @@ class Leave(Wait):
         if self._deployed:
             self._forget([node["host"] for node in leaving.values()])
         self._unregister(list(leaving))
-
-    def _save(self) -> None:
-        fresh = self._record.with_suffix(".new")
-        fresh.write_text(json.dumps(self._nodes, indent=1))
-        fresh.replace(self._record)
 
     # -- what is refused before anything is touched
 

@@ -14,7 +14,7 @@ from typing import Any
 import pulumi
 from pulumi_command import remote
 
-from components import repositories
+from components import local, repositories
 from components.ssh import Operator, as_stack, script
 from rack import tripleo
 from rack.distribution import DISTRIBUTIONS
@@ -151,15 +151,11 @@ class Undercloud(pulumi.ComponentResource):
 
     def _authority(self, file: Path, inspected: remote.Command) -> remote.Command:
         """Podman and TripleO's Python trust what the system trusts."""
-        try:
-            authority = file.expanduser().read_text()
-        except OSError as error:
-            raise pulumi.RunError(f"undercloud.registry.caFile: can't read {file}: {error.strerror}") from None
         return self.host.run(
             f"{self._name}-registry-ca",
             script(f"install -m 0644 /dev/stdin {ANCHOR}", "update-ca-trust"),
             delete=script(f"rm -f {ANCHOR}", "update-ca-trust"),
-            stdin=authority,
+            stdin=local.read("undercloud.registry.caFile", file),
             opts=self._child(inspected),
         )
 

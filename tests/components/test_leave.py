@@ -15,6 +15,7 @@ from lab.hosts import templates
 from lab.hosts.parts import Guest
 from lab.racked import spares
 from rack.plan import Plan
+from tests.components.progress import run_and
 from tests.lab.hosts.conftest import MARKS, STACK, Lab
 from tests.lab.hosts.fakes import OVERCLOUD_LOGIN
 from tests.lab.hosts.test_scale import AGENT, THIRD, ready, register, serve, ship
@@ -139,20 +140,14 @@ def test_it_leaves_cloud_and_ironic_and_the_others_stay_as_they_are(deployed: La
 def test_its_disks_are_cleaned_before_it_is_forgotten(deployed: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     link, agent_runs = deployed.fabric.link, threading.Event()
     monkeypatch.setattr(deployed.fabric, "link", lambda node: agent_runs.wait(60) and link(node))
-    argv = ["ssh", *deployed.options("undercloud"), "-p", str(deployed.plan.site.ssh.port)]
     order = json.dumps({**undercloud.leave_order(without(deployed, "compute-3")), "pauses": [0.02, 0.2]})
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        [*argv, f"root@{deployed.address('undercloud')}", RUN], stdin=pipe, stderr=pipe, text=True
-    ) as child:
-        assert child.stdin and child.stderr
-        child.stdin.write(order)
-        child.stdin.close()
-        assert any("waiting: compute-3 is cleaning" in line for line in child.stderr)
+
+    def clean() -> None:
         assert "compute-3" in states(deployed)
         agent_runs.set()
-        child.stderr.read()
-    assert child.returncode == 0 and "compute-3" not in states(deployed)
+
+    done = run_and(deployed, RUN, order, "waiting: compute-3 is cleaning", clean)
+    assert done.returncode == 0 and "compute-3" not in states(deployed)
 
 
 def test_one_from_the_middle_leaves(deployed: Lab) -> None:

@@ -25,6 +25,7 @@ from lab.ufm.rest import Requests, create_app
 from lab.ufm.server import Listener
 from rack import tripleo
 from rack.plan import Plan
+from tests.components.progress import run_and
 from tests.lab.hosts.conftest import MARKS, Lab
 from tests.lab.hosts.fakes import FakeFabric
 
@@ -174,22 +175,8 @@ class Rig:
         self, at: str, act: Callable[[], object], verb: str = "introspect", **changes: Any
     ) -> subprocess.CompletedProcess[str]:
         """The same; does `act` once a line of its progress holds `at`."""
-        port = str(self.lab.plan.site.ssh.port)
-        argv = ["ssh", *self.lab.options("undercloud"), "-p", port, f"root@{self.lab.address('undercloud')}", RUN[verb]]
-        pipe = subprocess.PIPE
-        with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as child:
-            assert child.stdin and child.stdout and child.stderr
-            child.stdin.write(json.dumps(self.order(verb, **changes)))
-            child.stdin.close()
-            said = []
-            for line in child.stderr:
-                said.append(line)
-                if at in line:
-                    act()
-                    at = "\0"
-            out = child.stdout.read()
-        assert at == "\0", f"never said: {''.join(said)}"
-        return self._checked(subprocess.CompletedProcess(argv, child.returncode, out, "".join(said)))
+        order = json.dumps(self.order(verb, **changes))
+        return self._checked(run_and(self.lab, RUN[verb], order, at, act))
 
     def _checked(self, done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
         assert self.token not in done.stdout + done.stderr

@@ -1,0 +1,17 @@
+"""Files of the machine that runs pulumi, named by the configuration."""
+
+from pathlib import Path
+
+import pulumi
+
+
+def read(key: str, path: Path) -> str:
+    """The text of the file that a key of `rack:site` names.
+
+    Raises:
+        RunError: it can't be read; the text names key and file.
+    """
+    try:
+        return path.expanduser().read_text()
+    except OSError as error:
+        raise pulumi.RunError(f"{key}: can't read {path}: {error.strerror}") from None
