@@ -4,8 +4,8 @@ import pulumi
 
 import components as c
 from components.ssh import Operator
-from rack.config import ConfigError, parse
 from rack.plan import Plan
+from rack.site import ConfigError, parse
 
 config = pulumi.Config()
 try:

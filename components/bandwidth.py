@@ -12,8 +12,8 @@ from components.overcloud import Overcloud
 from components.ssh import as_root
 from components.tenant import Tenant
 from rack.bandwidth import NoResultError, Result
-from rack.config import Bandwidth as BandwidthConfig
 from rack.plan import Plan
+from rack.site import BandwidthSpec
 
 
 class Bandwidth(pulumi.ComponentResource):
@@ -22,7 +22,7 @@ class Bandwidth(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        test: BandwidthConfig,
+        test: BandwidthSpec,
         plan: Plan,
         overcloud: Overcloud,
         tenant: Tenant,
@@ -53,7 +53,7 @@ def _judge(output: str, minimum_gbps: float) -> str:
     return verdict
 
 
-def _measure(test: BandwidthConfig, user: str, network: str, server: str, client: str) -> str:
+def _measure(test: BandwidthSpec, user: str, network: str, server: str, client: str) -> str:
     """B4 and B5 in both guests, driven from the DHCP namespace.
 
     The guests' host keys exist only once they have booted; they are learnt at first contact, on the controller.

@@ -11,8 +11,7 @@ import pulumi_openstack as openstack
 
 from components.overcloud import Overcloud
 from components.tenant import Tenant
-from rack.config import ExternalAccess as ExternalAccessConfig
-from rack.config import FloatingIp
+from rack.site import ExternalAccessSpec, FloatingIp
 
 
 class ExternalAccess(pulumi.ComponentResource):
@@ -22,7 +21,7 @@ class ExternalAccess(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        access: ExternalAccessConfig,
+        access: ExternalAccessSpec,
         overcloud: Overcloud,
         tenant: Tenant,
         opts: pulumi.ResourceOptions | None = None,

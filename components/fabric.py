@@ -8,11 +8,11 @@ import pulumi
 
 from components.introspection import Introspection
 from providers.ufm import PKey, Provider
-from rack.config import Ufm
 from rack.plan import Plan
+from rack.site import UfmSpec
 
 
-def ufm_api(ufm: Ufm, config: pulumi.Config) -> Provider:
+def ufm_api(ufm: UfmSpec, config: pulumi.Config) -> Provider:
     """UFM's REST API as a provider, for `providers=` of the components that have resources there (U7)."""
     return Provider(
         "ufm-api",

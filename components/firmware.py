@@ -20,8 +20,8 @@ from components.overcloud import Overcloud
 from components.ssh import as_stack
 from components.undercloud import Undercloud
 from rack import firmware, tripleo
-from rack.config import Role
 from rack.plan import Host, Plan
+from rack.site import Role
 
 PROGRAM = "/home/stack/wave.py"
 KINDS = {Role.CONTROLLER: "controller", Role.COMPUTE: "compute"}
@@ -45,7 +45,7 @@ class Firmware(pulumi.ComponentResource):
         super().__init__("rack:cloud:Firmware", name, None, opts)
         self._name, self._plan = name, plan
         self._undercloud, self._overcloud = undercloud.host, overcloud
-        self._text = files(__package__).joinpath("wave.py").read_text()
+        self._text = files("onhost.undercloud").joinpath("wave.py").read_text()
         last = self._undercloud.file(
             f"{name}-program",
             PROGRAM,

@@ -15,8 +15,8 @@ from components.overcloud import Overcloud
 from components.ssh import as_stack, script
 from components.undercloud import Undercloud
 from rack import tripleo
-from rack.config import Image
 from rack.plan import Plan
+from rack.site import Image
 
 CACHE = ".images"
 """Below the project; git-ignored."""

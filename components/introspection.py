@@ -17,8 +17,8 @@ import pulumi
 
 from components import local
 from components.undercloud import CLEANING, PAUSES, Undercloud
-from rack.config import Ufm
 from rack.plan import Plan, Port, UnknownPortError
+from rack.site import UfmSpec
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ def order(plan: Plan, token: str) -> dict[str, Any]:
     }
 
 
-def api(ufm: Ufm, token: str) -> dict[str, Any]:
+def api(ufm: UfmSpec, token: str) -> dict[str, Any]:
     """How UFM is reached from the undercloud.
 
     Raises:

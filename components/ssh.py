@@ -21,7 +21,7 @@ from pathlib import Path
 import pulumi
 from pulumi_command import remote
 
-from rack.config import Site, Ssh
+from rack.site import Site, Ssh
 
 REBOOT_DIALS = 120
 """Dial attempts to a host that may be rebooting: pulumi-command backs off to 5 s, so about ten minutes."""
@@ -148,7 +148,7 @@ class Host:
             name,
             f"install -m 0755 /dev/stdin {RUNNER}",
             delete=script(f"{RUNNER} forget", f"rm -f {RUNNER}"),
-            stdin=files(__package__).joinpath("job.py").read_text(),
+            stdin=files("onhost.undercloud").joinpath("job.py").read_text(),
             opts=opts,
         )
 

@@ -13,8 +13,8 @@ from components.firmware import Firmware
 from components.guest_images import GuestImages
 from components.overcloud import Overcloud
 from providers.ufm.gate import PKeyGate
-from rack.config import Instance
 from rack.plan import Plan
+from rack.site import Instance
 
 
 class Tenant(pulumi.ComponentResource):

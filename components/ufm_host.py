@@ -18,8 +18,8 @@ from pulumi_command import remote
 
 from components.ssh import Host, Operator, script
 from providers.ufm import AccessToken, AdminPassword
-from rack.config import Site
 from rack.plan import Plan
+from rack.site import Site
 
 LICENSE_FILE = "mlnx-ufm.lic"
 NOTES = "/var/lib/rack-ufm"
@@ -30,7 +30,7 @@ START_SECONDS = 900
 
 def step(site: Site, *names: str) -> str:
     """Scripts of `components/ufm`, one after the other, with the variables they name."""
-    folder = files(__package__).joinpath("ufm")
+    folder = files("onhost").joinpath("ufm")
     lines = [folder.joinpath(f"{name}.sh").read_text() for name in names]
     used = set(re.findall(r"\$\{?([A-Z_]+)", "".join(lines)))
     return script(*lines, environment={k: v for k, v in _variables(site).items() if k in used})

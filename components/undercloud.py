@@ -28,7 +28,7 @@ ANCHOR = "/etc/pki/ca-trust/source/anchors/rack-registry.pem"
 DISK_IMAGES = (*(known.overcloud_image for known in DISTRIBUTIONS.values()), "ironic-python-agent")
 """What C5 may leave in the folder of images."""
 INSPECTION = "/opt/rack-inspection"
-"""Where `rack/tripleo/inspection.py` is on the undercloud."""
+"""Where `onhost/undercloud/templates.py` is on the undercloud."""
 
 PROGRAM = "/home/stack/nodes.py"
 NODES = "/home/stack/nodes.json"
@@ -68,7 +68,7 @@ class Undercloud(pulumi.ComponentResource):
         fetching = self._registry(registry_password, inspected)
         installed = self._install([inspected, *fetching], self.host.runner(f"{name}-jobs", opts=self._child(prepared)))
         images = self._images(installed)
-        self._text = files(__package__).joinpath("nodes.py").read_text()
+        self._text = files("onhost.undercloud").joinpath("nodes.py").read_text()
         inventory = self._inventory(images, ipmi_password)
         self.ready: list[pulumi.Resource] = [self._leave(inventory)]
         """What must be done before nodes can be introspected."""
@@ -132,7 +132,7 @@ class Undercloud(pulumi.ComponentResource):
 
     def _inspect(self, prepared: remote.Command) -> remote.Command:
         """Templates and client are those that the documents were made for, or a fault says what to do (C1)."""
-        text = files("rack.tripleo").joinpath("inspection.py").read_text()
+        text = files("onhost.undercloud").joinpath("templates.py").read_text()
         program = self.host.file(f"{self._name}-inspection", INSPECTION, text, mode="0755", opts=self._child(prepared))
         return self.host.run(
             f"{self._name}-templates",

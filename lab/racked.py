@@ -11,9 +11,8 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from lab.process import LabError
-from rack import problems
-from rack.config import Node, Site, load_stack_file
 from rack.plan import Plan
+from rack.site import Node, Site, load_stack_file, problems
 
 SPARES = "lab:spares"
 """The key of a stack's file, beside rack:site."""
@@ -43,7 +42,7 @@ def spares(stack: Path) -> tuple[Node, ...]:
 
 def _spare(number: int, written: object) -> Node:
     try:
-        # By way of JSON, strictly, as rack.config reads the site.
+        # By way of JSON, strictly, as rack.site reads the site.
         return Node.model_validate_json(to_json(written), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         lines = problems.lines(error.errors(), Node, "the entry")

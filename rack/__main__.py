@@ -7,9 +7,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from rack.config import ConfigError, load_stack_file
+from onhost.undercloud import templates as inspection
 from rack.plan import Plan, UnknownPortError
-from rack.tripleo import inspection
+from rack.site import ConfigError, load_stack_file
 from rack.tripleo.bundle import bundle, documents, mode, placeholder, secrets
 from rack.tripleo.check import check
 from rack.tripleo.needs import needs

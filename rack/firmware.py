@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from rack.config import Role, Site
 from rack.plan import Host, Plan
+from rack.site import Role, Site
 
 IB = 1
 """LINK_TYPE_P1's number for InfiniBand."""

@@ -9,8 +9,7 @@ from functools import cached_property
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
-from rack import names
-from rack.config import Instance, Role, Site
+from rack.site import Instance, Role, Site, names
 
 HOSTNAMES = {Role.CONTROLLER: "controller", Role.COMPUTE: "computesriov-ib"}
 """How the guide's hosts are called: overcloud-controller-0, overcloud-computesriov-ib-0 (T5)."""

@@ -24,11 +24,11 @@ TOGETHER = {
 LONGEST = (
     "the lab",
     "tests/providers/test_engine.py",
-    "tests/components/test_wave.py",
-    "tests/components/test_leave.py",
+    "tests/onhost/test_wave.py",
+    "tests/onhost/test_leave.py",
     "tests/lab/hosts/test_ufm_steps.py",
     "Wallaby's tools",
-    "tests/components/test_nodes.py",
+    "tests/onhost/test_nodes.py",
     "tests/engine_build/test_life.py",
     "a UFM and its fabric",
 )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from lab.hosts.machine import Machine
-from rack.config import Site
+from rack.site import Site
 
 VENDOR_ELEMENTS = (
     "cloud-init-config",

@@ -14,8 +14,8 @@ from lab.hosts.machine import Access, Machine, keygen, public_key
 from lab.hosts.parts import Guest, Parts
 from lab.hosts.root import CENTOS, UBUNTU
 from lab.process import LabError
-from rack.config import Role
 from rack.plan import TEMPLATES, Plan
+from rack.site import Role
 
 KINDS = {Role.CONTROLLER: "controller", Role.COMPUTE: "compute"}
 FIRMWARE_RELEASE = "20.32.1010"

@@ -20,7 +20,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from rack import problems
+from rack.site import problems
 from rack.tripleo.bundle import DOCUMENTS, HOME, TEMPLATES, Document
 from rack.tripleo.shapes import (
     Alias,

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from rack.config import Role
 from rack.plan import BUNDLE, HOSTNAMES, PROFILES, Plan
+from rack.site import Role
 from rack.tripleo.header import headed
 
 SERVICES = "OS::TripleO::Services::"

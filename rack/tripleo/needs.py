@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from rack.config import Role
 from rack.plan import TEMPLATES, Plan
+from rack.site import Role
 from rack.tripleo import deployment
 
 ANY_INTERFACE = "ib0"

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rack.names import HexId, Kind, Text
+from rack.site.names import HexId, Kind, Text
 
 Free = Annotated[dict[str, Any], Kind("a mapping")]
 """What TripleO hands on as it is."""

@@ -15,8 +15,8 @@ import pytest
 from pulumi.runtime import mocks, test
 
 from components.ssh import Operator
-from rack.config import load_stack_file
 from rack.plan import Plan
+from rack.site import load_stack_file
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -14,7 +14,7 @@ from rack.plan import Plan
 from tests.components.conftest import HOST_KEY, Recorder, record
 from tests.components.test_rack import deploy
 
-PROGRAM = files("components").joinpath("wave.py").read_text()
+PROGRAM = files("onhost.undercloud").joinpath("wave.py").read_text()
 CONTROLLERS = ["firmware-controllers-1", "firmware-controllers-2", "firmware-controllers-3"]
 
 

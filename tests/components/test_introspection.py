@@ -10,12 +10,12 @@ import pytest
 
 from components import introspection
 from rack import tripleo
-from rack.config import Site
 from rack.plan import Plan
+from rack.site import Site
 from tests.components.conftest import AUTHORITY, SDN_TOKEN, Recorder, record
 from tests.components.test_rack import deploy, secret
 
-PROGRAM = files("components").joinpath("nodes.py").read_text()
+PROGRAM = files("onhost.undercloud").joinpath("nodes.py").read_text()
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import components as c
 from components import repositories
 from components.undercloud import ANCHOR, INSPECTION
 from rack import tripleo
-from rack.config import Image, Registry, Repository
 from rack.distribution import Release
 from rack.plan import REGISTRY_FILE, Plan
+from rack.site import Image, Registry, Repository
 from tests.components.conftest import Recorder, record
 from tests.components.test_rack import deploy, secret
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from rack.__main__ import write
-from rack.config import load_stack_file
 from rack.plan import Plan
+from rack.site import load_stack_file
 from rack.wallaby.checks import Review, Wallaby
 from rack.wallaby.tools import FOLDER, install
 from tests.rack.sites import ROOT

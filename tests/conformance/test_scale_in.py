@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from components.nodes import marked
+from onhost.undercloud.nodes import marked
 from rack import tripleo
 from rack.__main__ import write
-from rack.config import parse
 from rack.plan import Plan
+from rack.site import parse
 from rack.wallaby.checks import Review, Wallaby
 from tests.conformance.conftest import stack
 from tests.rack import sites

@@ -60,13 +60,13 @@ def test_the_providers_calls() -> None:
 
 
 def test_the_gates_calls() -> None:
-    source = (PROJECT / "components/nodes.py").read_text()
+    source = (PROJECT / "onhost/undercloud/nodes.py").read_text()
     paths = re.findall(r'_get\(f?"([^"?]+)', source)
     assert documented(GATE) == {f"GET {path.replace('{pkey}', 'PKEY')}" for path in paths}
 
 
 def test_the_hosts_calls() -> None:
-    sources = (path.read_text() for path in (PROJECT / "components/ufm").iterdir())
+    sources = (path.read_text() for path in (PROJECT / "onhost/ufm").iterdir())
     assert documented(HOST) == {
         f"GET {path}" for text in sources for path in re.findall(r"127\.0\.0\.1:8000(/\S+)", text)
     }

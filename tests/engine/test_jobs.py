@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.job import Job, Run
 from components.ssh import RUNNER
 from engine.build import environment
 from lab.hosts import templates
 from lab.hosts.commands import trouble
 from lab.hosts.parts import Parts
 from lab.process import until
+from onhost.undercloud.job import Job, Run
 from tests.engine.conftest import PROJECT
 from tests.lab.hosts.conftest import Lab
 from tests.lab.hosts.fakes import FakeCloud

@@ -19,8 +19,8 @@ from lab.cloud.configuration import NOVA
 from lab.fabric.tools import Diagnostics
 from lab.process import Part
 from providers.ufm import Client as Ufm
-from rack.config import load_stack_file
 from rack.plan import Plan
+from rack.site import load_stack_file
 from tests.engine.conftest import PROJECT, STACK, Pulumi
 from tests.engine.connections import Connections
 

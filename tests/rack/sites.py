@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from rack.config import Site, parse
 from rack.plan import Plan
+from rack.site import Site, parse
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK_FILES = ("Pulumi.dev.yaml", "Pulumi.reference.yaml")

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 
 from rack import tripleo
-from rack.config import Role, parse
 from rack.plan import BUNDLE, Plan
+from rack.site import Role, parse
 from rack.tripleo.deployment import lower
 from tests.rack import sites
 from tests.rack.sites import DROP, documents

@@ -1,8 +1,8 @@
 """Which parameter goes to which role, and who reboots with whom."""
 
 from rack import firmware
-from rack.config import Role
 from rack.plan import Plan
+from rack.site import Role
 from tests.rack.sites import plan as rack
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 
 from rack import tripleo
-from rack.config import Role, parse
 from rack.plan import Plan, Port, UnknownPortError
+from rack.site import Role, parse
 from tests.rack import sites
 from tests.rack.sites import DROP, documents, reordered
 

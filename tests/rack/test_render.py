@@ -11,8 +11,8 @@ from hypothesis import given
 
 from rack import tripleo
 from rack.__main__ import main
-from rack.config import parse
 from rack.plan import Plan
+from rack.site import parse
 from rack.tripleo.bundle import DOCUMENTS, bundle
 from rack.tripleo.check import ENV, VIPS, check
 from rack.tripleo.header import HEADER, body, digest

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rack import rules
-from rack.config import Site, parse
-from rack.schema import at
+from rack.site import Site, parse
+from rack.site.schema import at
 from tests.rack.sites import DROP, REFERENCE, documents, node, steps, unchecked
 
 P, E, X = "networks.provisioning", "networks.external", "externalAccess.network"

@@ -7,7 +7,7 @@ import (
 )
 
 // tailLines is how much of a failed command's output its error shows: enough for the reason, not a log. A job's report
-// (components/job.py), which has chosen its lines, goes in whole.
+// (onhost/undercloud/job.py), which has chosen its lines, goes in whole.
 const tailLines = 40
 
 // Failure describes a command that did not succeed: why, the command's first line, the last lines of its stderr (of

@@ -16,8 +16,8 @@ from lab.hosts.commands import ironic, trouble
 from lab.hosts.commands.openstack import parser, subcommand
 from lab.hosts.machine import Machine
 from lab.process import LabError
-from rack.config import Role
 from rack.plan import TEMPLATES
+from rack.site import Role
 
 ML2_CONF = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
 WORKING_DIR = "/home/stack/overcloud-deploy/{0}"

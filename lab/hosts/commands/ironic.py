@@ -15,7 +15,7 @@ from lab.hosts.commands.openstack import parser, subcommand
 from lab.hosts.machine import Machine
 from lab.hosts.rack import IbPort, Rack
 from lab.process import LabError
-from rack.config import Node
+from rack.site import Node
 
 IPMI_FIELDS = {"pm_addr", "pm_user", "pm_password", "pm_port"}
 COMMON_FIELDS = {

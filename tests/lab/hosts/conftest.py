@@ -12,8 +12,8 @@ from lab.hosts.keeper import Keeper
 from lab.hosts.parts import Parts
 from lab.hosts.rack import Rack
 from lab.racked import complete, spares
-from rack.config import Site, load_stack_file
 from rack.plan import Plan
+from rack.site import Site, load_stack_file
 from tests.lab.hosts.fakes import FakeCloud, FakeFabric, FakeUfm
 
 MARKS = [

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from rack.names import Kind
+from rack.site.names import Kind
 
 Part = str | int
 """One step of a path: a key, or an index of a list."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rack.config import ConfigError, Site, load_stack_file, parse
+from rack.site import ConfigError, Site, load_stack_file, parse
 from tests.rack.sites import DROP, document
 
 WHOLE = "write a whole number from 1 to 65535"

@@ -15,11 +15,11 @@ from lab.hosts import templates
 from lab.hosts.parts import Guest
 from lab.racked import spares
 from rack.plan import Plan
-from tests.components.progress import run_and
 from tests.lab.hosts.conftest import MARKS, STACK, Lab
 from tests.lab.hosts.fakes import OVERCLOUD_LOGIN
 from tests.lab.hosts.test_scale import AGENT, THIRD, ready, register, serve, ship
 from tests.lab.hosts.test_undercloud import deploy, place, states
+from tests.onhost.progress import run_and
 
 pytestmark = [*MARKS, pytest.mark.timeout(180)]
 
@@ -36,7 +36,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     register(lab)
     ship(lab)
     lab.ok("undercloud", deploy(lab))
-    place(lab, undercloud.PROGRAM, files("components").joinpath("nodes.py").read_text())
+    place(lab, undercloud.PROGRAM, files("onhost.undercloud").joinpath("nodes.py").read_text())
     yield lab
     lab.stop()
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rack import names
+from rack.site import names
 from tests.rack.sites import spellings
 
 

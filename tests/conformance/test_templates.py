@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from onhost.undercloud import templates as inspection
 from rack.plan import TEMPLATES
-from rack.tripleo import inspection
 from rack.tripleo.needs import needs
 from rack.wallaby.branch import SDN, backport
 from rack.wallaby.checks import Wallaby

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import job
-from components.job import Job, Run, Told, failing_step
 from lab.process import until
+from onhost.undercloud import job
+from onhost.undercloud.job import Job, Run, Told, failing_step
 
 PROGRAM = Path(job.__file__)
 Done = subprocess.CompletedProcess[str]

@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from components.job import Job
 from components.ssh import RUNNER, as_stack
 from lab.hosts.commands import trouble
 from lab.hosts.machine import descendants
 from lab.process import until
+from onhost.undercloud.job import Job
 from rack.plan import Plan
 from tests.components.conftest import Recorder, record
 from tests.components.test_rack import deploy

@@ -1,6 +1,6 @@
 """`docs/configuration.md`, made of the models, the secrets and the design rules.
 
-python -m rack.reference > docs/configuration.md
+python -m rack.site.reference > docs/configuration.md
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,14 +8,14 @@ from inspect import cleandoc
 from itertools import groupby
 from typing import Any, get_origin
 
-from rack.config import SECRETS, Range, Site
 from rack.rules import RULES
-from rack.schema import Key, Type, at, keys
+from rack.site import SECRETS, Range, Site
+from rack.site.schema import Key, Type, at, keys
 
 INTRO = """\
 # Configuration
 
-Made by `python -m rack.reference`; do not edit.
+Made by `python -m rack.site.reference`; do not edit.
 
 A stack is one YAML file, `Pulumi.STACK.yaml`: one structured key, `rack:site`, and secrets. Copy
 `Pulumi.reference.yaml`, the guide's rack, and follow the steps at its top. Nothing is touched before every key is

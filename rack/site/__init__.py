@@ -21,9 +21,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
-from rack import problems
 from rack.distribution import DISTRIBUTIONS, Distribution, Release, registry_of
-from rack.names import (
+from rack.site import problems
+from rack.site.names import (
     ContainerImage,
     ContainerTag,
     CpuList,
@@ -225,7 +225,7 @@ class Ssh(Model):
     """Holds the host keys of the UFM node and the undercloud. Overcloud nodes' keys are read through the undercloud."""
 
 
-class UfmHost(Model):
+class UfmHostSpec(Model):
     """The node that runs UFM (U1 to U6). Left out: UFM runs already; its host is not entered, its REST API is used."""
 
     guid: Guid
@@ -253,7 +253,7 @@ class UfmHost(Model):
         return (self.image, self.installer_image) if self.installer_image else (self.image,)
 
 
-class Ufm(Model):
+class UfmSpec(Model):
     """UFM's REST API, and the node it runs on where that is ours."""
 
     address: Address
@@ -272,7 +272,7 @@ class Ufm(Model):
     """Raise it when ufmPassword changes, with the old one in ufmPreviousPassword (U7)."""
     adopt_pkeys: bool = False
     """Take over control PKeys that are there and differ; members that are not declared lose them (I3)."""
-    host: UfmHost | None = None
+    host: UfmHostSpec | None = None
 
     @property
     def url(self) -> str:
@@ -302,7 +302,7 @@ class Registry(Model):
     """It speaks HTTP, or its certificate is not verified."""
 
 
-class Undercloud(Model):
+class UndercloudSpec(Model):
     """The node that runs TripleO (C1)."""
 
     distribution: Release = Release.RDO_WALLABY
@@ -435,7 +435,7 @@ class FirmwareParameter(Model):
     """The number in `mstconfig query`: 1 where it prints `True(1)`."""
 
 
-class Firmware(Model):
+class FirmwareSpec(Model):
     """The adapters' firmware, and what its change may do to a cloud in use (H1 to H3, B1)."""
 
     tool: Literal["auto", "mstconfig", "mlxconfig"] = "auto"
@@ -469,7 +469,7 @@ class Switch(Model):
     """How many it has."""
 
 
-class Fabric(Model):
+class FabricSpec(Model):
     """The InfiniBand fabric of a single rack (D1)."""
 
     switch: Switch
@@ -536,7 +536,7 @@ class Instance(Model):
     """Name of one of `images`."""
 
 
-class Tenant(Model):
+class TenantSpec(Model):
     """What the tenant gets (T1 to T5)."""
 
     flavor: Flavor = Flavor()
@@ -572,7 +572,7 @@ class FloatingIp(Model):
     """A chosen address of the public pool; any free one where left out."""
 
 
-class ExternalAccess(Model):
+class ExternalAccessSpec(Model):
     """The way out of the tenant's network, and in (X1 to X4)."""
 
     network: PublicNetwork
@@ -581,7 +581,7 @@ class ExternalAccess(Model):
     floating_ips: tuple[FloatingIp, ...] = ()
 
 
-class Bandwidth(Model):
+class BandwidthSpec(Model):
     """The GPUDirect RDMA test between two instances (B4 to B6)."""
 
     server: Name
@@ -618,17 +618,17 @@ class Site(Model):
     cloud: Cloud = Cloud()
     ssh: Ssh
     networks: Networks
-    ufm: Ufm
-    undercloud: Undercloud
+    ufm: UfmSpec
+    undercloud: UndercloudSpec
     nodes: tuple[Node, ...] = Field(min_length=1)
     compute: Compute = Compute()
-    firmware: Firmware = Firmware()
-    fabric: Fabric
+    firmware: FirmwareSpec = FirmwareSpec()
+    fabric: FabricSpec
     images: tuple[Image, ...] = ()
-    tenant: Tenant = Tenant()
-    external_access: ExternalAccess | None = None
+    tenant: TenantSpec = TenantSpec()
+    external_access: ExternalAccessSpec | None = None
     """Left out: instances are reached over the tenant's network only."""
-    bandwidth: Bandwidth | None = None
+    bandwidth: BandwidthSpec | None = None
     """Left out: no test."""
     internet: bool = True
     """false: nothing may come from it, and the rules OFF001 to OFF005 tell what still would."""

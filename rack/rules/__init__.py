@@ -13,9 +13,9 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 from rack import firmware
-from rack.config import Range, Role, Site
 from rack.distribution import LOGIN_REGISTRY, PUBLIC_REGISTRIES, REFUSED, Release, registry_of
-from rack.names import cpus, image_tag
+from rack.site import Range, Role, Site
+from rack.site.names import cpus, image_tag
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ from lab.ufm.rest import Requests, create_app
 from lab.ufm.server import Listener
 from rack import tripleo
 from rack.plan import Plan
-from tests.components.progress import run_and
 from tests.lab.hosts.conftest import MARKS, Lab
 from tests.lab.hosts.fakes import FakeFabric
+from tests.onhost.progress import run_and
 
 pytestmark = [*MARKS, pytest.mark.timeout(120)]
 
@@ -125,7 +125,7 @@ class Rig:
         machine.refresh()
         self.lab.ok("undercloud", "useradd -m stack")
         self.place("stackrc", "".join(f"export {k}={v}\n" for k, v in LOGIN.items()))
-        self.place("nodes.py", files("components").joinpath("nodes.py").read_text())
+        self.place("nodes.py", files("onhost.undercloud").joinpath("nodes.py").read_text())
 
     def place(self, name: str, text: str) -> None:
         self.lab.rack.undercloud.root.write(f"/home/stack/{name}", text)

@@ -3,18 +3,17 @@
 import pytest
 import yaml
 
-from rack import reference
-from rack.config import SECRETS, Site
 from rack.rules import RULES
-from rack.schema import Key, keys
+from rack.site import SECRETS, Site, reference
+from rack.site.schema import Key, keys
+from tests.rack.site.test_stack_files import leaves
 from tests.rack.sites import ROOT
-from tests.rack.test_stack_files import leaves
 
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
 
 
 def test_the_page_is_up_to_date() -> None:
-    assert reference.text() == PAGE, "run: python -m rack.reference > docs/configuration.md"
+    assert reference.text() == PAGE, "run: python -m rack.site.reference > docs/configuration.md"
 
 
 @pytest.mark.parametrize("key", list(keys(Site)), ids=lambda key: key.path)

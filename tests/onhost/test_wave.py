@@ -16,20 +16,20 @@ import pytest
 
 from components import firmware
 from components.ssh import as_stack
-from components.wave import REASON, Value, bus_path, settings
 from lab.cloud.translation import ComputeHardware
 from lab.hosts.machine import Machine, keygen, public_key
 from lab.hosts.parts import ComputeService, Guest
 from lab.hosts.rack import STACK_KEY
 from lab.process import LabError, Say
+from onhost.undercloud.wave import REASON, Value, bus_path, settings
 from rack.plan import Host
-from tests.components.progress import run_and
 from tests.lab.hosts.conftest import MARKS, Lab
 from tests.lab.hosts.fakes import FakeCloud
+from tests.onhost.progress import run_and
 
 pytestmark = [*MARKS, pytest.mark.timeout(180)]
 
-PROGRAM = files("components").joinpath("wave.py").read_text()
+PROGRAM = files("onhost.undercloud").joinpath("wave.py").read_text()
 RUN = as_stack(". ~/overcloudrc", f"exec python3 {firmware.PROGRAM}")
 WANTED = {
     "LINK_TYPE_P1": 1, "SRIOV_EN": 1, "NUM_OF_VFS": 8, "ATS_ENABLED": 1, "ADVANCED_PCI_SETTINGS": 1,

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from rack.schema import at, dotted
+from rack.site.schema import at, dotted
 
 SECRET_WORDS = ("password", "token", "license", "secret")
 KEY = "[key]"
