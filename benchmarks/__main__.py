@@ -22,7 +22,7 @@ from pathlib import Path
 from benchmarks import pkey, tenant
 from engine.build import environment
 from lab.addresses import STATE
-from tests.engine.connections import Connections
+from lab.hosts.connections import Connections
 
 PROJECT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).with_name("results.md")

@@ -17,12 +17,12 @@ from lab import addresses
 from lab.cloud.client import Session
 from lab.cloud.configuration import NOVA
 from lab.fabric.tools import Diagnostics
+from lab.hosts.connections import Connections
 from lab.process import Part
 from providers.ufm import Client as Ufm
 from rack.plan import Plan
 from rack.site import load_stack_file
 from tests.engine.conftest import PROJECT, STACK, Pulumi
-from tests.engine.connections import Connections
 
 pytestmark = [pytest.mark.lab, pytest.mark.engine, pytest.mark.timeout(1800)]
 

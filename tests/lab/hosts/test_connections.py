@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.connections import Connections
+from lab.hosts.connections import Connections
 from tests.lab.hosts.conftest import Lab
 
 pytestmark = [pytest.mark.lab]
