@@ -5,7 +5,7 @@ import pulumi
 import components as c
 from components.ssh import Operator
 from rack.plan import Plan
-from rack.site import ConfigError, parse
+from rack.site.load import ConfigError, parse
 
 config = pulumi.Config()
 try:

@@ -54,7 +54,7 @@ class Firmware(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=overcloud.ready),
         )
         for role in Role:
-            for number, nodes in enumerate(firmware.waves(plan, role), start=1):
+            for number, nodes in enumerate(firmware.reboot_waves(plan, role), start=1):
                 last = self._wave(role, number, nodes, last)
         self.ready: list[pulumi.Resource] = [last]
         """What must be done before instances are placed."""
@@ -99,7 +99,7 @@ def order(
         "ssh": {"user": site.overcloud_user, "port": site.ssh.port},
         "tool": own.tool,
         "device": (own.controller_hca if role == Role.CONTROLLER else None) or site.compute.hca,
-        "settings": dict(firmware.wanted(site, role)),
+        "settings": dict(firmware.parameters(site, role)),
         "minimum_release": own.minimum_release,
         "instances": own.instances,
         "alone": len(plan.controllers) == 1,

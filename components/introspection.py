@@ -17,7 +17,7 @@ import pulumi
 
 from components import local
 from components.undercloud import CLEANING, PAUSES, Undercloud
-from rack.plan import Plan, Port, UnknownPortError
+from rack.plan import HcaPort, Plan, UnknownPortError
 from rack.site import UfmSpec
 
 T = TypeVar("T")
@@ -59,14 +59,14 @@ class Introspection(pulumi.ComponentResource):
 
     def known(self, make: Callable[[Plan], T]) -> pulumi.Input[T]:
         """What `make` makes of the plan with every port known; it may hold outputs."""
-        if self._plan.complete:
+        if self._plan.has_all_ports:
             return make(self._plan)
         return self._nodes.stdout.apply(lambda text: pulumi.Output.from_input(make(self._found(text))))
 
     def _found(self, text: str) -> Plan:
-        ports = {name: Port(**port) for name, port in json.loads(text).items()}
+        ports = {name: HcaPort(**port) for name, port in json.loads(text).items()}
         try:
-            return self._plan.found(ports)
+            return self._plan.with_ports(ports)
         except UnknownPortError as error:
             raise pulumi.RunError(str(error)) from None
 
@@ -76,7 +76,7 @@ def order(plan: Plan, token: str) -> dict[str, Any]:
     undercloud = plan.site.undercloud
     return {
         "ufm": api(plan.site.ufm, token),
-        "nodes": {host.name: host.known_guid for host in plan.hosts},
+        "nodes": {host.name: host.guid_or_none for host in plan.hosts},
         "interface": plan.site.fabric.interface,
         "boot_mode": undercloud.boot_mode,
         "repeats": undercloud.introspection_repeats,

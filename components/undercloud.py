@@ -72,7 +72,7 @@ class Undercloud(pulumi.ComponentResource):
         inventory = self._inventory(images, ipmi_password)
         self.ready: list[pulumi.Resource] = [self._leave(inventory)]
         """What must be done before nodes can be introspected."""
-        self.endpoint = f"https://{plan.vip(1)}:13000"
+        self.endpoint = f"https://{plan.site.undercloud.public_address}:13000"
         self.register_outputs({"endpoint": self.endpoint})
 
     def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:

@@ -16,7 +16,7 @@ from pathlib import Path
 from lab import addresses
 from lab.assembly import parts
 from lab.process import LabError, Part, Say
-from rack.site import ConfigError
+from rack.site.load import ConfigError
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 """Debian asks this program before it starts a service; 101 forbids it."""

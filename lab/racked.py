@@ -12,7 +12,8 @@ from pydantic_core import to_json
 
 from lab.process import LabError
 from rack.plan import Plan
-from rack.site import Node, Site, load_stack_file, problems
+from rack.site import Node, Site, problems
+from rack.site.load import load_stack_file
 
 SPARES = "lab:spares"
 """The key of a stack's file, beside rack:site."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from onhost.undercloud import templates as inspection
 from rack.plan import Plan, UnknownPortError
-from rack.site import ConfigError, load_stack_file
+from rack.site.load import ConfigError, load_stack_file
 from rack.tripleo.bundle import bundle, documents, mode, placeholder, secrets
 from rack.tripleo.check import check
 from rack.tripleo.needs import needs

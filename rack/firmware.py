@@ -9,7 +9,7 @@ IB = 1
 """LINK_TYPE_P1's number for InfiniBand."""
 
 
-def guide(site: Site, role: Role) -> Mapping[str, int]:
+def guide_parameters(site: Site, role: Role) -> Mapping[str, int]:
     """The guide's parameters of a role's adapters, by the numbers that `mstconfig query` shows."""
     if role == Role.CONTROLLER:
         return {"LINK_TYPE_P1": IB}
@@ -23,12 +23,12 @@ def guide(site: Site, role: Role) -> Mapping[str, int]:
     }
 
 
-def wanted(site: Site, role: Role) -> Mapping[str, int]:
+def parameters(site: Site, role: Role) -> Mapping[str, int]:
     """The guide's and the site's own."""
-    return {**guide(site, role), **{p.name: p.value for p in site.firmware.parameters if p.role == role}}
+    return {**guide_parameters(site, role), **{p.name: p.value for p in site.firmware.parameters if p.role == role}}
 
 
-def waves(plan: Plan, role: Role) -> Sequence[tuple[Host, ...]]:
+def reboot_waves(plan: Plan, role: Role) -> Sequence[tuple[Host, ...]]:
     """Which nodes reboot together, in order. Controllers hold the quorum of Galera and RabbitMQ: one by one."""
     size = 1 if role == Role.CONTROLLER else plan.site.firmware.max_unavailable
     nodes = plan.role(role)

@@ -17,7 +17,7 @@ HOSTNAMES = {Role.CONTROLLER: "controller", Role.COMPUTE: "computesriov-ib"}
 PROFILES = {Role.CONTROLLER: "control", Role.COMPUTE: "compute"}
 """TripleO's profile of a role's nodes, matched at deployment (C6, O1)."""
 
-TEMPLATES = "/usr/share/openstack-tripleo-heat-templates"
+HEAT_TEMPLATES = "/usr/share/openstack-tripleo-heat-templates"
 BUNDLE = "/home/stack/templates/IB/VM"
 """Where the undercloud keeps the deployment files (O1)."""
 REGISTRY_FILE = f"{BUNDLE}/containers-registry-ib-vm.yaml"
@@ -33,7 +33,7 @@ class UnknownPortError(Exception):
 
 
 @dataclass(frozen=True)
-class Port:
+class HcaPort:
     """The wired port of a node, as the configuration has it or introspection has found it (O2)."""
 
     interface: str
@@ -53,7 +53,7 @@ class Host:
     hostname: str
     """As nova and neutron call it: overcloud-controller-0.localdomain."""
     address: IPv4Address
-    known_guid: str | None
+    guid_or_none: str | None
     """Of the wired HCA port, where it is known."""
 
     @property
@@ -67,9 +67,9 @@ class Host:
         Raises:
             UnknownPortError: the configuration leaves it to introspection.
         """
-        if self.known_guid is None:
+        if self.guid_or_none is None:
             raise UnknownPortError(f"{self.name}: introspection finds its GUID; write `guid` to have it before")
-        return self.known_guid
+        return self.guid_or_none
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,11 @@ class Plan:
         return tuple(hosts)
 
     @property
-    def complete(self) -> bool:
+    def has_all_ports(self) -> bool:
         """Whether every port is known without introspection."""
-        return self.site.fabric.interface is not None and all(host.known_guid for host in self.hosts)
+        return self.site.fabric.interface is not None and all(host.guid_or_none for host in self.hosts)
 
-    def found(self, ports: Mapping[str, Port]) -> "Plan":
+    def with_ports(self, ports: Mapping[str, HcaPort]) -> "Plan":
         """The plan with the ports that introspection has found; node → port. The configuration's word stands: the two
         were compared before.
 
@@ -193,17 +193,13 @@ class Plan:
         """What Neutron's driver calls. No trailing slash: networking-mlnx would double it (O3)."""
         return f"{self.site.ufm.url}/ufmRestV3"
 
-    def vip(self, offset: int) -> IPv4Address:
-        """The undercloud's public (1) and admin (2) address (C2)."""
-        return self.site.undercloud.virtual_addresses[offset - 1]
-
     @property
     def deploy_command(self) -> Sequence[str]:
         """The guide's deploy command, word by word (O5), and `--deployed-server`, without which tripleoclient 16.5.0
         refuses `--baremetal-deployment`."""
-        bundle, stock = BUNDLE, f"{TEMPLATES}/environments"
+        bundle, stock = BUNDLE, f"{HEAT_TEMPLATES}/environments"
         return (
-            "openstack", "overcloud", "deploy", "--templates", TEMPLATES,
+            "openstack", "overcloud", "deploy", "--templates", HEAT_TEMPLATES,
             "--stack", self.site.cloud.name,
             "--networks-file", f"{bundle}/network_data_ib_vm.yaml",
             "--vip-file", f"{bundle}/vip-data-ib-vm.yaml",
@@ -223,7 +219,7 @@ class Plan:
         )  # fmt: skip
 
 
-def _agreed(ports: Mapping[str, Port]) -> str:
+def _agreed(ports: Mapping[str, HcaPort]) -> str:
     found = {port.interface: name for name, port in ports.items()}
     if len(found) > 1:
         ways = ", ".join(f"{interface} ({name})" for interface, name in sorted(found.items()))

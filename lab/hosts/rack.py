@@ -14,7 +14,7 @@ from lab.hosts.machine import Access, Machine, keygen, public_key
 from lab.hosts.parts import Guest, Parts
 from lab.hosts.root import CENTOS, UBUNTU
 from lab.process import LabError
-from rack.plan import TEMPLATES, Plan
+from rack.plan import HEAT_TEMPLATES, Plan
 from rack.site import Role
 
 KINDS = {Role.CONTROLLER: "controller", Role.COMPUTE: "compute"}
@@ -331,7 +331,7 @@ class Rack:
         self._update_templates()
 
     def _update_templates(self) -> None:
-        target = self.undercloud.root.resolve(TEMPLATES)
+        target = self.undercloud.root.resolve(HEAT_TEMPLATES)
         if target.exists():
             templates.install(target, self.undercloud.state.get("released_templates", False))
 

@@ -39,7 +39,7 @@ class Rule:
     id: str
     step: str
     """The guide's step that asks for it."""
-    says: str
+    statement: str
     """What must hold, in one line; the line of the documentation."""
     check: Check
 
@@ -47,9 +47,9 @@ class Rule:
 RULES: list[Rule] = []
 
 
-def rule(id: str, step: str, says: str) -> Callable[[Check], Check]:
+def rule(id: str, step: str, statement: str) -> Callable[[Check], Check]:
     def register(check: Check) -> Check:
-        RULES.append(Rule(id, step, says, check))
+        RULES.append(Rule(id, step, statement, check))
         return check
 
     return register
@@ -140,7 +140,10 @@ def fixed_addresses(site: Site) -> Iterator[Finding]:
     p, undercloud = site.networks.provisioning, site.undercloud
     fixed: list[tuple[str, IPv4Address]] = [
         ("ufm.address", site.ufm.address),
-        *(("undercloud.address", a) for a in (undercloud.address, *undercloud.virtual_addresses)),
+        *(
+            ("undercloud.address", address)
+            for address in (undercloud.address, undercloud.public_address, undercloud.admin_address)
+        ),
         *((f"nodes[{i}].address", n.address) for i, n in enumerate(site.nodes)),
     ]
     yield from _outside(fixed, p.cidr, "the provisioning network")
@@ -340,7 +343,7 @@ def enough_vfs(site: Site) -> Iterator[Finding]:
 def firmware_parameters(site: Site) -> Iterator[Finding]:
     listed = [(f"firmware.parameters[{i}].name", p) for i, p in enumerate(site.firmware.parameters)]
     for path, parameter in listed:
-        if parameter.name in firmware.guide(site, parameter.role):
+        if parameter.name in firmware.guide_parameters(site, parameter.role):
             yield Finding(path, f"{parameter.name}, which the guide sets", "leave it out: it follows from compute")
     for path, (role, name) in _twice((path, (p.role, p.name)) for path, p in listed):
         yield Finding(path, f"{name} more than once for {role}", "write it once")

@@ -49,7 +49,7 @@ def pkey(value: object) -> str:
 class Kind:
     """What a value is, in words: metadata of a type, for error messages and the documentation."""
 
-    says: str
+    description: str
 
 
 @dataclass(frozen=True)

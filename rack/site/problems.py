@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from rack.site.schema import at, dotted
+from rack.site.schema import dotted, type_at
 
 SECRET_WORDS = ("password", "token", "license", "secret")
 KEY = "[key]"
@@ -32,10 +32,10 @@ def _follows(error: ErrorDetails, refused: set[tuple[str | int, ...]]) -> bool:
 
 def _line(error: ErrorDetails, model: type[BaseModel], root: str) -> str:
     loc = tuple(p for p in error["loc"] if p != KEY)
-    where, held, above = dotted(loc) or root, at(model, loc), at(model, loc[:-1])
+    where, held, above = dotted(loc) or root, type_at(model, loc), type_at(model, loc[:-1])
     if error["type"] == "extra_forbidden" or KEY in error["loc"]:
-        return f"{where}: {_unknown(str(loc[-1]), above.known if above else ())}"
-    says = held.says() if held else "what docs/configuration.md names"
+        return f"{where}: {_unknown(str(loc[-1]), above.allowed_keys if above else ())}"
+    says = held.describe() if held else "what docs/configuration.md names"
     if error["type"] == "missing":
         return f"{where}: missing; write {says}"
     reason = error["msg"].removeprefix("Value error, ")

@@ -10,7 +10,7 @@ from typing import Any, get_origin
 
 from rack.rules import RULES
 from rack.site import SECRETS, Range, Site
-from rack.site.schema import Key, Type, at, keys
+from rack.site.schema import Key, Type, keys, type_at
 
 INTRO = """\
 # Configuration
@@ -40,7 +40,7 @@ def text() -> str:
                 *_keys(),
                 "## Design rules\n",
                 RULES_INTRO,
-                *_table(("Rule", "Guide", "What must hold"), ((r.id, r.step, r.says) for r in RULES)),
+                *_table(("Rule", "Guide", "What must hold"), ((r.id, r.step, r.statement) for r in RULES)),
             ]
         ).rstrip("\n")
         + "\n"
@@ -55,7 +55,7 @@ def _keys() -> Iterator[str]:
 
 
 def _in_range(key: Key) -> bool:
-    above = at(Site, tuple(key.path.replace("[]", ".0").split(".")[:-1]))
+    above = type_at(Site, tuple(key.path.replace("[]", ".0").split(".")[:-1]))
     return above is not None and above.model is Range
 
 
@@ -76,10 +76,10 @@ def _type(held: Type) -> str:
     if held.model:
         return "mapping"
     if get_origin(held.bare) is Mapping:
-        return f"mapping of {', '.join(held.known)}"
+        return f"mapping of {', '.join(held.allowed_keys)}"
     if held.item and held.item.model:
         return "list of mappings"
-    says, _, _ = held.says().removeprefix("a ").removeprefix("an ").partition(" like ")
+    says, _, _ = held.describe().removeprefix("a ").removeprefix("an ").partition(" like ")
     return says.rstrip(",")
 
 

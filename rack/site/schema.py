@@ -68,13 +68,13 @@ class Type:
         return {f.alias or name: f for name, f in self.model.model_fields.items()} if self.model else {}
 
     @property
-    def known(self) -> tuple[str, ...]:
+    def allowed_keys(self) -> tuple[str, ...]:
         """The keys that may stand here."""
         return tuple(self.fields) or (get_args(get_args(self.bare)[0]) if get_origin(self.bare) is Mapping else ())
 
-    def says(self) -> str:
+    def describe(self) -> str:
         """`a whole number from 1 to 4094`."""
-        named = next((m.says for m in self.metadata if isinstance(m, Kind)), None)
+        named = next((m.description for m in self.metadata if isinstance(m, Kind)), None)
         return named or self._bare() + self._bounds()
 
     def _bare(self) -> str:
@@ -82,10 +82,10 @@ class Type:
         if self.model:
             return f"a mapping with the keys {', '.join(self.fields)}"
         if self.item and origin is Mapping:
-            return f"a mapping of {', '.join(self.known)}, each {self.item.says()}"
+            return f"a mapping of {', '.join(self.allowed_keys)}, each {self.item.describe()}"
         if self.item:
             least = " of one or more" if any(isinstance(m, MinLen) for m in self.metadata) else ""
-            return f"a list{least if args[-1] is Ellipsis else f' of {len(args)}'}, each {self.item.says()}"
+            return f"a list{least if args[-1] is Ellipsis else f' of {len(args)}'}, each {self.item.describe()}"
         if origin is Literal:
             return ("one of " if len(args) > 1 else "") + ", ".join(args)
         if isinstance(self.bare, type) and issubclass(self.bare, StrEnum):
@@ -105,7 +105,7 @@ def _flat(metadata: tuple[Any, ...]) -> Iterator[Any]:
         yield from one.metadata if isinstance(one, FieldInfo) else (one,)
 
 
-def at(model: type[BaseModel], loc: tuple[Part, ...]) -> Type | None:
+def type_at(model: type[BaseModel], loc: tuple[Part, ...]) -> Type | None:
     """The type of the value at a path, or None where the path leads nowhere."""
     here: Type | None = Type(model)
     for part in loc:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from rack.plan import TEMPLATES, Plan
+from rack.plan import HEAT_TEMPLATES, Plan
 from rack.site import Role
 from rack.tripleo import deployment
 
@@ -18,10 +18,10 @@ def needs(plan: Plan) -> dict[str, Any]:
     """Files and options of the deploy command (O5); parameters and services, each with the document that names it."""
     known = Plan(_with_interface(plan), plan.stack)
     words = plan.deploy_command
-    stock = [value for option, value in pairwise(words) if option == "-e" and value.startswith(f"{TEMPLATES}/")]
+    stock = [value for option, value in pairwise(words) if option == "-e" and value.startswith(f"{HEAT_TEMPLATES}/")]
     return {
-        "templates": TEMPLATES,
-        "environments": [value[len(TEMPLATES) + 1 :] for value in stock],
+        "templates": HEAT_TEMPLATES,
+        "environments": [value[len(HEAT_TEMPLATES) + 1 :] for value in stock],
         "options": sorted({word for word in words if word.startswith("-")}),
         "parameters": dict(_parameters(known)),
         "services": dict(_services(known)),

@@ -22,8 +22,8 @@ def undercloud_conf(plan: Plan) -> str:
             "DEFAULT": {
                 "undercloud_hostname": cloud.hostname,
                 "local_ip": f"{cloud.address}/{net.cidr.prefixlen}",
-                "undercloud_public_host": plan.vip(1),
-                "undercloud_admin_host": plan.vip(2),
+                "undercloud_public_host": plan.site.undercloud.public_address,
+                "undercloud_admin_host": plan.site.undercloud.admin_address,
                 "undercloud_nameservers": dns,
                 "undercloud_ntp_servers": ",".join(net.ntp),
                 "subnets": "ctlplane-subnet",

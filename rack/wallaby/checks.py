@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from rack.plan import BUNDLE, Plan
-from rack.plan import TEMPLATES as STOCK
+from rack.plan import HEAT_TEMPLATES as STOCK
 from rack.tripleo.bundle import HOME
 from rack.tripleo.bundle import TEMPLATES as DEPLOYED
 from rack.tripleo.check import Problem

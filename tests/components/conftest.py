@@ -16,7 +16,7 @@ from pulumi.runtime import mocks, test
 
 from components.ssh import Operator
 from rack.plan import Plan
-from rack.site import load_stack_file
+from rack.site.load import load_stack_file
 
 PROJECT = Path(__file__).resolve().parents[2]
 

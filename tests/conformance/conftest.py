@@ -8,7 +8,7 @@ import pytest
 
 from rack.__main__ import write
 from rack.plan import Plan
-from rack.site import load_stack_file
+from rack.site.load import load_stack_file
 from rack.wallaby.checks import Review, Wallaby
 from rack.wallaby.tools import FOLDER, install
 from tests.rack.sites import ROOT

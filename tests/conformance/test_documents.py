@@ -9,7 +9,7 @@ from hypothesis import Phase, given, settings
 
 from rack.__main__ import main, write
 from rack.plan import Plan
-from rack.site import parse
+from rack.site.load import parse
 from rack.tripleo.check import NODES, ROLES, UNDERCLOUD, check
 from rack.wallaby.checks import CHECKS, Review, ToolError, Wallaby
 from rack.wallaby.tools import ToolsError, install, templates

@@ -11,7 +11,7 @@ from onhost.undercloud.nodes import marked
 from rack import tripleo
 from rack.__main__ import write
 from rack.plan import Plan
-from rack.site import parse
+from rack.site.load import parse
 from rack.wallaby.checks import Review, Wallaby
 from tests.conformance.conftest import stack
 from tests.rack import sites

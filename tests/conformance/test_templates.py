@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from onhost.undercloud import templates as inspection
-from rack.plan import TEMPLATES
+from rack.plan import HEAT_TEMPLATES
 from rack.tripleo.needs import needs
 from rack.wallaby.branch import SDN, backport
 from rack.wallaby.checks import Wallaby
@@ -134,7 +134,7 @@ def test_wallabys_client_has_every_option_of_the_deploy_command(wallaby: Wallaby
     done = asked(f"{wallaby.tools.python.parent}:/usr/bin:/bin")
     assert done.returncode == 1
     assert done.stderr == (
-        f"undercloud: {TEMPLATES}: no templates of TripleO; dnf install openstack-tripleo-heat-templates\n"
+        f"undercloud: {HEAT_TEMPLATES}: no templates of TripleO; dnf install openstack-tripleo-heat-templates\n"
         "faults found: 1; nothing was installed\n"
     )
 

@@ -21,7 +21,7 @@ from lab.hosts.connections import Connections
 from lab.process import Part
 from providers.ufm import Client as Ufm
 from rack.plan import Plan
-from rack.site import load_stack_file
+from rack.site.load import load_stack_file
 from tests.engine.conftest import PROJECT, STACK, Pulumi
 
 pytestmark = [pytest.mark.lab, pytest.mark.engine, pytest.mark.timeout(1800)]

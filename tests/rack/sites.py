@@ -9,7 +9,8 @@ import yaml
 from hypothesis import strategies as st
 
 from rack.plan import Plan
-from rack.site import Site, parse
+from rack.site import Site
+from rack.site.load import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK_FILES = ("Pulumi.dev.yaml", "Pulumi.reference.yaml")

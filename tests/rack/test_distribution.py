@@ -11,7 +11,7 @@ from hypothesis import given
 from rack import tripleo
 from rack.distribution import DISTRIBUTIONS, REFUSED, Release, registry_of
 from rack.plan import REGISTRY_FILE, Plan
-from rack.site import ConfigError, parse
+from rack.site.load import ConfigError, parse
 from rack.tripleo.bundle import LOGIN, REPOSITORIES, bundle
 from rack.tripleo.header import HEADER
 from rack.tripleo.readme import readme

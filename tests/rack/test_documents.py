@@ -12,7 +12,8 @@ from hypothesis import given
 
 from rack import tripleo
 from rack.plan import BUNDLE, Plan
-from rack.site import Role, parse
+from rack.site import Role
+from rack.site.load import parse
 from rack.tripleo.deployment import lower
 from tests.rack import sites
 from tests.rack.sites import DROP, documents

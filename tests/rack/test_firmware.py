@@ -11,7 +11,7 @@ def plan(**edits: object) -> Plan:
 
 
 def test_computes_have_the_guide_s_six_from_one_place() -> None:
-    found = firmware.wanted(plan(**{"compute.vfs": 4, "compute.maxAccOutRead": 40}).site, Role.COMPUTE)
+    found = firmware.parameters(plan(**{"compute.vfs": 4, "compute.maxAccOutRead": 40}).site, Role.COMPUTE)
     assert found == {
         "LINK_TYPE_P1": 1, "SRIOV_EN": 1, "NUM_OF_VFS": 4, "ATS_ENABLED": 1, "ADVANCED_PCI_SETTINGS": 1,
         "MAX_ACC_OUT_READ": 40,
@@ -19,18 +19,18 @@ def test_computes_have_the_guide_s_six_from_one_place() -> None:
 
 
 def test_controllers_are_infiniband_and_no_more() -> None:
-    assert firmware.wanted(plan().site, Role.CONTROLLER) == {"LINK_TYPE_P1": 1}
+    assert firmware.parameters(plan().site, Role.CONTROLLER) == {"LINK_TYPE_P1": 1}
 
 
 def test_the_site_s_own_go_to_their_role() -> None:
     own = [{"role": "Controller", "name": "PCI_WR_ORDERING", "value": 1}]
     changed = plan(firmware={"parameters": own}).site
-    assert firmware.wanted(changed, Role.CONTROLLER) == {"LINK_TYPE_P1": 1, "PCI_WR_ORDERING": 1}
-    assert "PCI_WR_ORDERING" not in firmware.wanted(changed, Role.COMPUTE)
+    assert firmware.parameters(changed, Role.CONTROLLER) == {"LINK_TYPE_P1": 1, "PCI_WR_ORDERING": 1}
+    assert "PCI_WR_ORDERING" not in firmware.parameters(changed, Role.COMPUTE)
 
 
 def waves(of: Plan, role: Role) -> list[list[str]]:
-    return [[host.name for host in wave] for wave in firmware.waves(of, role)]
+    return [[host.name for host in wave] for wave in firmware.reboot_waves(of, role)]
 
 
 def test_one_compute_at_a_time_unless_told_otherwise() -> None:

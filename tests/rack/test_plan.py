@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 
 from rack import tripleo
-from rack.plan import Plan, Port, UnknownPortError
-from rack.site import Role, parse
+from rack.plan import HcaPort, Plan, UnknownPortError
+from rack.site import Role
+from rack.site.load import parse
 from tests.rack import sites
 from tests.rack.sites import DROP, documents, reordered
 
@@ -96,7 +97,10 @@ def test_the_guides_names() -> None:
     assert plan.controllers[2].short_hostname == "overcloud-controller-2"
     assert plan.tenant_pkey == "0x65"
     assert plan.sdn_url == "https://192.168.24.200/ufmRestV3"
-    assert [str(plan.vip(n)) for n in (1, 2)] == ["192.168.24.2", "192.168.24.3"]
+    assert [str(a) for a in (plan.site.undercloud.public_address, plan.site.undercloud.admin_address)] == [
+        "192.168.24.2",
+        "192.168.24.3",
+    ]
 
 
 def test_hosts_and_instances_by_name() -> None:
@@ -134,7 +138,7 @@ def without_ports() -> dict[str, Any]:
 
 def test_a_port_that_is_not_known_says_what_to_write() -> None:
     plan = Plan(parse(without_ports()))
-    assert not plan.complete and sites.plan().complete
+    assert not plan.has_all_ports and sites.plan().has_all_ports
     with pytest.raises(UnknownPortError, match="controller-1: introspection finds its GUID; write `guid`"):
         _ = plan.hosts[0].guid
     with pytest.raises(UnknownPortError, match=r"write it to have it before"):
@@ -143,22 +147,22 @@ def test_a_port_that_is_not_known_says_what_to_write() -> None:
 
 def test_what_introspection_finds_completes_the_plan() -> None:
     known = sites.plan()
-    ports = {host.name: Port(known.interface, host.guid) for host in known.hosts}
-    found = Plan(parse(without_ports())).found(ports)
-    assert found.complete and found.members == known.members
+    ports = {host.name: HcaPort(known.interface, host.guid) for host in known.hosts}
+    found = Plan(parse(without_ports())).with_ports(ports)
+    assert found.has_all_ports and found.members == known.members
     assert tripleo.deployment_digest(found) == tripleo.deployment_digest(known)
 
 
 def test_the_configuration_s_word_stands() -> None:
     plan = sites.plan()
-    assert plan.found({host.name: Port("ib7", "1" * 16) for host in plan.hosts}).members == plan.members
+    assert plan.with_ports({host.name: HcaPort("ib7", "1" * 16) for host in plan.hosts}).members == plan.members
 
 
 def test_nodes_that_call_their_interface_differently_are_named() -> None:
     plan = Plan(parse(without_ports()))
-    ports = {host.name: Port("ib0" if host.name == "compute-2" else "ib2", host.name) for host in plan.hosts}
+    ports = {host.name: HcaPort("ib0" if host.name == "compute-2" else "ib2", host.name) for host in plan.hosts}
     with pytest.raises(UnknownPortError, match=r"ib0 \(compute-2\), ib2 \(.*write fabric\.interface"):
-        plan.found(ports)
+        plan.with_ports(ports)
 
 
 # -- indexes: a host keeps its name

@@ -12,7 +12,7 @@ from hypothesis import given
 from rack import tripleo
 from rack.__main__ import main
 from rack.plan import Plan
-from rack.site import parse
+from rack.site.load import parse
 from rack.tripleo.bundle import DOCUMENTS, bundle
 from rack.tripleo.check import ENV, VIPS, check
 from rack.tripleo.header import HEADER, body, digest

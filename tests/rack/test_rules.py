@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rack import rules
-from rack.site import Site, parse
-from rack.site.schema import at
+from rack.site import Site
+from rack.site.load import parse
+from rack.site.schema import type_at
 from tests.rack.sites import DROP, REFERENCE, documents, node, steps, unchecked
 
 P, E, X = "networks.provisioning", "networks.external", "externalAccess.network"
@@ -145,7 +146,7 @@ def test_a_broken_site_breaks_one_rule_at_one_path(rule: str, path: str, edits: 
     found = rules.check(unchecked(edits))
     assert {f.rule for f in found} == {rule}
     assert path in {f.path for f in found}
-    assert all(at(Site, tuple(steps(f.path))) for f in found), "each path is one of the YAML"
+    assert all(type_at(Site, tuple(steps(f.path))) for f in found), "each path is one of the YAML"
     assert all(f"; {f.write} ({rule})" in str(f) for f in found)
 
 
@@ -215,4 +216,4 @@ def test_rules_judge_any_site_whose_types_hold_and_never_raise(data: st.DataObje
     edits["tenant.instances"] = data.draw(st.sampled_from([[], VMS]))
     edits["images"] = data.draw(st.sampled_from([[], REFERENCE["images"]]))
     found = rules.check(unchecked(edits))
-    assert all(at(Site, tuple(steps(f.path))) for f in found)
+    assert all(type_at(Site, tuple(steps(f.path))) for f in found)

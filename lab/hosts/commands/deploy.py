@@ -16,7 +16,7 @@ from lab.hosts.commands import ironic, trouble
 from lab.hosts.commands.openstack import parser, subcommand
 from lab.hosts.machine import Machine
 from lab.process import LabError
-from rack.plan import TEMPLATES
+from rack.plan import HEAT_TEMPLATES
 from rack.site import Role
 
 ML2_CONF = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
@@ -61,7 +61,7 @@ def deploy(call: Call) -> None:
 
 def _options(call: Call) -> argparse.Namespace:
     options = parser(call)
-    options.add_argument("--templates", nargs="?", const=TEMPLATES)
+    options.add_argument("--templates", nargs="?", const=HEAT_TEMPLATES)
     options.add_argument("--stack", default="overcloud")
     options.add_argument("-t", "--timeout", type=int, default=240)
     options.add_argument("--networks-file", "-n")

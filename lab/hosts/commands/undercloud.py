@@ -13,7 +13,7 @@ from lab.hosts.commands.common import ON_INSTALL
 from lab.hosts.commands.openstack import parser, subcommand
 from lab.hosts.machine import keygen
 from lab.hosts.rack import STACK_KEY
-from rack.plan import TEMPLATES
+from rack.plan import HEAT_TEMPLATES
 
 HOME = "/home/stack"
 RULE = "##########################################################"
@@ -104,7 +104,7 @@ def tripleo_repos(call: Call) -> None:
 
 def _client(call: Call) -> None:
     """python3-tripleoclient depends on TripleO's templates: the real ones of Wallaby."""
-    templates.install(call.path(TEMPLATES), call.host.state.get("released_templates", False))
+    templates.install(call.path(HEAT_TEMPLATES), call.host.state.get("released_templates", False))
 
 
 ON_INSTALL["python3-tripleoclient"] = _client

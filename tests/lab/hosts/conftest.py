@@ -13,7 +13,8 @@ from lab.hosts.parts import Parts
 from lab.hosts.rack import Rack
 from lab.racked import complete, spares
 from rack.plan import Plan
-from rack.site import Site, load_stack_file
+from rack.site import Site
+from rack.site.load import load_stack_file
 from tests.lab.hosts.fakes import FakeCloud, FakeFabric, FakeUfm
 
 MARKS = [

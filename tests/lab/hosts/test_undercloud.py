@@ -12,7 +12,7 @@ import pytest
 from lab.hosts import templates
 from lab.process import LabError
 from rack import tripleo
-from rack.plan import BUNDLE, TEMPLATES
+from rack.plan import BUNDLE, HEAT_TEMPLATES
 from rack.wallaby.branch import SDN
 from tests.lab.hosts.conftest import MARKS, Lab
 
@@ -85,11 +85,11 @@ def test_c1_packages_need_their_repositories(lab: Lab) -> None:
 
 def test_c1_templates_are_the_branchs_unless_told(lab: Lab) -> None:
     """MlnxSDNToken came after the release 14.3.0."""
-    grep = f"grep -c MlnxSDNToken {TEMPLATES}/{SDN}"
+    grep = f"grep -c MlnxSDNToken {HEAT_TEMPLATES}/{SDN}"
     assert lab.ok("undercloud", grep) == "2\n"
     lab.keeper._control_request({"op": "templates", "released": True})
     assert lab.run("undercloud", grep).stdout == "0\n"
-    lab.ok("undercloud", f"rm -r {TEMPLATES} && dnf remove -y python3-tripleoclient")
+    lab.ok("undercloud", f"rm -r {HEAT_TEMPLATES} && dnf remove -y python3-tripleoclient")
     lab.ok("undercloud", "dnf install -y python3-tripleoclient")
     assert lab.run("undercloud", grep).stdout == "0\n"
     lab.keeper._control_request({"op": "templates", "released": False})

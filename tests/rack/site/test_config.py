@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rack.site import ConfigError, Site, load_stack_file, parse
+from rack.site import Site
+from rack.site.load import ConfigError, load_stack_file, parse
 from tests.rack.sites import DROP, document
 
 WHOLE = "write a whole number from 1 to 65535"

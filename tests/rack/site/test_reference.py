@@ -24,7 +24,7 @@ def test_every_key_is_explained(key: Key) -> None:
 def test_every_rule_and_every_secret_has_a_line() -> None:
     lines = PAGE.splitlines()
     for rule in RULES:
-        assert f"| {rule.id} | {rule.step} | {rule.says} |" in lines
+        assert f"| {rule.id} | {rule.step} | {rule.statement} |" in lines
     for name, says in SECRETS.items():
         assert f"| `{name}` | {says} |" in lines
 

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
-from rack.site import OCCASIONAL_SECRETS, SECRETS, load_stack_file
+from rack.site import OCCASIONAL_SECRETS, SECRETS
+from rack.site.load import load_stack_file
 from tests.rack.sites import ROOT, STACK_FILES
 
 PASSPHRASES = {"Pulumi.dev.yaml": "lab", "Pulumi.reference.yaml": "reference"}

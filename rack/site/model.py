@@ -1,0 +1,45 @@
+"""What the configuration models share: their base class and the types of several models' fields."""
+
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from rack.site.names import Kind
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+
+def _unicast(address: IPv4Address) -> IPv4Address:
+    if address.is_multicast or address.is_reserved or address.is_unspecified:
+        raise ValueError(f"found {address}; write the address of a host")
+    return address
+
+
+def _roomy(network: IPv4Network) -> IPv4Network:
+    if not 8 <= network.prefixlen <= 30:
+        raise ValueError(f"found {network}; write a network with a prefix from /8 to /30")
+    return network
+
+
+def _one_line(path: Path) -> Path:
+    if "\n" in str(path):
+        raise ValueError("the path of a file, not its content")
+    return path
+
+
+Address = Annotated[IPv4Address, AfterValidator(_unicast)]
+Cidr = Annotated[IPv4Network, AfterValidator(_roomy)]
+File = Annotated[Path, AfterValidator(_one_line), Kind("a path, from the project's folder or from `~`")]
+Vlan = Annotated[int, Field(ge=1, le=4094)]
+TcpPort = Annotated[int, Field(ge=1, le=65535)]
