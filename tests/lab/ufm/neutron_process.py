@@ -19,7 +19,7 @@ from neutron.db.migration.models import head  # type: ignore[import-not-found]
 from neutron_lib.context import get_admin_context  # type: ignore[import-not-found]
 from neutron_lib.db import api  # type: ignore[import-not-found]
 from oslo_config import cfg  # type: ignore[import-not-found]
-from sqlalchemy import event  # type: ignore[import-not-found]
+from sqlalchemy import event  # type: ignore[import-not-found, unused-ignore]
 
 
 def ml2_context(current: dict[str, Any]) -> SimpleNamespace:
@@ -38,7 +38,7 @@ def one_after_the_other(engine: Any) -> None:
     """SQLite has one writer. A transaction that reads first, and finds another at work when it wants to write, fails at
     once; one that says at its beginning that it will write waits. oslo.db begins them with a plain BEGIN."""
 
-    @event.listens_for(engine, "before_cursor_execute", retval=True)  # type: ignore[untyped-decorator]
+    @event.listens_for(engine, "before_cursor_execute", retval=True)  # type: ignore[untyped-decorator, unused-ignore]
     def immediate(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
         return ("BEGIN IMMEDIATE" if statement == "BEGIN" else statement), parameters
 
