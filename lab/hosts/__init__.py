@@ -7,7 +7,7 @@ machine     one host: SSH server, first process, what is remembered
 root        a host's file system
 call        one call of an emulated command
 commands    the emulated commands, a module an area
-parts       what is needed of fabric, UFM and cloud
+backends    the fabric, UFM and cloud that the hosts act on
 """
 
 from lab.hosts.part import HostsPart

@@ -7,17 +7,17 @@ import sys
 import threading
 from pathlib import Path
 
+from lab.hosts.backends.interfaces import Backends
 from lab.hosts.keeper import Keeper
-from lab.hosts.parts import Parts
 from lab.hosts.rack import Rack
 from lab.racked import racked
 
 
-def load_parts(spec: str) -> Parts:
+def load_backends(spec: str) -> Backends:
     """The result of `MODULE:FUNCTION`."""
     module, _, function = spec.partition(":")
-    parts: Parts = getattr(importlib.import_module(module), function)()
-    return parts
+    backends: Backends = getattr(importlib.import_module(module), function)()
+    return backends
 
 
 def main(arguments: list[str]) -> int:
@@ -26,10 +26,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--folder", type=Path, required=True, help="everything the hosts keep")
     parser.add_argument("--key", type=Path, required=True, help="the operator's private key")
     parser.add_argument("--socket", type=Path, required=True, help="the lab's own handle")
-    parser.add_argument("--parts", default="lab.hosts.parts:real", help="MODULE:FUNCTION that makes the other parts")
+    parser.add_argument(
+        "--backends", default="lab.hosts.backends.lab:backends", help="MODULE:FUNCTION that returns them"
+    )
     parser.add_argument("--pace", type=float, default=0.2, help="seconds for a step of a long job")
     options = parser.parse_args(arguments)
-    rack = Rack(racked(options.stack), load_parts(options.parts), options.folder, options.key, options.pace)
+    rack = Rack(racked(options.stack), load_backends(options.backends), options.folder, options.key, options.pace)
     keeper = Keeper(rack, options.socket)
     keeper.start()
     done = threading.Event()

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import lab.hosts.commands  # noqa: F401 - registers the commands
+from lab.hosts import step_faults
 from lab.hosts.call import COMMANDS, Become, Call, Hangup, Refusal
-from lab.hosts.commands import ironic, trouble
+from lab.hosts.commands import ironic
 from lab.hosts.machine import Machine
 from lab.hosts.rack import Rack
 from lab.process import LabError
@@ -134,8 +135,8 @@ class Keeper:
         if op == "darken":
             self.rack.darken(self.rack.nodes[request["node"]], int(request["times"]))
             return {"ok": True}
-        if op == "trouble":
-            trouble.order(self.rack.undercloud, request["command"], bool(request["hold"]), int(request["fails"]))
+        if op == "step_fault":
+            step_faults.order(self.rack.undercloud, request["command"], bool(request["hold"]), int(request["fails"]))
             return {"ok": True}
         if op == "spoil":
             self.rack.spoil(self.rack.nodes[request["node"]], **request["faults"])

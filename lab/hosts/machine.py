@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.hosts.call import names
+from lab.hosts.keys import keygen
 from lab.hosts.root import Root, System
 from lab.process import LabError, Process, start_time, until
 
@@ -37,22 +38,6 @@ class Access:
 
     port: int
     authorized_keys: Path
-
-
-def keygen(file: Path, comment: str, kind: str = "ed25519") -> None:
-    """A key and FILE.pub beside it, made once."""
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", comment, "-f", str(file)],
-            check=True,
-            stdin=subprocess.DEVNULL,
-        )
-
-
-def public_key(file: Path) -> str:
-    """Algorithm and key of FILE.pub, without the comment."""
-    return " ".join(file.with_name(file.name + ".pub").read_text().split()[:2])
 
 
 def descendants(pid: int) -> list[int]:

@@ -20,7 +20,7 @@ class HostsPart:
 
     Args:
         stack: the stack's file, for the keeper's process to read the same plan.
-        parts: MODULE:FUNCTION that makes fabric, UFM and cloud in the keeper's process.
+        backends: MODULE:FUNCTION that returns fabric, UFM and cloud in the keeper's process.
         pace: seconds that one step of a long job takes.
     """
 
@@ -39,7 +39,7 @@ class HostsPart:
         plan: Plan,
         stack: Path = addresses.PROJECT / "Pulumi.dev.yaml",
         folder: Path = addresses.SSH_KEY.parent,
-        parts: str = "lab.hosts.parts:real",
+        backends: str = "lab.hosts.backends.lab:backends",
         pace: float = 0.2,
     ) -> None:
         self._plan, self._folder = plan, folder
@@ -48,7 +48,7 @@ class HostsPart:
         self._socket = folder / addresses.HOSTS_SOCKET.name
         argv = [
             sys.executable, "-m", "lab.hosts", "--stack", str(stack), "--folder", str(folder), "--key", str(self._key),
-            "--socket", str(self._socket), "--parts", parts, "--pace", str(pace),
+            "--socket", str(self._socket), "--backends", backends, "--pace", str(pace),
         ]  # fmt: skip
         self.keeper = Process("hosts-keeper", argv, folder, env={"PYTHONPATH": str(addresses.PROJECT)})
 
@@ -82,7 +82,7 @@ class HostsPart:
 
     def request(self, **request: Any) -> dict[str, Any]:
         """Asks the keeper: op="status", or "power_on", "power_off", "reboot" with node=NAME, or one of the tests'
-        orders: "darken", "spoil", "trouble", "templates" (docs/lab-hosts.md).
+        orders: "darken", "spoil", "step_fault", "templates" (docs/lab-hosts.md).
 
         Raises:
             LabError: it does not run, or refuses.
@@ -101,5 +101,5 @@ class HostsPart:
         return answer
 
     def _rack(self) -> Rack:
-        """The machines as their pid files tell; for stopping and listing only, so without the other parts."""
-        return Rack(self._plan, parts=None, folder=self._folder, operator_key=self._key)  # type: ignore[arg-type]
+        """The machines as their pid files tell; for stopping and listing only, so without backends."""
+        return Rack(self._plan, backends=None, folder=self._folder, operator_key=self._key)  # type: ignore[arg-type]

@@ -10,8 +10,9 @@ from typing import Any
 
 from lab.cloud.translation import ComputeHardware
 from lab.hosts import delivered, templates
-from lab.hosts.machine import Access, Machine, keygen, public_key
-from lab.hosts.parts import Guest, Parts
+from lab.hosts.backends.interfaces import Backends, Guest
+from lab.hosts.keys import STACK_KEY, keygen, public_key
+from lab.hosts.machine import Access, Machine
 from lab.hosts.root import CENTOS, UBUNTU
 from lab.process import LabError
 from rack.plan import HEAT_TEMPLATES, Plan
@@ -21,8 +22,6 @@ KINDS = {Role.CONTROLLER: "controller", Role.COMPUTE: "compute"}
 FIRMWARE_RELEASE = "20.32.1010"
 """Of every adapter."""
 IOMMU_GROUPS = 34
-STACK_KEY = "home/stack/.ssh/id_rsa"
-"""Made by the undercloud's installation."""
 GPUS = 8
 """A100s in a compute: an HGX board's eight (D7)."""
 
@@ -45,8 +44,8 @@ class Rack:
         pace: seconds that one step of a long job (hours on a rack) takes here.
     """
 
-    def __init__(self, plan: Plan, parts: Parts, folder: Path, operator_key: Path, pace: float = 0.2) -> None:
-        self.plan, self.parts, self.folder, self.pace = plan, parts, folder, pace
+    def __init__(self, plan: Plan, backends: Backends, folder: Path, operator_key: Path, pace: float = 0.2) -> None:
+        self.plan, self.backends, self.folder, self.pace = plan, backends, folder, pace
         self.operator_key = operator_key
         access = Access(plan.site.ssh.port, operator_key.with_name(operator_key.name + ".pub"))
         site = plan.site
@@ -122,7 +121,7 @@ class Rack:
             if node.state.get("nova") == "starting":  # it died in a reboot
                 self._start_nova(node)
         if not dark:
-            self.parts.fabric.link(node.name)
+            self.backends.fabric.link(node.name)
 
     def darken(self, node: Machine, times: int) -> None:
         """For tests: the HCA's link stays down the next `times` that the node is powered on; 0 mends it."""
@@ -141,7 +140,7 @@ class Rack:
             state["power"] = "off"
             state.pop("acs", None)
         node.shutdown()
-        self.parts.fabric.unlink(node.name)
+        self.backends.fabric.unlink(node.name)
 
     def reboot(self, machine: Machine) -> None:
         """Firmware settings of the next boot become current (H3), ACS settings are lost (B2)."""
@@ -163,21 +162,21 @@ class Rack:
         """SSH answers before nova-compute does, as on the rack: `podman ps --filter health=` tells."""
         try:
             hardware = self.hardware(compute)
-            self.parts.cloud.restart_compute(compute.state["hostname"], hardware, print)
+            self.backends.cloud.restart_compute(compute.state["hostname"], hardware, print)
             _nova(compute, "healthy")
         except LabError as error:  # the host is up whatever its cloud says
             print(f"{compute.name}: {error}", flush=True)
             _nova(compute, "unhealthy")
 
     def _cold_start(self, node: Machine) -> None:
-        self.parts.fabric.unlink(node.name)
+        self.backends.fabric.unlink(node.name)
         with node.change() as state:
             state.pop("acs", None)
             state.pop("cluster", None)
             stuck = state.get("faults", {}).get("stuck", ())
             following = {k: v for k, v in state.pop("firmware_next", {}).items() if k not in stuck}
             state.setdefault("firmware", {}).update(following)
-        self.parts.fabric.link(node.name)
+        self.backends.fabric.link(node.name)
 
     # -- hardware
 
@@ -249,7 +248,7 @@ class Rack:
 
     def guests(self) -> list[Guest]:
         """The VMs; the roots of those that are gone go too."""
-        guests = list(self.parts.cloud.guests())
+        guests = list(self.backends.cloud.guests())
         alive = {g.id for g in guests if g.status == "ACTIVE"}
         known = {g.id for g in guests}
         with self._guests_lock:

@@ -13,9 +13,8 @@ import yaml
 
 from components.ssh import RUNNER
 from engine.build import environment
-from lab.hosts import templates
-from lab.hosts.commands import trouble
-from lab.hosts.parts import Parts
+from lab.hosts import step_faults, templates
+from lab.hosts.backends.interfaces import Backends
 from lab.process import until
 from onhost.undercloud.job import Job, Run
 from tests.engine.conftest import PROJECT
@@ -68,7 +67,7 @@ class Stack:
     def __init__(self, folder: Path) -> None:
         self.lab = Lab(folder / "lab")
         self.cloud = CountingCloud()
-        self.lab.rack.parts = Parts(self.lab.fabric, self.lab.ufm, self.cloud)
+        self.lab.rack.backends = Backends(self.lab.fabric, self.lab.ufm, self.cloud)
         templates.fetch(print)
         self._folder = folder / "project"
         (self._folder / "state").mkdir(parents=True)
@@ -106,7 +105,7 @@ class Stack:
         return self.run("up", "--yes", "--skip-preview", *arguments, fails=fails)
 
     def trouble(self, hold: bool = False, fails: int = 0) -> None:
-        trouble.order(self.lab.rack.undercloud, "overcloud deploy", hold, fails)
+        step_faults.order(self.lab.rack.undercloud, "overcloud deploy", hold, fails)
 
     def path(self, path: str) -> Path:
         return self.lab.rack.undercloud.root.resolve(path)
@@ -120,7 +119,9 @@ class Stack:
 
     def deploys(self, run: int) -> bool:
         """Whether that run of the deployment has come to the step at which it is held."""
-        return len(self.runs) == run and self.runs[-1].log.exists() and trouble.STEP in self.runs[-1].log.read_text()
+        return (
+            len(self.runs) == run and self.runs[-1].log.exists() and step_faults.STEP in self.runs[-1].log.read_text()
+        )
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +135,9 @@ def test_a_failed_deployment_says_which_step_and_how_to_resume(stack: Stack) -> 
     stack.trouble(fails=1)
     shown = stack.up(fails=True)
     assert re.search(rf"{DEPLOY} failed with status 1 after \d+ s:", shown)
-    assert f"TASK | {trouble.STEP}" in shown and "overcloud-controller-0: Failed containers: neutron_api" in shown, (
-        shown
-    )
+    assert (
+        f"TASK | {step_faults.STEP}" in shown and "overcloud-controller-0: Failed containers: neutron_api" in shown
+    ), shown
     assert "port 9696 is in use" in shown
     assert f"/var/lib/rack-jobs/{DEPLOY}/1/log" in shown and "To resume: mend the cause, then pulumi up" in shown
     assert stack.cloud.made == 0
@@ -158,7 +159,7 @@ def test_pulumi_is_killed_and_the_next_up_joins(stack: Stack) -> None:
             if f"{DEPLOY}: joined; under way since" in line:
                 stack.trouble(hold=False)
     assert second.returncode == 0, shown
-    assert f"{DEPLOY}: joined" in shown and f"OK | {trouble.STEP}" in shown
+    assert f"{DEPLOY}: joined" in shown and f"OK | {step_faults.STEP}" in shown
     assert len(stack.runs) == 2 and stack.cloud.made == 1
     assert stack.run("stack", "output", "endpoint").strip() == "http://127.0.0.1:1/v3"
 

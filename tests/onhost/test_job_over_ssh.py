@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from components.ssh import RUNNER, as_stack
-from lab.hosts.commands import trouble
+from lab.hosts import step_faults
 from lab.hosts.machine import descendants
 from lab.process import until
 from onhost.undercloud.job import Job
@@ -53,12 +53,12 @@ class Site:
         child = subprocess.Popen(argv, stdin=null, stdout=pipe, stderr=pipe, text=True)
         assert child.stderr
         for line in child.stderr:
-            if trouble.STEP in line:
+            if step_faults.STEP in line:
                 break
         return child
 
     def hold(self, hold: bool = True, fails: int = 0) -> None:
-        order = {"op": "trouble", "command": "undercloud install", "hold": hold, "fails": fails}
+        order = {"op": "step_fault", "command": "undercloud install", "hold": hold, "fails": fails}
         assert self.lab.keeper._control_request(order) == {"ok": True}
 
     def fresh(self) -> None:
@@ -115,7 +115,7 @@ def test_the_ssh_connection_is_cut(site: Site) -> None:
     site.hold(False)
     _, said = second.communicate()
     assert second.returncode == 0, said
-    assert f"OK | {trouble.STEP}" in said
+    assert f"OK | {step_faults.STEP}" in said
     site.assert_installed_by_one_run()
 
 
@@ -171,8 +171,8 @@ def test_a_failure_names_the_step_and_the_next_up_resumes(site: Site) -> None:
     failed = site.run()
     assert failed.returncode == 1
     report = failed.stderr[failed.stderr.index(f"{INSTALL} failed with status 1") :].splitlines()
-    assert report[1].endswith(f"TASK | {trouble.STEP}")
-    assert report[2].endswith(f"FATAL | {trouble.STEP} | undercloud: Failed containers: neutron_api")
+    assert report[1].endswith(f"TASK | {step_faults.STEP}")
+    assert report[2].endswith(f"FATAL | {step_faults.STEP} | undercloud: Failed containers: neutron_api")
     assert report[3].strip() == "port 9696 is in use"
     assert "Ansible execution failed" in report[-3]
     assert report[-2].startswith("The whole log, on localhost.localdomain: /var/lib/rack-jobs/undercloud-install/1/")

@@ -12,7 +12,7 @@ import pytest
 from components import undercloud
 from components.ssh import as_stack
 from lab.hosts import templates
-from lab.hosts.parts import Guest
+from lab.hosts.backends.interfaces import Guest
 from lab.racked import spares
 from rack.plan import Plan
 from tests.lab.hosts.conftest import MARKS, STACK, Lab

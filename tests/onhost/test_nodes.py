@@ -15,7 +15,7 @@ import pytest
 
 from components import gate, introspection, undercloud
 from components.ssh import as_stack
-from lab.hosts.parts import Parts
+from lab.hosts.backends.interfaces import Backends
 from lab.process import LabError
 from lab.ufm import tls
 from lab.ufm.core import Ufm
@@ -101,7 +101,7 @@ class Rig:
     def __init__(self, folder: Path) -> None:
         self.lab = Lab(folder / "hosts")
         self.wire = Wire()
-        self.lab.rack.parts = Parts(self.wire, self.lab.ufm, self.lab.cloud)
+        self.lab.rack.backends = Backends(self.wire, self.lab.ufm, self.lab.cloud)
         self.faults, self.asked = Faults(), deque[dict[str, Any]]()
         self.ufm = Ufm(folder / "ufm.json", {})
         self.token = self.ufm.create_token(self.ufm.users["admin"])["access_token"]

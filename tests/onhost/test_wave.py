@@ -17,9 +17,9 @@ import pytest
 from components import firmware
 from components.ssh import as_stack
 from lab.cloud.translation import ComputeHardware
-from lab.hosts.machine import Machine, keygen, public_key
-from lab.hosts.parts import ComputeService, Guest
-from lab.hosts.rack import STACK_KEY
+from lab.hosts.backends.interfaces import ComputeService, Guest
+from lab.hosts.keys import STACK_KEY, keygen, public_key
+from lab.hosts.machine import Machine
 from lab.process import LabError, Say
 from onhost.undercloud.wave import REASON, Value, bus_path, settings
 from rack.plan import Host
@@ -67,7 +67,7 @@ class Rig:
         self.lab = Lab(folder)
         self.plan = self.lab.plan
         self.nova = Nova()
-        self.lab.rack.parts = replace(self.lab.rack.parts, cloud=self.nova)
+        self.lab.rack.backends = replace(self.lab.rack.backends, cloud=self.nova)
         with self.undercloud.change() as state:
             state["packages"] = ["python3-tripleoclient"]
         self.undercloud.refresh()

@@ -231,7 +231,7 @@ def ibstat(call: Call) -> None:
         raise Refusal(
             f"ibpanic: [{os.getpid()}] main: '{options.ca}' IB device can't be found: (No such file or directory)"
         )
-    text = call.rack.parts.fabric.ibstat(call.host.name)
+    text = call.rack.backends.fabric.ibstat(call.host.name)
     if options.list_of_cas:
         call.out("mlx5_0")
     elif options.port_list:

@@ -5,9 +5,9 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from lab.hosts.backends.interfaces import Guest
 from lab.hosts.call import Become, Call, Parser, Refusal, command
 from lab.hosts.commands.deploy import ML2_CONF
-from lab.hosts.parts import Guest
 
 CONTAINERS = {
     "controller": (
@@ -101,7 +101,7 @@ def _restart_neutron(call: Call) -> None:
         # oslo.config stops the service: podman restarts the container in vain.
         raise Refusal(f"neutron_api: oslo_config.iniparser.ParseError: {ML2_CONF}: {error}", 125) from None
     if call.host is call.rack.deployed("controller")[0]:
-        call.rack.parts.cloud.restart_neutron(text, call.err)
+        call.rack.backends.cloud.restart_neutron(text, call.err)
     else:
         call.pause()
     with call.host.change() as state:
@@ -159,7 +159,7 @@ def ip(call: Call) -> None:
 
 def namespaces(call: Call) -> list[str]:
     """qdhcp of every network with DHCP, qrouter of every router."""
-    cloud = call.rack.parts.cloud
+    cloud = call.rack.backends.cloud
     return [*(f"qdhcp-{n}" for n in cloud.dhcp_networks()), *(f"qrouter-{r}" for r in cloud.routers())]
 
 

@@ -11,8 +11,9 @@ import yaml
 
 from lab.cloud.expansion import Instance, expand
 from lab.cloud.translation import ComputeHardware, DeployFiles
+from lab.hosts import step_faults
 from lab.hosts.call import Call, Refusal
-from lab.hosts.commands import ironic, trouble
+from lab.hosts.commands import ironic
 from lab.hosts.commands.openstack import parser, subcommand
 from lab.hosts.machine import Machine
 from lab.process import LabError
@@ -41,7 +42,7 @@ def deploy(call: Call) -> None:
     call.progress(
         "PLAY [Overcloud Node Network Provision]", "PLAY [External deployment step 1]", "PLAY [Deploy step tasks for 5]"
     )
-    trouble.meet(call, "overcloud-controller-0")
+    step_faults.meet(call, "overcloud-controller-0")
     files = DeployFiles(
         templates=call.path(given.templates),
         roles=call.path(given.roles_file),
@@ -50,12 +51,12 @@ def deploy(call: Call) -> None:
         baremetal=call.path(given.baremetal_deployment),
         environments=[call.path(f) for f in given.environment_files],
     )
-    call.rack.parts.ufm.name_hosts({n.state["hostname"]: n.name for n in _deployed(call)})
-    call.rack.parts.cloud.deploy(files, _hardware(call), call.out)
+    call.rack.backends.ufm.name_hosts({n.state["hostname"]: n.name for n in _deployed(call)})
+    call.rack.backends.cloud.deploy(files, _hardware(call), call.out)
     _configure_controllers(call)
     _start_containers(call, instances)
     call.write(INVENTORY.format(given.stack), _inventory(instances))
-    call.write(f"/home/stack/{given.stack}rc", call.rack.parts.cloud.overcloudrc(), 0o600)
+    call.write(f"/home/stack/{given.stack}rc", call.rack.backends.cloud.overcloudrc(), 0o600)
     call.out(f"Overcloud rc file: /home/stack/{given.stack}rc\nOvercloud Deployed successfully")
 
 
@@ -220,7 +221,7 @@ def _erase(call: Call, hardware: Machine) -> None:
         for key in ("hostname", "kernel_args", "nova"):
             state.pop(key, None)
     if name:
-        call.rack.parts.cloud.lose(name, print)
+        call.rack.backends.cloud.lose(name, print)
 
 
 def _parameters(call: Call, environments: list[str]) -> dict[str, Any]:
@@ -245,7 +246,7 @@ def _hardware(call: Call) -> dict[str, ComputeHardware]:
 
 def _configure_controllers(call: Call) -> None:
     """Puppet's files on the controllers: a deployment overwrites what was changed by hand (O6)."""
-    text = call.rack.parts.cloud.ml2_conf()
+    text = call.rack.backends.cloud.ml2_conf()
     for machine in call.rack.deployed("controller"):
         machine.root.write(ML2_CONF, text)
         (machine.root.tree / ML2_CONF.lstrip("/")).chmod(0o640)  # it holds UFM's token
@@ -287,7 +288,7 @@ def delete(call: Call) -> None:
         raise Refusal("Action not confirmed, exiting.")
     instances = read_instances(call, given.baremetal_deployment, given.stack) if given.baremetal_deployment else []
     call.out(f"Undeploying stack {given.stack}...")
-    call.rack.parts.cloud.delete(call.out)
+    call.rack.backends.cloud.delete(call.out)
     shutil.rmtree(call.path(WORKING_DIR.format(given.stack)), ignore_errors=True)
     call.pause()
     undeploy(call, existing(call, instances))

@@ -7,11 +7,11 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from lab.hosts.backends.interfaces import Guest
 from lab.hosts.call import Become, Call, Hangup, Parser, Refusal, command
 from lab.hosts.commands.common import elements
 from lab.hosts.commands.compute import direct_translation
 from lab.hosts.commands.controller import way
-from lab.hosts.parts import Guest
 
 GPU = "00000000:05:00.0"
 GPU_NAME = "NVIDIA A100-PCIE-40GB"

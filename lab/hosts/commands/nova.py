@@ -3,9 +3,9 @@ runs on a compute (B1), compute services and network agents, which outlive their
 
 from collections.abc import Callable, Sequence
 
+from lab.hosts.backends.interfaces import RefusedError
 from lab.hosts.call import Call, Refusal, add_format, listing
 from lab.hosts.commands.openstack import parser, subcommand
-from lab.hosts.parts import RefusedError
 
 
 @subcommand("compute service list", of_overcloud=True)
@@ -28,7 +28,7 @@ def services(call: Call) -> None:
             "Updated At": service.updated,
             "Disabled Reason": service.reason or None,
         }
-        for service in call.rack.parts.cloud.computes()
+        for service in call.rack.backends.cloud.computes()
         if given.host in (None, service.host) and given.service in (None, "nova-compute")
     ]
     columns = ["ID", "Binary", "Host", "Zone", "Status", "State", "Updated At", "Disabled Reason"]
@@ -47,9 +47,9 @@ def set_service(call: Call) -> None:
     given = options.parse()
     if given.disable_reason and not given.disable:
         raise Refusal("Cannot specify option --disable-reason without --disable specified.")
-    if given.host not in [service.host for service in call.rack.parts.cloud.computes()]:
+    if given.host not in [service.host for service in call.rack.backends.cloud.computes()]:
         raise Refusal(f"Compute service nova-compute of host {given.host} failed to set.")
-    call.rack.parts.cloud.set_compute(given.host, disabled=given.disable, reason=given.disable_reason)
+    call.rack.backends.cloud.set_compute(given.host, disabled=given.disable, reason=given.disable_reason)
 
 
 @subcommand("compute service delete", of_overcloud=True)
@@ -57,7 +57,7 @@ def delete_service(call: Call) -> None:
     """`ID...`; nova refuses one whose host has servers."""
     options = parser(call)
     options.add_argument("service", nargs="+")
-    _delete(call, options.parse().service, "compute service", call.rack.parts.cloud.delete_compute, "{0} (HTTP {1})")
+    _delete(call, options.parse().service, "compute service", call.rack.backends.cloud.delete_compute, "{0} (HTTP {1})")
 
 
 def _delete(call: Call, names: Sequence[str], what: str, delete: Callable[[str], None], says: str) -> None:
@@ -104,7 +104,7 @@ def agents(call: Call) -> None:
             "State": ("UP" if agent.up else "DOWN") if table else agent.up,
             "Binary": agent.binary,
         }
-        for agent in call.rack.parts.cloud.agents(given.host)
+        for agent in call.rack.backends.cloud.agents(given.host)
         if AGENT_TYPES.get(given.agent_type, agent.type) == agent.type
     ]
     listing(call, given, rows, AGENT_COLUMNS)
@@ -116,7 +116,7 @@ def delete_agent(call: Call) -> None:
     options = parser(call)
     options.add_argument("network_agent", nargs="+", metavar="<network-agent>")
     says = "ResourceNotFound: {1}: Client Error for url: {2}, {0}"
-    _delete(call, options.parse().network_agent, "network agent", call.rack.parts.cloud.delete_agent, says)
+    _delete(call, options.parse().network_agent, "network agent", call.rack.backends.cloud.delete_agent, says)
 
 
 @subcommand("server list", of_overcloud=True)

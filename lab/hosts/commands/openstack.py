@@ -41,7 +41,7 @@ def _as_anybody(call: Call) -> None:
 def _as_overcloud_admin(call: Call) -> None:
     """As the overcloud's keystone would with what `source ~/overcloudrc` sets."""
     _needs_url(call)
-    given = re.findall(r"^export (OS_\w+)=(.*)$", call.rack.parts.cloud.overcloudrc(), re.MULTILINE)
+    given = re.findall(r"^export (OS_\w+)=(.*)$", call.rack.backends.cloud.overcloudrc(), re.MULTILINE)
     expected = {key: value.strip("'\"") for key, value in given}
     for key in ("OS_AUTH_URL", "OS_USERNAME", "OS_PASSWORD"):
         if call.env.get(key) != expected.get(key):

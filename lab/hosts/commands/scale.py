@@ -6,12 +6,12 @@ from typing import Any
 
 import yaml
 
+from lab.hosts.backends.interfaces import ComputeService, RefusedError
 from lab.hosts.call import Call, Refusal, table
 from lab.hosts.commands.deploy import CONFIG_DOWNLOAD, INVENTORY, existing, hostname, read_instances, undeploy
 from lab.hosts.commands.openstack import parser, subcommand
-from lab.hosts.commands.trouble import STAMP
 from lab.hosts.machine import Machine
-from lab.hosts.parts import ComputeService, RefusedError
+from lab.hosts.step_faults import STAMP
 
 PLAYBOOK = f"{CONFIG_DOWNLOAD}/scale_playbook.yaml"
 ANSIBLE = "Ansible execution failed. playbook: {0}, Run Status: failed, Return Code: {1}"
@@ -115,7 +115,7 @@ def _scale_compute(call: Call, stack: str, hardware: Machine) -> None:
     nova refuses to delete a service whose host has servers: by then it is disabled and stopped, and the command fails
     with the node still deployed.
     """
-    fqdn, cloud = hardware.state["hostname"], call.rack.parts.cloud
+    fqdn, cloud = hardware.state["hostname"], call.rack.backends.cloud
     found: list[ComputeService] = [s for s in cloud.computes() if re.match(f"{fqdn}.*", s.host)]
     if not found:
         return

@@ -215,7 +215,7 @@ def _start(call: Call, container: Container) -> None:
         _log(call, files, f"ERROR: {release}: migration of the database failed, giving up")
         return
     known, marker = call.host.state.get("ufm"), call.path(f"{files}/ufm_version")
-    ufm = call.rack.parts.ufm
+    ufm = call.rack.backends.ufm
     if known is None or not marker.exists():
         ufm.call("install", release)
     else:
@@ -240,13 +240,13 @@ def _log(call: Call, files: str, line: str) -> None:
 
 def _stop(call: Call, container: Container) -> None:
     if container["ufmd"]:
-        call.rack.parts.ufm.call("stop")
+        call.rack.backends.ufm.call("stop")
     if container["rm"] and ENTERPRISE in units(call):
         set_unit(call, ENTERPRISE, active=False)
 
 
 def _restart(call: Call, container: Container) -> None:
-    call.rack.parts.ufm.call("restart")
+    call.rack.backends.ufm.call("restart")
     container["pid"] = 600 + secrets.randbelow(99)
 
 
@@ -283,7 +283,7 @@ def _settle(call: Call) -> None:
     """UFM's folder is gone, and so is UFM."""
     known: dict[str, Any] | None = call.host.state.get("ufm")
     if known and not docker.find(call, "ufm") and not call.path(f"{known['files']}/ufm_version").exists():
-        call.rack.parts.ufm.call("remove")
+        call.rack.backends.ufm.call("remove")
         with call.host.change() as state:
             del state["ufm"]
 
@@ -305,7 +305,7 @@ def curl(call: Call) -> int:
     if not any(word.startswith("X-Remote-User:") for word in call.argv):
         raise Refusal("curl: (22) The requested URL returned error: 401", 22)
     try:
-        call.out(json.dumps({"ufm_release_version": call.rack.parts.ufm.release()}))
+        call.out(json.dumps({"ufm_release_version": call.rack.backends.ufm.release()}))
     except LabError as error:
         raise Refusal(f"curl: (7) {error}", 7) from None
     return 0

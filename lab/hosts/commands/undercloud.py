@@ -6,13 +6,11 @@ import os
 import secrets
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from lab.hosts import templates
+from lab.hosts import step_faults, templates
 from lab.hosts.call import Call, Parser, Refusal, command
-from lab.hosts.commands import trouble
 from lab.hosts.commands.common import ON_INSTALL
 from lab.hosts.commands.openstack import parser, subcommand
-from lab.hosts.machine import keygen
-from lab.hosts.rack import STACK_KEY
+from lab.hosts.keys import STACK_KEY, keygen
 from rack.plan import HEAT_TEMPLATES
 
 HOME = "/home/stack"
@@ -153,7 +151,7 @@ def install(call: Call) -> None:
         "PLAY [Undercloud deploy step tasks for 5]",
         "PLAY RECAP *** undercloud : ok=289 changed=130 unreachable=0 failed=0",
     )
-    trouble.meet(call, "undercloud")
+    step_faults.meet(call, "undercloud")
     _finish(call, conf)
     call.out(f"{RULE}\n\nThe Undercloud has been successfully installed.\n\nUseful files:\n")
     call.out(f"Password file is at {PASSWORDS}\nThe stackrc file is at ~/stackrc\n")

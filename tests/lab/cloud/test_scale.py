@@ -9,8 +9,8 @@ import pytest
 from lab.cloud import Cloud, configuration, overcloud
 from lab.cloud.client import CloudClient
 from lab.cloud.translation import ComputeHardware
-from lab.hosts.cloud import LabCloud
-from lab.hosts.parts import ComputeService, NetworkAgent, RefusedError
+from lab.hosts.backends.interfaces import ComputeService, NetworkAgent, RefusedError
+from lab.hosts.backends.lab_cloud import LabCloud
 
 from .support import COMPUTES, HARDWARE, FabricRecorder, Ufm, sample_files
 from .tenant import Tenant

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lab.addresses import PROJECT
+from lab.hosts.backends.interfaces import Backends
 from lab.hosts.keeper import Keeper
-from lab.hosts.parts import Parts
 from lab.hosts.rack import Rack
 from lab.racked import complete, spares
 from rack.plan import Plan
@@ -50,9 +50,9 @@ class Lab:
         self.start()
 
     def start(self) -> None:
-        parts = Parts(self.fabric, self.ufm, self.cloud)
+        backends = Backends(self.fabric, self.ufm, self.cloud)
         racked = Plan(complete(self.plan.site, spares(STACK)))
-        self.rack = Rack(racked, parts, self.folder, self.key, pace=0)
+        self.rack = Rack(racked, backends, self.folder, self.key, pace=0)
         self.keeper = Keeper(self.rack, self.folder / "keeper.sock")
         self.keeper.start()
 

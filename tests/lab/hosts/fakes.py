@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lab.cloud.translation import ComputeHardware, DeployFiles
-from lab.hosts.parts import ComputeService, Guest, NetworkAgent, Parts, RefusedError
+from lab.hosts.backends.interfaces import Backends, ComputeService, Guest, NetworkAgent, RefusedError
 from lab.process import LabError, Say
 
 IBSTAT = """\
@@ -152,6 +152,6 @@ class FakeCloud:
         return self.routers_
 
 
-def make() -> Parts:
+def make() -> Backends:
     """For a keeper in a process of its own."""
-    return Parts(FakeFabric(), FakeUfm(), FakeCloud())
+    return Backends(FakeFabric(), FakeUfm(), FakeCloud())

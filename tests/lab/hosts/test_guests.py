@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from lab.hosts.machine import keygen
-from lab.hosts.parts import Guest
+from lab.hosts.backends.interfaces import Guest
+from lab.hosts.keys import keygen
 from tests.lab.hosts.conftest import MARKS, Lab
 
 pytestmark = MARKS

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.hosts.parts import Guest
+from lab.hosts.backends.interfaces import Guest
 from lab.process import until
 from tests.lab.hosts.conftest import MARKS, Lab
 

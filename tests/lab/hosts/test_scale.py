@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from lab.hosts import templates
-from lab.hosts.parts import ComputeService, Guest, NetworkAgent
+from lab.hosts.backends.interfaces import ComputeService, Guest, NetworkAgent
 from lab.process import LabError, until
 from lab.racked import spares
 from rack import tripleo

@@ -1,23 +1,10 @@
-"""What the hosts need of the lab's other parts, as interfaces, and the real ones.
+"""The fabric, UFM and cloud as the hosts need them. Tests pass fakes; `lab.hosts.backends.lab` has the lab's own."""
 
-Tests hand the keeper fakes by `--parts MODULE:FUNCTION`; `make lab` uses `real`.
-"""
-
-import json
-import os
-import re
-import subprocess
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
-from lab import addresses
 from lab.cloud.translation import ComputeHardware, DeployFiles
-from lab.fabric import sim
-from lab.fabric.client import FabricClient, FabricError
 from lab.process import LabError, Say
 
 
@@ -81,7 +68,7 @@ class RefusedError(LabError):
         self.reason, self.status, self.url = reason, status, url
 
 
-class Fabric(Protocol):
+class FabricBackend(Protocol):
     def link(self, node: str) -> None: ...
 
     def unlink(self, node: str) -> None: ...
@@ -90,7 +77,7 @@ class Fabric(Protocol):
         """What `ibstat` prints on that node."""
 
 
-class Ufm(Protocol):
+class UfmBackend(Protocol):
     def call(self, what: str, release: str | None = None) -> None:
         """`install` and `upgrade` (of that release, where one is named), `start`, `stop`, `restart` or `remove`.
 
@@ -113,7 +100,7 @@ class Ufm(Protocol):
         """
 
 
-class Cloud(Protocol):
+class CloudBackend(Protocol):
     def deploy(self, files: DeployFiles, hardware: Mapping[str, ComputeHardware], say: Say) -> None:
         """Makes the cloud from the files; hardware by compute host name.
 
@@ -166,87 +153,10 @@ class Cloud(Protocol):
     def routers(self) -> Sequence[str]: ...
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The lab around the hosts."""
+@dataclass
+class Backends:
+    """What the hosts act on. One instance is shared by the rack and all of its hosts."""
 
-    fabric: Fabric
-    ufm: Ufm
-    cloud: Cloud
-
-
-class UfmAdmin:
-    """The lab's own handle on UFM."""
-
-    def __init__(self, port: int = addresses.UFM_ADMIN_PORT) -> None:
-        self._url = f"http://{addresses.LOOPBACK}:{port}"
-
-    def call(self, what: str, release: str | None = None) -> None:
-        self._send("POST", what, {"release": release} if release else {})
-
-    def name_hosts(self, names: Mapping[str, str]) -> None:
-        self._send("PUT", "names", names)
-
-    def _send(self, verb: str, what: str, fields: Mapping[str, str]) -> None:
-        body = json.dumps(dict(fields)).encode()
-        request = urllib.request.Request(f"{self._url}/{what}", data=body, method=verb)  # noqa: S310
-        request.add_header("Content-Type", "application/json")
-        self._ask(request, what)
-
-    def release(self) -> str:
-        state: dict[str, str] = json.loads(self._ask(urllib.request.Request(f"{self._url}/state"), "state"))  # noqa: S310
-        return state.get("release", "")
-
-    @staticmethod
-    def _ask(request: urllib.request.Request, what: str) -> bytes:
-        try:
-            with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310 - loopback
-                content: bytes = answer.read()
-                return content
-        except urllib.error.HTTPError as error:
-            text = error.read().decode(errors="replace").strip()
-            raise LabError(f"UFM: {what}: {error.code} {text}") from error
-        except OSError as error:
-            raise LabError(f"UFM: {what}: {error}") from error
-
-
-class SimulatedFabric:
-    """The fabric's controller and the real ibstat on its simulation."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._client = FabricClient(folder / "control.sock")
-
-    def link(self, node: str) -> None:
-        self._ask(self._client.link, node)
-
-    def unlink(self, node: str) -> None:
-        self._ask(self._client.unlink, node)
-
-    @staticmethod
-    def _ask(request: Callable[[str], None], node: str) -> None:
-        try:
-            request(node)
-        except FabricError as error:
-            raise LabError(str(error)) from error
-
-    def ibstat(self, node: str) -> str:
-        """The simulation's ibstat as seen from the node, its HCA called as a ConnectX-6 is."""
-        scratch = self._folder / "tmp"
-        scratch.mkdir(exist_ok=True)
-        environment = {**os.environ, **sim.environment(self._folder, node)}
-        done = subprocess.run(["ibstat"], capture_output=True, text=True, timeout=20, env=environment, cwd=scratch)
-        if done.returncode:
-            raise LabError(done.stderr.strip() or "ibstat failed")
-        text = re.sub(r"^CA '.*'", "CA 'mlx5_0'", done.stdout, flags=re.MULTILINE)
-        text = re.sub(r"^(\s*CA type:).*", r"\1 MT4123", text, flags=re.MULTILINE)
-        # ibsim knows no HDR: its rate stands for the card's 200 Gb/s.
-        text = re.sub(r"^(\s*Rate:) \d+", r"\1 200", text, flags=re.MULTILINE)
-        return re.sub(r"^(\s*Firmware version:).*", r"\1 20.32.1010", text, flags=re.MULTILINE)
-
-
-def real() -> Parts:
-    """The lab's own parts."""
-    from lab.hosts.cloud import LabCloud
-
-    return Parts(SimulatedFabric(addresses.FABRIC_SOCKET.parent), UfmAdmin(), LabCloud())
+    fabric: FabricBackend
+    ufm: UfmBackend
+    cloud: CloudBackend

@@ -10,7 +10,7 @@ import yaml
 from lab.cloud import configuration, overcloud
 from lab.cloud.client import ApiError, CloudClient, Session
 from lab.cloud.translation import ComputeHardware, DeployFiles
-from lab.hosts.parts import ComputeService, Guest, NetworkAgent, RefusedError
+from lab.hosts.backends.interfaces import ComputeService, Guest, NetworkAgent, RefusedError
 from lab.process import Say
 
 OLDEST = {"OpenStack-API-Version": "compute 2.1"}
@@ -18,7 +18,7 @@ OLDEST = {"OpenStack-API-Version": "compute 2.1"}
 
 
 class LabCloud:
-    """See `lab.hosts.parts.Cloud`."""
+    """See `lab.hosts.backends.interfaces.CloudBackend`."""
 
     def deploy(self, files: DeployFiles, hardware: Mapping[str, ComputeHardware], say: Say) -> None:
         overcloud.deploy(files, hardware, say)
