@@ -1,10 +1,12 @@
-"""The embedded lab: the guide's rack on one machine, real but for the hardware.
+"""The embedded lab: four services on loopback that stand for one rack.
 
-Four parts, each a package with a `Part` of its own, know only the plan (`rack`) and the two modules beside this one
-(`addresses`, `process`); the product never imports any of them:
+Each service implements `lab.service.Service`:
 
-    fabric   a real OpenSM on ibsim's simulated switches and HCAs, wired after the plan
-    ufm      UFM's REST face over that fabric
-    cloud    a real OpenStack control plane, configured from the files the program ships
-    hosts    one OpenSSH server a host of the rack, in a root of its own
+    fabric   OpenSM on ibsim's simulated switches and HCAs, cabled as the plan says
+    ufm      UFM's REST API in front of that fabric
+    cloud    an OpenStack control plane, configured from the files that the program ships
+    hosts    one OpenSSH server and one root file system per host of the rack
+
+`lab.assembly` creates the four for a stack's file; `python -m lab` installs, starts and stops them. The product never
+imports this package.
 """

@@ -1,7 +1,7 @@
-"""Long-running processes of the lab: started detached, found again by another `make`, stopped by their pid only.
+"""Long-running processes of the lab: started detached, found again by a later `make`, stopped by pid.
 
-A pid alone may belong to somebody else after a reboot, so a pid file holds pid and start time (field 22 of
-/proc/PID/stat) and both must match before a process counts as ours or is sent a signal.
+After a reboot a pid may belong to another process. A pid file therefore holds the pid and the start time (field 22 of
+/proc/PID/stat). Only a process that matches both is treated as the lab's and receives signals.
 """
 
 import os
@@ -11,25 +11,24 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 Say = Callable[[str], None]
 """Receives one line of progress."""
 
 
 class _Detached(subprocess.Popen[bytes]):
-    """A child that is meant to outlive this program: Popen would warn of it when it is dropped."""
+    """A child that outlives this program. Popen would warn about it when the object is garbage-collected."""
 
     def __del__(self) -> None:
-        """Nothing to warn of. A dead child stays a zombie until we end, and `start_time` knows zombies."""
+        """Do nothing. A dead child stays a zombie until this program ends; `start_time` ignores zombies."""
 
 
 class LabError(Exception):
-    """A part of the lab cannot do what was asked; the text says which part, why, and shows the tail of its log."""
+    """A service of the lab failed; the text names the service, the cause and the end of its log."""
 
 
 def start_time(pid: int) -> str | None:
-    """The kernel's start time of `pid` in clock ticks since boot; None where no such process runs."""
+    """Return the start time of `pid` in clock ticks since boot, or None if no such process runs."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -39,7 +38,7 @@ def start_time(pid: int) -> str | None:
 
 @dataclass(frozen=True)
 class Process:
-    """One server of the lab."""
+    """One server process of the lab."""
 
     name: str
     """Unique in the lab, e.g. "opensm"; shown by `make lab-status`."""
@@ -52,14 +51,16 @@ class Process:
 
     @property
     def log(self) -> Path:
+        """Return the file that receives standard output and standard error."""
         return self.folder / f"{self.name}.log"
 
     @property
     def pid_file(self) -> Path:
+        """Return the file that holds pid and start time while the process should run."""
         return self.folder / f"{self.name}.pid"
 
     def pid(self) -> int | None:
-        """The pid while the process lives, else None."""
+        """Return the pid, or None if the process does not run."""
         try:
             pid, started = self.pid_file.read_text().split()
         except (OSError, ValueError):
@@ -67,11 +68,11 @@ class Process:
         return int(pid) if start_time(int(pid)) == started else None
 
     def crashed(self) -> bool:
-        """Whether it was started, never stopped, and is gone."""
+        """Return whether the process was started, was not stopped, and does not run."""
         return self.pid_file.exists() and self.pid() is None
 
     def start(self) -> None:
-        """Starts the process in a session of its own unless it runs already."""
+        """Start the process in a session of its own. Idempotent."""
         if self.pid() is not None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +89,7 @@ class Process:
         self.pid_file.write_text(f"{child.pid} {start_time(child.pid)}\n")
 
     def stop(self, seconds: float = 15) -> None:
-        """Ends the process group: SIGTERM, then SIGKILL after `seconds`. A stopped process is no error."""
+        """Stop the process group with SIGTERM, and with SIGKILL after `seconds`. Idempotent."""
         pid = self.pid()
         if pid is not None:
             _signal(pid, signal.SIGTERM)
@@ -98,17 +99,17 @@ class Process:
         self.pid_file.unlink(missing_ok=True)
 
     def tail(self, lines: int = 15) -> str:
-        """The last lines of its log."""
+        """Return the last lines of the log."""
         try:
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
         except OSError:
             return "(no log)"
 
     def wait(self, healthy: Callable[[], bool], seconds: float = 60) -> None:
-        """Returns when `healthy()` is true.
+        """Return when `healthy()` is true.
 
         Raises:
-            LabError: the process ended, or is not healthy after `seconds`; with the tail of its log.
+            LabError: the process ended, or is not healthy after `seconds`; the text ends with the end of the log.
         """
         if until(lambda: self.pid() is None or healthy(), seconds) and self.pid() is not None:
             return
@@ -124,7 +125,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def until(condition: Callable[[], bool], seconds: float, first: float = 0.02, most: float = 0.5) -> bool:
-    """Polls `condition` with back-off from `first` to `most` seconds; False when `seconds` have passed without it."""
+    """Poll `condition` with back-off from `first` to `most` seconds. Return False on a timeout of `seconds`."""
     deadline = time.monotonic() + seconds
     pause = first
     while not condition():
@@ -133,30 +134,3 @@ def until(condition: Callable[[], bool], seconds: float, first: float = 0.02, mo
         time.sleep(pause)
         pause = min(pause * 1.5, most)
     return True
-
-
-class Part(Protocol):
-    """A part of the lab, as `make lab`, `lab-status` and `lab-stop` see it."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def packages(self) -> Sequence[str]:
-        """Debian packages it needs; the lab installs those of all parts in one go, without starting their services."""
-
-    def install(self, say: Say) -> None:
-        """Brings what no Debian package holds (virtual environments, databases). Idempotent, a no-op when done."""
-
-    def start(self, say: Say) -> None:
-        """Starts what does not run and returns when it is healthy. A second start changes nothing.
-
-        Raises:
-            LabError: it does not become healthy.
-        """
-
-    def processes(self) -> Sequence[Process]:
-        """Every process that should run now; `lab-status` names the crashed ones with the tail of their logs."""
-
-    def stop(self, say: Say) -> None:
-        """Ends all of them and removes what only running processes need. State stays for the next start."""

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import requests
 
-from lab.cloud import configuration, services
+from lab.cloud import configuration, processes
 from lab.cloud.folders import passwords
 from lab.process import LabError
 
@@ -182,7 +182,7 @@ def journal() -> list[JournalRow]:
         LabError: the database does not run.
     """
     query = "SELECT object_type, object_uuid, operation, state FROM sdn_journal ORDER BY created_at"
-    return [JournalRow(*row) for row in services.sql(query, "neutron")]
+    return [JournalRow(*row) for row in processes.sql(query, "neutron")]
 
 
 def _server(server: dict[str, Any], ports: list[dict[str, Any]]) -> Server:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab.addresses import MYSQL_PORT
-from lab.cloud import configuration, services
+from lab.cloud import configuration, processes
 from lab.cloud.client import Identity
 from lab.cloud.folders import CLOUD, DATA, ETC, PRISTINE, RUN, VENV, passwords, write
 from lab.process import LabError, Say
@@ -74,9 +74,9 @@ def _install_packages() -> None:
     if not tool:
         raise LabError("uv is neither in the project's virtual environment nor in PATH")
     trust = {"UV_SYSTEM_CERTS": "1"}
-    services.run([tool, "venv", "--quiet", "--clear", "--python", "3.11", VENV], **trust)
+    processes.run([tool, "venv", "--quiet", "--clear", "--python", "3.11", VENV], **trust)
     install = [tool, "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--compile-bytecode"]
-    services.run([*install, "--python", VENV / "bin" / "python", "--requirements", LOCK], **trust)
+    processes.run([*install, "--python", VENV / "bin" / "python", "--requirements", LOCK], **trust)
 
 
 def _link() -> None:
@@ -119,28 +119,28 @@ def _create_databases() -> None:
     RUN.mkdir(parents=True, exist_ok=True)
     write_base_configuration()
     _initialise_mariadb()
-    services.mariadb().start()
+    processes.mariadb().start()
     try:
-        services.wait_for_port(services.mariadb(), MYSQL_PORT)
+        processes.wait_for_port(processes.mariadb(), MYSQL_PORT)
         _grant()
         with ThreadPoolExecutor() as pool:
             list(pool.map(_migrate, _migrations()))
         _bootstrap()
     finally:
-        services.stop([services.keystone()])
-        services.stop([services.mariadb()])
+        processes.stop([processes.keystone()])
+        processes.stop([processes.mariadb()])
     shutil.copytree(DATA, PRISTINE)
 
 
 def _initialise_mariadb() -> None:
     own = ["--auth-root-authentication-method=normal", "--skip-test-db"]
-    services.run(["mariadb-install-db", f"--defaults-file={ETC}/my.cnf", *own])
+    processes.run(["mariadb-install-db", f"--defaults-file={ETC}/my.cnf", *own])
 
 
 def _grant() -> None:
     create = [f"CREATE DATABASE {name} CHARACTER SET utf8;" for name in configuration.DATABASES]
     user = f"CREATE USER lab@'127.0.0.1' IDENTIFIED BY '{passwords().database}'; GRANT ALL ON *.* TO lab@'127.0.0.1';"
-    services.sql("\n".join([*create, user]))
+    processes.sql("\n".join([*create, user]))
 
 
 def _migrations() -> tuple[tuple[tuple[str, ...], ...], ...]:
@@ -172,7 +172,7 @@ def _migrations() -> tuple[tuple[tuple[str, ...], ...], ...]:
 
 def _migrate(commands: Sequence[Sequence[str]]) -> None:
     for program, *words in commands:
-        services.run([services.BIN / program, *words], **_bootstrap_environment())
+        processes.run([processes.BIN / program, *words], **_bootstrap_environment())
 
 
 def _bootstrap_environment() -> Mapping[str, str]:
@@ -189,9 +189,9 @@ def _bootstrap_environment() -> Mapping[str, str]:
 
 def _bootstrap() -> None:
     """The services' user, its roles, and the catalogue."""
-    keystone = services.keystone()
+    keystone = processes.keystone()
     keystone.start()
-    services.wait_for_http(keystone, configuration.KEYSTONE)
+    processes.wait_for_http(keystone, configuration.KEYSTONE)
     identity = Identity()
     project = identity.find_or_create("project", name="service", domain_id="default")
     user = identity.find_or_create("user", name="svc", domain_id="default", password=passwords().service)

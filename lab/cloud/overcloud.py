@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from lab.cloud import configuration, installation, services
+from lab.cloud import configuration, installation, processes
 from lab.cloud.client import CloudClient, Session
 from lab.cloud.folders import CLOUD, COMPUTES, DATA, ETC, passwords, write
-from lab.cloud.services import Service
+from lab.cloud.processes import ConfiguredProcess
 from lab.cloud.translation import Agent, ComputeHardware, DeployFiles, Overcloud, translate
 from lab.process import LabError, Process, Say
 
@@ -87,7 +87,7 @@ def deploy(files: DeployFiles, hardware: Mapping[str, ComputeHardware], say: Say
         LabError: the files are wrong, or a service does not come up with what they say; with the end of its log.
     """
     with exclusive():
-        if services.keystone().pid() is None:
+        if processes.keystone().pid() is None:
             raise LabError("the lab's cloud does not run")
         overcloud = translate(files, hardware)
         for note in overcloud.notes:
@@ -151,7 +151,7 @@ def _seed_agents(overcloud: Overcloud) -> None:
     hosts = (*overcloud.controllers, *(compute.host for compute in overcloud.computes))
     rows = [_agent_row(i, agent) for i, agent in zip(ids, overcloud.agents, strict=True)]
     silent = f"{SILENCE} host IN ({_literals(hosts)}) AND id NOT IN ({_literals(ids)});"
-    services.sql("\n".join([silent, *rows]), "neutron")
+    processes.sql("\n".join([silent, *rows]), "neutron")
 
 
 def _literals(values: Iterable[str]) -> str:
@@ -183,15 +183,15 @@ def _agent_row(identity: str, agent: Agent) -> str:
 # ------------------------------------------------------------------------------------------------------ start and stop
 
 
-def processes() -> list[Process]:
+def deployment_processes() -> list[Process]:
     """Those of nova and neutron, where an overcloud is deployed."""
     found = deployed()
     return [service.process for service in _services(found)] if found else []
 
 
-def _services(cloud: Deployed) -> list[Service]:
-    computes = [services.nova_compute(host) for host in cloud.computes]
-    return [services.neutron(), *services.nova_controllers(), *computes]
+def _services(cloud: Deployed) -> list[ConfiguredProcess]:
+    computes = [processes.nova_compute(host) for host in cloud.computes]
+    return [processes.neutron(), *processes.nova_controllers(), *computes]
 
 
 def start(cloud: Deployed, say: Say) -> None:
@@ -206,15 +206,15 @@ def start(cloud: Deployed, say: Say) -> None:
     say("starting " + ", ".join(service.process.name for service in changed))
     since = datetime.now(UTC)
     _restart(changed)
-    services.wait_for_http(services.neutron().process, configuration.NEUTRON)
-    api = services.nova_controllers()[-1].process
-    services.wait_for_http(api, configuration.NOVA.removesuffix("/v2.1"))
+    processes.wait_for_http(processes.neutron().process, configuration.NEUTRON)
+    api = processes.nova_controllers()[-1].process
+    processes.wait_for_http(api, configuration.NOVA.removesuffix("/v2.1"))
     _wait_for_nova([service.process for service in changed], cloud, since)
 
 
-def _restart(changed: Sequence[Service]) -> None:
-    services.stop([service.process for service in changed])
-    if any(service.process.name == services.neutron().process.name for service in changed):
+def _restart(changed: Sequence[ConfiguredProcess]) -> None:
+    processes.stop([service.process for service in changed])
+    if any(service.process.name == processes.neutron().process.name for service in changed):
         _requeue_journal()
     for service in changed:
         service.start()
@@ -227,13 +227,13 @@ def _requeue_journal() -> None:
     maintenance thread puts such rows back after 100 s; that of 21.0.0 crashes at every run, and they, and all later
     rows of the same object, would wait for ever.
     """
-    services.sql("UPDATE sdn_journal SET state='pending' WHERE state='processing';", "neutron")
+    processes.sql("UPDATE sdn_journal SET state='pending' WHERE state='processing';", "neutron")
 
 
 def _wait_for_nova(changed: Iterable[Process], cloud: Deployed, since: datetime) -> None:
     """Waits for a heartbeat of each changed service later than its start, and for its computes to be mapped."""
     client = CloudClient()
-    hosts = {services.nova_compute(host).process.name: host for host in cloud.computes}
+    hosts = {processes.nova_compute(host).process.name: host for host in cloud.computes}
 
     def beats(process: Process) -> bool:
         binary, host = ("nova-compute", hosts[process.name]) if process.name in hosts else (process.name, "")
@@ -291,14 +291,14 @@ def restart_neutron(ml2_conf: str, say: Say) -> None:
     asked = time.time()
     with exclusive():
         _require()
-        neutron = services.neutron()
+        neutron = processes.neutron()
         served = neutron.process.pid() is not None and neutron.process.pid_file.stat().st_mtime > asked
         if served and ML2_CONF.read_text() == ml2_conf:
             return
         say("restarting neutron-server")
         _write_ml2(ml2_conf)
         _restart([neutron])
-        services.wait_for_http(neutron.process, configuration.NEUTRON)
+        processes.wait_for_http(neutron.process, configuration.NEUTRON)
 
 
 def restart_compute(host: str, hardware: ComputeHardware, say: Say) -> None:
@@ -311,9 +311,9 @@ def restart_compute(host: str, hardware: ComputeHardware, say: Say) -> None:
         cloud = _require()
         if host not in cloud.computes:
             raise LabError(f"{host} is no compute of the deployed overcloud")
-        compute = services.nova_compute(host)
+        compute = processes.nova_compute(host)
         say(f"restarting {compute.process.name}")
-        services.stop([compute.process])
+        processes.stop([compute.process])
         _write_hardware(host, hardware)
         since = datetime.now(UTC)
         compute.start()
@@ -328,9 +328,9 @@ def stop_compute(host: str, say: Say) -> None:
     """
     with exclusive():
         _require()
-        process = services.nova_compute(host).process
+        process = processes.nova_compute(host).process
         say(f"stopping {process.name}")
-        services.stop([process])
+        processes.stop([process])
 
 
 def forgotten(host: str) -> None:
@@ -346,9 +346,9 @@ def lose(host: str, say: Say) -> None:
         if cloud is None:
             return
         say(f"{host} is gone")
-        services.stop([services.nova_compute(host).process])
+        processes.stop([processes.nova_compute(host).process])
         shutil.rmtree(COMPUTES / host, ignore_errors=True)
-        services.sql(f"{SILENCE} host = {_literals([host])};", "neutron")
+        processes.sql(f"{SILENCE} host = {_literals([host])};", "neutron")
         left = tuple(compute for compute in cloud.computes if compute != host)
         write(STATE, json.dumps(asdict(replace(cloud, computes=left))))
 
@@ -367,7 +367,7 @@ def delete(say: Say) -> None:
         if deployed() is None:
             return
         say("deleting the overcloud")
-        services.stop_all([*services.base(), *processes()])
+        processes.stop_all([*processes.base(), *deployment_processes()])
         installation.reset()
         start_base()
 
@@ -381,7 +381,7 @@ def start_base() -> None:
         LabError: one of them does not come up.
     """
     installation.write_base_configuration()
-    services.start_base()
+    processes.start_base()
     session = Session("svc", passwords().service, "service")
     session.get(f"{configuration.PLACEMENT}/resource_providers")
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from lab.fabric import sim
 from lab.fabric.children import Child, ChildError, Ibsim, OpenSM
-from lab.fabric.topology import Fabric, Hca, Switch, Trunk, net_file, node_guid, text
+from lab.fabric.topology import Hca, Switch, Topology, Trunk, net_file, node_guid, text
 
 DEFAULT_PARTITIONS = "Default=0x7fff,ipoib:ALL=full;\n"
 """Everybody is a full member of 0x7fff, as on a fabric whose UFM was never told anything."""
@@ -51,13 +51,13 @@ def write(path: Path, content: str) -> None:
     beside.replace(path)
 
 
-def model_text(fabric: Fabric) -> str:
+def model_text(fabric: Topology) -> str:
     return json.dumps(asdict(fabric), indent=1)
 
 
-def read_model(content: str) -> Fabric:
+def read_model(content: str) -> Topology:
     model = json.loads(content)
-    return Fabric(
+    return Topology(
         switches=tuple(Switch(**switch) for switch in model["switches"]),
         hcas=tuple(Hca(**hca) for hca in model["hcas"]),
         manager=model["manager"],
@@ -72,7 +72,7 @@ def digest(model: str) -> str:
 class State:
     """Which HCAs are on the wire, and what GUIDs VFs have."""
 
-    def __init__(self, path: Path, fabric: Fabric) -> None:
+    def __init__(self, path: Path, fabric: Topology) -> None:
         self._path = path
         stored: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         names = {hca.name for hca in fabric.hcas}

@@ -88,7 +88,7 @@ class Hca:
 
 
 @dataclass(frozen=True)
-class Fabric:
+class Topology:
     """Every switch and HCA there is, linked or not.
 
     Raises:
@@ -133,7 +133,7 @@ def _once(values: Iterable[object], what: str) -> None:
         seen.add(value)
 
 
-def net_file(fabric: Fabric) -> str:
+def net_file(fabric: Topology) -> str:
     """ibsim's file for `fabric`, every link up."""
     systems = {hca.name: hca.node_guid for hca in fabric.hcas}
     records = [_hca(hca, systems[hca.vf_of or hca.name]) for hca in fabric.hcas]
@@ -148,7 +148,7 @@ def _hca(hca: Hca, system_guid: str) -> str:
     )
 
 
-def _switch(switch: Switch, fabric: Fabric) -> str:
+def _switch(switch: Switch, fabric: Topology) -> str:
     ends = [_port(hca.switch_port, hca.name, 1) for hca in fabric.hcas if hca.switch == switch.name]
     ends += [_port(trunk.port, trunk.peer, trunk.peer_port) for trunk in fabric.trunks if trunk.switch == switch.name]
     ends += [_port(trunk.peer_port, trunk.switch, trunk.port) for trunk in fabric.trunks if trunk.peer == switch.name]

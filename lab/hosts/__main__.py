@@ -10,7 +10,7 @@ from pathlib import Path
 from lab.hosts.backends.interfaces import Backends
 from lab.hosts.keeper import Keeper
 from lab.hosts.rack import Rack
-from lab.racked import racked
+from lab.inventory import inventory_plan
 
 
 def load_backends(spec: str) -> Backends:
@@ -31,7 +31,8 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--pace", type=float, default=0.2, help="seconds for a step of a long job")
     options = parser.parse_args(arguments)
-    rack = Rack(racked(options.stack), load_backends(options.backends), options.folder, options.key, options.pace)
+    plan = inventory_plan(options.stack)
+    rack = Rack(plan, load_backends(options.backends), options.folder, options.key, options.pace)
     keeper = Keeper(rack, options.socket)
     keeper.start()
     done = threading.Event()

@@ -39,7 +39,7 @@ class Rack:
     """Everything below `folder`; the one owner of the hosts' state.
 
     Args:
-        plan: of all machines that stand there, deployed or not (`lab.racked`). What they are called, the deployment
+        plan: of all machines that stand there, deployed or not (`lab.inventory`). What they are called, the deployment
             decides: `hostname` in their state.
         pace: seconds that one step of a long job (hours on a rack) takes here.
     """

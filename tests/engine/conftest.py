@@ -17,8 +17,8 @@ import requests
 from engine.build import environment
 from lab.__main__ import start, stop
 from lab.addresses import UFM_ADMIN_PORT
-from lab.assembly import parts
-from lab.process import Part
+from lab.assembly import services
+from lab.service import Service
 
 PROJECT = Path(__file__).resolve().parents[2]
 STACK = PROJECT / "Pulumi.dev.yaml"
@@ -60,16 +60,16 @@ class Pulumi:
 
 
 @pytest.fixture(scope="package")
-def lab() -> Iterator[tuple[Part, ...]]:
+def lab() -> Iterator[tuple[Service, ...]]:
     """The embedded lab, healthy."""
-    made = tuple(parts(STACK))
+    made = tuple(services(STACK))
     assert start(made) == 0
     yield made
     assert stop(made) == 0
 
 
 @pytest.fixture(scope="package")
-def pulumi(lab: tuple[Part, ...]) -> Iterator[Pulumi]:
+def pulumi(lab: tuple[Service, ...]) -> Iterator[Pulumi]:
     """The dev stack, empty."""
     cli = Pulumi()
     listed = {stack["name"].rpartition("/")[2] for stack in cli.json("stack", "ls", "--json")}

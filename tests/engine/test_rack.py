@@ -18,7 +18,7 @@ from lab.cloud.client import Session
 from lab.cloud.configuration import NOVA
 from lab.fabric.tools import Diagnostics
 from lab.hosts.connections import Connections
-from lab.process import Part
+from lab.service import Service
 from providers.ufm import Client as Ufm
 from rack.plan import Plan
 from rack.site.load import load_stack_file
@@ -285,7 +285,7 @@ def test_no_secret_stands_in_the_clear(deployed: Pulumi, secrets: dict[str, str]
                 assert text not in deployed.log, f"{name} in the engine's output"
 
 
-def test_destroy_leaves_nothing(deployed: Pulumi, lab: tuple[Part, ...]) -> None:
+def test_destroy_leaves_nothing(deployed: Pulumi, lab: tuple[Service, ...]) -> None:
     requests.delete(f"{ADMIN}/requests", timeout=10)
     before = files_of_ours()
     assert before, "the rack is up: its files are on the hosts"
@@ -322,10 +322,10 @@ def files_of_ours() -> set[str]:
     return found
 
 
-def test_lab_status_tells_the_truth(lab: tuple[Part, ...]) -> None:
+def test_lab_status_tells_the_truth(lab: tuple[Service, ...]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "lab", "status"], cwd=PROJECT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
-    for part in lab:
-        assert part.name in done.stdout
+    for service in lab:
+        assert service.name in done.stdout

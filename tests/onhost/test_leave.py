@@ -13,7 +13,7 @@ from components import undercloud
 from components.ssh import as_stack
 from lab.hosts import templates
 from lab.hosts.backends.interfaces import Guest
-from lab.racked import spares
+from lab.inventory import spares
 from rack.plan import Plan
 from tests.lab.hosts.conftest import MARKS, STACK, Lab
 from tests.lab.hosts.fakes import OVERCLOUD_LOGIN

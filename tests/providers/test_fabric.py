@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import requests
 
-from lab.fabric.part import FabricPart
+from lab.fabric.service import FabricService
 from lab.fabric.tools import Diagnostics
 from lab.process import until
-from lab.ufm.part import UfmPart
+from lab.ufm.service import UfmService
 from providers.ufm import errors
 from providers.ufm.admin import AdminPasswordKind
 from providers.ufm.partition import guid
@@ -35,26 +35,28 @@ class Ufm:
     """A UFM as installed, with its fabric."""
 
     def __init__(self, folder: Path) -> None:
-        self._fabric = FabricPart(rack(), folder / "fabric")
+        self._fabric = FabricService(rack(), folder / "fabric")
         self.port = free_port()
-        self._part = UfmPart("127.0.0.1", self.port, {}, folder / "ufm", free_port(), folder / "fabric/control.sock")
+        self._service = UfmService(
+            "127.0.0.1", self.port, {}, folder / "ufm", free_port(), folder / "fabric/control.sock"
+        )
         self._ca_file = folder / "ufm/ca.pem"
         self._diagnostics = Diagnostics(folder / "fabric")
 
     def start(self) -> None:
         self._fabric.start(silent)
-        self._part.start(silent)
+        self._service.start(silent)
         for host in ("controller-1", "controller-2", "compute-1"):
             self._fabric.client.link(host)
 
     def stop(self) -> None:
-        self._part.stop(silent)
+        self._service.stop(silent)
         self._fabric.stop(silent)
 
     def admin(self, verb: str, path: str) -> Any:
         with requests.Session() as session:
             session.trust_env = False
-            return session.request(verb, f"{self._part.admin}{path}", timeout=30).json()
+            return session.request(verb, f"{self._service.admin}{path}", timeout=30).json()
 
     def writes(self) -> int:
         return sum(asked["method"] != "GET" for asked in self.admin("GET", "/requests"))

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from lab import addresses
-from lab.cloud import Cloud, overcloud
+from lab.cloud import overcloud
+from lab.cloud.service import CloudService
 
-from .support import FabricRecorder, Ufm
+from .support import FabricRecorder, UfmRecorder
 
 
 def lab_runs() -> bool:
@@ -22,11 +23,11 @@ def lab_runs() -> bool:
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
+def cloud() -> Iterator[CloudService]:
     """The base, healthy, with no overcloud; left like that. These tests delete whatever is deployed."""
     if lab_runs():
         pytest.fail("the lab runs, and these tests need its cloud for themselves: `make lab-stop` first")
-    cloud = Cloud()
+    cloud = CloudService()
     cloud.install(print)
     cloud.start(print)
     overcloud.delete(print)
@@ -36,13 +37,13 @@ def cloud() -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="module")
-def ufm() -> Iterator[Ufm]:
-    with Ufm().serving() as ufm:
+def ufm() -> Iterator[UfmRecorder]:
+    with UfmRecorder().serving() as ufm:
         yield ufm
 
 
 @pytest.fixture(scope="module")
-def fabric(cloud: Cloud) -> Iterator[FabricRecorder]:
+def fabric(cloud: CloudService) -> Iterator[FabricRecorder]:
     """In place of the fabric's controller."""
     with FabricRecorder().serving(addresses.FABRIC_SOCKET) as fabric:
         yield fabric

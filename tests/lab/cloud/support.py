@@ -67,7 +67,7 @@ class Request:
 
 
 @dataclass
-class Ufm:
+class UfmRecorder:
     """Takes what networking-mlnx sends, answers as its job-based driver expects, and remembers."""
 
     token: str = "token"
@@ -86,7 +86,7 @@ class Ufm:
         return status, result
 
     @contextmanager
-    def serving(self, port: int = 0) -> Iterator["Ufm"]:
+    def serving(self, port: int = 0) -> Iterator["UfmRecorder"]:
         """Listens on loopback while the context lasts."""
         server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self.url = f"http://127.0.0.1:{server.server_port}"
@@ -98,7 +98,7 @@ class Ufm:
             server.server_close()
 
 
-def _handler(ufm: Ufm) -> type[BaseHTTPRequestHandler]:
+def _handler(ufm: UfmRecorder) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 

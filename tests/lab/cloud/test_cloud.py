@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from lab import addresses
-from lab.cloud import Cloud, client, configuration, overcloud
+from lab.cloud import client, configuration, overcloud
 from lab.cloud.client import CloudClient
+from lab.cloud.service import CloudService
 from lab.process import LabError, until
 
-from .support import COMPUTES, CONTROLLERS, HARDWARE, Change, FabricRecorder, Ufm, sample_files
+from .support import COMPUTES, CONTROLLERS, HARDWARE, Change, FabricRecorder, UfmRecorder, sample_files
 from .tenant import NEUTRON, NOVA, Tenant
 
 pytestmark = pytest.mark.lab
@@ -23,7 +24,9 @@ Deploy = Callable[..., list[str]]
 
 
 @pytest.fixture(scope="module")
-def deploy(cloud: Cloud, ufm: Ufm, fabric: FabricRecorder, tmp_path_factory: pytest.TempPathFactory) -> Deploy:
+def deploy(
+    cloud: CloudService, ufm: UfmRecorder, fabric: FabricRecorder, tmp_path_factory: pytest.TempPathFactory
+) -> Deploy:
     """Deploys the samples, changed as asked; returns what was said."""
 
     def run(token: str = "token", url: str = "", **changes: Change) -> list[str]:
@@ -51,7 +54,7 @@ class World:
     image: str
 
 
-def pids(cloud: Cloud) -> dict[str, int | None]:
+def pids(cloud: CloudService) -> dict[str, int | None]:
     return {process.name: process.pid() for process in cloud.processes()}
 
 
@@ -63,7 +66,7 @@ def state_of(rows: str) -> set[str]:
     return {row.state for row in client.journal() if row.object_uuid == rows}
 
 
-def test_the_base_has_neither_nova_nor_neutron(cloud: Cloud) -> None:
+def test_the_base_has_neither_nova_nor_neutron(cloud: CloudService) -> None:
     assert set(pids(cloud)) == {"mariadb", "epmd", "rabbitmq", "keystone", "placement", "glance"}
     assert all(pids(cloud).values())
     assert overcloud.running_on(COMPUTES[0]) == []
@@ -71,7 +74,7 @@ def test_the_base_has_neither_nova_nor_neutron(cloud: Cloud) -> None:
         overcloud.ml2_conf()
 
 
-def test_only_loopback_listens(cloud: Cloud) -> None:
+def test_only_loopback_listens(cloud: CloudService) -> None:
     listening = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
     ours = {f"{port:04X}" for name, port in vars(addresses).items() if name.endswith("_PORT")}
     for line in listening.splitlines():
@@ -80,13 +83,13 @@ def test_only_loopback_listens(cloud: Cloud) -> None:
             assert match[1] in ("0100007F", "00000000000000000000000001000000"), line
 
 
-def test_a_wrong_file_deploys_nothing(deploy: Deploy, cloud: Cloud) -> None:
+def test_a_wrong_file_deploys_nothing(deploy: Deploy, cloud: CloudService) -> None:
     with pytest.raises(LabError, match=r"\(MlnxSDNUrl\) was not provided"):
         deploy(neutron=lambda parameters: parameters.pop("MlnxSDNUrl"))
     assert "neutron-server" not in pids(cloud)
 
 
-def test_a_deployment_brings_nova_and_neutron_up(deploy: Deploy, cloud: Cloud) -> None:
+def test_a_deployment_brings_nova_and_neutron_up(deploy: Deploy, cloud: CloudService) -> None:
     begin = time.monotonic()
     deploy()
     assert time.monotonic() - begin < 120
@@ -94,7 +97,7 @@ def test_a_deployment_brings_nova_and_neutron_up(deploy: Deploy, cloud: Cloud) -
     assert sorted(CloudClient().hypervisors()) == COMPUTES
 
 
-def test_the_same_files_again_restart_nothing(deploy: Deploy, cloud: Cloud) -> None:
+def test_the_same_files_again_restart_nothing(deploy: Deploy, cloud: CloudService) -> None:
     before = pids(cloud)
     deploy()
     assert pids(cloud) == before
@@ -112,7 +115,7 @@ def test_the_computes_offer_what_files_and_hardware_say(deploy: Deploy, tenant: 
 
 
 def test_a_network_reaches_ufm_and_gets_dhcp_ports_on_every_controller(
-    deploy: Deploy, tenant: Tenant, ufm: Ufm
+    deploy: Deploy, tenant: Tenant, ufm: UfmRecorder
 ) -> None:
     World.network = tenant.ib_network(101)
     assert World.network["mtu"] == 2044
@@ -127,7 +130,7 @@ def test_a_network_reaches_ufm_and_gets_dhcp_ports_on_every_controller(
     assert sorted(hosts) == CONTROLLERS
 
 
-def test_a_server_on_a_direct_port(deploy: Deploy, tenant: Tenant, ufm: Ufm, fabric: FabricRecorder) -> None:
+def test_a_server_on_a_direct_port(deploy: Deploy, tenant: Tenant, ufm: UfmRecorder, fabric: FabricRecorder) -> None:
     World.flavor, World.image = tenant.flavor("m1.gpu", "a100"), tenant.image()
     World.port = tenant.direct_port(World.network)
     World.server = tenant.server("vm1_gpu", World.flavor, World.image, World.port["id"], COMPUTES[0])
@@ -159,7 +162,7 @@ def test_the_hosts_client_sees_server_port_and_network(deploy: Deploy) -> None:
     assert (network.physical_network, network.segment, network.dhcp_subnets) == ("ibnet", 101, ("11.11.11.0/24",))
 
 
-def test_a_router_and_a_floating_ip_become_active(deploy: Deploy, tenant: Tenant, ufm: Ufm) -> None:
+def test_a_router_and_a_floating_ip_become_active(deploy: Deploy, tenant: Tenant, ufm: UfmRecorder) -> None:
     flat = {"provider:physical_network": "datacentre", "provider:network_type": "flat", "router:external": True}
     public = tenant.make("network", name="public", **flat)
     tenant.subnet(public, "10.0.0.0/24", enable_dhcp=False, gateway_ip="10.0.0.1")
@@ -184,7 +187,9 @@ def test_a_router_and_a_floating_ip_become_active(deploy: Deploy, tenant: Tenant
     assert tenant.ports(device_id=router["id"]) == []
 
 
-def test_servers_and_vfs_survive_a_stop(deploy: Deploy, cloud: Cloud, tenant: Tenant, fabric: FabricRecorder) -> None:
+def test_servers_and_vfs_survive_a_stop(
+    deploy: Deploy, cloud: CloudService, tenant: Tenant, fabric: FabricRecorder
+) -> None:
     plugged = dict(fabric.vfs)
     cloud.stop(print)
     assert not any(pids(cloud).values())
@@ -194,7 +199,7 @@ def test_servers_and_vfs_survive_a_stop(deploy: Deploy, cloud: Cloud, tenant: Te
     assert until(lambda: fabric.vfs == plugged, 20)
 
 
-def test_the_two_manual_settings_of_the_guide(deploy: Deploy, tenant: Tenant, ufm: Ufm) -> None:
+def test_the_two_manual_settings_of_the_guide(deploy: Deploy, tenant: Tenant, ufm: UfmRecorder) -> None:
     """O6: [sdn] physical_networks; T4: [mlnx] client_id_hardware."""
     other = tenant.ib_network(301, "datacentre")
     assert until(lambda: ufm.of("POST", "Network")[-1].body["id"] == other["id"], 20)
@@ -233,7 +238,7 @@ def test_what_is_not_configured_is_refused(deploy: Deploy, tenant: Tenant) -> No
         tenant.server("refused", flavor, World.image, tenant.direct_port(World.network)["id"], COMPUTES[0])
 
 
-def test_a_changed_alias_restarts_nova_s_controllers_only(deploy: Deploy, cloud: Cloud, tenant: Tenant) -> None:
+def test_a_changed_alias_restarts_nova_s_controllers_only(deploy: Deploy, cloud: CloudService, tenant: Tenant) -> None:
     def rename(parameters: dict[str, Any]) -> None:
         parameters["ControllerExtraConfig"]["nova::pci::aliases"][0]["name"] = "gpu"
 
@@ -277,7 +282,9 @@ def test_a_reboot_with_other_firmware_changes_the_vfs(deploy: Deploy, tenant: Te
     tenant.delete("port", port["id"])
 
 
-def test_a_wrong_token_leaves_the_journal_pending_until_it_is_right(deploy: Deploy, tenant: Tenant, ufm: Ufm) -> None:
+def test_a_wrong_token_leaves_the_journal_pending_until_it_is_right(
+    deploy: Deploy, tenant: Tenant, ufm: UfmRecorder
+) -> None:
     assert until(drained, 30), client.journal()
     deploy(token="wrong")
     network = tenant.ib_network(104)
@@ -291,7 +298,7 @@ def test_a_wrong_token_leaves_the_journal_pending_until_it_is_right(deploy: Depl
 
 
 def test_rows_orphaned_by_an_absent_ufm_are_sent_after_neutron_restarts(
-    deploy: Deploy, tenant: Tenant, ufm: Ufm
+    deploy: Deploy, tenant: Tenant, ufm: UfmRecorder
 ) -> None:
     """networking-mlnx 21.0.0 leaves a row `processing` for ever where the connection is refused."""
     deploy(url="http://127.0.0.1:9")
@@ -304,14 +311,14 @@ def test_rows_orphaned_by_an_absent_ufm_are_sent_after_neutron_restarts(
 
 
 def test_deleting_a_server_frees_its_vf_and_tells_ufm(
-    deploy: Deploy, tenant: Tenant, ufm: Ufm, fabric: FabricRecorder
+    deploy: Deploy, tenant: Tenant, ufm: UfmRecorder, fabric: FabricRecorder
 ) -> None:
     tenant.delete_server(World.server["id"])
     assert fabric.vfs == {}
     assert until(lambda: [r for r in ufm.of("DELETE", "Port") if World.port["id"] in r.path] != [], 30)
 
 
-def test_dhcp_ports_follow_subnets_and_do_not_keep_a_network(deploy: Deploy, tenant: Tenant, ufm: Ufm) -> None:
+def test_dhcp_ports_follow_subnets_and_do_not_keep_a_network(deploy: Deploy, tenant: Tenant, ufm: UfmRecorder) -> None:
     query = {"network_id": World.network["id"], "device_owner": "network:dhcp"}
     second = tenant.subnet(World.network, "11.11.12.0/24")
     assert until(lambda: all(len(p["fixed_ips"]) == 2 for p in tenant.ports(**query)), 30)
@@ -334,7 +341,7 @@ def test_the_last_dhcp_subnet_takes_the_dhcp_ports_along(deploy: Deploy, tenant:
     tenant.delete("network", network["id"])
 
 
-def test_deleting_the_overcloud_leaves_nothing(deploy: Deploy, cloud: Cloud, tenant: Tenant) -> None:
+def test_deleting_the_overcloud_leaves_nothing(deploy: Deploy, cloud: CloudService, tenant: Tenant) -> None:
     rc = overcloud.overcloudrc()
     overcloud.delete(print)
     assert set(pids(cloud)) == {"mariadb", "epmd", "rabbitmq", "keystone", "placement", "glance"}

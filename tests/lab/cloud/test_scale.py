@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from lab.cloud import Cloud, configuration, overcloud
+from lab.cloud import configuration, overcloud
 from lab.cloud.client import CloudClient
+from lab.cloud.service import CloudService
 from lab.cloud.translation import ComputeHardware
 from lab.hosts.backends.interfaces import ComputeService, NetworkAgent, RefusedError
 from lab.hosts.backends.lab_cloud import LabCloud
 
-from .support import COMPUTES, HARDWARE, FabricRecorder, Ufm, sample_files
+from .support import COMPUTES, HARDWARE, FabricRecorder, UfmRecorder, sample_files
 from .tenant import Tenant
 
 pytestmark = pytest.mark.lab
@@ -25,7 +26,9 @@ Deploy = Callable[[int], list[str]]
 
 
 @pytest.fixture(scope="module")
-def deploy(cloud: Cloud, ufm: Ufm, fabric: FabricRecorder, tmp_path_factory: pytest.TempPathFactory) -> Deploy:
+def deploy(
+    cloud: CloudService, ufm: UfmRecorder, fabric: FabricRecorder, tmp_path_factory: pytest.TempPathFactory
+) -> Deploy:
     """Deploys the samples with that many computes; returns what was said."""
 
     def run(computes: int) -> list[str]:
@@ -59,11 +62,11 @@ class World:
         return cls.tenant.server(name, cls.flavor, cls.image, cls.tenant.direct_port(cls.network)["id"], host)
 
 
-def pids(cloud: Cloud) -> dict[str, int | None]:
+def pids(cloud: CloudService) -> dict[str, int | None]:
     return {process.name: process.pid() for process in cloud.processes()}
 
 
-def undisturbed(cloud: Cloud) -> bool:
+def undisturbed(cloud: CloudService) -> bool:
     """Whether every process of the first deployment is the same, and so is the server of the first compute."""
     now = World.tenant.show(World.server["id"])
     kept = ("status", "OS-EXT-STS:power_state", "OS-SRV-USG:launched_at", "updated", "OS-EXT-SRV-ATTR:host")
@@ -84,7 +87,7 @@ def providers() -> list[str]:
     return sorted(provider["name"] for provider in found)
 
 
-def test_a_compute_more_leaves_all_others_alone(deploy: Deploy, cloud: Cloud) -> None:
+def test_a_compute_more_leaves_all_others_alone(deploy: Deploy, cloud: CloudService) -> None:
     deploy(2)
     World.tenant = Tenant()
     World.flavor, World.image = World.tenant.flavor("m1.gpu", "a100"), World.tenant.image()
@@ -101,7 +104,7 @@ def test_a_compute_more_leaves_all_others_alone(deploy: Deploy, cloud: Cloud) ->
     assert [agent.type for agent in agents(THIRD) if agent.alive] == [MLNX, "Open vSwitch agent"]
 
 
-def test_nova_keeps_the_service_of_a_compute_with_servers(deploy: Deploy, cloud: Cloud) -> None:
+def test_nova_keeps_the_service_of_a_compute_with_servers(deploy: Deploy, cloud: CloudService) -> None:
     found = service(THIRD)
     assert found
     server = World.boot("vm3_gpu", THIRD)
@@ -119,7 +122,7 @@ def test_nova_keeps_the_service_of_a_compute_with_servers(deploy: Deploy, cloud:
     assert undisturbed(cloud)
 
 
-def test_a_compute_that_leaves_is_forgotten_by_nova_and_not_by_neutron(deploy: Deploy, cloud: Cloud) -> None:
+def test_a_compute_that_leaves_is_forgotten_by_nova_and_not_by_neutron(deploy: Deploy, cloud: CloudService) -> None:
     found = service(THIRD)
     assert found
     LabCloud().stop_compute(THIRD, print)
@@ -152,7 +155,7 @@ def test_an_operator_deletes_the_agents(deploy: Deploy) -> None:
     assert refused.value.status == 404
 
 
-def test_it_may_come_back(deploy: Deploy, cloud: Cloud) -> None:
+def test_it_may_come_back(deploy: Deploy, cloud: CloudService) -> None:
     deploy(3)
     back = service(THIRD)
     assert back and back.up and not back.disabled
@@ -161,7 +164,7 @@ def test_it_may_come_back(deploy: Deploy, cloud: Cloud) -> None:
     assert undisturbed(cloud)
 
 
-def test_a_compute_that_the_files_forget_runs_on(deploy: Deploy, cloud: Cloud) -> None:
+def test_a_compute_that_the_files_forget_runs_on(deploy: Deploy, cloud: CloudService) -> None:
     """As on a rack, where nobody stops what no deployment names."""
     before = pids(cloud)
     deploy(2)
@@ -171,7 +174,7 @@ def test_a_compute_that_the_files_forget_runs_on(deploy: Deploy, cloud: Cloud) -
     assert not any(pids(cloud).values())
 
 
-def test_a_lost_host_without_a_cloud_is_no_error(cloud: Cloud, tmp_path: Path) -> None:
+def test_a_lost_host_without_a_cloud_is_no_error(cloud: CloudService, tmp_path: Path) -> None:
     cloud.start(print)
     overcloud.delete(print)
     LabCloud().lose(THIRD, print)

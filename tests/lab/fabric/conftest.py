@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.fabric.part import FabricPart
+from lab.fabric.service import FabricService
 from lab.fabric.tools import Diagnostics
 from tests.lab.fabric.rig import silent, started
 
@@ -14,13 +14,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def part(folder: Path) -> Iterator[FabricPart]:
+def service(folder: Path) -> Iterator[FabricService]:
     """A running fabric of the test's own."""
-    part = started(folder)
-    yield part
-    part.stop(silent)
+    service = started(folder)
+    yield service
+    service.stop(silent)
 
 
 @pytest.fixture
-def diagnostics(part: FabricPart, folder: Path) -> Diagnostics:
+def diagnostics(service: FabricService, folder: Path) -> Diagnostics:
     return Diagnostics(folder)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lab.fabric.part import FabricPart
-from lab.fabric.topology import Fabric, Hca, Switch, Trunk
+from lab.fabric.service import FabricService
+from lab.fabric.topology import Hca, Switch, Topology, Trunk
 
 HOSTS = ("ufm", "controller-1", "controller-2", "compute-1", "compute-2")
 VFS = 2
@@ -12,17 +12,17 @@ GUIDS = {host: f"0xb8599f0300b000{number}1" for number, host in enumerate(HOSTS)
 """Host → port GUID."""
 
 
-def rack() -> Fabric:
+def rack() -> Topology:
     hosts = [Hca(name, GUIDS[name], "qm8700", number) for number, name in enumerate(HOSTS, start=1)]
     vfs = [
         Hca(f"compute-{c}-vf-{v}", f"0xb8599f0300b1{c}{v}01", "qm8700", 10 * c + v, f"compute-{c}", v)
         for c in (1, 2)
         for v in range(VFS)
     ]
-    return Fabric((Switch("qm8700", "0xb8599f0300a00000", 41),), (*hosts, *vfs), "ufm")
+    return Topology((Switch("qm8700", "0xb8599f0300a00000", 41),), (*hosts, *vfs), "ufm")
 
 
-def fat_tree(leaves: int, spines: int, hosts: int) -> Fabric:
+def fat_tree(leaves: int, spines: int, hosts: int) -> Topology:
     """`hosts` a leaf on its first ports, spine s on port `hosts` + s; the first host is the manager."""
     switches = [Switch(f"spine-{s}", f"0xb8599f0300d{s:04x}0", leaves) for s in range(spines)]
     switches += [Switch(f"leaf-{leaf}", f"0xb8599f0300c{leaf:04x}0", hosts + spines) for leaf in range(leaves)]
@@ -34,14 +34,14 @@ def fat_tree(leaves: int, spines: int, hosts: int) -> Fabric:
         for leaf in range(leaves)
         for h in range(hosts)
     ]
-    return Fabric(tuple(switches), tuple(hcas), "host-0", tuple(trunks))
+    return Topology(tuple(switches), tuple(hcas), "host-0", tuple(trunks))
 
 
 def silent(line: str) -> None:
     """Progress that nobody reads."""
 
 
-def started(folder: Path, fabric: Fabric | None = None) -> FabricPart:
-    part = FabricPart(fabric or rack(), folder)
-    part.start(silent)
-    return part
+def started(folder: Path, fabric: Topology | None = None) -> FabricService:
+    service = FabricService(fabric or rack(), folder)
+    service.start(silent)
+    return service

@@ -15,7 +15,7 @@ import pytest
 
 from lab.addresses import PROJECT
 from lab.fabric.client import FabricClient, FabricError
-from lab.fabric.part import FabricPart
+from lab.fabric.service import FabricService
 from lab.fabric.tools import Diagnostics
 from lab.process import LabError, Process, until
 from tests.lab.fabric.rig import GUIDS, fat_tree, rack, silent, started
@@ -33,42 +33,42 @@ def names(diagnostics: Diagnostics) -> set[str]:
     return {port.name for port in diagnostics.ports()}
 
 
-def by_name(part: FabricPart, name: str) -> Process:
-    return next(process for process in part.processes() if process.name == name)
+def by_name(service: FabricService, name: str) -> Process:
+    return next(process for process in service.processes() if process.name == name)
 
 
-def test_at_first_only_the_manager_is_on_the_wire(part: FabricPart, diagnostics: Diagnostics) -> None:
+def test_at_first_only_the_manager_is_on_the_wire(service: FabricService, diagnostics: Diagnostics) -> None:
     assert [(p.name, p.guid) for p in diagnostics.ports()] == [("ufm", GUIDS["ufm"])]
-    assert [n["name"] for n in part.client.nodes() if n["linked"]] == ["qm8700", "ufm"]
+    assert [n["name"] for n in service.client.nodes() if n["linked"]] == ["qm8700", "ufm"]
     assert diagnostics.pkeys(GUIDS["ufm"]) == {0xFFFF}
 
 
-def test_a_linked_host_is_found_with_its_guid_at_full_speed(part: FabricPart, diagnostics: Diagnostics) -> None:
-    part.client.link("compute-1")
+def test_a_linked_host_is_found_with_its_guid_at_full_speed(service: FabricService, diagnostics: Diagnostics) -> None:
+    service.client.link("compute-1")
     found = {port.name: port for port in diagnostics.ports()}
     assert found["compute-1"].guid == GUIDS["compute-1"]
     line = next(line for line in diagnostics.ibnetdiscover().splitlines() if '# "compute-1" lid' in line)
     assert re.match(r"\[4\]", line), "switch port of the plan"
     assert line.endswith("4xHDR")
-    node = next(n for n in part.client.nodes() if n["name"] == "compute-1")
+    node = next(n for n in service.client.nodes() if n["name"] == "compute-1")
     assert (node["linked"], node["lid"]) == (True, found["compute-1"].lid)
 
 
-def test_an_unlinked_host_vanishes_and_keeps_its_lid(part: FabricPart, diagnostics: Diagnostics) -> None:
-    part.client.link("compute-1")
+def test_an_unlinked_host_vanishes_and_keeps_its_lid(service: FabricService, diagnostics: Diagnostics) -> None:
+    service.client.link("compute-1")
     before = {port.name: port.lid for port in diagnostics.ports()}
-    part.client.unlink("compute-1")
+    service.client.unlink("compute-1")
     assert names(diagnostics) == {"ufm"}
-    part.client.unlink("compute-1")
-    part.client.link("compute-1")
-    part.client.link("compute-1")
+    service.client.unlink("compute-1")
+    service.client.link("compute-1")
+    service.client.link("compute-1")
     assert {port.name: port.lid for port in diagnostics.ports()} == before
 
 
-def test_partitions_are_in_the_ports_when_the_call_returns(part: FabricPart, diagnostics: Diagnostics) -> None:
-    part.client.link("controller-1")
-    part.client.link("compute-1")
-    part.client.partitions(
+def test_partitions_are_in_the_ports_when_the_call_returns(service: FabricService, diagnostics: Diagnostics) -> None:
+    service.client.link("controller-1")
+    service.client.link("compute-1")
+    service.client.partitions(
         f"{DEFAULT}tenant=0x65,ipoib:\n{GUIDS['controller-1']}=full,\n{GUIDS['compute-1']}=limited;\n"
         f"first=0x66,indx0:\n{GUIDS['compute-1']}=full;\n"
     )
@@ -77,17 +77,17 @@ def test_partitions_are_in_the_ports_when_the_call_returns(part: FabricPart, dia
     assert "0: 0x8066" in diagnostics.run("smpquery", "-G", "pkeys", GUIDS["compute-1"], "1").splitlines()[0]
 
 
-def test_partitions_come_first_and_the_host_later(part: FabricPart, diagnostics: Diagnostics) -> None:
-    part.client.partitions(f"{DEFAULT}tenant=0x65:\n{GUIDS['compute-2']}=full;\n")
-    part.client.link("compute-2")
+def test_partitions_come_first_and_the_host_later(service: FabricService, diagnostics: Diagnostics) -> None:
+    service.client.partitions(f"{DEFAULT}tenant=0x65:\n{GUIDS['compute-2']}=full;\n")
+    service.client.link("compute-2")
     assert diagnostics.pkeys(GUIDS["compute-2"]) == {0xFFFF, 0x8065}
 
 
-def test_a_file_that_opensm_refuses_leaves_the_one_before(part: FabricPart, diagnostics: Diagnostics) -> None:
+def test_a_file_that_opensm_refuses_leaves_the_one_before(service: FabricService, diagnostics: Diagnostics) -> None:
     good = f"{DEFAULT}tenant=0x65:\n{GUIDS['ufm']}=full;\n"
-    part.client.partitions(good)
+    service.client.partitions(good)
     with pytest.raises(FabricError, match="PARSE ERROR"):
-        part.client.partitions(f"{good}tenant=0x66:;\n0xb8599f0300b00011=full;\n")
+        service.client.partitions(f"{good}tenant=0x66:;\n0xb8599f0300b00011=full;\n")
     assert diagnostics.pkeys(GUIDS["ufm"]) == {0xFFFF, 0x8065}
 
 
@@ -100,15 +100,15 @@ def group(folder: Path, host: str, pkey: int) -> dict[str, int]:
 
 
 def test_opensm_reads_a_groups_values_when_the_group_begins_and_when_it_starts_itself(
-    part: FabricPart, folder: Path, diagnostics: Diagnostics
+    service: FabricService, folder: Path, diagnostics: Diagnostics
 ) -> None:
-    part.client.link("compute-1")
-    pids = [part.client.ping()["opensm"]]
+    service.client.link("compute-1")
+    pids = [service.client.ping()["opensm"]]
 
     def partitions(flags: str, **how: bool) -> dict[str, int]:
-        part.client.partitions(f"{DEFAULT}tenant=0x65,ipoib,{flags}:\n{GUIDS['compute-1']}=full;\n", **how)
+        service.client.partitions(f"{DEFAULT}tenant=0x65,ipoib,{flags}:\n{GUIDS['compute-1']}=full;\n", **how)
         assert diagnostics.pkeys(GUIDS["compute-1"]) == {0xFFFF, 0x8065}
-        pids.append(part.client.ping()["opensm"])
+        pids.append(service.client.ping()["opensm"])
         return group(folder, "compute-1", 0x65)
 
     lids = {port.name: port.lid for port in diagnostics.ports()}
@@ -116,50 +116,50 @@ def test_opensm_reads_a_groups_values_when_the_group_begins_and_when_it_starts_i
     assert partitions("rate=16,mtu=4,sl=4") == {"rate": 17, "mtu": 5, "sl": 3}
     assert partitions("rate=16,mtu=4,sl=4", restart=True) == {"rate": 16, "mtu": 4, "sl": 4}
     assert pids[0] == pids[1] == pids[2] != pids[3]
-    assert [process.pid() for process in part.processes() if process.name == "opensm"] == [pids[3]]
+    assert [process.pid() for process in service.processes() if process.name == "opensm"] == [pids[3]]
     assert {port.name: port.lid for port in diagnostics.ports()} == lids
 
 
-def test_hosts_come_up_while_opensm_starts_again(part: FabricPart, diagnostics: Diagnostics) -> None:
+def test_hosts_come_up_while_opensm_starts_again(service: FabricService, diagnostics: Diagnostics) -> None:
     hosts = ("controller-1", "controller-2", "compute-1", "compute-2")
     text = f"{DEFAULT}tenant=0x65:\n" + ",\n".join(f"{GUIDS[host]}=full" for host in hosts) + ";\n"
     with ThreadPoolExecutor() as pool:
-        restarts = [pool.submit(part.client.partitions, text, restart=True) for _ in range(4)]
-        links = [pool.submit(part.client.link, host) for host in hosts]
+        restarts = [pool.submit(service.client.partitions, text, restart=True) for _ in range(4)]
+        links = [pool.submit(service.client.link, host) for host in hosts]
         for future in links + restarts:
             future.result()
     assert {port for host in hosts for port in diagnostics.pkeys(GUIDS[host])} == {0xFFFF, 0x8065}
 
 
-def test_a_vf_takes_the_guid_of_its_vm(part: FabricPart, diagnostics: Diagnostics) -> None:
-    part.client.partitions(f"{DEFAULT}tenant=0x65:\n{VF_GUID}=full;\n")
-    part.client.link("compute-1")
-    part.client.plug("compute-1", 1, VF_GUID)
-    part.client.plug("compute-1", 1, VF_GUID)
+def test_a_vf_takes_the_guid_of_its_vm(service: FabricService, diagnostics: Diagnostics) -> None:
+    service.client.partitions(f"{DEFAULT}tenant=0x65:\n{VF_GUID}=full;\n")
+    service.client.link("compute-1")
+    service.client.plug("compute-1", 1, VF_GUID)
+    service.client.plug("compute-1", 1, VF_GUID)
     assert {(p.name, p.guid) for p in diagnostics.ports()} >= {("compute-1-vf-1", VF_GUID)}
     assert diagnostics.pkeys(VF_GUID) == {0xFFFF, 0x8065}
-    vf = next(n for n in part.client.nodes() if n["port_guid"] == VF_GUID)
+    vf = next(n for n in service.client.nodes() if n["port_guid"] == VF_GUID)
     assert (vf["kind"], vf["vf_of"], vf["vf_index"], vf["linked"]) == ("vf", "compute-1", 1, True)
 
-    part.client.plug("compute-1", 1, "fa163e0000aabbdd")
+    service.client.plug("compute-1", 1, "fa163e0000aabbdd")
     assert diagnostics.pkeys("fa163e0000aabbdd") == {0xFFFF}
-    part.client.plug("compute-2", 0, VF_GUID)
+    service.client.plug("compute-2", 0, VF_GUID)
     assert diagnostics.pkeys(VF_GUID) == {0xFFFF, 0x8065}, "it may live on another host now"
 
-    part.client.unplug("compute-1", 1)
-    part.client.unplug("compute-1", 1)
+    service.client.unplug("compute-1", 1)
+    service.client.unplug("compute-1", 1)
     assert "compute-1-vf-1" not in names(diagnostics)
 
 
-def test_a_vm_needs_its_host(part: FabricPart, diagnostics: Diagnostics) -> None:
-    part.client.plug("compute-1", 0, VF_GUID)
+def test_a_vm_needs_its_host(service: FabricService, diagnostics: Diagnostics) -> None:
+    service.client.plug("compute-1", 0, VF_GUID)
     assert names(diagnostics) == {"ufm", "compute-1", "compute-1-vf-0"}, "powering the VM on powered the host on"
-    part.client.unlink("compute-1")
+    service.client.unlink("compute-1")
     assert names(diagnostics) == {"ufm"}, "and it cannot outlive it"
 
 
-def test_what_cannot_be_is_refused(part: FabricPart) -> None:
-    client = part.client
+def test_what_cannot_be_is_refused(service: FabricService) -> None:
+    client = service.client
     client.plug("compute-1", 0, VF_GUID)
     refusals: list[tuple[Callable[[], object], str]] = [
         (lambda: client.link("nobody"), "no such host"),
@@ -177,18 +177,18 @@ def test_what_cannot_be_is_refused(part: FabricPart) -> None:
             call()
 
 
-def test_nonsense_on_the_socket_is_answered(part: FabricPart, folder: Path) -> None:
+def test_nonsense_on_the_socket_is_answered(service: FabricService, folder: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.connect(str(folder / "control.sock"))
         connection.sendall(b"link compute-1\n")
         assert b"error" in connection.makefile("rb").readline()
-    part.client.ping()
+    service.client.ping()
 
 
-def test_all_tables_at_once_are_what_smpquery_reads(part: FabricPart, diagnostics: Diagnostics) -> None:
+def test_all_tables_at_once_are_what_smpquery_reads(service: FabricService, diagnostics: Diagnostics) -> None:
     for host in ("controller-1", "compute-1"):
-        part.client.link(host)
-    part.client.partitions(f"{DEFAULT}tenant=0x65:\n{GUIDS['controller-1']}=limited;\n")
+        service.client.link(host)
+    service.client.partitions(f"{DEFAULT}tenant=0x65:\n{GUIDS['controller-1']}=limited;\n")
     tables = diagnostics.all_pkeys()
     assert tables == {GUIDS[host]: diagnostics.pkeys(GUIDS[host]) for host in ("ufm", "controller-1", "compute-1")}
     assert 0x0065 in tables[GUIDS["controller-1"]]
@@ -196,10 +196,10 @@ def test_all_tables_at_once_are_what_smpquery_reads(part: FabricPart, diagnostic
 
 
 def test_programs_wait_for_a_place_and_the_dead_make_room(
-    part: FabricPart, diagnostics: Diagnostics, folder: Path
+    service: FabricService, diagnostics: Diagnostics, folder: Path
 ) -> None:
     """saquery waits for an OpenSM that is stopped, and is killed: ibsim does not see that by itself."""
-    opensm = part.client.ping()["opensm"]
+    opensm = service.client.ping()["opensm"]
     os.kill(opensm, signal.SIGSTOP)
     try:
         for _ in range(12):
@@ -212,64 +212,64 @@ def test_programs_wait_for_a_place_and_the_dead_make_room(
     assert tables == [{0xFFFF}] * 16
 
 
-def test_a_second_start_changes_nothing(part: FabricPart) -> None:
-    before = part.client.ping()
-    part.start(silent)
-    assert part.client.ping() == before
+def test_a_second_start_changes_nothing(service: FabricService) -> None:
+    before = service.client.ping()
+    service.start(silent)
+    assert service.client.ping() == before
 
 
-def test_state_survives_a_restart(part: FabricPart, diagnostics: Diagnostics) -> None:
-    part.client.partitions(f"{DEFAULT}tenant=0x65:\n{VF_GUID}=full;\n")
-    part.client.link("controller-2")
-    part.client.plug("compute-1", 0, VF_GUID)
+def test_state_survives_a_restart(service: FabricService, diagnostics: Diagnostics) -> None:
+    service.client.partitions(f"{DEFAULT}tenant=0x65:\n{VF_GUID}=full;\n")
+    service.client.link("controller-2")
+    service.client.plug("compute-1", 0, VF_GUID)
     lids = {port.name: port.lid for port in diagnostics.ports()}
-    part.stop(silent)
-    part.start(silent)
+    service.stop(silent)
+    service.start(silent)
     assert {port.name: port.lid for port in diagnostics.ports()} == lids
     assert diagnostics.pkeys(VF_GUID) == {0xFFFF, 0x8065}
 
 
-def test_another_fabric_keeps_what_is_in_both(part: FabricPart, diagnostics: Diagnostics, folder: Path) -> None:
-    part.client.link("compute-1")
-    part.client.link("compute-2")
+def test_another_fabric_keeps_what_is_in_both(service: FabricService, diagnostics: Diagnostics, folder: Path) -> None:
+    service.client.link("compute-1")
+    service.client.link("compute-2")
     smaller = rack()
     smaller = replace(smaller, hcas=tuple(h for h in smaller.hcas if "compute-2" not in (h.name, h.vf_of)))
-    other = FabricPart(smaller, folder)
-    before = part.client.ping()["ibsim"]
+    other = FabricService(smaller, folder)
+    before = service.client.ping()["ibsim"]
     other.start(silent)
     assert names(diagnostics) == {"ufm", "compute-1"}
     assert other.client.ping()["ibsim"] != before
 
 
 @pytest.mark.parametrize("victim", ["ibsim", "opensm"])
-def test_a_crash_is_told_and_repaired(part: FabricPart, diagnostics: Diagnostics, victim: str) -> None:
-    part.client.link("compute-1")
-    pid = by_name(part, victim).pid()
+def test_a_crash_is_told_and_repaired(service: FabricService, diagnostics: Diagnostics, victim: str) -> None:
+    service.client.link("compute-1")
+    pid = by_name(service, victim).pid()
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    assert until(lambda: by_name(part, "fabric").crashed(), 10)
-    assert {p.name for p in part.processes() if p.crashed()} == {"fabric", victim}, "the other one was ended in order"
-    assert f"{victim} ended with status -9" in by_name(part, "fabric").tail()
-    assert by_name(part, victim).tail()
+    assert until(lambda: by_name(service, "fabric").crashed(), 10)
+    assert {p.name for p in service.processes() if p.crashed()} == {"fabric", victim}, "the controller stops the other"
+    assert f"{victim} ended with status -9" in by_name(service, "fabric").tail()
+    assert by_name(service, victim).tail()
     with pytest.raises(FabricError, match="does not answer"):
-        part.client.nodes()
-    part.start(silent)
+        service.client.nodes()
+    service.start(silent)
     assert names(diagnostics) == {"ufm", "compute-1"}
-    assert not [p.name for p in part.processes() if p.crashed()]
+    assert not [p.name for p in service.processes() if p.crashed()]
 
 
-def test_children_do_not_outlive_a_killed_controller(part: FabricPart) -> None:
-    pids = [process.pid() for process in part.processes()]
+def test_children_do_not_outlive_a_killed_controller(service: FabricService) -> None:
+    pids = [process.pid() for process in service.processes()]
     assert None not in pids
     os.kill(pids[0] or 0, signal.SIGKILL)
-    assert until(lambda: not [p for p in part.processes() if p.pid() is not None], 10)
+    assert until(lambda: not [p for p in service.processes() if p.pid() is not None], 10)
 
 
-def test_stop_leaves_nothing(part: FabricPart, folder: Path) -> None:
-    part.stop(silent)
-    assert [p.name for p in part.processes() if p.pid() is not None or p.crashed()] == []
+def test_stop_leaves_nothing(service: FabricService, folder: Path) -> None:
+    service.stop(silent)
+    assert [p.name for p in service.processes() if p.pid() is not None or p.crashed()] == []
     assert not list(folder.glob("*.sock")) + list(folder.glob("sys-*")) + list(folder.glob("*.pid"))
-    part.stop(silent)
+    service.stop(silent)
 
 
 def test_a_start_that_fails_says_why(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,14 +278,14 @@ def test_a_start_that_fails_says_why(folder: Path, monkeypatch: pytest.MonkeyPat
     (programs / "ibsim").write_text("#!/bin/sh\necho no fabric today >&2\nexit 3\n")
     (programs / "ibsim").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    part = FabricPart(rack(), folder)
+    service = FabricService(rack(), folder)
     with pytest.raises(LabError, match="ibsim has ended"):
-        part.start(silent)
-    assert "no fabric today" in by_name(part, "ibsim").tail()
-    part.stop(silent)
+        service.start(silent)
+    assert "no fabric today" in by_name(service, "ibsim").tail()
+    service.stop(silent)
 
 
-def test_two_fabrics_do_not_meet(part: FabricPart, diagnostics: Diagnostics, tmp_path: Path) -> None:
+def test_two_fabrics_do_not_meet(service: FabricService, diagnostics: Diagnostics, tmp_path: Path) -> None:
     other = started(tmp_path / "other")
     try:
         other.client.link("compute-1")
@@ -295,7 +295,7 @@ def test_two_fabrics_do_not_meet(part: FabricPart, diagnostics: Diagnostics, tmp
         other.stop(silent)
 
 
-def test_the_command_line(part: FabricPart, tmp_path: Path) -> None:
+def test_the_command_line(service: FabricService, tmp_path: Path) -> None:
     def fabric(*arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "lab.fabric", *arguments],
@@ -309,10 +309,10 @@ def test_the_command_line(part: FabricPart, tmp_path: Path) -> None:
     assert '# "compute-1" lid' in fabric("run", "ibnetdiscover")
     assert "0xffff" in fabric("smpquery", "pkeys", "compute-1")
     fabric("unlink", "compute-1")
-    assert [n["name"] for n in part.client.nodes() if n["linked"]] == ["qm8700", "ufm"]
+    assert [n["name"] for n in service.client.nodes() if n["linked"]] == ["qm8700", "ufm"]
 
 
-def test_the_client_alone_needs_no_project(part: FabricPart, folder: Path, tmp_path: Path) -> None:
+def test_the_client_alone_needs_no_project(service: FabricService, folder: Path, tmp_path: Path) -> None:
     """nova's virt driver loads it by its path from another virtual environment."""
     source = PROJECT / "lab" / "fabric" / "client.py"
     program = (
@@ -324,21 +324,21 @@ def test_the_client_alone_needs_no_project(part: FabricPart, folder: Path, tmp_p
         "assert not [name for name in sys.modules if name.startswith(('lab', 'requests', 'pydantic'))]\n"
     )
     subprocess.run([sys.executable, "-I", "-S", "-c", program], cwd=tmp_path, check=True, timeout=60)
-    assert VF_GUID in [node["port_guid"] for node in part.client.nodes()]
+    assert VF_GUID in [node["port_guid"] for node in service.client.nodes()]
 
 
 def test_eight_hundred_hosts(tmp_path: Path) -> None:
     """The scaled design (D2): every host on, one partition of all of them, every table read back."""
     fabric = fat_tree(40, 20, 20)
-    part = started(tmp_path / "fabric", fabric)
+    service = started(tmp_path / "fabric", fabric)
     try:
         with ThreadPoolExecutor(100) as pool:
-            list(pool.map(part.client.link, [hca.name for hca in fabric.hcas]))
+            list(pool.map(service.client.link, [hca.name for hca in fabric.hcas]))
         members = ",\n".join(f"{hca.port_guid}=full" for hca in fabric.hcas)
-        part.client.partitions(f"{DEFAULT}all=0x65,ipoib:\n{members};\n")
+        service.client.partitions(f"{DEFAULT}all=0x65,ipoib:\n{members};\n")
         tables = Diagnostics(tmp_path / "fabric").all_pkeys()
         assert len(tables) == 800
         assert {frozenset(table) for table in tables.values()} == {frozenset({0xFFFF, 0x8065})}
         assert len(FabricClient(tmp_path / "fabric" / "control.sock").trunks()) == 800
     finally:
-        part.stop(silent)
+        service.stop(silent)

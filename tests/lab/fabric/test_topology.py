@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from lab.fabric.controller import model_text, read_model
-from lab.fabric.topology import Fabric, Hca, Switch, Trunk, guid, net_file, text
+from lab.fabric.topology import Hca, Switch, Topology, Trunk, guid, net_file, text
 from tests.lab.fabric.rig import fat_tree, rack
 
 SWITCH = Switch("sw", "a0", 4)
@@ -44,7 +44,7 @@ def test_what_is_no_guid(spelling: str | int) -> None:
 )
 def test_a_fabric_that_cannot_be(hcas: list[Hca], trunks: list[Trunk], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
-        Fabric((SWITCH,), (UFM, *hcas), "ufm", tuple(trunks))
+        Topology((SWITCH,), (UFM, *hcas), "ufm", tuple(trunks))
 
 
 def test_the_manager_must_be_a_host() -> None:

@@ -11,7 +11,7 @@ from lab.addresses import PROJECT
 from lab.hosts.backends.interfaces import Backends
 from lab.hosts.keeper import Keeper
 from lab.hosts.rack import Rack
-from lab.racked import complete, spares
+from lab.inventory import complete, spares
 from rack.plan import Plan
 from rack.site import Site
 from rack.site.load import load_stack_file

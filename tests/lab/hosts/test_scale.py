@@ -9,8 +9,8 @@ import yaml
 
 from lab.hosts import templates
 from lab.hosts.backends.interfaces import ComputeService, Guest, NetworkAgent
+from lab.inventory import spares
 from lab.process import LabError, until
-from lab.racked import spares
 from rack import tripleo
 from rack.plan import BUNDLE, Plan
 from tests.lab.hosts.conftest import MARKS, STACK, Lab

@@ -10,11 +10,11 @@ import pytest
 import requests
 
 from lab.fabric.client import FabricClient
-from lab.fabric.part import FabricPart
+from lab.fabric.service import FabricService
 from lab.fabric.tools import Diagnostics
 from lab.process import until
-from lab.ufm.part import UfmPart
 from lab.ufm.server import HostFacts
+from lab.ufm.service import UfmService
 from tests.lab.fabric.rig import GUIDS, rack, silent
 
 FACTS = {
@@ -48,14 +48,14 @@ class Session(requests.Session):
 
 @dataclass
 class Rig:
-    fabric_part: FabricPart
-    part: UfmPart
+    fabric_service: FabricService
+    service: UfmService
     folder: Path
     url: str
 
     @property
     def fabric(self) -> FabricClient:
-        return self.fabric_part.client
+        return self.fabric_service.client
 
     @property
     def diagnostics(self) -> Diagnostics:
@@ -64,7 +64,7 @@ class Rig:
     def admin(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         with requests.Session() as session:
             session.trust_env = False
-            return session.request(method, f"{self.part.admin}{path}", timeout=30, **kwargs)
+            return session.request(method, f"{self.service.admin}{path}", timeout=30, **kwargs)
 
     def state(self) -> dict[str, Any]:
         state: dict[str, Any] = self.admin("GET", "/state").json()
@@ -92,15 +92,15 @@ class Rig:
 @pytest.fixture(scope="package")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     folder = tmp_path_factory.mktemp("lab")
-    fabric = FabricPart(rack(), folder / "fabric")
+    fabric = FabricService(rack(), folder / "fabric")
     port = free_port()
-    part = UfmPart("127.0.0.1", port, FACTS, folder / "ufm", free_port(), folder / "fabric" / "control.sock")
+    service = UfmService("127.0.0.1", port, FACTS, folder / "ufm", free_port(), folder / "fabric" / "control.sock")
     try:
         fabric.start(silent)
-        part.start(silent)
-        yield Rig(fabric, part, folder, f"https://127.0.0.1:{port}")
+        service.start(silent)
+        yield Rig(fabric, service, folder, f"https://127.0.0.1:{port}")
     finally:
-        part.stop(silent)
+        service.stop(silent)
         fabric.stop(silent)
 
 

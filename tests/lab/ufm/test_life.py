@@ -13,8 +13,8 @@ from cryptography import x509
 
 from lab.process import until
 from lab.ufm import tls
-from lab.ufm.part import UfmPart
 from lab.ufm.server import Settings
+from lab.ufm.service import UfmService
 from tests.lab.fabric.rig import GUIDS, silent
 from tests.lab.ufm.conftest import Rig, Session
 
@@ -46,7 +46,7 @@ def test_before_the_installation_nobody_answers(ufm: Rig) -> None:
     assert refuses(ufm)
     assert ufm.state()["installed"] is False
     assert ufm.admin("PUT", "/quirks", json={}).status_code == 409
-    ufm.part.start(silent)
+    ufm.service.start(silent)
     assert refuses(ufm), "a start of the lab installs nothing"
 
 
@@ -84,8 +84,8 @@ def test_everything_but_sessions_survives_a_restart(ufm: Rig, rest: Session) -> 
 
     ufm.admin("POST", "/restart")
     unchanged()
-    ufm.part.stop(silent)
-    ufm.part.start(silent)
+    ufm.service.stop(silent)
+    ufm.service.start(silent)
     unchanged()
     assert ufm.pkeys("compute-1") == {0xFFFF, 0x8065}
     rest.delete("/cloudx/Network/n")
@@ -100,8 +100,8 @@ def test_a_stopped_ufm_refuses_and_forgets_nothing(ufm: Rig, rest: Session) -> N
     assert (state["installed"], state["running"]) == (True, False)
     assert ufm.diagnostics.pkeys(GUIDS["compute-1"]) == {0xFFFF, 0x8065}, "the fabric goes on"
     assert ufm.admin("PUT", "/quirks", json={}).status_code == 409
-    ufm.part.stop(silent)
-    ufm.part.start(silent)
+    ufm.service.stop(silent)
+    ufm.service.start(silent)
     assert refuses(ufm), "whoever restarts the lab finds it as it was"
     assert ufm.admin("POST", "/stop").status_code == 200
     assert ufm.admin("POST", "/start").status_code == 200
@@ -115,8 +115,8 @@ def test_a_stopped_ufm_is_started_by_a_restart_and_by_an_installation(ufm: Rig, 
         ufm.admin("POST", "/stop")
         ufm.admin("POST", f"/{what}")
         assert rest.get("/app/ufm_version").status_code == 200
-        ufm.part.stop(silent)
-        ufm.part.start(silent)
+        ufm.service.stop(silent)
+        ufm.service.start(silent)
         assert rest.get("/app/ufm_version").status_code == 200, what
 
 
@@ -167,7 +167,7 @@ def test_requests_are_logged_without_secrets(ufm: Rig, rest: Session) -> None:
         ("PUT", "/ufmRest/app/users/admin", 200),
     ]
     assert entries[3]["user_agent"] == "pulumi-ufm/1"
-    (process,) = ufm.part.processes()
+    (process,) = ufm.service.processes()
     said = str(entries) + process.log.read_text() + str(ufm.state())
     assert token not in said
     assert "s3cret_pass" not in said
@@ -179,34 +179,34 @@ def test_requests_are_logged_without_secrets(ufm: Rig, rest: Session) -> None:
 
 def test_a_crash_is_told_and_repaired(ufm: Rig, rest: Session) -> None:
     fill(rest)
-    (process,) = ufm.part.processes()
+    (process,) = ufm.service.processes()
     os.kill(process.pid() or 0, signal.SIGKILL)
     assert until(process.crashed, 5)
-    ufm.part.start(silent)
+    ufm.service.start(silent)
     assert rest.get("/resources/pkeys").json() == ["0x7fff", "0x65", "0x66"]
 
 
 def test_ufm_outlives_its_fabric(ufm: Rig, rest: Session) -> None:
-    ufm.fabric_part.stop(silent)
+    ufm.fabric_service.stop(silent)
     try:
         assert rest.post("/resources/pkeys", json={"pkey": "0x65", "guids": [COMPUTE]}).status_code == 200
         assert rest.get("/resources/ports").status_code == 503
         assert until(lambda: "does not answer" in (ufm.state()["error"] or ""), 10)
         assert not ufm.state()["programmed"]
     finally:
-        ufm.fabric_part.start(silent)
+        ufm.fabric_service.start(silent)
     assert ufm.pkeys("compute-1") == {0xFFFF, 0x8065}, "told as soon as it is back"
 
 
 def test_a_second_start_changes_nothing_and_other_settings_do(ufm: Rig, rest: Session) -> None:
     fill(rest)
-    (process,) = ufm.part.processes()
+    (process,) = ufm.service.processes()
     pid = process.pid()
-    ufm.part.start(silent)
+    ufm.service.start(silent)
     assert process.pid() == pid
     settings = Settings.load((ufm.folder / "ufm" / "settings.json").read_text())
     facts = {name: replace(host, address="192.0.2.99") for name, host in settings.hosts.items()}
-    other = UfmPart(
+    other = UfmService(
         settings.address, settings.port, facts, ufm.folder / "ufm", settings.admin_port, Path(settings.fabric_socket)
     )
     other.start(silent)
@@ -214,16 +214,16 @@ def test_a_second_start_changes_nothing_and_other_settings_do(ufm: Rig, rest: Se
     hosts = {system["system_name"]: system["ip"] for system in rest.get("/resources/systems").json()}
     assert hosts["controller-1"] == "192.0.2.99"
     assert "0x65" in rest.get("/resources/pkeys").json()
-    ufm.part.start(silent)
+    ufm.service.start(silent)
 
 
 def test_stop_leaves_nothing(ufm: Rig) -> None:
-    (process,) = ufm.part.processes()
-    ufm.part.stop(silent)
+    (process,) = ufm.service.processes()
+    ufm.service.stop(silent)
     assert process.pid() is None
     assert not process.crashed()
     assert refuses(ufm)
-    ufm.part.start(silent)
+    ufm.service.start(silent)
     assert ufm.state()["installed"] is True
 
 

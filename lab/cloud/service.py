@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from lab.cloud import installation, overcloud, services
+from lab.cloud import installation, overcloud, processes
 from lab.process import Process, Say
 
 
-class Cloud:
+class CloudService:
     """Keystone, placement and glance always; nova and neutron once `openstack overcloud deploy` has run.
 
     See `lab.process.Part` for the methods.
@@ -33,7 +33,7 @@ class Cloud:
 
     def processes(self) -> Sequence[Process]:
         """The base, and what is deployed."""
-        return [*services.base(), *overcloud.processes()]
+        return [*processes.base(), *overcloud.deployment_processes()]
 
     def stop(self, say: Say) -> None:
         """Ends them all; servers, networks and images stay for the next start."""
@@ -41,4 +41,4 @@ class Cloud:
             self._stop()
 
     def _stop(self) -> None:
-        services.stop_all(self.processes())
+        processes.stop_all(self.processes())

@@ -8,18 +8,18 @@ from pathlib import Path
 from lab.addresses import PROJECT, STATE
 from lab.fabric.client import FabricClient, FabricError
 from lab.fabric.controller import digest, model_text, write
-from lab.fabric.topology import Fabric
+from lab.fabric.topology import Topology
 from lab.process import Process, Say
 
 
-class FabricPart:
+class FabricService:
     """ibsim, OpenSM and their controller. When one of the first two ends, the controller ends the other and itself; the
     pid file of the one that crashed stays, so `processes` tells which it was."""
 
     name = "fabric"
     packages: Sequence[str] = ("opensm", "ibsim-utils", "libumad2sim0", "infiniband-diags")
 
-    def __init__(self, fabric: Fabric, folder: Path = STATE / "fabric") -> None:
+    def __init__(self, fabric: Topology, folder: Path = STATE / "fabric") -> None:
         self._model = model_text(fabric)
         self._folder = folder
         self._controller = Process(

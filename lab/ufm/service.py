@@ -11,7 +11,7 @@ from lab.process import Process, Say
 from lab.ufm.server import HostFacts, Settings
 
 
-class UfmPart:
+class UfmService:
     """UFM's process. HTTPS listens only while UFM is installed (`POST /install` on the admin port), so the part is
     healthy when the admin port answers."""
 

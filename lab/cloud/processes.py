@@ -89,7 +89,7 @@ def glance() -> Process:
 
 
 @dataclass(frozen=True)
-class Service:
+class ConfiguredProcess:
     """A process of nova or neutron, and the files that it reads at its start."""
 
     process: Process
@@ -115,23 +115,25 @@ class Service:
         return RUN / f"{self.process.name}.inputs"
 
 
-def neutron() -> Service:
+def neutron() -> ConfiguredProcess:
     """neutron-server: one for all controllers. A later file wins over an earlier one."""
     files = tuple(ETC / "neutron" / name for name in ("neutron.conf", "before.ini", "ml2_conf.ini", "after.ini"))
-    return Service(_process("neutron-server", BIN / "neutron-server", *_files(files)), files)
+    return ConfiguredProcess(_process("neutron-server", BIN / "neutron-server", *_files(files)), files)
 
 
-def nova_controllers() -> list[Service]:
+def nova_controllers() -> list[ConfiguredProcess]:
     """nova's conductor, scheduler and API: one of each for all controllers."""
     files = tuple(ETC / "nova" / name for name in ("nova.conf", "databases.conf", "controller.conf"))
-    return [Service(_nova(name, name, files), files) for name in ("nova-conductor", "nova-scheduler", "nova-api")]
+    return [
+        ConfiguredProcess(_nova(name, name, files), files) for name in ("nova-conductor", "nova-scheduler", "nova-api")
+    ]
 
 
-def nova_compute(host: str) -> Service:
+def nova_compute(host: str) -> ConfiguredProcess:
     """nova-compute of one host."""
     files = (ETC / "nova" / "nova.conf", COMPUTES / host / "compute.conf")
     process = _nova(f"nova-compute-{host.partition('.')[0]}", "nova-compute", files)
-    return Service(process, (*files, COMPUTES / host / "hardware.json"))
+    return ConfiguredProcess(process, (*files, COMPUTES / host / "hardware.json"))
 
 
 def _nova(name: str, program: str, files: Iterable[Path]) -> Process:
