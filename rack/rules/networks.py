@@ -1,0 +1,167 @@
+"""Design rules of the networks: ranges, gateways and fixed addresses (D3, D5, C2, O1, O4, X1)."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+from itertools import combinations
+from typing import NamedTuple
+
+from rack.rules.common import duplicates, outside, site_networks
+from rack.rules.registry import Finding, rule
+from rack.site import Range, Role, Site
+
+
+@rule("NET001", "D3", "No two networks overlap.")
+def networks_apart(site: Site) -> Iterator[Finding]:
+    """Compare every pair of networks."""
+    for (one, a), (other, b) in combinations(site_networks(site), 2):
+        if a.overlaps(b):
+            yield Finding(other, f"{b}, which overlaps {one} {a}", "write a network that overlaps no other")
+
+
+class _Pool(NamedTuple):
+    path: str
+    pool: Range
+    cidr: IPv4Network
+    gateway: IPv4Address | None
+
+
+def _pools(site: Site) -> Iterator[_Pool]:
+    p, e, x = site.networks.provisioning, site.networks.external, site.external_access
+    yield _Pool("networks.provisioning.dhcp", p.dhcp, p.cidr, p.gateway)
+    yield _Pool("networks.provisioning.inspection", p.inspection, p.cidr, p.gateway)
+    yield _Pool("networks.external.pool", e.pool, e.cidr, e.gateway)
+    for name, control in site.networks.control.items():
+        yield _Pool(f"networks.control.{name}.pool", control.pool, control.cidr, None)
+    if x:
+        yield _Pool("externalAccess.network.pool", x.network.pool, x.network.cidr, x.network.gateway)
+
+
+def _gateways(site: Site) -> Iterator[tuple[str, IPv4Address, IPv4Network]]:
+    p, e, x = site.networks.provisioning, site.networks.external, site.external_access
+    yield "networks.provisioning.gateway", p.gateway, p.cidr
+    yield "networks.external.gateway", e.gateway, e.cidr
+    if x:
+        yield "externalAccess.network.gateway", x.network.gateway, x.network.cidr
+
+
+@rule(
+    "NET002",
+    "D3",
+    "Each range and each gateway lies inside its network. No range contains the gateway or ends before it starts.",
+)
+def ranges_inside(site: Site) -> Iterator[Finding]:
+    """Check each range, then each gateway."""
+    for path, pool, cidr, gateway in _pools(site):
+        if pool.start > pool.end:
+            yield Finding(path, str(pool), "write the lower address as start")
+        if gateway and gateway in pool:
+            yield Finding(path, f"{pool}, which contains the gateway {gateway}", "write a range without the gateway")
+        yield from outside([(f"{path}.start", pool.start), (f"{path}.end", pool.end)], cidr, "the network")
+    for path, address, cidr in _gateways(site):
+        yield from outside([(path, address)], cidr, "the network")
+
+
+@rule("NET003", "C2", "The DHCP and inspection ranges of the provisioning network do not overlap.")
+def provisioning_ranges(site: Site) -> Iterator[Finding]:
+    """Compare the two ranges."""
+    p = site.networks.provisioning
+    if p.dhcp.overlaps(p.inspection):
+        found = f"{p.inspection}, which overlaps dhcp {p.dhcp}"
+        yield Finding("networks.provisioning.inspection", found, "write a range outside dhcp")
+
+
+def _fixed(site: Site) -> list[tuple[str, IPv4Address]]:
+    undercloud = site.undercloud
+    return [
+        ("ufm.address", site.ufm.address),
+        ("undercloud.address", undercloud.address),
+        ("undercloud.address", undercloud.public_address),
+        ("undercloud.address", undercloud.admin_address),
+        *((f"nodes[{i}].address", n.address) for i, n in enumerate(site.nodes)),
+    ]
+
+
+@rule(
+    "NET004",
+    "D5",
+    "UFM, the undercloud (with the two addresses after its own) and the nodes have unique addresses on the "
+    "provisioning network, outside its ranges.",
+)
+def fixed_addresses(site: Site) -> Iterator[Finding]:
+    """Check each fixed address against the network, its ranges and the other addresses."""
+    p, fixed = site.networks.provisioning, _fixed(site)
+    yield from outside(fixed, p.cidr, "the provisioning network")
+    for path, address in fixed:
+        for name, taken in (("dhcp", p.dhcp), ("inspection", p.inspection)):
+            if address in taken:
+                yield Finding(path, f"{address}, which is in the {name} range {taken}", "write an address outside it")
+    if p.gateway != site.undercloud.address:  # The undercloud may be the gateway.
+        fixed.append(("networks.provisioning.gateway", p.gateway))
+    for path, address in duplicates(fixed):
+        yield Finding(path, f"{address} more than once", "write a unique address")
+
+
+@rule("NET005", "D3", "The control networks InternalApi and Storage exist: both roles use them.")
+def control_networks(site: Site) -> Iterator[Finding]:
+    """Look for the two networks."""
+    for name in ("InternalApi", "Storage"):
+        if name not in site.networks.control:
+            yield Finding(f"networks.control.{name}", "no such network", "add it")
+
+
+@rule(
+    "NET006",
+    "O1",
+    "Each range has one address per node on its network, plus one for the virtual IP (except for inspection).",
+)
+def ranges_large_enough(site: Site) -> Iterator[Finding]:
+    """Compare the size of each range with the number of nodes that take an address from it."""
+    n, every = site.networks, len(site.nodes)
+    controllers = sum(node.role == Role.CONTROLLER for node in site.nodes)
+    ranges: list[tuple[str, Range, int]] = [
+        ("networks.provisioning.dhcp", n.provisioning.dhcp, every + 1),
+        ("networks.provisioning.inspection", n.provisioning.inspection, every),
+        ("networks.external.pool", n.external.pool, controllers + 1),
+        *(
+            (f"networks.control.{name}.pool", net.pool, (controllers if name == "StorageMgmt" else every) + 1)
+            for name, net in n.control.items()
+        ),
+    ]
+    for path, pool, needed in ranges:
+        if 0 < pool.size < needed:  # A range that ends before it starts is reported by NET002 only.
+            yield Finding(path, f"{pool}, which is {pool.size} addresses", f"write a range of at least {needed}")
+
+
+@rule("NET007", "X1", "The public network equals `networks.external`, gateway included, or overlaps no other network.")
+def public_network(site: Site) -> Iterator[Finding]:
+    """Compare the public network with the external network, then with all networks."""
+    if not site.external_access:
+        return
+    public, external = site.external_access.network, site.networks.external
+    if public.cidr == external.cidr:
+        if public.gateway != external.gateway:
+            yield Finding("externalAccess.network.gateway", str(public.gateway), f"write {external.gateway}")
+        return
+    for path, network in site_networks(site):
+        if public.cidr.overlaps(network):
+            yield Finding(
+                "externalAccess.network.cidr",
+                f"{public.cidr}, which overlaps {path} {network}",
+                f"write {external.cidr}, or a network that overlaps no other",
+            )
+
+
+@rule("NET008", "X1", "The controllers' pool on the external network and the floating IP pool do not overlap.")
+def external_pools(site: Site) -> Iterator[Finding]:
+    """Compare the two pools."""
+    pool = site.networks.external.pool
+    if site.external_access and site.external_access.network.pool.overlaps(pool):
+        found = f"{site.external_access.network.pool}, which overlaps networks.external.pool {pool}"
+        yield Finding("externalAccess.network.pool", found, "write a range outside networks.external.pool")
+
+
+@rule("NET009", "O4", "The tenants' physical network is not named `datacentre`: TripleO uses that name for br-ex.")
+def physnet_names(site: Site) -> Iterator[Finding]:
+    """Compare the name with TripleO's."""
+    if site.networks.tenant.physnet == "datacentre":
+        yield Finding("networks.tenant.physnet", "'datacentre'", "write another name, such as ibnet")

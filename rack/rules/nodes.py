@@ -1,0 +1,60 @@
+"""Design rules of the hosts and of their place on the fabric (D1, O1)."""
+
+from collections.abc import Iterator
+
+from rack.rules.common import duplicates
+from rack.rules.registry import Finding, rule
+from rack.site import Role, Site
+
+
+@rule(
+    "NODE001",
+    "D1",
+    "Names, GUIDs, MAC addresses and IPMI addresses of the hosts are unique. The names `ufm` and `undercloud` are "
+    "reserved.",
+)
+def hosts_unique(site: Site) -> Iterator[Finding]:
+    """Look for reserved names, then for values that several hosts have."""
+    nodes = [(f"nodes[{i}]", n) for i, n in enumerate(site.nodes)]
+    switch, ufm = site.fabric.switch, site.ufm.host
+    for path, node in nodes:
+        if node.name in ("ufm", "undercloud"):
+            yield Finding(f"{path}.name", f"{node.name!r}, which is the name of another host", "write another name")
+    guids = [("fabric.switch.guid", switch.guid), *((f"{path}.guid", n.guid) for path, n in nodes if n.guid)]
+    if ufm:
+        guids.append(("ufm.host.guid", ufm.guid))
+    groups: list[list[tuple[str, object]]] = [
+        [("fabric.switch.name", switch.name), *((f"{path}.name", n.name) for path, n in nodes)],
+        [*guids],
+        [(f"{path}.mac", n.mac) for path, n in nodes],
+        [(f"{path}.ipmi.address", n.ipmi.address) for path, n in nodes],
+    ]
+    for path, value in (found for group in groups for found in duplicates(group)):
+        yield Finding(path, f"{value} more than once", "write the value of this host")
+
+
+@rule("NODE002", "D1", "The number of controllers is odd: Galera and RabbitMQ need a majority.")
+def controllers_odd(site: Site) -> Iterator[Finding]:
+    """Count the controllers."""
+    count = sum(n.role == Role.CONTROLLER for n in site.nodes)
+    if count % 2 == 0:
+        yield Finding("nodes", f"{count} controllers", "write 1, 3 or 5 nodes with the role Controller")
+
+
+@rule("NODE003", "O1", "No two nodes of a role have the same index: host names contain it.")
+def indexes_unique(site: Site) -> Iterator[Finding]:
+    """Report each node whose index an earlier node of its role has."""
+    taken: dict[tuple[Role, int], str] = {}
+    for i, (node, index) in enumerate(zip(site.nodes, site.indexes, strict=True)):
+        other = taken.setdefault((node.role, index), node.name)
+        if other != node.name:
+            found = f"{index}, which is the index of {other}"
+            yield Finding(f"nodes[{i}].index", found, f"write an index that no other {node.role} has")
+
+
+@rule("FAB001", "D1", "The switch has a port for each host.")
+def switch_ports(site: Site) -> Iterator[Finding]:
+    """Compare the number of ports with the number of hosts, UFM's included."""
+    hosts, ports = len(site.nodes) + (site.ufm.host is not None), site.fabric.switch.ports
+    if hosts > ports:
+        yield Finding("fabric.switch.ports", f"{ports} for {hosts} hosts", "remove hosts, or write a larger switch")

@@ -1,0 +1,71 @@
+"""Design rules of the host that runs UFM (U3 to U5)."""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from rack.rules.common import site_networks
+from rack.rules.registry import Finding, rule
+from rack.site import Site
+from rack.site.names import image_tag
+
+
+def ufm_images(site: Site) -> list[tuple[str, str]]:
+    """Return UFM's image and its installer's, with their paths; none where UFM's host is not in the configuration."""
+    host = site.ufm.host
+    named = [("image", host.image), ("installerImage", host.installer_image)] if host else []
+    return [(f"ufm.host.{key}", image) for key, image in named if image]
+
+
+@rule(
+    "UFM001",
+    "U5",
+    "UFM's images are pinned by a digest or by a tag other than `latest`, so that each upgrade is a decision.",
+)
+def images_pinned(site: Site) -> Iterator[Finding]:
+    """Look for images without a digest and without a tag of a release."""
+    for path, image in ufm_images(site):
+        if "@" not in image and image_tag(image) in ("", "latest"):
+            write = "pin a release, e.g. :6.14.5-2 (`docker image ls` on the UFM host shows the tags), or a digest"
+            yield Finding(path, repr(image), write)
+
+
+@rule(
+    "UFM002",
+    "U3",
+    "The dummy address of UFM's fabric interface belongs to no network in use: UFM would have a wrong route to it.",
+)
+def dummy_address(site: Site) -> Iterator[Finding]:
+    """Compare the dummy address with every network, the public one included."""
+    if not site.ufm.host:
+        return
+    dummy, public = site.ufm.host.fabric_address, site.external_access
+    public_network = [("externalAccess.network.cidr", public.network.cidr)] if public else []
+    for path, network in [*site_networks(site), *public_network]:
+        if dummy.network.overlaps(network):
+            found = f"{dummy}, which overlaps {path} {network}"
+            write = "remove it to take the default, or write an address of a network that is not in use"
+            yield Finding("ufm.host.fabricAddress", found, write)
+
+
+@rule("UFM003", "U5", "Images from an archive are named by tag: `docker load` restores no digests.")
+def archive_tags(site: Site) -> Iterator[Finding]:
+    """Look for digests beside an archive."""
+    if site.ufm.host and site.ufm.host.image_archive:
+        for path, image in ufm_images(site):
+            if "@" in image:
+                yield Finding(path, repr(image), "write the tag that the archive contains, or remove imageArchive")
+
+
+@rule(
+    "UFM004",
+    "U4",
+    "UFM's files and its licence are in separate folders: destroy deletes the files, and the licence folder contains "
+    "the licence only.",
+)
+def ufm_folders(site: Site) -> Iterator[Finding]:
+    """Look for a folder inside the other."""
+    if site.ufm.host:
+        files, licenses = PurePosixPath(site.ufm.host.files_dir), PurePosixPath(site.ufm.host.license_dir)
+        if files.is_relative_to(licenses) or licenses.is_relative_to(files):
+            found = f"{site.ufm.host.license_dir!r}, where filesDir is {site.ufm.host.files_dir!r}"
+            yield Finding("ufm.host.licenseDir", found, "write a folder that is not inside the other")
