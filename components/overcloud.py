@@ -77,7 +77,7 @@ class Overcloud(pulumi.ComponentResource):
     def _deploy(self, gate: Gate, sdn_token: pulumi.Input[str]) -> remote.Command:
         """O1 to O5. The command carries a digest of its documents, so that a change of one runs it again."""
         plan = self._plan
-        files = [self._file(name, self.known(render)) for name, render in tripleo.DEPLOYED.items()]
+        files = [self._file(name, self.known(render)) for name, render in tripleo.DEPLOYMENT_DOCUMENTS.items()]
         sdn = pulumi.Output.secret(sdn_token).apply(lambda token: tripleo.ml2_sdn(plan, token))
         files.append(self._file("neutron-ml2-mlnx-sdn-vm.yaml", sdn, mode="0600"))
         stack = plan.site.cloud.name

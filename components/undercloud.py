@@ -137,7 +137,7 @@ class Undercloud(pulumi.ComponentResource):
         return self.host.run(
             f"{self._name}-templates",
             f": program {tripleo.digest(text)}\n{INSPECTION}",
-            stdin=json.dumps(tripleo.needs(self._plan), indent=1),
+            stdin=json.dumps(tripleo.template_requirements(self._plan), indent=1),
             opts=self._child(program),
         )
 

@@ -1,10 +1,10 @@
-"""The rack as pure data: configuration, design rules, plan, fabric and TripleO's documents.
+"""The rack as data: configuration, design rules, plan, fabric and TripleO documents.
 
-Nothing here knows Pulumi or the network. The way of the data:
+This package imports neither Pulumi nor a network client. Data flows in one direction:
 
-    config.Site (what the operator wrote, strict and typed)
-      └─ rules.check (what a person would notice an hour too late)
-           └─ plan.Plan (addresses, names, PKeys, members, VFs: every number in one place)
-                ├─ fabric.wiring (switches, HCAs, links)
-                └─ tripleo.* (the files of the guide's steps C2 to O4)
+    site.Site (the operator's YAML, strict and typed)
+      └─ rules.check (faults that would otherwise appear hours into a deployment)
+           └─ plan.Plan (addresses, names, PKeys, members, VFs: each number is computed once)
+                └─ tripleo (the files of guide steps C1 to C3, C6 and O1 to O5)
+                     └─ wallaby (checks of these files with the real Wallaby tools)
 """

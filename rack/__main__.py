@@ -1,4 +1,4 @@
-"""The documents without an engine: `python -m rack render` writes them, `python -m rack check` judges them."""
+"""`python -m rack render` writes the TripleO documents of a stack; `python -m rack check` checks them."""
 
 import argparse
 import shutil
@@ -7,23 +7,23 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from onhost.undercloud import templates as inspection
+from onhost.undercloud import templates as undercloud_templates
 from rack.plan import Plan, UnknownPortError
 from rack.site.load import ConfigError, load_stack_file
-from rack.tripleo.bundle import bundle, documents, mode, placeholder, secrets
 from rack.tripleo.check import check
-from rack.tripleo.needs import needs
+from rack.tripleo.documents import documents, placeholder, rendered, secrets
 from rack.tripleo.readme import readme
-from rack.wallaby.checks import Wallaby, review
+from rack.tripleo.requirements import template_requirements
+from rack.wallaby.checks import Workers, run_checks
 from rack.wallaby.tools import FOLDER, ToolsError, install
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 all is well, 1 problems were found, 2 the command could not do its work."""
+    """Run the command and return its exit status: 0 success, 1 problems found, 2 the command itself failed."""
     given = _parser().parse_args(arguments)
     try:
         plan = Plan(load_stack_file(Path(f"Pulumi.{given.stack}.yaml")), given.stack)
-        return render(plan, given.out) if given.command == "render" else judge(plan, given)
+        return render(plan, given.out) if given.command == "render" else check_stack(plan, given)
     except (ConfigError, UnknownPortError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -35,73 +35,85 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m rack", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, says in (
-        ("render", "write every document, the deploy command and a README into a folder; touches nothing else"),
-        ("check", "judge the stack's file and its documents; exit 1 where something is wrong"),
+    for name, description in (
+        ("render", "write every document, the deploy command and a README to a folder; change nothing else"),
+        ("check", "check the stack file and its documents; exit 1 if there are problems"),
     ):
-        command = commands.add_parser(name, help=says, description=says, allow_abbrev=False)
-        command.add_argument("--stack", required=True, help="STACK: reads Pulumi.STACK.yaml of this folder")
+        command = commands.add_parser(name, help=description, description=description, allow_abbrev=False)
+        command.add_argument("--stack", required=True, help="STACK: reads Pulumi.STACK.yaml in this folder")
         if name == "render":
-            command.add_argument("--out", type=Path, required=True, help="a folder that does not exist, or is empty")
+            command.add_argument("--out", type=Path, required=True, help="a folder that does not exist or is empty")
         else:
             command.add_argument(
-                "--dir", type=Path, help="a rendered folder, edited perhaps; else as `render` makes it"
+                "--dir", type=Path, help="a rendered folder, possibly edited; default: what `render` would write"
             )
             command.add_argument(
                 "--templates",
                 type=Path,
-                help="a copy of an undercloud's templates, looked at as `up` does (C1)",
+                help="a copy of the undercloud's templates, to check as `up` does (C1)",
             )
-            command.add_argument("--deep", action="store_true", help="ask the real tools of Wallaby too, about 20 s")
+            command.add_argument("--deep", action="store_true", help="also run the real Wallaby tools, about 20 s")
     return parser
 
 
 def render(plan: Plan, out: Path) -> int:
-    """Writes the bundle. Never over files: they may hold secrets by now."""
+    """Write the documents and their README, and return 0.
+
+    Raises:
+        FileExistsError: the folder contains files. They may contain secrets, so they are never overwritten.
+    """
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"found {out} with files in it; write another --out, or empty it")
-    write(plan, out)
-    print(f"{out}: {len(documents(plan)) + 1} files; README.md says what goes where")
+    write_home(plan, out)
+    print(f"{out}: {len(documents(plan)) + 1} files; README.md lists where each file goes")
     print(f"secrets to write: {', '.join(placeholder(secret) for secret in secrets(plan))}")
     return 0
 
 
-def write(plan: Plan, out: Path) -> None:
-    """The bundle and its README, with the modes that the files need."""
-    texts = bundle(plan)
+def write_home(plan: Plan, folder: Path) -> None:
+    """Write the documents, with their modes, and README.md to a folder like the home directory of the user stack."""
+    texts = rendered(plan)
     for document in documents(plan):
-        path = out / document.path
+        path = folder / document.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=mode(document))
+        path.touch(mode=document.mode)
         path.write_text(texts[document.path])
-        path.chmod(mode(document))
-    (out / "README.md").write_text(readme(plan))
+        path.chmod(document.mode)
+    (folder / "README.md").write_text(readme(plan))
 
 
-def judge(plan: Plan, given: argparse.Namespace) -> int:
-    """Design rules (held, or the plan would not be), our own checks of the documents, templates, the real tools'."""
-    folder: Path | None = given.dir
+def check_stack(plan: Plan, given: argparse.Namespace) -> int:
+    """Print the problems of the documents and return 1 if there are any, else 0.
+
+    Design rules are not checked here: `load_stack_file` has raised ConfigError if one is broken.
+    """
     scratch = Path(tempfile.mkdtemp(prefix="rack-check-"))
     try:
-        if folder is None:
-            write(plan, scratch)
-        found = [str(problem) for problem in check(folder or scratch, documents(plan))]
-        if given.templates:
-            found += inspection.look(given.templates, needs(plan))
-        if given.deep and all(((folder or scratch) / document.path).is_file() for document in documents(plan)):
-            with Wallaby(install(FOLDER, _say)) as wallaby:
-                found += map(str, review(wallaby, folder or scratch, plan, _say))
+        home: Path = given.dir or scratch
+        if home == scratch:
+            write_home(plan, scratch)
+        found = list(dict.fromkeys(_problems(plan, home, given)))
     finally:
         shutil.rmtree(scratch)
-    for line in dict.fromkeys(found):
+    for line in found:
         print(f"  - {line}")
-    asked = "design rules, documents" + (", templates" if given.templates else "")
-    asked += ", Wallaby's tools" if given.deep else ""
-    print(f"{plan.stack}: {len(found) or 'no'} problem{'' if len(found) == 1 else 's'} ({asked})")
+    checked = "design rules, documents" + (", templates" if given.templates else "")
+    checked += ", Wallaby's tools" if given.deep else ""
+    print(f"{plan.stack}: {len(found) or 'no'} problem{'' if len(found) == 1 else 's'} ({checked})")
     return 1 if found else 0
 
 
-def _say(text: str) -> None:
+def _problems(plan: Plan, home: Path, given: argparse.Namespace) -> list[str]:
+    found = [str(problem) for problem in check(home, documents(plan))]
+    if given.templates:
+        found += undercloud_templates.look(given.templates, template_requirements(plan))
+    if given.deep and all((home / document.path).is_file() for document in documents(plan)):
+        with Workers(install(FOLDER, _log)) as workers:
+            found += map(str, run_checks(workers, home, plan, _log))
+    return found
+
+
+def _log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 

@@ -8,7 +8,7 @@ from lab.process import LabError, Say
 from rack.wallaby import tools
 from rack.wallaby.branch import SDN, backport
 
-NAME = f"{tools.TEMPLATES}-{tools.VERSION}"
+NAME = f"{tools.TEMPLATES_PACKAGE}-{tools.TEMPLATES_VERSION}"
 
 
 def fetch(say: Say) -> None:

@@ -1,15 +1,17 @@
-"""The files of the guide's steps C2, C3, C6 and O1 to O4, rendered from the plan as data.
+"""The TripleO files of guide steps C1 to C3, C6 and O1 to O5, rendered from the plan as data.
 
-Each function returns a file's text, byte-stable for the same plan: dictionaries dumped by pyyaml, an INI file by
-configparser's rules, and two NIC templates, which are Jinja for TripleO's own templar. Where the real Wallaby tools
-contradict the guide's text, what the tools accept is rendered, with the reason beside it; `docs/guide-coverage.md`
-lists where. Every file begins with a header (`rack.tripleo.header`) but the inventory: JSON knows no comments.
+Each function returns the text of one file. The text is byte-stable: the same plan always gives the same bytes. YAML
+files are dumped by PyYAML and INI files are written here. The two NIC templates are Jinja templates that TripleO
+renders. Where the Wallaby tools reject what the guide prints, the file contains what the tools accept, and a comment
+gives the reason; `docs/guide-coverage.md` lists these places. Every file except the inventory, which is JSON, starts
+with a header (`rack.tripleo.header`).
 
-`bundle` puts the files together as they lie in stack's home, `check` looks for what the real tools overlook, and
-`rack.wallaby` asks the real tools.
+Modules:
+    documents: the list of files, with their paths below the home directory of the user stack
+    check: checks for faults that the Wallaby tools ignore; `rack.wallaby` runs the tools themselves
+    requirements: what the files require of the templates and the client on the undercloud
 """
 
-from rack.tripleo.bundle import DEPLOYED, deployment_digest
 from rack.tripleo.deployment import (
     compute_nics,
     containers_prepare,
@@ -23,12 +25,13 @@ from rack.tripleo.deployment import (
     roles_data,
     vip_data,
 )
+from rack.tripleo.documents import DEPLOYMENT_DOCUMENTS, deployment_digest
 from rack.tripleo.header import digest
-from rack.tripleo.needs import needs
+from rack.tripleo.requirements import template_requirements
 from rack.tripleo.undercloud import instackenv, repositories, undercloud_conf
 
 __all__ = [
-    "DEPLOYED",
+    "DEPLOYMENT_DOCUMENTS",
     "compute_nics",
     "containers_prepare",
     "controller_nics",
@@ -37,13 +40,13 @@ __all__ = [
     "ib_env",
     "instackenv",
     "ml2_sdn",
-    "needs",
     "network_data",
     "node_groups",
     "node_info",
     "registry_login",
     "repositories",
     "roles_data",
+    "template_requirements",
     "undercloud_conf",
     "vip_data",
 ]

@@ -1,4 +1,4 @@
-"""The overcloud's deployment files: networks, VIPs, roles, nodes and NICs (O1, O2), SDN (O3), environment (O4)."""
+"""Deployment files of the overcloud: networks, VIPs, roles, nodes, NICs (O1, O2), SDN (O3) and environment (O4)."""
 
 import re
 from functools import cache
@@ -15,12 +15,12 @@ SERVICES = "OS::TripleO::Services::"
 
 
 def lower(network: str) -> str:
-    """TripleO's `name_lower`: InternalApi → internal_api."""
+    """Return TripleO's `name_lower` of a network: InternalApi → internal_api."""
     return re.sub(r"(?<=.)([A-Z])", r"_\1", network).lower()
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes every value out: a shared list as `*id001` would make a reviewer look for it elsewhere."""
+    """Writes a list that occurs twice in full, not as an alias like `*id001`, which is hard to review."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -35,7 +35,7 @@ def _document(plan: Plan, step: str, document: Any) -> str:
 
 
 def network_data(plan: Plan) -> str:
-    """`network_data_ib_vm.yaml`. Wallaby has no PKey field: a network's `vlan` is its PKey in decimal."""
+    """Return `network_data_ib_vm.yaml` (O1). Wallaby has no PKey field: `vlan` is the network's PKey in decimal."""
     n = plan.site.networks
     documents: list[dict[str, Any]] = [
         _network(name, net.mtu, net.cidr, net.pool, net.vlan) for name, net in sorted(n.control.items())
@@ -62,19 +62,22 @@ def _network(name: str, mtu: int, cidr: object, pool: Any, vlan: int) -> dict[st
 
 
 def vip_data(plan: Plan) -> str:
-    """`vip-data-ib-vm.yaml`: a virtual address on every network with controllers."""
+    """Return `vip-data-ib-vm.yaml` (O1): a virtual address on every network that controllers are on."""
     networks = [*(lower(name) for name in sorted(plan.site.networks.control)), "external", "ctlplane"]
     return _document(plan, "O1", [{"network": name, "dns_name": plan.site.cloud.name} for name in networks])
 
 
 def role_networks(plan: Plan, role: Role) -> list[str]:
-    """Controllers are on every network; computes neither on External nor on StorageMgmt, as in TripleO's own roles."""
+    """Return the names of the role's networks.
+
+    Controllers are on every network. Computes are not on External and StorageMgmt, as in TripleO's own roles.
+    """
     control = sorted(plan.site.networks.control)
     return [*control, "External"] if role == Role.CONTROLLER else [n for n in control if n != "StorageMgmt"]
 
 
 def roles_data(plan: Plan) -> str:
-    """`roles_data_ib_vm.yaml`: TripleO's roles Controller and ComputeSriovIB on this rack's networks."""
+    """Return `roles_data_ib_vm.yaml` (O1): TripleO's roles Controller and ComputeSriovIB on this rack's networks."""
     return _document(plan, "O1", [_role(plan, Role(role["name"]), role) for role in _roles()])
 
 
@@ -101,16 +104,16 @@ def _role(plan: Plan, name: Role, role: dict[str, Any]) -> dict[str, Any]:
 
 
 def node_info(plan: Plan) -> str:
-    """`node-info-ib-vm.yaml`: which node becomes which host, with its address on ctlplane for good.
+    """Return `node-info-ib-vm.yaml` (O1): the host name and the fixed ctlplane address of each node.
 
-    Instances carry their hostname: without one, TripleO would call the host by its inventory name, and the
-    availability zone `nova:overcloud-computesriov-ib-0.localdomain` of T5 would not exist.
+    Each instance has a `hostname`. Without it, TripleO would use the inventory name, and the availability zone
+    `nova:overcloud-computesriov-ib-0.localdomain` of T5 would not exist.
     """
     return _document(plan, "O1", node_groups(plan))
 
 
 def node_groups(plan: Plan) -> list[dict[str, Any]]:
-    """What stands in it, one group a role."""
+    """Return the content of node-info: one group per role that has nodes."""
     return [_node_group(plan, role) for role in Role if plan.role(role)]
 
 
@@ -164,15 +167,15 @@ EXTERNAL = """\
     primary: true
 """
 
-# The parent must be listed though it has no address: it has to be up.
+# The parent has no address, but must be listed: os-net-config only brings up what is listed.
 PARENT = """\
 - type: ib_interface
   name: {interface}
   use_dhcp: false
 """
 
-# On computes the parent is the PF whose VFs the instances get (H2): in Wallaby nothing else makes VFs of it. Only one
-# of the two may name the interface: os-net-config would write its ifcfg file twice and bounce the link at every run.
+# On computes the parent is the PF whose VFs instances use (H2); nothing else in Wallaby creates the VFs. It is not
+# listed as an ib_interface too: os-net-config would write its ifcfg file twice and restart the link at every run.
 PARENT_WITH_VFS = """\
 - type: sriov_pf
   name: {interface}
@@ -181,7 +184,7 @@ PARENT_WITH_VFS = """\
   use_dhcp: false
 """
 
-# os-net-config wants pkey_id as a string.
+# os-net-config rejects a pkey_id that is not a string.
 CHILDREN = """\
 {{% for network in role_networks if network not in ['External'] and network not in networks_skip_config | default([]) %}}
 - type: ib_child_interface
@@ -201,7 +204,11 @@ def _nics(plan: Plan, entries: list[str]) -> str:
 
 
 def controller_nics(plan: Plan) -> str:
-    """`controller-ib-vm-nics.j2`: ctlplane on Ethernet, External on br-ex, control networks as PKey children."""
+    """Return `controller-ib-vm-nics.j2` (O2): ctlplane on Ethernet, External on br-ex, PKey children.
+
+    Raises:
+        UnknownPortError: introspection has not found the IPoIB interface yet.
+    """
     interface, networks = plan.interface, plan.site.networks
     return _nics(
         plan,
@@ -215,7 +222,11 @@ def controller_nics(plan: Plan) -> str:
 
 
 def compute_nics(plan: Plan) -> str:
-    """`compute-ib-vm-nics.j2`: ctlplane on Ethernet with the default route, VFs, control networks as PKey children."""
+    """Return `compute-ib-vm-nics.j2` (O2): ctlplane on Ethernet with the default route, VFs, PKey children.
+
+    Raises:
+        UnknownPortError: introspection has not found the IPoIB interface yet.
+    """
     interface, vfs = plan.interface, plan.site.compute.vfs
     routes = "{{ [ctlplane_host_routes, [{'default': true, 'next_hop': ctlplane_gateway_ip}]] | flatten | unique }}"
     return _nics(
@@ -229,14 +240,14 @@ def compute_nics(plan: Plan) -> str:
 
 
 def containers_prepare(plan: Plan) -> str:
-    """`containers-prepare-parameter-ib-vm.yaml` (C3): neutron and nova rebuilt with python3-networking-mlnx.
+    """Return `containers-prepare-parameter-ib-vm.yaml` (C3): four images are rebuilt with python3-networking-mlnx.
 
-    The guide's third entry writes `name_prefix: openstack` without a hyphen, which names an image
-    `openstackneutron-mlnx-agent`; here it carries the hyphen like the other two.
+    The third entry of the guide has `name_prefix: openstack` without a hyphen, which gives the image name
+    `openstackneutron-mlnx-agent`. Here all three entries have the hyphen.
     """
     cloud = plan.site.undercloud
     tag = cloud.container_tag or cloud.software.container_tag
-    # A tag that the site names may be the only one that its registry has.
+    # A registry of the site may contain no other tag than the configured one, so no label is looked up.
     label = {} if cloud.container_tag else {"tag_from_label": cloud.software.tag_label}
     rebuilt = ["nova-compute", "neutron-server", "neutron-dhcp-agent", "neutron-l3-agent"]
 
@@ -272,12 +283,13 @@ def containers_prepare(plan: Plan) -> str:
 
 
 def registry_login(plan: Plan, password: str) -> str:
-    """`containers-registry-ib-vm.yaml` (C3): who fetches the containers. A secret as a whole.
+    """Return `containers-registry-ib-vm.yaml` (C3): the login at the container registry. The text is secret.
 
-    Undercloud and deployment read it, to fetch what they prepare. No node logs in: each fetches from the undercloud.
+    The undercloud installation and the deployment use it to download images. Nodes need no login: they pull from the
+    undercloud.
     """
-    content, made_of = (_dump(_registry_login(plan, secret)) for secret in (password, ""))
-    return headed(plan, "C3", content, made_of)
+    content, digest_of = (_dump(_registry_login(plan, secret)) for secret in (password, ""))
+    return headed(plan, "C3", content, digest_of)
 
 
 def _registry_login(plan: Plan, password: str) -> dict[str, Any]:
@@ -287,9 +299,9 @@ def _registry_login(plan: Plan, password: str) -> dict[str, Any]:
 
 
 def ml2_sdn(plan: Plan, token: str) -> str:
-    """`neutron-ml2-mlnx-sdn-vm.yaml` (O3): how Neutron's driver reaches UFM. A secret as a whole."""
-    content, made_of = (_dump(_ml2_sdn(plan, secret)) for secret in (token, ""))
-    return headed(plan, "O3", content, made_of)
+    """Return `neutron-ml2-mlnx-sdn-vm.yaml` (O3): how Neutron's driver connects to UFM. The text is secret."""
+    content, digest_of = (_dump(_ml2_sdn(plan, secret)) for secret in (token, ""))
+    return headed(plan, "O3", content, digest_of)
 
 
 def _ml2_sdn(plan: Plan, token: str) -> dict[str, Any]:
@@ -305,19 +317,23 @@ def _ml2_sdn(plan: Plan, token: str) -> dict[str, Any]:
             "MultiInterfaceEnabled": True,
             "BindNormalPortsPhysnet": plan.site.networks.tenant.physnet,
             "NeutronCorePlugin": "neutron.plugins.ml2.plugin.Ml2Plugin",
-            # Both stock files before this one set the list without all three: the last word counts.
+            # Both stock files before this one set an incomplete list; the last file takes precedence.
             "NeutronMechanismDrivers": ["mlnx_sdn_assist", "mlnx_infiniband", "openvswitch"],
         },
     }
 
 
 def ib_env(plan: Plan) -> str:
-    """`ib-env-vm.yaml` (O4): time, DNS, GPU alias, CPU partitioning, PCI passthrough, physical networks."""
+    """Return `ib-env-vm.yaml` (O4): time, DNS, GPU alias, CPU partitioning, PCI passthrough, physical networks.
+
+    Raises:
+        UnknownPortError: introspection has not found the IPoIB interface yet.
+    """
     site, ib = plan.site, plan.interface
     physnet, (low, high) = site.networks.tenant.physnet, site.networks.tenant.vlans
     gpu = {"vendor_id": site.compute.gpu.vendor_id, "product_id": site.compute.gpu.product_id}
     alias = {"name": site.compute.gpu.alias, **gpu, "device_type": site.compute.gpu.device_type}
-    # nova-api and the scheduler check the flavor's alias, nova-compute claims the device: both roles need it.
+    # Both roles need the alias: nova-api and the scheduler check the flavor, nova-compute claims the device.
     aliases = {"nova::pci::aliases": [alias]}
     return _document(
         plan,

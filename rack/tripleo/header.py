@@ -1,9 +1,10 @@
-"""Digests of documents, and the header that names a document's origin.
+"""Headers and digests of documents.
 
-A header names the stack, the guide's step and a digest of *this document's own content*, not of the whole plan: what
-changes elsewhere leaves the file as it was, byte for byte, so a file in a pull request's diff is one that changed. Of
-the file with UFM's token the digest is made without the token. `digest` overlooks headers altogether: a stack's new
-name ships files with another first line, and deploys nothing.
+A header names the stack, the guide step and a digest of the content of *its own document*, not of the whole plan. A
+change elsewhere therefore leaves the file byte-identical, and the diff of a pull request shows only files whose
+content changed. The digest of a document that contains a secret is computed without the secret.
+
+`digest` ignores headers: a new stack name rewrites the first line of every file, but does not repeat the deployment.
 """
 
 import hashlib
@@ -15,21 +16,27 @@ HEADER = re.compile(r"# rack: stack [^,\n]*, guide step [^,\n]*, content ([0-9a-
 
 
 def digest(*documents: str) -> str:
-    """Names a set of documents in a command, so that a change of one runs the command again. Never of a secret."""
+    """Return 16 hex digits that identify the content of documents; never call it with a secret.
+
+    A command that contains the digest runs again when one of the documents changes.
+    """
     return hashlib.sha256("\0".join(map(body, documents)).encode()).hexdigest()[:16]
 
 
-def headed(plan: Plan, step: str, content: str, made_of: str = "") -> str:
-    """The content below its header.
+def headed(plan: Plan, step: str, content: str, digest_of: str = "") -> str:
+    """Return the content with a header above it.
 
     Args:
-        made_of: what the digest is of, where the content holds a secret.
+        plan: its stack is named in the header.
+        step: the guide step.
+        content: the document without a header.
+        digest_of: the text whose digest the header shows, if the content contains a secret.
     """
-    mark = digest(made_of or content)
+    mark = digest(digest_of or content)
     return f"# rack: stack {plan.stack}, guide step {step}, content {mark}; change the stack's file.\n{content}"
 
 
 def body(text: str) -> str:
-    """A document without its header."""
+    """Return a document without its header."""
     found = HEADER.match(text)
     return text[found.end() :] if found else text

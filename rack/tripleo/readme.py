@@ -1,26 +1,26 @@
-"""The README of a rendered bundle: what goes where, in which order, and the PKey plan."""
+"""The README of rendered documents: where each file goes, the order of steps, and the PKeys."""
 
 from collections.abc import Iterator
 
 from rack.plan import Plan
-from rack.tripleo.bundle import HOME, SECRETS, documents, mode, placeholder, secrets
+from rack.tripleo.documents import HOME, SECRETS, documents, placeholder, secrets
 
 
 def readme(plan: Plan) -> str:
-    """`README.md`: what goes where, in which order, and the PKey plan."""
+    """Return `README.md` for a folder of rendered documents."""
     return "\n".join(
         [
             f"# The documents of stack {plan.stack}",
             "",
-            f"Made by `python -m rack render --stack {plan.stack}`; the program ships the same files. This folder is",
-            f"the home of the undercloud's user stack: copy it to `{HOME}/` as it is.",
+            f"Written by `python -m rack render --stack {plan.stack}`; `pulumi up` installs the same files. Copy this",
+            f"folder to `{HOME}/` on the undercloud.",
             "",
-            *_table("File", "Guide", "What", "Mode", rows=_files(plan)),
+            *_table("File", "Guide", "Content", "Mode", rows=_files(plan)),
             "## Secrets",
             "",
-            "None is in here. Write each in place of its mark, and keep the file 0600:",
+            "The files contain no secret. Replace each placeholder with its secret, and keep the mode 0600:",
             "",
-            *_table("Mark", "What", "In", rows=_secrets(plan)),
+            *_table("Placeholder", "Secret", "File", rows=_secrets(plan)),
             "## Order",
             "",
             *_order(plan),
@@ -39,7 +39,7 @@ def _table(*head: str, rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
 
 
 def _files(plan: Plan) -> Iterator[tuple[str, ...]]:
-    return ((f"`{d.path}`", d.step, d.says, f"{mode(d):04o}") for d in documents(plan))
+    return ((f"`{d.path}`", d.step, d.description, f"{d.mode:04o}") for d in documents(plan))
 
 
 def _secrets(plan: Plan) -> Iterator[tuple[str, ...]]:
@@ -51,16 +51,15 @@ def _secrets(plan: Plan) -> Iterator[tuple[str, ...]]:
 def _order(plan: Plan) -> list[str]:
     site = plan.site
     return [
-        "1. C1, C4: repositories and client, then `openstack undercloud install`.",
+        "1. C1, C4: install repositories and client, then `openstack undercloud install`.",
         f"2. C5: {', '.join(f'`{line}`' for line in (*_images(plan), 'openstack overcloud image upload'))}.",
         "3. C7: `openstack overcloud node import instackenv.json`.",
         "4. I1: `openstack overcloud node introspect --all-manageable`, then `configure --boot-option local",
         f"   --root-device largest --boot-mode {site.undercloud.boot_mode}`, then `provide`.",
-        "5. I3: in UFM, the control PKeys below with every node's port GUID as a full member.",
+        "5. I3: in UFM, create the control PKeys below, with the port GUID of every node as a full member.",
         "6. O5: `sh deploy.sh`.",
-        f"7. O6, T4: on every controller `[sdn] physical_networks = {site.networks.tenant.physnet}` and "
-        "`[mlnx] client_id_hardware = True`",
-        "   in ml2_conf.ini, `podman restart neutron_api`; then UFM is restarted.",
+        f"7. O6, T4: on every controller, set `[sdn] physical_networks = {site.networks.tenant.physnet}` and",
+        "   `[mlnx] client_id_hardware = True` in ml2_conf.ini, then `podman restart neutron_api`. Then restart UFM.",
     ]
 
 
@@ -73,13 +72,13 @@ def _pkeys(plan: Plan) -> Iterator[str]:
     low, high = plan.site.networks.tenant.vlans
     rows = [(p.network, str(p.vlan), f"`{p.pkey}`", "every node, full") for p in plan.control_pkeys]
     rows += [
-        ("tenants", f"{low}-{high}", f"`{low:#x}`-`{high:#x}`", "Neutron's driver writes them"),
+        ("tenants", f"{low}-{high}", f"`{low:#x}`-`{high:#x}`", "written by Neutron's driver"),
         (plan.site.tenant.network.name, str(plan.site.tenant.network.vlan), f"`{plan.tenant_pkey}`", "as above"),
     ]
     yield from _table("Network", "VLAN", "PKey", "Members", rows=iter(rows))
     yield from _table("Node", "Port GUID", rows=iter((h.name, f"`{h.guid}`") for h in plan.hosts))
-    everyone = " & ".join(h.name for h in plan.hosts)
+    nodes = " & ".join(h.name for h in plan.hosts)
     yield from ["```mermaid", "flowchart LR"]
     for number, p in enumerate(plan.control_pkeys):
-        yield f'  {everyone} --- pkey{number}(["{p.network} {p.pkey}"])'
-    yield from [f'  {everyone} -.- tenants(["tenants {low:#x}-{high:#x}"])', "```", ""]
+        yield f'  {nodes} --- pkey{number}(["{p.network} {p.pkey}"])'
+    yield from [f'  {nodes} -.- tenants(["tenants {low:#x}-{high:#x}"])', "```", ""]

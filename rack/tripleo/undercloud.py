@@ -1,4 +1,4 @@
-"""The undercloud's own files: `undercloud.conf` (C2), `instackenv.json` (C6) and the site's repositories (C1)."""
+"""Files of the undercloud itself: `undercloud.conf` (C2), `instackenv.json` (C6) and the site's repositories (C1)."""
 
 import json
 from collections.abc import Mapping
@@ -7,13 +7,15 @@ from rack.plan import PROFILES, REGISTRY_FILE, Plan
 from rack.tripleo.header import headed
 
 CONTAINERS_FILE = "/home/stack/containers-prepare-parameter-ib-vm.yaml"
+"""The file with the container images that the undercloud reads (C2, C3)."""
 
 
 def undercloud_conf(plan: Plan) -> str:
-    """`undercloud.conf` with every key of the guide that Wallaby's tripleoclient knows.
+    """Return `undercloud.conf` (C2) with every option of the guide that Wallaby's tripleoclient has.
 
-    `enable_tempest` is no option of tripleoclient 16.5.0 and is left out; `network_gateway` is a deprecated alias of
-    the subnet's `gateway`; the subnet's keys stand in a section of their own, whose header the guide's copy has lost.
+    Differences from the guide's text: `enable_tempest` is omitted, because tripleoclient 16.5.0 has no such option;
+    `network_gateway` is a deprecated alias, and the subnet's `gateway` is used instead; the subnet's options are in a
+    section of their own, whose header is missing in the guide.
     """
     net, cloud = plan.site.networks.provisioning, plan.site.undercloud
     dns = ",".join(map(str, net.dns))
@@ -54,7 +56,7 @@ def undercloud_conf(plan: Plan) -> str:
 
 
 def _registry(plan: Plan) -> dict[str, object]:
-    """What a registry of the site's own adds. The file with the login is apart: it is a secret as a whole."""
+    """Return the options for a container registry of the site. The login is a file of its own, as it is secret."""
     cloud, keys = plan.site.undercloud, dict[str, object]()
     if cloud.registry.insecure:
         keys["container_insecure_registries"] = cloud.registry_host
@@ -64,7 +66,7 @@ def _registry(plan: Plan) -> dict[str, object]:
 
 
 def repositories(plan: Plan) -> str:
-    """`rack.repo`: the site's own repositories, for the undercloud, what is built there, and the overcloud's nodes."""
+    """Return `rack.repo` (C1): the site's repositories, for the undercloud, the images built there, and the nodes."""
     sections = {
         repository.id: {
             "name": repository.id,
@@ -78,7 +80,7 @@ def repositories(plan: Plan) -> str:
 
 
 def instackenv(plan: Plan, ipmi_password: str) -> str:
-    """`instackenv.json`: the nodes with their IPMI addresses and credentials. A secret as a whole."""
+    """Return `instackenv.json` (C6): the nodes with their IPMI addresses and credentials. The text is secret."""
     nodes = [
         {
             "name": node.name,

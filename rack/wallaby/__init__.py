@@ -1,7 +1,7 @@
-"""The real tools of OpenStack Wallaby, asked about a rendered bundle: tripleoclient, tripleo-common, tripleo-ansible,
-os-net-config, diskimage-builder and the Heat engine with tripleo-heat-templates 14.3.0.
+"""Checks of rendered documents with the real tools of OpenStack Wallaby.
 
-`tools` brings them from the package index into a virtual environment of their own, once, with locked hashes; nothing
-of them is imported here. `checks` asks them through the programs in `inside/`, which run in that environment. Where
-they are silent, `rack.tripleo.check` and the loops in `inside/` bite.
+The tools are tripleoclient, tripleo-common, tripleo-ansible, os-net-config, diskimage-builder, and the Heat engine with
+tripleo-heat-templates 14.3.0. `tools` installs them once, with locked hashes, into a virtual environment of their own;
+nothing of them is imported here. `checks` runs the programs in `inside/`, which use that environment. Some faults no
+tool reports: the programs in `inside/` look for those that need a tool's data, and `rack.tripleo.check` for the others.
 """

@@ -1,12 +1,12 @@
-"""What stable/wallaby has that tripleo-heat-templates 14.3.0 of August 2021 has not, as far as the rack needs it.
+"""The part of stable/wallaby that the rack needs and that tripleo-heat-templates 14.3.0 of August 2021 lacks.
 
-The undercloud installs the branch: RDO's repositories are built of it.
+An undercloud has the branch: RDO's repositories are built from it.
 """
 
 from pathlib import Path
 
 SDN = "deployment/neutron/neutron-plugin-ml2-mlnx-sdn-assist-container-puppet.yaml"
-"""Below the templates' folder."""
+"""Relative to the folder of the templates."""
 
 PARAMETER = "  MlnxSDNUrl:\n"
 PARAMETER_ADDED = "  MlnxSDNToken:\n    type: string\n    description: The token of the SDN server.\n    hidden: true\n"
@@ -15,7 +15,7 @@ SETTING_ADDED = "            neutron::plugins::ml2::mellanox::mlnx_sdn_assist::s
 
 
 def backport(templates: Path) -> None:
-    """Adds MlnxSDNToken, which the branch has since 2021-12-12, to the templates in a folder. Twice is once."""
+    """Add MlnxSDNToken, which the branch has since 2021-12-12, to the templates in a folder. Idempotent."""
     file = templates / SDN
     text = file.read_text()
     if "MlnxSDNToken" not in text:

@@ -1,11 +1,15 @@
-"""The twelve checks' runner: which tool judges what, and the workers in the tools' own virtual environment."""
+"""The checks of rendered documents with the Wallaby tools, run by workers in the tools' virtual environment.
+
+A worker is a process that runs one check (`inside/serve.py`). It is started at first use and answers any number of
+requests, because importing the tools takes seconds.
+"""
 
 import json
 import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -13,13 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rack.plan import BUNDLE, Plan
-from rack.plan import HEAT_TEMPLATES as STOCK
-from rack.tripleo.bundle import HOME
-from rack.tripleo.bundle import TEMPLATES as DEPLOYED
-from rack.tripleo.check import Problem
+from rack.plan import BUNDLE, HEAT_TEMPLATES, Plan
+from rack.tripleo.documents import DEPLOYMENT_FOLDER, HOME
+from rack.tripleo.loaded import Problem
 from rack.wallaby.branch import backport
-from rack.wallaby.tools import Tools
+from rack.wallaby.tools import Log, Tools
 
 INSIDE = Path(__file__).with_name("inside")
 
@@ -34,50 +36,52 @@ CHECKS: Mapping[str, str] = {
     "templates": "the whole overcloud by the Heat engine (O1, O3, O4)",
     "containers": "container preparation by tripleo-common (C3)",
 }
-"""In the order of work: the last three read what rendering leaves."""
+"""Module in `inside/` → what it checks, in the order of execution."""
 
-RENDERED = ("commands", "templates", "containers")
-"""Pointless without rendered templates."""
+AFTER_RENDERING = ("commands", "templates", "containers")
+"""The checks that read rendered templates. `containers` also reads the result of `templates`."""
 
 
 class ToolError(Exception):
-    """A tool died instead of judging: its traceback."""
+    """A tool crashed before it could judge the documents. The text ends with the traceback."""
 
 
-Answer = dict[str, Any]
+Result = dict[str, Any]
+"""The answer of a check: `findings`, a list of [file, text], and values of its own."""
 
 
 @dataclass
-class Wallaby:
-    """The tools at work; leaving the context ends their processes and removes what they rendered."""
+class Workers:
+    """The running workers, one per check. Leaving the context ends them."""
 
     tools: Tools
-    _workers: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    _processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
-    def __enter__(self) -> "Wallaby":
+    def __enter__(self) -> "Workers":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for worker in self._workers.values():
-            worker.kill()
-            worker.communicate()
+        for process in self._processes.values():
+            process.kill()
+            process.communicate()
 
-    def ask(self, check: str, request: Mapping[str, Any]) -> Answer:
-        """One check's answer, with its findings under `findings`.
+    def run(self, check: str, request: Mapping[str, Any]) -> Result:
+        """Return the result of one check.
 
         Raises:
-            ToolError: the tool died.
+            ToolError: the tool crashed, or the worker did not start.
         """
-        worker = self._workers.get(check) or self._workers.setdefault(check, self._start(check))
-        assert worker.stdin and worker.stdout
+        worker = self._processes.get(check) or self._processes.setdefault(check, self._start(check))
+        assert worker.stdin
+        assert worker.stdout
         with suppress(BrokenPipeError):
             worker.stdin.write(json.dumps(request) + "\n")
             worker.stdin.flush()
         line = worker.stdout.readline()
-        answer: Answer = json.loads(line) if line else {"broken": "it could not be started"}
-        if "broken" in answer:
-            raise ToolError(f"{check}: {answer['broken']}")
-        return answer
+        result: Result = json.loads(line) if line else {"crashed": "the worker did not start"}
+        if "crashed" in result:
+            raise ToolError(f"{check}: {result['crashed']}")
+        return result
 
     def _start(self, check: str) -> "subprocess.Popen[str]":
         command = [str(self.tools.python), str(INSIDE / "serve.py"), check]
@@ -87,78 +91,92 @@ class Wallaby:
 
 
 @dataclass
-class Review:
-    """One bundle before the tools."""
+class CheckRun:
+    """The checks of the documents in one folder."""
 
-    wallaby: Wallaby
-    bundle: Path
+    workers: Workers
+    home: Path
+    """The folder, laid out like the home directory of the user stack."""
     plan: Plan
     scratch: Path
-    released: bool = False
-    """The templates as 14.3.0 has them, without MlnxSDNToken, not as the branch has them since."""
-    answers: dict[str, Answer] = field(default_factory=dict)
+    """Receives the rendered templates."""
+    released_templates: bool = False
+    """Whether to check against the templates of release 14.3.0, which lack MlnxSDNToken, not those of the branch."""
+    results: dict[str, Result] = field(default_factory=dict)
 
     def findings(self, check: str) -> list[Problem]:
-        """What one check finds; `rendering` comes before those that read its work."""
-        self.answers[check] = self.wallaby.ask(check, self._request(check))
-        if check == "rendering" and not self.released and not self.answers[check]["findings"]:
-            backport(self.rendered)
-        return [Problem(file, text) for file, text in self.answers[check]["findings"]]
+        """Return the problems that one check finds. Run `rendering` before the checks that need its result.
 
-    def judged(self, check: str) -> list[Problem]:
-        """As `findings`; a tool that dies of a broken document has found it broken."""
+        Raises:
+            ToolError: the tool crashed.
+        """
+        self.results[check] = self.workers.run(check, self._request(check))
+        if check == "rendering" and not self.released_templates and not self.results[check]["findings"]:
+            backport(self.rendered)
+        return [Problem(file, text) for file, text in self.results[check]["findings"]]
+
+    def findings_or_crash(self, check: str) -> list[Problem]:
+        """Return the problems that one check finds. A crash, which an invalid document can cause, is a problem too."""
         try:
             return self.findings(check)
         except ToolError as error:
-            return [Problem(CHECKS[check], f"could not judge: {str(error).strip().splitlines()[-1]}")]
+            return [Problem(CHECKS[check], f"the tool crashed: {str(error).strip().splitlines()[-1]}")]
 
     @property
     def rendered(self) -> Path:
+        """The folder of the rendered templates."""
         return self.scratch / "templates"
 
     def _request(self, check: str) -> Mapping[str, Any]:
-        names = list(self._environments()) if check in RENDERED else []
+        names = list(self._environments()) if check in AFTER_RENDERING else []
+        words = [self.local_path(word) for word in self._words()] if check in AFTER_RENDERING else []
         return {
-            "bundle": str(self.bundle),
-            "deployed": DEPLOYED,
-            "templates": str(self.wallaby.tools.templates),
+            "home": str(self.home),
+            "deployment_folder": DEPLOYMENT_FOLDER,
+            "templates": str(self.workers.tools.templates),
             "rendered": str(self.rendered),
             "stack": self.plan.site.cloud.name,
-            "environments": [self.here(name) for name in names],
+            "environments": [self.local_path(name) for name in names],
             "names": [name.removeprefix(f"{HOME}/") for name in names],
             "elements": {image.name: image.elements for image in self.plan.site.images if image.elements},
-            "lines": [["deploy.sh", [self.here(word) for word in self._words()]]] if check in RENDERED else [],
-            "needed": self.answers.get("templates", {}).get("images", []),
+            "commands": [["deploy.sh", words]] if words else [],
+            "needed_images": self.results.get("templates", {}).get("images", []),
         }
 
     def _words(self) -> list[str]:
-        """The deploy command as deploy.sh has it: an edited one is judged as it stands."""
-        text = (self.bundle / "deploy.sh").read_text()
+        """Return the words of the deploy command in deploy.sh, which may have been edited."""
+        text = (self.home / "deploy.sh").read_text()
         _, _, command = text.partition("\nexec ")
         return shlex.split(command.replace("\\\n", " "))
 
     def _environments(self) -> Iterator[str]:
-        words = self._words()
-        return (value for option, value in pairwise(words) if option == "-e")
+        return (value for option, value in pairwise(self._words()) if option == "-e")
 
-    def here(self, word: str) -> str:
-        """A path of the undercloud as it lies here."""
-        if word == STOCK or word.startswith(f"{STOCK}/"):
-            return str(self.rendered) + word.removeprefix(STOCK)
-        return word.replace(BUNDLE, str(self.bundle / DEPLOYED)) if word.startswith(f"{BUNDLE}/") else word
+    def local_path(self, word: str) -> str:
+        """Return the local path of a file that the word names on the undercloud, or the word if it is no such path."""
+        if word == HEAT_TEMPLATES or word.startswith(f"{HEAT_TEMPLATES}/"):
+            return str(self.rendered) + word.removeprefix(HEAT_TEMPLATES)
+        return word.replace(BUNDLE, str(self.home / DEPLOYMENT_FOLDER)) if word.startswith(f"{BUNDLE}/") else word
 
 
-def review(wallaby: Wallaby, bundle: Path, plan: Plan, say: Callable[[str], None]) -> list[Problem]:
-    """Every check on the bundle in a folder, which must be whole; each is told as it begins."""
+def run_checks(workers: Workers, home: Path, plan: Plan, log: Log) -> list[Problem]:
+    """Run all checks on the documents in a folder, which must contain every document, and return the problems.
+
+    Args:
+        workers: the workers to use.
+        home: the folder.
+        plan: the plan that the documents were rendered from.
+        log: receives the name of each check before it starts.
+    """
     scratch = Path(tempfile.mkdtemp(prefix="rack-wallaby-"))
     try:
-        work, found = Review(wallaby, bundle, plan, scratch), list[Problem]()
-        for check, says in CHECKS.items():
-            if check in RENDERED and work.answers.get("rendering", {}).get("findings", True):
-                say(f"{says}: not asked, the templates are not rendered")
+        run, found = CheckRun(workers, home, plan, scratch), list[Problem]()
+        for check, description in CHECKS.items():
+            if check in AFTER_RENDERING and run.results.get("rendering", {}).get("findings", True):
+                log(f"{description}: skipped, the templates could not be rendered")
                 continue
-            say(says)
-            found += work.judged(check)
+            log(description)
+            found += run.findings_or_crash(check)
         return found
     finally:
         shutil.rmtree(scratch)

@@ -1,4 +1,7 @@
-"""Brings the tools: a virtual environment of 180 locked packages, and TripleO's templates. About 30 s, then nothing."""
+"""Installation of the Wallaby tools: 180 locked packages in a virtual environment, and TripleO's templates.
+
+The first installation takes about 30 s; later calls find it complete.
+"""
 
 import hashlib
 import os
@@ -12,44 +15,48 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 LOCK = HERE / "requirements.lock"
-"""Made by `make lock` of requirements.in."""
+"""Compiled from requirements.in by `make lock`."""
 
 FOLDER = HERE.parents[1] / ".tools" / "wallaby"
-"""Where they are brought to in this checkout."""
+"""The installation folder of this checkout."""
 
-TEMPLATES = "tripleo-heat-templates"
-VERSION = "14.3.0"
-SHA256 = "91359ad8a83c99d0fa257abcaed9fb6bd36f876d76c2473e824f07d6ce87974e"
-"""Of the source distribution; the wheel holds no templates."""
+TEMPLATES_PACKAGE = "tripleo-heat-templates"
+TEMPLATES_VERSION = "14.3.0"
+TEMPLATES_SHA256 = "91359ad8a83c99d0fa257abcaed9fb6bd36f876d76c2473e824f07d6ce87974e"
+"""Hash of the source distribution. The wheel contains no templates."""
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 class ToolsError(Exception):
-    """The tools cannot be brought; the text says which step failed and how."""
+    """The tools cannot be installed. The text names the command that failed and its error."""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """The tools, installed."""
+    """The installed tools."""
 
     python: Path
-    """Of their virtual environment."""
+    """The interpreter of their virtual environment."""
     templates: Path
-    """Unpacked: what lies in /usr/share/openstack-tripleo-heat-templates on an undercloud."""
+    """The templates, in /usr/share/openstack-tripleo-heat-templates on an undercloud."""
 
 
-def install(folder: Path, say: Say) -> Tools:
-    """Brings what is not in `folder` yet; a second call does nothing.
+def install(folder: Path, log: Log) -> Tools:
+    """Install what `folder` does not contain yet, and return the tools. Idempotent.
+
+    Args:
+        folder: the installation folder.
+        log: receives one line per download.
 
     Raises:
-        ToolsError: a package cannot be downloaded or is not the locked one.
+        ToolsError: a package cannot be downloaded, or its hash differs from the locked one.
     """
     folder = folder.resolve()
     venv, mark = folder / "venv", folder / "installed"
     wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
     if not mark.exists() or mark.read_text() != wanted:
-        say("wallaby: tripleoclient, Heat and their libraries from the package index")
+        log("wallaby: installing tripleoclient, Heat and their libraries from the package index")
         folder.mkdir(parents=True, exist_ok=True)
         mark.unlink(missing_ok=True)
         uv = _uv()
@@ -57,43 +64,50 @@ def install(folder: Path, say: Say) -> Tools:
         locked = ["--no-deps", "--require-hashes", "--compile-bytecode", "-r", str(LOCK)]
         _run([uv, "pip", "install", "-q", "--python", str(venv / "bin" / "python"), *locked])
         mark.write_text(wanted)
-    return Tools(venv / "bin" / "python", templates(folder, say))
+    return Tools(venv / "bin" / "python", templates(folder, log))
 
 
-def templates(folder: Path, say: Say) -> Path:
-    """The templates' folder below `folder`, downloaded once.
+def templates(folder: Path, log: Log) -> Path:
+    """Return the folder of the templates, a subfolder of `folder`, after downloading them if they are missing.
 
     Raises:
-        ToolsError: they cannot be downloaded, or are not the pinned ones.
+        ToolsError: the download failed, or its hash differs from TEMPLATES_SHA256.
     """
-    target = folder / f"{TEMPLATES}-{VERSION}"
+    target = folder / f"{TEMPLATES_PACKAGE}-{TEMPLATES_VERSION}"
     if not (target / "overcloud.j2.yaml").exists():
-        say(f"wallaby: {target.name} from the package index")
+        log(f"wallaby: downloading {target.name} from the package index")
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             archive = _download(Path(scratch))
-            # By tar: Debian 12's Python 3.11.2 has no extraction filters yet, later ones warn where none is given.
+            # tar instead of tarfile: Python 3.11.2 of Debian 12 has no extraction filters, and later releases warn
+            # if none is given.
             _run(["tar", "-xzf", str(archive), "-C", scratch])
             shutil.move(Path(scratch) / archive.name.removesuffix(".tar.gz"), target)
     return target
 
 
 def _download(scratch: Path) -> Path:
-    """The archive. pip runs its build to learn its name, once the hash has been found right."""
-    (scratch / "wanted").write_text(f"{TEMPLATES}=={VERSION} --hash=sha256:{SHA256}\n")
+    """Download the archive and return its path. pip verifies the hash before it builds the metadata."""
+    (scratch / "requirements").write_text(
+        f"{TEMPLATES_PACKAGE}=={TEMPLATES_VERSION} --hash=sha256:{TEMPLATES_SHA256}\n"
+    )
     pip = str(scratch / "venv" / "bin" / "pip")
     _run([sys.executable, "-m", "venv", str(scratch / "venv")])
     _run([pip, "install", "-q", "--require-hashes", "-r", str(HERE / "templates.lock")])
     source = ["--no-deps", "--no-build-isolation", "--no-binary", ":all:", "--require-hashes"]
-    _run([pip, "download", "-q", *source, "-d", str(scratch / "sdist"), "-r", str(scratch / "wanted")])
+    _run([pip, "download", "-q", *source, "-d", str(scratch / "sdist"), "-r", str(scratch / "requirements")])
     return next((scratch / "sdist").iterdir())
 
 
 def _uv() -> str:
-    """The installer that the project's own environment holds."""
+    """Return the path of uv, which the project's virtual environment contains.
+
+    Raises:
+        ToolsError: there is none.
+    """
     uv = shutil.which("uv", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
     if not uv:
-        raise ToolsError("uv is neither beside this Python nor on PATH; write: make .venv/ready")
+        raise ToolsError("uv: not found beside this Python or on PATH; run `make .venv/ready`")
     return uv
 
 

@@ -1,4 +1,4 @@
-"""The tools, brought once into .tools/; a failure to bring them fails the tests, and says why."""
+"""The tools, installed once in .tools/. If the installation fails, the tests fail with its error."""
 
 import shutil
 from collections.abc import Iterator
@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from rack.__main__ import write
+from rack.__main__ import write_home
 from rack.plan import Plan
 from rack.site.load import load_stack_file
-from rack.wallaby.checks import Review, Wallaby
+from rack.wallaby.checks import CheckRun, Workers
 from rack.wallaby.tools import FOLDER, install
 from tests.rack.sites import ROOT
 
 
 @pytest.fixture(scope="session")
-def wallaby() -> Iterator[Wallaby]:
-    with Wallaby(install(FOLDER, print)) as wallaby:
-        yield wallaby
+def workers() -> Iterator[Workers]:
+    with Workers(install(FOLDER, print)) as workers:
+        yield workers
 
 
 def stack(name: str) -> Plan:
@@ -25,18 +25,18 @@ def stack(name: str) -> Plan:
 
 
 @pytest.fixture(scope="session")
-def reference(wallaby: Wallaby, tmp_path_factory: pytest.TempPathFactory) -> Review:
-    """The guide's rack, with its templates rendered: never to be changed."""
+def reference(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> CheckRun:
+    """The guide's rack, with its templates rendered. Tests must not change it."""
     folder = tmp_path_factory.mktemp("reference")
     plan = stack("reference")
-    write(plan, folder / "home")
-    review = Review(wallaby, folder / "home", plan, folder)
-    assert review.findings("rendering") == []
-    return review
+    write_home(plan, folder / "home")
+    run = CheckRun(workers, folder / "home", plan, folder)
+    assert run.findings("rendering") == []
+    return run
 
 
 @pytest.fixture
-def home(reference: Review, tmp_path: Path) -> Path:
-    """A copy of the reference's documents, to be broken."""
-    shutil.copytree(reference.bundle, tmp_path / "home")
+def home(reference: CheckRun, tmp_path: Path) -> Path:
+    """A copy of the reference's documents, for a test to edit."""
+    shutil.copytree(reference.home, tmp_path / "home")
     return tmp_path / "home"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rack.__main__ import write
+from rack.__main__ import write_home
 from rack.tripleo.check import check
-from rack.wallaby.checks import CHECKS, Review, Wallaby
+from rack.wallaby.checks import CHECKS, CheckRun, Workers
 from tests.rack import sites
 from tests.rack.test_rules import OFFLINE, RHOSP
 
@@ -17,45 +17,45 @@ SITES = {
     "rhosp-17.1": RHOSP,
     "offline": {**OFFLINE, "undercloud.registry": {"user": "robot$rack", "insecure": True}},
 }
-REVIEWS: dict[str, Review] = {}
+RUNS: dict[str, CheckRun] = {}
 
 
 @pytest.fixture(scope="module", params=SITES)
-def review(request: pytest.FixtureRequest, wallaby: Wallaby, tmp_path_factory: pytest.TempPathFactory) -> Review:
+def run(request: pytest.FixtureRequest, workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> CheckRun:
     name = str(request.param)
-    if name not in REVIEWS:
+    if name not in RUNS:
         folder, plan = tmp_path_factory.mktemp("site"), sites.plan(SITES[name])
-        write(plan, folder / "home")
-        REVIEWS[name] = Review(wallaby, folder / "home", plan, folder)
-    return REVIEWS[name]
+        write_home(plan, folder / "home")
+        RUNS[name] = CheckRun(workers, folder / "home", plan, folder)
+    return RUNS[name]
 
 
 @pytest.mark.parametrize("tool", CHECKS)
-def test_the_tools_find_nothing(review: Review, tool: str) -> None:
-    assert review.findings(tool) == []
+def test_the_tools_find_nothing(run: CheckRun, tool: str) -> None:
+    assert run.findings(tool) == []
 
 
-def test_our_own_checks_find_nothing(review: Review) -> None:
-    assert check(review.bundle) == []
+def test_our_own_checks_find_nothing(run: CheckRun) -> None:
+    assert check(run.home) == []
 
 
-def test_images_come_from_the_namespace_with_the_tag(review: Review) -> None:
+def test_images_come_from_the_namespace_with_the_tag(run: CheckRun) -> None:
     """Those of the first entry are what is rebuilt too, but for the end of their tag."""
-    cloud = review.plan.site.undercloud
-    images, tag = review.answers["containers"]["images"], cloud.software.container_tag
+    cloud = run.plan.site.undercloud
+    images, tag = run.results["containers"]["images"], cloud.software.container_tag
     host = f"{cloud.namespace.partition('/')[2]}/openstack-"
     assert images["ContainerNeutronMlnxImage"].endswith(f"/{host}neutron-mlnx-agent:{tag}")
     assert images["ContainerNovaComputeImage"].endswith(f"/{host}nova-compute:{tag}-updated")
     assert images["ContainerNeutronApiImage"].endswith(f"/{host}neutron-server:{tag}-updated")
     assert images["ContainerNovaApiImage"].endswith(f"/{host}nova-api:{tag}")
-    needed = review.answers["templates"]["images"]
+    needed = run.results["templates"]["images"]
     assert len(needed) > 50 and set(needed) <= set(images)
 
 
-def test_a_login_that_is_missing_is_found(wallaby: Wallaby, tmp_path: Path) -> None:
+def test_a_login_that_is_missing_is_found(workers: Workers, tmp_path: Path) -> None:
     plan = sites.plan(RHOSP)
-    write(plan, tmp_path / "home")
-    review = Review(wallaby, tmp_path / "home", plan, tmp_path)
-    assert review.findings("rendering") == []
+    write_home(plan, tmp_path / "home")
+    run = CheckRun(workers, tmp_path / "home", plan, tmp_path)
+    assert run.findings("rendering") == []
     (tmp_path / "home/templates/IB/VM/containers-registry-ib-vm.yaml").unlink()
-    assert any("containers-registry-ib-vm.yaml" in str(finding) for finding in review.findings("commands"))
+    assert any("containers-registry-ib-vm.yaml" in str(finding) for finding in run.findings("commands"))

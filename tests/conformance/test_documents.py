@@ -7,68 +7,69 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, given, settings
 
-from rack.__main__ import main, write
+from rack.__main__ import main, write_home
 from rack.plan import Plan
 from rack.site.load import parse
-from rack.tripleo.check import NODES, ROLES, UNDERCLOUD, check
-from rack.wallaby.checks import CHECKS, Review, ToolError, Wallaby
+from rack.tripleo.check import check
+from rack.tripleo.loaded import NODES, ROLES, UNDERCLOUD
+from rack.wallaby.checks import CHECKS, CheckRun, ToolError, Workers
 from rack.wallaby.tools import ToolsError, install, templates
 from tests.conformance.conftest import stack
 from tests.rack.sites import GUIDES_COMMAND, ROOT, Document, documents
 
-REVIEWS: dict[str, Review] = {}
+RUNS: dict[str, CheckRun] = {}
 
 
 @pytest.fixture(scope="module", params=["dev", "reference"])
-def review(request: pytest.FixtureRequest, wallaby: Wallaby, tmp_path_factory: pytest.TempPathFactory) -> Review:
+def run(request: pytest.FixtureRequest, workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> CheckRun:
     name = str(request.param)
-    if name not in REVIEWS:
+    if name not in RUNS:
         folder = tmp_path_factory.mktemp(name)
-        write(stack(name), folder / "home")
-        REVIEWS[name] = Review(wallaby, folder / "home", stack(name), folder)
-    return REVIEWS[name]
+        write_home(stack(name), folder / "home")
+        RUNS[name] = CheckRun(workers, folder / "home", stack(name), folder)
+    return RUNS[name]
 
 
 @pytest.mark.parametrize("tool", CHECKS)
-def test_the_tools_find_nothing(review: Review, tool: str) -> None:
-    assert review.findings(tool) == []
+def test_the_tools_find_nothing(run: CheckRun, tool: str) -> None:
+    assert run.findings(tool) == []
 
 
-def test_our_own_checks_find_nothing(review: Review) -> None:
-    assert check(review.bundle) == []
+def test_our_own_checks_find_nothing(run: CheckRun) -> None:
+    assert check(run.home) == []
 
 
-def test_heat_sees_the_whole_overcloud(review: Review) -> None:
-    assert review.answers["templates"]["declared"] > 900
-    needed, prepared = review.answers["templates"]["images"], review.answers["containers"]["images"]
+def test_heat_sees_the_whole_overcloud(run: CheckRun) -> None:
+    assert run.results["templates"]["declared"] > 900
+    needed, prepared = run.results["templates"]["images"], run.results["containers"]["images"]
     assert len(needed) > 50 and set(needed) <= set(prepared)
 
 
-def test_images_come_from_where_the_guide_has_them(review: Review) -> None:
-    images = review.answers["containers"]["images"]
+def test_images_come_from_where_the_guide_has_them(run: CheckRun) -> None:
+    images = run.results["containers"]["images"]
     assert images["ContainerNeutronMlnxImage"].endswith("/openstack-neutron-mlnx-agent:current-tripleo")
     rebuilt = {name for name, image in images.items() if str(image).endswith("-updated")}
     assert {"ContainerNeutronApiImage", "ContainerNeutronDHCPImage", "ContainerNeutronL3AgentImage"} <= rebuilt
     assert "ContainerNovaComputeImage" in rebuilt and "ContainerNovaApiImage" not in rebuilt
 
 
-def test_os_net_config_writes_pkey_children_of_the_guides_interface(review: Review) -> None:
-    interfaces = review.answers["nics"]["interfaces"]
+def test_os_net_config_writes_pkey_children_of_the_guides_interface(run: CheckRun) -> None:
+    interfaces = run.results["nics"]["interfaces"]
     child = interfaces["ComputeSriovIB"]["ifcfg-ib2.800c"]
     assert {"TYPE=Infiniband", "PKEY=yes", "PHYSDEV=ib2", "PKEY_ID=12"} <= set(child.splitlines())
     assert set(interfaces["Controller"]) > {"ifcfg-ib2", "ifcfg-ib2.800b", "ifcfg-ib2.800c", "ifcfg-ib2.800d"}
     assert "ifcfg-ib2.800d" not in interfaces["ComputeSriovIB"], "computes are not on StorageMgmt"
 
 
-def test_the_vendors_elements_are_the_only_ones_of_the_sites_own(review: Review) -> None:
-    assert set(review.answers["elements"]["own"]) == {
+def test_the_vendors_elements_are_the_only_ones_of_the_sites_own(run: CheckRun) -> None:
+    assert set(run.results["elements"]["own"]) == {
         "cloud-init-config", "cloud-init-net-conf-disabled", "cuda", "gpudirect-bench", "mofed", "rdma-core",
     }  # fmt: skip
 
 
-def test_released_templates_lack_the_token(wallaby: Wallaby, reference: Review, tmp_path: Path) -> None:
+def test_released_templates_lack_the_token(workers: Workers, reference: CheckRun, tmp_path: Path) -> None:
     """Why rendering adds it, as the branch has it since December 2021."""
-    released = Review(wallaby, reference.bundle, reference.plan, tmp_path, released=True)
+    released = CheckRun(workers, reference.home, reference.plan, tmp_path, released_templates=True)
     assert released.findings("rendering") == []
     (finding,) = released.findings("templates")
     assert "MlnxSDNToken: declared by no service" in finding.text
@@ -77,7 +78,7 @@ def test_released_templates_lack_the_token(wallaby: Wallaby, reference: Review, 
 COMMAND = re.compile(r"openstack (?:overcloud|undercloud) [a-z][^\"'`)>]*")
 
 
-def test_every_command_of_the_program_is_one_of_tripleoclient(wallaby: Wallaby, tmp_path: Path) -> None:
+def test_every_command_of_the_program_is_one_of_tripleoclient(workers: Workers, tmp_path: Path) -> None:
     """Each line with which a component calls the client; what stands in braces is the plan's."""
     (inventory := tmp_path / "instackenv.json").write_text("{}")
     callers = ("components/undercloud.py", "components/overcloud.py", "rack/distribution.py")
@@ -86,29 +87,29 @@ def test_every_command_of_the_program_is_one_of_tripleoclient(wallaby: Wallaby, 
     assert len(lines) >= 5, lines
     known = {"~/instackenv.json": str(inventory)}
     words = [[known.get(word, word) for word in shlex.split(re.sub(r"\{.*?\}", "x", line))] for line in lines]
-    assert wallaby.ask("commands", {"lines": list(zip(lines, words, strict=True))})["findings"] == []
+    assert workers.run("commands", {"commands": list(zip(lines, words, strict=True))})["findings"] == []
 
 
-def test_the_guides_command_is_refused_as_printed(wallaby: Wallaby, reference: Review) -> None:
-    words = [reference.here(word) for word in GUIDES_COMMAND.split()]
-    (finding,) = wallaby.ask("commands", {"lines": [["the guide", words]]})["findings"]
+def test_the_guides_command_is_refused_as_printed(workers: Workers, reference: CheckRun) -> None:
+    words = [reference.local_path(word) for word in GUIDES_COMMAND.split()]
+    (finding,) = workers.run("commands", {"commands": [["the guide", words]]})["findings"]
     assert finding[1] == "Error: --deployed-server must be used when using --baremetal-deployment"
 
 
 @settings(max_examples=8, deadline=None, phases=[Phase.generate])
 @given(documents())
-def test_other_sites_pass_too(wallaby: Wallaby, tmp_path_factory: pytest.TempPathFactory, written: Document) -> None:
+def test_other_sites_pass_too(workers: Workers, tmp_path_factory: pytest.TempPathFactory, written: Document) -> None:
     folder, plan = tmp_path_factory.mktemp("site"), Plan(parse(written), "site")
-    write(plan, folder / "home")
-    review = Review(wallaby, folder / "home", plan, folder)
+    write_home(plan, folder / "home")
+    run = CheckRun(workers, folder / "home", plan, folder)
     quick = ("undercloud", "nodes", "networks", "nics")
-    assert check(review.bundle) == []
-    assert {tool: review.findings(tool) for tool in quick} == {tool: [] for tool in quick}
+    assert check(run.home) == []
+    assert {tool: run.findings(tool) for tool in quick} == {tool: [] for tool in quick}
 
 
-def test_a_tool_that_dies_says_so(wallaby: Wallaby) -> None:
+def test_a_tool_that_dies_says_so(workers: Workers) -> None:
     with pytest.raises(ToolError, match="nics: Traceback"):
-        wallaby.ask("nics", {})
+        workers.run("nics", {})
 
 
 def test_the_command_asks_the_tools_and_tells_all(
@@ -125,7 +126,7 @@ def test_the_command_asks_the_tools_and_tells_all(
     said = capsys.readouterr()
     assert "netwrks: unknown key; write networks" in said.out
     assert "dhcp_strat: unknown option; write dhcp_start" in said.out
-    assert "os-net-config (O2): could not judge: StopIteration" in said.out
+    assert "os-net-config (O2): the tool crashed: StopIteration" in said.out
     assert "the Heat engine (O1, O3, O4)\n" in said.err
 
 
@@ -136,7 +137,7 @@ def test_tools_that_cannot_be_brought_fail_with_the_step(tmp_path: Path, monkeyp
     monkeypatch.setattr("rack.wallaby.tools._uv", lambda: "false")
     with pytest.raises(ToolsError, match=r"false venv.*exit 1"):
         install(tmp_path, print)
-    monkeypatch.setattr("rack.wallaby.tools.SHA256", "0" * 64)
+    monkeypatch.setattr("rack.wallaby.tools.TEMPLATES_SHA256", "0" * 64)
     with pytest.raises(ToolsError, match="HASHES"):
         templates(tmp_path, print)
     assert not (tmp_path / "installed").exists() and not list(tmp_path.glob("tripleo*"))

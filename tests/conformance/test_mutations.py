@@ -14,23 +14,16 @@ from typing import Any
 import pytest
 import yaml
 
-from rack.tripleo.bundle import TEMPLATES
-from rack.tripleo.check import (
-    CONTAINERS,
-    ENV,
-    INVENTORY,
-    NETWORKS,
-    NODES,
-    ROLES,
-    SDN,
-    UNDERCLOUD,
-    VIPS,
-    check,
-)
-from rack.wallaby.checks import Review
+from rack.tripleo.check import check
+from rack.tripleo.documents import DEPLOYMENT_FOLDER
+from rack.tripleo.loaded import CONTAINERS, ENV, INVENTORY, NETWORKS, NODES, ROLES, SDN, UNDERCLOUD, VIPS
+from rack.wallaby.checks import CheckRun
 from tests.rack.sites import steps
 
-CONTROLLER_NICS, COMPUTE_NICS = f"{TEMPLATES}/controller-ib-vm-nics.j2", f"{TEMPLATES}/compute-ib-vm-nics.j2"
+CONTROLLER_NICS, COMPUTE_NICS = (
+    f"{DEPLOYMENT_FOLDER}/controller-ib-vm-nics.j2",
+    f"{DEPLOYMENT_FOLDER}/compute-ib-vm-nics.j2",
+)
 PREPARE = "parameter_defaults.ContainerImagePrepare"
 COMPUTES = "parameter_defaults.ComputeSriovIBParameters"
 SERVICES = "OS::TripleO::Services::"
@@ -241,35 +234,35 @@ REFUSED = [
 ]  # fmt: skip
 
 
-def found(fault: Fault, reference: Review, home: Path, scratch: Path) -> list[str]:
+def found(fault: Fault, reference: CheckRun, home: Path, scratch: Path) -> list[str]:
     """What the one who should find it says of a bundle."""
     if fault.by == "own":
         return [str(problem) for problem in check(home)]
     fresh = fault.by == "rendering" or fault.file == ROLES  # these two change the templates
-    review = Review(reference.wallaby, home, reference.plan, scratch if fresh else reference.scratch)
-    review.answers = dict(reference.answers)
+    run = CheckRun(reference.workers, home, reference.plan, scratch if fresh else reference.scratch)
+    run.results = dict(reference.results)
     if fresh and fault.by != "rendering":
-        assert review.findings("rendering") == []
-    return [str(finding) for finding in review.findings(fault.by)]
+        assert run.findings("rendering") == []
+    return [str(finding) for finding in run.findings(fault.by)]
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, *REFUSED], ids=lambda f: f"{f.by}-{Path(f.file).stem}-{f.name}")
-def test_a_fault_is_found(fault: Fault, reference: Review, needed: None, home: Path, tmp_path: Path) -> None:
+def test_a_fault_is_found(fault: Fault, reference: CheckRun, needed: None, home: Path, tmp_path: Path) -> None:
     fault.make(home)
     said = found(fault, reference, home, tmp_path)
     assert fault.is_in(said), said
 
 
 @pytest.fixture(scope="module")
-def needed(reference: Review) -> None:
+def needed(reference: CheckRun) -> None:
     """The images that the overcloud needs, as Heat tells."""
     assert reference.findings("templates") == []
 
 
 @pytest.fixture(scope="module")
-def together(reference: Review, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def together(reference: CheckRun, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     home = tmp_path_factory.mktemp("together") / "home"
-    shutil.copytree(reference.bundle, home)
+    shutil.copytree(reference.home, home)
     for fault in TOGETHER:
         fault.make(home)
     return found(TOGETHER[0], reference, home, home)

@@ -9,10 +9,10 @@ import pytest
 
 from onhost.undercloud.nodes import marked
 from rack import tripleo
-from rack.__main__ import write
+from rack.__main__ import write_home
 from rack.plan import Plan
 from rack.site.load import parse
-from rack.wallaby.checks import Review, Wallaby
+from rack.wallaby.checks import CheckRun, Workers
 from tests.conformance.conftest import stack
 from tests.rack import sites
 
@@ -30,9 +30,9 @@ print(json.dumps({"hosts": {i["name"]: i["hostname"] for i in found}, **environm
 """state=absent of cli-overcloud-node-unprovision.yaml's first task, and state=present of the deployment's."""
 
 
-def expanded(wallaby: Wallaby, file: Path, state: str) -> Any:
+def expanded(workers: Workers, file: Path, state: str) -> Any:
     done = subprocess.run(
-        [wallaby.tools.python, "-c", EXPAND, str(file), state], capture_output=True, text=True, check=False
+        [workers.tools.python, "-c", EXPAND, str(file), state], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -51,24 +51,24 @@ def fewer(name: str) -> Plan:
 
 
 @pytest.mark.parametrize("name", ["compute-1", "compute-2"])
-def test_they_alone_are_deleted(wallaby: Wallaby, tmp_path: Path, name: str) -> None:
+def test_they_alone_are_deleted(workers: Workers, tmp_path: Path, name: str) -> None:
     host = stack("reference").host(name)
     leaving = {name: {"role": str(host.role), "host": host.hostname}}
     file = tmp_path / "leaving.yaml"
     file.write_text(json.dumps(marked(tripleo.node_groups(fewer(name)), leaving)))
-    assert expanded(wallaby, file, "absent")["hosts"] == {name: host.short_hostname}
+    assert expanded(workers, file, "absent")["hosts"] == {name: host.short_hostname}
     stay = {h.name: h.short_hostname for h in stack("reference").hosts if h.name != name}
-    assert expanded(wallaby, file, "present")["hosts"] == stay
+    assert expanded(workers, file, "present")["hosts"] == stay
 
 
 @pytest.mark.parametrize("name", ["compute-1", "compute-2"])
-def test_those_who_stay_keep_their_names(wallaby: Wallaby, tmp_path: Path, name: str) -> None:
+def test_those_who_stay_keep_their_names(workers: Workers, tmp_path: Path, name: str) -> None:
     plan = fewer(name)
-    write(plan, tmp_path / "home")
-    assert Review(wallaby, tmp_path / "home", plan, tmp_path).findings("networks") == []
+    write_home(plan, tmp_path / "home")
+    assert CheckRun(workers, tmp_path / "home", plan, tmp_path).findings("networks") == []
     file = tmp_path / "home/templates/IB/VM/node-info-ib-vm.yaml"
     stay = {h.name: h.short_hostname for h in stack("reference").hosts if h.name != name}
-    found = expanded(wallaby, file, "present")
+    found = expanded(workers, file, "present")
     assert found["hosts"] == stay
     assert found["parameter_defaults"]["ComputeSriovIBCount"] == 1
     assert set(found["parameter_defaults"]["HostnameMap"].values()) >= set(stay.values())

@@ -12,23 +12,23 @@ import pytest
 
 from onhost.undercloud import templates as inspection
 from rack.plan import HEAT_TEMPLATES
-from rack.tripleo.needs import needs
+from rack.tripleo.requirements import template_requirements
 from rack.wallaby.branch import SDN, backport
-from rack.wallaby.checks import Wallaby
+from rack.wallaby.checks import Workers
 from tests.rack import sites
 from tests.rack.sites import DROP
 from tests.rack.test_rules import RHOSP
 
-NEEDS = needs(sites.plan())
+REQUIREMENTS = template_requirements(sites.plan())
 AGENT = "environments/services/neutron-mlnx-agent.yaml"
 UPDATE = "dnf update openstack-tripleo-heat-templates"
 
 
 @pytest.fixture(scope="session")
-def branch(wallaby: Wallaby, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def branch(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """14.3.0 with MlnxSDNToken, as the branch has it since December 2021: never to be changed."""
     folder = tmp_path_factory.mktemp("branch") / "templates"
-    shutil.copytree(wallaby.tools.templates, folder)
+    shutil.copytree(workers.tools.templates, folder)
     backport(folder)
     return folder
 
@@ -40,11 +40,11 @@ def templates(branch: Path, tmp_path: Path) -> Path:
 
 
 def test_the_branchs_templates_have_all_that_is_asked_of_them(branch: Path) -> None:
-    assert inspection.look(branch, NEEDS) == []
+    assert inspection.look(branch, REQUIREMENTS) == []
 
 
-def test_the_release_14_3_0_lacks_the_token_alone(wallaby: Wallaby) -> None:
-    (fault,) = inspection.look(wallaby.tools.templates, NEEDS)
+def test_the_release_14_3_0_lacks_the_token_alone(workers: Workers) -> None:
+    (fault,) = inspection.look(workers.tools.templates, REQUIREMENTS)
     assert fault.startswith("MlnxSDNToken: no template declares it, neutron-ml2-mlnx-sdn-vm.yaml sets it")
     assert "since 2021-12-12" in fault and fault.endswith(UPDATE)
 
@@ -94,7 +94,7 @@ BROKEN = {
 @pytest.mark.parametrize(("edit", "says"), BROKEN.values(), ids=BROKEN)
 def test_what_is_missing_is_told_with_what_to_do(edit: Callable[[Path], None], says: str, templates: Path) -> None:
     edit(templates)
-    faults = inspection.look(templates, NEEDS)
+    faults = inspection.look(templates, REQUIREMENTS)
     assert [f for f in faults if f.startswith(says)], faults
     assert all(f.endswith(UPDATE) for f in faults)
 
@@ -102,13 +102,13 @@ def test_what_is_missing_is_told_with_what_to_do(edit: Callable[[Path], None], s
 def test_all_faults_are_told_at_once(templates: Path) -> None:
     for edit, _ in BROKEN.values():
         edit(templates)
-    faults = inspection.look(templates, NEEDS)
+    faults = inspection.look(templates, REQUIREMENTS)
     whole = [says for name, (_, says) in BROKEN.items() if name != "what an environment file names"]
     assert all(any(f.startswith(says) for f in faults) for says in whole), "that file is gone itself"
 
 
 def test_no_templates_at_all(tmp_path: Path) -> None:
-    (fault,) = inspection.look(tmp_path, NEEDS)
+    (fault,) = inspection.look(tmp_path, REQUIREMENTS)
     assert fault.endswith("no templates of TripleO; dnf install openstack-tripleo-heat-templates")
 
 
@@ -119,7 +119,7 @@ def asked(path: str, *words: str) -> "subprocess.CompletedProcess[str]":
     """The program as the undercloud runs it, with commands of `path` alone."""
     command = [sys.executable, "-I", inspection.__file__, *words]
     return subprocess.run(
-        command, input=json.dumps(NEEDS), env={**os.environ, "PATH": path}, capture_output=True, text=True
+        command, input=json.dumps(REQUIREMENTS), env={**os.environ, "PATH": path}, capture_output=True, text=True
     )
 
 
@@ -129,9 +129,9 @@ def client(folder: Path, script: str) -> str:
     return f"{folder}:/usr/bin:/bin"
 
 
-def test_wallabys_client_has_every_option_of_the_deploy_command(wallaby: Wallaby) -> None:
+def test_wallabys_client_has_every_option_of_the_deploy_command(workers: Workers) -> None:
     """tripleoclient 16.5.0; what is missing here are the templates."""
-    done = asked(f"{wallaby.tools.python.parent}:/usr/bin:/bin")
+    done = asked(f"{workers.tools.python.parent}:/usr/bin:/bin")
     assert done.returncode == 1
     assert done.stderr == (
         f"undercloud: {HEAT_TEMPLATES}: no templates of TripleO; dnf install openstack-tripleo-heat-templates\n"
@@ -162,15 +162,15 @@ def test_a_folder_is_looked_at_without_a_client(branch: Path, tmp_path: Path) ->
 
 def test_needs_follow_the_site() -> None:
     plan = sites.plan(RHOSP)
-    assert "ContainerImageRegistryCredentials" in needs(plan)["parameters"]
-    assert "ContainerImageRegistryCredentials" not in NEEDS["parameters"]
-    assert set(NEEDS["environments"]) == {
+    assert "ContainerImageRegistryCredentials" in template_requirements(plan)["parameters"]
+    assert "ContainerImageRegistryCredentials" not in REQUIREMENTS["parameters"]
+    assert set(REQUIREMENTS["environments"]) == {
         "environments/podman.yaml", "environments/services/neutron-ovs.yaml", AGENT,
         "environments/disable-telemetry.yaml",
     }  # fmt: skip
-    assert "KernelArgs" in NEEDS["parameters"] and "{{role.name}}Parameters" in NEEDS["parameters"]
+    assert "KernelArgs" in REQUIREMENTS["parameters"] and "{{role.name}}Parameters" in REQUIREMENTS["parameters"]
 
 
 def test_needs_are_known_before_introspection() -> None:
     """The interface's name is not: no parameter is called after it."""
-    assert needs(sites.plan({"fabric.interface": DROP})) == NEEDS
+    assert template_requirements(sites.plan({"fabric.interface": DROP})) == REQUIREMENTS

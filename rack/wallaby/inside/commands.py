@@ -1,4 +1,4 @@
-"""Command lines (O5 and all others): parsed by tripleoclient's own commands, and its `_validate_args`."""
+"""Command lines (O5 and others), parsed by tripleoclient's own commands and validated by its `_validate_args`."""
 
 import contextlib
 import io
@@ -12,29 +12,30 @@ COMMANDS = {entry.name: entry for entry in entry_points(group="openstack.tripleo
 
 
 def run(request):
+    """Check each pair of a name and the words of a command line in `commands`."""
     findings = []
-    for shown, words in request["lines"]:
-        findings += [[shown, text] for text in judge(words)]
+    for name, words in request["commands"]:
+        findings += [[name, text] for text in check_command(words)]
     return {"findings": findings}
 
 
-def judge(words):
-    """What is wrong with a command line, its first word `openstack`."""
+def check_command(words):
+    """Return the faults of a command line whose first word is `openstack`."""
     for end in range(len(words), 1, -1):
         name = "_".join(word.replace("-", "_") for word in words[1:end])
         if name in COMMANDS:
-            return _judge(name, words[:end], words[end:])
+            return _check_arguments(name, words[:end], words[end:])
     return [f"{' '.join(words[:4])}: tripleoclient has no such command"]
 
 
-def _judge(name, head, rest):
+def _check_arguments(name, head, rest):
     app = types.SimpleNamespace(
         client_manager=types.SimpleNamespace(), options=types.SimpleNamespace(), LOG=logging.getLogger()
     )
     command = COMMANDS[name].load()(app, None)
     parser = command.get_parser(" ".join(head))
     known = {option for action in parser._actions for option in action.option_strings}
-    # argparse takes any unique beginning of an option; the next release may have two of it.
+    # argparse accepts any unique prefix of an option. In the next release the prefix may be ambiguous.
     short = [w.split("=")[0] for w in rest if w.startswith("--") and w.split("=")[0] not in known]
     said = io.StringIO()
     try:

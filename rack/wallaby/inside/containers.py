@@ -1,12 +1,12 @@
-"""Container preparation (C3) by tripleo-common, without a registry; and the keys that it silently overlooks.
+"""Container preparation (C3) by tripleo-common, without a registry, and the keys that it ignores.
 
-Of what it prepares nothing may be missing: the image parameters that Heat reports must all be produced.
+Every image parameter that the Heat engine reports (`needed_images`) must be among the prepared images.
 """
 
 import re
 from pathlib import Path
 
-from request import instead, load
+from request import load, suggestion
 from tripleo_common.image import kolla_builder
 
 ENTRY = frozenset(
@@ -17,11 +17,12 @@ FILE = "containers-prepare-parameter-ib-vm.yaml"
 
 
 def run(request):
-    shown = request.shown(FILE)
+    """Check the entries of ContainerImagePrepare; `images` are the prepared images, parameter → image."""
+    path = request.path_in_home(FILE)
     written = request.load(FILE)["parameter_defaults"]["ContainerImagePrepare"]
     environment = {"parameter_defaults": {}, "resource_registry": {}}
-    for path in [request.registry, *request["environments"]]:
-        document = load(path)
+    for file in [request.registry, *request["environments"]]:
+        document = load(file)
         for section, values in environment.items():
             values.update(document.get(section) or {})
     environment["parameter_defaults"].setdefault("LocalContainerRegistry", "192.168.24.1")
@@ -30,16 +31,17 @@ def run(request):
     try:
         images = kolla_builder.container_images_prepare_multi(environment, roles, dry_run=True)
     except Exception as error:
-        return {"findings": [[shown, t] for t in [*texts, f"{type(error).__name__}: {error}"]], "images": {}}
-    lost = sorted(set(request.get("needed", ())) - set(images))
-    if lost:
-        texts.append(f"no entry prepares {', '.join(lost)}; write its image in `includes`, or in no `excludes`")
-    return {"findings": [[shown, text] for text in texts], "images": images}
+        return {"findings": [[path, t] for t in [*texts, f"{type(error).__name__}: {error}"]], "images": {}}
+    missing = sorted(set(request.get("needed_images", ())) - set(images))
+    if missing:
+        names = ", ".join(missing)
+        texts.append(f"no entry prepares {names}; write the image in `includes`, or remove it from `excludes`")
+    return {"findings": [[path, text] for text in texts], "images": images}
 
 
 def _keys(path, entry):
     template = Path(kolla_builder.DEFAULT_TEMPLATE_FILE).read_text()
     known = {*re.findall(r"\{\{\s*(\w+)", template), *kolla_builder.CONTAINER_IMAGES_DEFAULTS, "tag", "neutron_driver"}
-    yield from (f"{path}.{key}: unknown key; {instead(key, ENTRY)}" for key in set(entry) - ENTRY)
+    yield from (f"{path}.{key}: unknown key; {suggestion(key, ENTRY)}" for key in set(entry) - ENTRY)
     unknown = set(entry.get("set", {})) - known
-    yield from (f"{path}.set.{key}: unknown key; {instead(key, known)}" for key in unknown)
+    yield from (f"{path}.set.{key}: unknown key; {suggestion(key, known)}" for key in unknown)

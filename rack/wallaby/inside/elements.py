@@ -1,4 +1,4 @@
-"""Image elements (G1, G2): diskimage-builder's, or the vendor's, which undercloud.elementsPath must hold."""
+"""Image elements (G1, G2): those of diskimage-builder, and the vendor's, which undercloud.elementsPath must contain."""
 
 import importlib.resources
 from difflib import get_close_matches
@@ -7,10 +7,11 @@ VENDOR = frozenset(
     ("cloud-init-config", "cloud-init-net-conf-disabled", "rdma-core", "mofed", "cuda", "gpudirect-bench",
      "dhclient-hw")
 )  # fmt: skip
-"""Of the vendor's how-to; diskimage-builder does not hold them."""
+"""The elements of the vendor's how-to, which diskimage-builder does not contain."""
 
 
 def run(request):
+    """Check the elements of each image; `own` are those that diskimage-builder does not contain."""
     stock = {folder.name for folder in importlib.resources.files("diskimage_builder").joinpath("elements").iterdir()}
     known = sorted(stock | VENDOR)
     findings = []

@@ -1,4 +1,4 @@
-"""Network data and nodes (O1) by tripleo-ansible's schemas. Its only release is younger than Wallaby."""
+"""Network data and node-info (O1), validated by tripleo-ansible. Its only release is later than Wallaby."""
 
 import sys
 from pathlib import Path
@@ -13,14 +13,15 @@ IMAGE = {"href": "file:///var/lib/ironic/images/overcloud-full.raw"}
 
 
 def run(request):
+    """Check network data and node-info."""
     findings = []
     for name, check in (("network_data_ib_vm.yaml", _networks), ("node-info-ib-vm.yaml", _nodes)):
         try:
             document = request.load(name)
         except yaml.YAMLError as error:
-            findings.append([request.shown(name), str(error)])
+            findings.append([request.path_in_home(name), str(error)])
             continue
-        findings += [[request.shown(name), text] for text in check(document, request["stack"])]
+        findings += [[request.path_in_home(name), text] for text in check(document, request["stack"])]
     return {"findings": findings}
 
 
@@ -35,6 +36,6 @@ def _networks(document, stack):
 def _nodes(document, stack):
     try:
         baremetal_deploy.expand(document, stack, True, default_image=IMAGE)
-    except Exception as error:  # jsonschema's, or what a broken document makes of the code
+    except Exception as error:  # jsonschema's, or any that an invalid document causes in the code
         path = "".join(f"[{part!r}]" for part in getattr(error, "absolute_path", ()))
         yield f"{path} {getattr(error, 'message', error)}".strip()

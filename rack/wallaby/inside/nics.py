@@ -1,4 +1,4 @@
-"""NIC templates (O2): Ansible's own templar, os-net-config's schema and objects, and the ifcfg files it would write."""
+"""NIC templates (O2), rendered by Ansible's templar and checked by os-net-config's schema and objects."""
 
 import tempfile
 from pathlib import Path
@@ -10,25 +10,26 @@ from ansible.template import Templar
 from os_net_config import impl_ifcfg, objects, validator
 from os_net_config import utils as net_utils
 
-# The machine of the check has no Open vSwitch and no HCA; the nodes have.
+# Nodes have Open vSwitch and an HCA; the machine that runs the check has neither.
 net_utils.is_ovs_installed = lambda: True
 net_utils.interface_mac = lambda name: "02:00:00:00:00:01"
 net_utils.update_sriov_pf_map = lambda *arguments, **more: None
 
 
 def run(request):
+    """Check the NIC template of each role; `interfaces` are the ifcfg files that os-net-config would write."""
     networks, roles = request.load("network_data_ib_vm.yaml"), request.load("roles_data_ib_vm.yaml")
     findings, interfaces = [], {}
     for group in request.load("node-info-ib-vm.yaml"):
         role = next(r for r in roles if r["name"] == group["name"])
         name = Path(group["defaults"]["network_config"]["template"]).name
-        shown = request.shown(name)
+        path = request.path_in_home(name)
         try:
             entries = _rendered(request.file(name), _variables(networks, role))
         except (AnsibleError, OSError, yaml.YAMLError, KeyError) as error:
-            findings.append([shown, f"{type(error).__name__}: {str(error)[:400]}"])
+            findings.append([path, f"{type(error).__name__}: {str(error)[:400]}"])
             continue
-        findings += [[shown, text] for text in _judged(entries)]
+        findings += [[path, text] for text in _faults(entries)]
         interfaces[group["name"]] = _files(entries) if not findings else {}
     return {"findings": findings, "interfaces": interfaces}
 
@@ -46,8 +47,8 @@ def _rendered(path, variables):
     return yaml.safe_load(out)["network_config"]
 
 
-def _judged(entries):
-    """The PKey's range is known to the objects only, unknown keys to the schema only."""
+def _faults(entries):
+    """Return the faults of the entries. Only the schema rejects unknown keys, only the objects check a PKey's range."""
     errors = [text for error in validator.validate_config(entries) for text in _short(error)]
     if errors:
         return errors
@@ -60,14 +61,14 @@ def _judged(entries):
 
 
 def _short(error):
-    """Of a schema's error tree the entry and the first lines that name a fault, not each alternative's."""
+    """Yield the entry and the first faults of a schema error, which otherwise lists each alternative of the schema."""
     lines = [line.strip(" -") for line in str(error).splitlines()]
     named = [line for line in lines if any(w in line for w in ("Additional", "is not of type", "is not one of"))]
     yield "; ".join([lines[0], *list(dict.fromkeys(named))[:4]])[:700]
 
 
 def _files(entries):
-    """What os-net-config would write below /etc/sysconfig/network-scripts."""
+    """Return the files that os-net-config would write to /etc/sysconfig/network-scripts, name → text."""
     with tempfile.TemporaryDirectory() as root:
         provider = impl_ifcfg.IfcfgNetConfig(noop=True, root_dir=root)
         for entry in entries:
@@ -76,7 +77,7 @@ def _files(entries):
 
 
 def _variables(networks, role):
-    """What overcloud.j2.yaml hands to the templates of a role (`<Role>GroupVars`)."""
+    """Return the variables that overcloud.j2.yaml passes to the templates of a role (`<Role>GroupVars`)."""
     known = {
         "ctlplane_ip": "192.168.24.20",
         "ctlplane_subnet_cidr": 24,

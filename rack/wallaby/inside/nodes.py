@@ -1,4 +1,4 @@
-"""instackenv.json (C6): tripleo-common's validation, which `openstack overcloud node import` runs first."""
+"""instackenv.json (C6), validated by tripleo-common as `openstack overcloud node import` does first."""
 
 import json
 
@@ -9,8 +9,9 @@ FILE = "instackenv.json"
 
 
 def run(request):
+    """Check the inventory."""
     try:
-        written = json.loads((request.bundle / FILE).read_text())["nodes"]
+        written = json.loads((request.home / FILE).read_text())["nodes"]
         nodes.validate_nodes(nodes.convert_nodes_json_mac_to_ports(written))
     except (ValueError, KeyError) as error:
         return {"findings": [[FILE, f'found no inventory: {error}; write {{"nodes": [...]}}']]}

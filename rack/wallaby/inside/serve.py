@@ -1,8 +1,10 @@
-"""A worker of `rack.wallaby.checks`, in the tools' own virtual environment: one check, one request a line, JSON.
+"""A worker of `rack.wallaby.checks`: runs one check in the virtual environment of the Wallaby tools.
 
-usage: python serve.py CHECK     (a module beside this one)
+Usage: python serve.py CHECK     (CHECK is a module beside this one)
 
-Every request is answered by a fork: the tools keep options and caches in globals, and importing them takes seconds.
+Each line of standard input is a request in JSON, and each line of standard output its result. A fork handles each
+request: importing the tools takes seconds, so it happens once, but they keep options and caches in globals, which must
+not reach the next request.
 """
 
 import collections
@@ -20,7 +22,7 @@ from request import Request
 
 
 def prepare():
-    """What the Wallaby tools miss on Python 3.11 and among the libraries of today."""
+    """Restore what the Wallaby tools need and what Python 3.11 and current libraries have removed."""
     warnings.simplefilter("ignore")
     for name in ("Mapping", "MutableMapping", "Sequence", "Iterable", "Callable"):
         setattr(collections, name, getattr(collections.abc, name))
@@ -30,14 +32,15 @@ def prepare():
 
 
 def answer(check, request):
-    """A check's answer: {"findings": [[file, text], ...], ...}, or {"broken": traceback}."""
+    """Return the result: {"findings": [[file, text], ...], ...}, or {"crashed": traceback} if the tool crashed."""
     try:
         return check.run(Request(request))
     except Exception:
-        return {"broken": traceback.format_exc()}
+        return {"crashed": traceback.format_exc()}
 
 
-def fork(check, request):
+def answer_in_fork(check, request):
+    """Return the result of `answer` as JSON, computed in a child process."""
     reading, writing = os.pipe()
     if os.fork() == 0:
         with os.fdopen(writing, "w") as pipe:
@@ -47,17 +50,18 @@ def fork(check, request):
     with os.fdopen(reading) as pipe:
         text = pipe.read()
     os.wait()
-    return text or json.dumps({"broken": "the check's process died"})
+    return text or json.dumps({"crashed": "the process of the check ended without a result"})
 
 
 def main():
+    """Answer requests until standard input ends."""
     replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what the tools print is no answer
+    os.dup2(2, 1)  # output of the tools must not mix with results
     prepare()
     check = importlib.import_module(sys.argv[1])
     logging.disable(logging.CRITICAL)
     for line in sys.stdin:
-        print(fork(check, json.loads(line)), file=replies, flush=True)
+        print(answer_in_fork(check, json.loads(line)), file=replies, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The whole overcloud by the real Heat engine, without database, message bus or Keystone (O1, O3, O4).
 
-The engine resolves the rendered templates with the environment files in the deploy command's order and tells every
-declared parameter. It does not judge values of nested stacks, unused parameters, missing ones or those of one role:
-that is done here, by Heat's own `Parameter` and the engine's answer.
+The engine resolves the rendered templates with the environment files in the order of the deploy command and reports
+every declared parameter. It does not validate parameters of nested stacks or of one role, and does not report unused or
+missing parameters. This module does, with Heat's own `Parameter` and the parameters that the engine reports.
 """
 
 import inspect
@@ -15,7 +15,7 @@ from heat.engine import parameters, resource, resources, service
 from heat.objects import service as services
 from heatclient.common import template_utils
 from oslo_config import cfg
-from request import instead, load
+from request import load, suggestion
 from tripleo_common import constants
 
 LARGE = 50 * 1024 * 1024
@@ -32,18 +32,19 @@ resources.initialise()
 services.Service.active_service_count = classmethod(lambda cls, context: 1)
 resource.Resource.is_service_available = classmethod(lambda cls, context: (True, None))
 
-STOCK = frozenset(("GnocchiRbdPoolName",))
-"""Unused though upstream's own disable-telemetry.yaml sets it."""
+UNUSED_UPSTREAM = frozenset(("GnocchiRbdPoolName",))
+"""Parameters that upstream's own disable-telemetry.yaml sets and no template uses."""
 RUN_TIME = frozenset(
     ("CloudNames", "ControlPlaneIP", "ControlVirtualIP", "CtlplaneNetworkCidrs", "NetVipMap", "RootStackName",
      "StackAction", "SwiftHashSuffix", "servers")
 )  # fmt: skip
-"""Without a value in any file: TripleO's parent templates and its client fill them in."""
+"""Parameters that no file sets: TripleO's parent templates and its client set them."""
 ROLES = "roles_data_ib_vm.yaml"
 IMAGE = re.compile(r"Container.*Image$")
 
 
 def run(request):
+    """Check the environment files; `images` are the image parameters, `declared` the number of parameters."""
     environments = [str(request.registry), *request["environments"]]
     names = dict(zip(request["environments"], request["names"], strict=True))
     findings = list(_registry(request))
@@ -94,8 +95,8 @@ def _mistyped(name, declarations, value):
 def _unused_or_mistyped(declared, values):
     for name, value in sorted(values.items()):
         if name not in declared:
-            if name not in STOCK:
-                yield name, f"{name}: declared by no service of these roles; {instead(name, declared)}"
+            if name not in UNUSED_UPSTREAM:
+                yield name, f"{name}: declared by no service of these roles; {suggestion(name, declared)}"
         else:
             wrong = _mistyped(name, declared[name], value)
             if wrong:
@@ -103,7 +104,7 @@ def _unused_or_mistyped(declared, values):
 
 
 def _of_a_role(declared, values):
-    """Keys of `<Role>Parameters`: a service of the role must declare them, as role-specific ones."""
+    """Yield keys of `<Role>Parameters` that no service of the role declares as role-specific, and invalid values."""
     for group, mine in values.items():
         if not group.endswith("Parameters") or not isinstance(mine, dict):
             continue
@@ -112,7 +113,7 @@ def _of_a_role(declared, values):
         own = {n: d for n, d in own.items() if any("role_specific" in (p.get("Tags") or []) for _, p in d)}
         for name, value in mine.items():
             if name not in own:
-                yield group, f"{group}.{name}: role-specific in no service of this role; {instead(name, own)}"
+                yield group, f"{group}.{name}: role-specific in no service of this role; {suggestion(name, own)}"
             elif wrong := _mistyped(name, own[name], value):
                 yield group, f"{group}.{name}: {wrong}"
 
@@ -126,24 +127,27 @@ def _missing(declared, values):
 
 
 def _registry(request):
-    """A misspelt left side replaces nothing, and nobody says so; of the other names Heat tells no file."""
+    """Yield resources that TripleO does not have.
+
+    Heat ignores a misspelt key, and does not name the file of a misspelt value.
+    """
     known = _load(request.registry).get("resource_registry", {})
-    for path, shown in zip(request["environments"], request["names"], strict=True):
-        for name, target in (_load(path).get("resource_registry") or {}).items():
-            yield from _unknown(shown, f"resource_registry.{name}", name, known)
-            yield from _unknown(shown, f"resource_registry.{name}: {target}", target, known)
+    for file, path in zip(request["environments"], request["names"], strict=True):
+        for name, target in (_load(file).get("resource_registry") or {}).items():
+            yield from _unknown(path, f"resource_registry.{name}", name, known)
+            yield from _unknown(path, f"resource_registry.{name}: {target}", target, known)
     for role in request.load(ROLES):
         for name in role.get("ServicesDefault", []):
-            yield from _unknown(request.shown(ROLES), f"{role.get('name')}.ServicesDefault: {name}", name, known)
+            yield from _unknown(request.path_in_home(ROLES), f"{role.get('name')}.ServicesDefault: {name}", name, known)
 
 
-def _unknown(shown, path, name, known):
+def _unknown(file, path, name, known):
     if str(name).startswith("OS::TripleO::") and name not in known:
-        yield [shown, f"{path}: TripleO has no such resource; {instead(name, known)}"]
+        yield [file, f"{path}: TripleO has no such resource; {suggestion(name, known)}"]
 
 
 def _where(name, environments, names):
-    """The last file that sets the parameter."""
+    """Return the last file that sets the parameter."""
     for path in reversed(environments):
         if name in (_load(path).get("parameter_defaults") or {}):
             return names.get(path, path)
@@ -153,5 +157,5 @@ def _where(name, environments, names):
 def _load(path):
     try:
         return load(path)
-    except (OSError, yaml.YAMLError):  # Heat's client says so, better
+    except (OSError, yaml.YAMLError):  # Heat's client reports it, with more detail
         return {}

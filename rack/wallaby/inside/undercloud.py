@@ -1,9 +1,9 @@
-"""undercloud.conf (C2): tripleoclient's own options and preflight, and unknown keys, which oslo.config ignores."""
+"""undercloud.conf (C2), checked by tripleoclient's options and preflight, and for unknown keys, which it ignores."""
 
 import configparser
 
 from oslo_config import cfg
-from request import instead
+from request import suggestion
 from tripleoclient import utils
 from tripleoclient.config.undercloud import UndercloudConfig
 from tripleoclient.v1 import undercloud_config, undercloud_preflight
@@ -12,7 +12,8 @@ FILE = "undercloud.conf"
 
 
 def run(request):
-    path = str(request.bundle / FILE)
+    """Check undercloud.conf."""
+    path = str(request.home / FILE)
     written = configparser.RawConfigParser(strict=True)
     try:
         written.read(path)
@@ -50,11 +51,11 @@ def _unknown(section, keys, options):
     known = [option.dest for option in options]
     for key in keys:
         if key not in known:
-            yield f"[{section}] {key}: unknown option; {instead(key, known)}"
+            yield f"[{section}] {key}: unknown option; {suggestion(key, known)}"
 
 
 def _values(conf, section, options):
-    """A value is judged when it is read, not before."""
+    """Yield invalid values. oslo.config validates a value when it is read."""
     for option in options:
         try:
             (conf if section == "DEFAULT" else conf[section])[option.dest]
@@ -63,7 +64,7 @@ def _values(conf, section, options):
 
 
 def _preflight(path):
-    """The checks of `openstack undercloud install` that look at the file alone."""
+    """Yield what those checks of `openstack undercloud install` report that only read the file."""
     conf = cfg.CONF
     try:
         utils.load_config(conf, path)
@@ -72,21 +73,21 @@ def _preflight(path):
         yield f"{type(error).__name__}: {error}"
         return
     pre = undercloud_preflight
-    yield from _tried(pre._validate_value_formats)
-    yield from _tried(pre._check_routed_networks_enabled_if_multiple_subnets_defined)
-    yield from _tried(pre._check_all_or_no_subnets_use_dns_nameservers)
-    yield from _tried(pre._validate_deprecetad_now_invalid_parameters)
+    yield from _fault_of(pre._validate_value_formats)
+    yield from _fault_of(pre._check_routed_networks_enabled_if_multiple_subnets_defined)
+    yield from _fault_of(pre._check_all_or_no_subnets_use_dns_nameservers)
+    yield from _fault_of(pre._validate_deprecetad_now_invalid_parameters)
     for name in conf.subnets:
         subnet = conf.get(name)
-        yield from _tried(pre._validate_in_cidr, subnet, name)
-        yield from _tried(pre._validate_dhcp_range, subnet, name)
-        yield from _tried(pre._validate_inspection_range, subnet)
-        yield from _tried(pre._validate_dnsnameservers, subnet)
-    yield from _tried(pre._validate_ips)
-    yield from _tried(pre._validate_architecure_options)
+        yield from _fault_of(pre._validate_in_cidr, subnet, name)
+        yield from _fault_of(pre._validate_dhcp_range, subnet, name)
+        yield from _fault_of(pre._validate_inspection_range, subnet)
+        yield from _fault_of(pre._validate_dnsnameservers, subnet)
+    yield from _fault_of(pre._validate_ips)
+    yield from _fault_of(pre._validate_architecure_options)
 
 
-def _tried(step, *arguments):
+def _fault_of(step, *arguments):
     try:
         step(*arguments)
     except Exception as error:

@@ -1,4 +1,7 @@
-"""What the documents and the deploy command ask of TripleO's templates and client: what `inspection.py` reads."""
+"""What the documents and the deploy command require of the TripleO templates and client on the undercloud.
+
+The program that checks an undercloud for them (C1) reads the requirements as JSON on standard input.
+"""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -7,15 +10,22 @@ from typing import Any
 import yaml
 
 from rack.plan import HEAT_TEMPLATES, Plan
-from rack.site import Role
+from rack.site import Role, Site
 from rack.tripleo import deployment
 
 ANY_INTERFACE = "ib0"
-"""No parameter's name follows from it, and it may be unknown yet."""
+"""Stands for the IPoIB interface, which may be unknown before introspection. No parameter name depends on it."""
 
 
-def needs(plan: Plan) -> dict[str, Any]:
-    """Files and options of the deploy command (O5); parameters and services, each with the document that names it."""
+def template_requirements(plan: Plan) -> dict[str, Any]:
+    """Return the requirements of the deploy command (O5) and of the documents (O1 to O4, C3).
+
+    Returns:
+        `templates`: the folder of the templates on the undercloud.
+        `environments`: environment files of the deploy command, relative to that folder.
+        `options`: options of the deploy command.
+        `parameters`, `services`: name → the document that uses it.
+    """
     known = Plan(_with_interface(plan), plan.stack)
     words = plan.deploy_command
     stock = [value for option, value in pairwise(words) if option == "-e" and value.startswith(f"{HEAT_TEMPLATES}/")]
@@ -28,12 +38,12 @@ def needs(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _with_interface(plan: Plan) -> Any:
+def _with_interface(plan: Plan) -> Site:
     fabric = plan.site.fabric.model_copy(update={"interface": ANY_INTERFACE})
     return plan.site.model_copy(update={"fabric": fabric})
 
 
-def _documents(plan: Plan) -> Iterator[tuple[str, Any]]:
+def _environment_files(plan: Plan) -> Iterator[tuple[str, Any]]:
     yield "neutron-ml2-mlnx-sdn-vm.yaml", yaml.safe_load(deployment.ml2_sdn(plan, ""))
     yield "ib-env-vm.yaml", yaml.safe_load(deployment.ib_env(plan))
     yield "containers-prepare-parameter-ib-vm.yaml", yaml.safe_load(deployment.containers_prepare(plan))
@@ -42,15 +52,15 @@ def _documents(plan: Plan) -> Iterator[tuple[str, Any]]:
 
 
 def _parameters(plan: Plan) -> Iterator[tuple[str, str]]:
-    for document, content in _documents(plan):
+    for document, content in _environment_files(plan):
         for name, value in content["parameter_defaults"].items():
-            yield _of_role(name), document
+            yield _declared_name(name), document
             if name.endswith("Parameters"):
                 yield from ((inner, document) for inner in value)
 
 
-def _of_role(name: str) -> str:
-    """As overcloud.j2.yaml declares it: ControllerExtraConfig → {{role.name}}ExtraConfig."""
+def _declared_name(name: str) -> str:
+    """Return the name as overcloud.j2.yaml declares it: ControllerExtraConfig → {{role.name}}ExtraConfig."""
     for role in Role:
         if name in (f"{role}ExtraConfig", f"{role}Parameters"):
             return name.replace(role, "{{role.name}}", 1)
@@ -60,6 +70,6 @@ def _of_role(name: str) -> str:
 def _services(plan: Plan) -> Iterator[tuple[str, str]]:
     for role in yaml.safe_load(deployment.roles_data(plan)):
         yield from ((service, "roles_data_ib_vm.yaml") for service in role["ServicesDefault"])
-    for document, content in _documents(plan):
+    for document, content in _environment_files(plan):
         for name, target in content.get("resource_registry", {}).items():
             yield from ((service, document) for service in (name, target))

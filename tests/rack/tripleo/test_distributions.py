@@ -12,7 +12,7 @@ from rack import tripleo
 from rack.distribution import DISTRIBUTIONS, REFUSED, Release, registry_of
 from rack.plan import REGISTRY_FILE, Plan
 from rack.site.load import ConfigError, parse
-from rack.tripleo.bundle import LOGIN, REPOSITORIES, bundle
+from rack.tripleo.documents import LOGIN, REPOSITORIES, rendered
 from rack.tripleo.header import HEADER
 from rack.tripleo.readme import readme
 from tests.rack import sites
@@ -51,7 +51,7 @@ def test_the_default_written_out_changes_no_byte(written: dict[str, Any]) -> Non
     explicit = {**written, "undercloud": {**written["undercloud"], "distribution": "rdo-wallaby"}, "internet": True}
     explicit["undercloud"] |= {"registry": {}, "repositories": []}
     explicit["undercloud"] |= dict.fromkeys(("containerNamespace", "mlnxContainerNamespace"), "quay.io/tripleowallaby")
-    assert bundle(Plan(parse(explicit))) == bundle(Plan(parse(written)))
+    assert rendered(Plan(parse(explicit))) == rendered(Plan(parse(written)))
 
 
 def test_red_hats_containers_have_red_hats_names_and_tags() -> None:
@@ -64,7 +64,10 @@ def test_red_hats_containers_have_red_hats_names_and_tags() -> None:
 
 
 def test_only_the_containers_and_their_login_differ_between_the_distributions() -> None:
-    rdo, rhosp = bundle(sites.plan({"undercloud.registry": RHOSP["undercloud.registry"]})), bundle(sites.plan(RHOSP))
+    rdo, rhosp = (
+        rendered(sites.plan({"undercloud.registry": RHOSP["undercloud.registry"]})),
+        rendered(sites.plan(RHOSP)),
+    )
     assert {path.rpartition("/")[2] for path in rdo if rdo[path] != rhosp[path]} == {
         "containers-prepare-parameter-ib-vm.yaml", "containers-registry-ib-vm.yaml",
     }  # fmt: skip
@@ -108,7 +111,9 @@ def test_a_login_is_a_secret_file_of_its_own_which_undercloud_and_deployment_rea
     assert conf(RHOSP)["custom_env_files"] == REGISTRY_FILE
     words = list(plan.deploy_command)
     assert words[words.index(REGISTRY_FILE) - 1] == "-e"
-    assert "s3cr3t" not in "".join(bundle(plan).values()) and "WRITE-HERE-registryPassword" in bundle(plan)[LOGIN.path]
+    assert (
+        "s3cr3t" not in "".join(rendered(plan).values()) and "WRITE-HERE-registryPassword" in rendered(plan)[LOGIN.path]
+    )
 
 
 def test_the_logins_header_does_not_tell_the_password() -> None:
@@ -133,7 +138,7 @@ def test_repositories_are_rendered_as_dnf_reads_them() -> None:
         "name": "wallaby", "baseurl": REPOSITORY["baseurl"], "enabled": "1", "gpgcheck": "0",
     }  # fmt: skip
     assert (parser["baseos"]["gpgcheck"], parser["baseos"]["gpgkey"]) == ("1", signed["gpgkey"])
-    assert bundle(plan)[REPOSITORIES.path] == tripleo.repositories(plan)
+    assert rendered(plan)[REPOSITORIES.path] == tripleo.repositories(plan)
 
 
 @pytest.mark.parametrize(

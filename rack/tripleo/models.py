@@ -1,7 +1,7 @@
-"""The documents' shapes, as strict as the site's: what TripleO's tools would pass over in silence is an unknown key.
+"""Pydantic models of the documents that reject unknown keys, which TripleO's tools ignore.
 
-Of tripleo-heat-templates 14.3.0 and tripleo-ansible; only what this rack uses, so that a key more is told. Addresses
-and ranges are left to the real tools (`rack.wallaby`).
+The keys are those of tripleo-heat-templates 14.3.0 and tripleo-ansible 6.0.0, limited to what this rack uses, so that
+any other key is reported. The Wallaby tools check addresses and ranges (`rack.wallaby`).
 """
 
 from collections.abc import Mapping
@@ -12,19 +12,22 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rack.site.names import HexId, Kind, Text
 
-Free = Annotated[dict[str, Any], Kind("a mapping")]
-"""What TripleO hands on as it is."""
+AnyMapping = Annotated[dict[str, Any], Kind("a mapping")]
+"""A mapping that TripleO passes on unchanged."""
 Capabilities = Annotated[
     str, Text("capabilities like 'profile:control,boot_option:local'", r"\w+:[\w.-]+(,\w+:[\w.-]+)*")
 ]
-PKey = Annotated[int, Field(ge=1, le=0x7FFE)]
+VlanId = Annotated[int, Field(ge=1, le=0x7FFE)]
+"""A VLAN that is also a PKey."""
 
 
-class Shape(BaseModel):
+class DocumentModel(BaseModel):
+    """Base of all models: strict types, no unknown keys."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
 
-class IpmiNode(Shape):
+class IpmiNode(DocumentModel):
     """A node of instackenv.json (C6)."""
 
     name: str
@@ -32,7 +35,7 @@ class IpmiNode(Shape):
     pm_addr: IPv4Address
     pm_user: str
     pm_password: str
-    ports: tuple[Free, ...]
+    ports: tuple[AnyMapping, ...]
     capabilities: Capabilities
     arch: str | None = None
     cpu: str | None = None
@@ -42,20 +45,23 @@ class IpmiNode(Shape):
 
     @property
     def capability(self) -> dict[str, str]:
+        """The capabilities, name → value."""
         return dict(pair.split(":", 1) for pair in self.capabilities.split(","))
 
 
-class Subnet(Shape):
+class SubnetData(DocumentModel):
+    """A subnet of network data (O1)."""
+
     ip_subnet: str
-    allocation_pools: tuple[Free, ...]
-    vlan: PKey
+    allocation_pools: tuple[AnyMapping, ...]
+    vlan: VlanId
     gateway_ip: str | None = None
-    routes: tuple[Free, ...] | None = None
+    routes: tuple[AnyMapping, ...] | None = None
     physical_network: str | None = None
 
 
-class Network(Shape):
-    """An entry of network data (O1)."""
+class NetworkData(DocumentModel):
+    """A network of network data (O1)."""
 
     name: str
     name_lower: str
@@ -65,11 +71,11 @@ class Network(Shape):
     service_net_map_replace: str | None = None
     admin_state_up: bool | None = None
     shared: bool | None = None
-    subnets: Annotated[Mapping[str, Subnet], Kind("a mapping of subnets by their names")]
+    subnets: Annotated[Mapping[str, SubnetData], Kind("a mapping of subnets by their names")]
 
 
-class Vip(Shape):
-    """An entry of vip data (O1): TripleO has no schema for it."""
+class VipData(DocumentModel):
+    """A virtual address of VIP data (O1). TripleO has no schema for it."""
 
     network: str
     name: str | None = None
@@ -78,19 +84,21 @@ class Vip(Shape):
     subnet: str | None = None
 
 
-class RoleNetwork(Shape):
+class RoleNetwork(DocumentModel):
+    """A network of a role (O1)."""
+
     subnet: str
 
 
-class Role(Shape):
-    """A role of roles data (O1); rendering passes over unknown keys, and the role loses what they were meant for."""
+class RoleData(DocumentModel):
+    """A role of roles data (O1). Rendering ignores unknown keys, and the role then lacks what they should set."""
 
     name: str
     description: str = ""
     count_default: int = Field(default=0, alias="CountDefault")
     hostname_format_default: str = Field(default="", alias="HostnameFormatDefault")
     services_default: tuple[str, ...] = Field(alias="ServicesDefault")
-    role_parameters_default: Free = Field(default={}, alias="RoleParametersDefault")
+    role_parameters_default: AnyMapping = Field(default={}, alias="RoleParametersDefault")
     tags: tuple[str, ...] = ()
     networks: Annotated[Mapping[str, RoleNetwork], Kind("a mapping of networks by their names")]
     networks_skip_config: tuple[str, ...] = ()
@@ -101,7 +109,9 @@ class Role(Shape):
     update_serial: int = 1
 
 
-class OnNetwork(Shape):
+class NodeNetwork(DocumentModel):
+    """A network of a node or of all nodes of a role (O1)."""
+
     network: str
     subnet: str | None = None
     vif: bool = False
@@ -109,52 +119,58 @@ class OnNetwork(Shape):
     port: str | None = None
 
 
-class NetworkConfig(Shape):
+class NetworkConfig(DocumentModel):
+    """The NIC template of a role or an instance (O1, O2)."""
+
     template: str
     default_route_network: tuple[str, ...] = ()
     network_config_update: bool | None = None
-    net_config_data_lookup: Free | None = None
+    net_config_data_lookup: AnyMapping | None = None
 
 
-class Defaults(Shape):
-    image: Free | None = None
+class NodeDefaults(DocumentModel):
+    """What all nodes of a role have in common (O1)."""
+
+    image: AnyMapping | None = None
     profile: str | None = None
-    networks: tuple[OnNetwork, ...] = ()
+    networks: tuple[NodeNetwork, ...] = ()
     network_config: NetworkConfig
 
 
-class Instance(Shape):
+class NodeInstance(DocumentModel):
+    """One node of a role (O1)."""
+
     hostname: str
     name: str
-    networks: tuple[OnNetwork, ...] = ()
+    networks: tuple[NodeNetwork, ...] = ()
     provisioned: bool = True
     managed: bool = True
-    image: Free | None = None
+    image: AnyMapping | None = None
     profile: str | None = None
     network_config: NetworkConfig | None = None
-    config_drive: Free | None = None
+    config_drive: AnyMapping | None = None
 
 
-class NodeGroup(Shape):
-    """A role of node-info (O1)."""
+class NodeGroup(DocumentModel):
+    """The nodes of one role in node-info (O1)."""
 
     name: str
     count: int
     hostname_format: str
-    defaults: Defaults
-    instances: tuple[Instance, ...]
+    defaults: NodeDefaults
+    instances: tuple[NodeInstance, ...]
 
 
-class ImageEntry(Shape):
-    """An entry of ContainerImagePrepare (C3): a misspelt `includes` sends every image to the entry."""
+class ImageEntry(DocumentModel):
+    """An entry of ContainerImagePrepare (C3). Without `includes`, for example misspelt, it applies to every image."""
 
     push_destination: bool | str
-    image_set: Free = Field(alias="set")
+    image_set: AnyMapping = Field(alias="set")
     tag_from_label: str | None = None
     includes: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     modify_role: Literal["tripleo-modify-image"] | None = None
-    modify_vars: Free = {}
+    modify_vars: AnyMapping = {}
     modify_append_tag: str | None = None
     modify_only_with_labels: tuple[str, ...] = ()
     modify_only_with_source: tuple[str, ...] = ()
@@ -162,8 +178,8 @@ class ImageEntry(Shape):
     multi_arch: bool = False
 
 
-class Passthrough(Shape):
-    """A device of NovaPCIPassthrough (O4): the parameter is JSON, so Heat takes anything."""
+class PassthroughDevice(DocumentModel):
+    """A device of NovaPCIPassthrough (O4). The type of the parameter is JSON, so Heat accepts any content."""
 
     devname: str | None = None
     physical_network: str | None = None
@@ -173,8 +189,8 @@ class Passthrough(Shape):
     trusted: str | None = None
 
 
-class Alias(Shape):
-    """An alias of nova (O4), after nova's own schema."""
+class PciAlias(DocumentModel):
+    """A PCI alias of nova (O4), with the keys of nova's own schema."""
 
     name: str
     vendor_id: HexId
@@ -184,8 +200,8 @@ class Alias(Shape):
     numa_policy: Literal["required", "preferred", "legacy", "socket"] | None = None
 
 
-class Environment(Shape):
-    """An environment file of Heat (O3, O4)."""
+class HeatEnvironment(DocumentModel):
+    """A Heat environment file (O3, O4)."""
 
-    resource_registry: Free = {}
-    parameter_defaults: Free = {}
+    resource_registry: AnyMapping = {}
+    parameter_defaults: AnyMapping = {}

@@ -13,9 +13,10 @@ from rack import tripleo
 from rack.__main__ import main
 from rack.plan import Plan
 from rack.site.load import parse
-from rack.tripleo.bundle import DOCUMENTS, bundle
-from rack.tripleo.check import ENV, VIPS, check
+from rack.tripleo.check import check
+from rack.tripleo.documents import DOCUMENTS, rendered
 from rack.tripleo.header import HEADER, body, digest
+from rack.tripleo.loaded import ENV, VIPS
 from rack.tripleo.readme import readme
 from tests.rack import sites
 from tests.rack.sites import ROOT, documents
@@ -75,7 +76,7 @@ def test_check_tells_every_problem_of_an_edited_folder(tmp_path: Path, capsys: p
     (out / ENV).write_text((out / ENV).read_text().replace("devname", "devnam"))
     assert main(["check", "--stack", "reference", "--dir", str(out)]) == 1
     said = capsys.readouterr().out
-    assert f"  - {VIPS}: missing; write it by `python -m rack render` (O1)\n" in said
+    assert f"  - {VIPS}: missing; write it with `python -m rack render` (O1)\n" in said
     assert "NovaPCIPassthrough[0].devnam: unknown key; write devname\n" in said
     assert said.endswith("reference: 2 problems (design rules, documents)\n")
 
@@ -109,7 +110,7 @@ def test_whatever_a_document_holds_it_is_told_and_nothing_breaks(document: Any, 
 
 
 def test_every_document_but_the_inventory_says_where_it_comes_from() -> None:
-    for path, text in bundle(Plan(sites.plan().site, "site")).items():
+    for path, text in rendered(Plan(sites.plan().site, "site")).items():
         lines = text.splitlines(keepends=True)
         head = next((line for line in lines[:2] if HEADER.fullmatch(line)), "")
         assert bool(head) != path.endswith(".json")
@@ -117,7 +118,7 @@ def test_every_document_but_the_inventory_says_where_it_comes_from() -> None:
 
 
 def test_a_header_changes_with_its_own_documents_content_alone() -> None:
-    before, after = (bundle(sites.plan(edits)) for edits in ({}, {"compute.vfs": 16}))
+    before, after = (rendered(sites.plan(edits)) for edits in ({}, {"compute.vfs": 16}))
     assert {path for path in before if before[path] != after[path]} == {"templates/IB/VM/compute-ib-vm-nics.j2"}
 
 
