@@ -24,9 +24,10 @@ from lab.ufm.core import Ufm
 from lab.ufm.faults import Faults, Rule
 from lab.ufm.rest import Requests, create_app
 from lab.ufm.server import Listener
-from providers.ufm.pkey import PKeyKind
+from providers.ufm.handler import Session
+from providers.ufm.pkey import PKeyHandler
 from providers.ufm.plugin import CALLS
-from providers.ufm.provider import Session, Settings
+from providers.ufm.provider import Settings
 
 MEMBERS, CHANGED, LATENCY_MS, AT_A_TIME = 800, 100, 50, CALLS
 PKEY, PASSWORD = "0x65", "benchmark_1"
@@ -79,14 +80,14 @@ def _cost(act: Step, asked: deque[dict[str, Any]]) -> Cost:
 
 def _provider(port: int, ca: Path) -> dict[str, Step]:
     inputs = {"address": "127.0.0.1", "port": port, "password": PASSWORD, "caFile": str(ca)}
-    kind = PKeyKind(Session.of(Settings.of(inputs)), lambda _how, _text: None)
-    before, _ = kind.check({"pkey": PKEY, "members": BEFORE})
-    after, _ = kind.check({"pkey": PKEY, "members": AFTER})
+    handler = PKeyHandler(Session.of(Settings.of(inputs)), lambda _severity, _text: None)
+    before, _ = handler.check({"pkey": PKEY, "members": BEFORE})
+    after, _ = handler.check({"pkey": PKEY, "members": AFTER})
     return {
-        "create": lambda: kind.create(before),
-        "change": lambda: kind.update(before, after),
-        "refresh": lambda: kind.read(PKEY, after),
-        "destroy": lambda: kind.delete(after),
+        "create": lambda: handler.create(before),
+        "change": lambda: handler.update(before, after),
+        "refresh": lambda: handler.read(PKEY, after),
+        "destroy": lambda: handler.delete(after),
     }
 
 

@@ -1,17 +1,17 @@
-"""NVIDIA UFM as Pulumi resources: PKeys, the API access token and the admin password.
+"""NVIDIA UFM as Pulumi resources: PKeys, an API access token and the admin password.
 
-`errors` holds the tree of exceptions, `partition` how UFM spells and shapes its answers, `client` the REST calls,
-`provider` what the resources share; `pkey`, `gate`, `token` and `admin` are the resources,
-`inventory` a look-up, `plugin` the process in which the engine has them served.
+A program uses the names below; the engine starts `plugin`. Its calls go to one handler per resource type (`pkey`,
+`gate`, `token`, `admin`, on the base class in `handler`), and from there through `client` and `transport` to UFM's REST
+API. `partition` converts spellings and answers, `errors` holds the exceptions. See README.md.
 """
 
-from providers.ufm.admin import AdminPassword
-from providers.ufm.client import Client
-from providers.ufm.errors import UfmError
-from providers.ufm.gate import PKeyGate
-from providers.ufm.inventory import find_members
-from providers.ufm.pkey import PKey, Qos
-from providers.ufm.provider import Provider
-from providers.ufm.token import AccessToken
+from .admin import AdminPassword
+from .client import Client
+from .errors import UfmError
+from .gate import PKeyGate
+from .inventory import find_members
+from .pkey import PKey, Qos
+from .provider import Provider
+from .token import AccessToken
 
 __all__ = ["AccessToken", "AdminPassword", "Client", "PKey", "PKeyGate", "Provider", "Qos", "UfmError", "find_members"]

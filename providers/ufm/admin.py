@@ -1,13 +1,13 @@
-"""`AdminPassword`: the configured user's password replaces UFM's default, which is never kept (guide step U7).
+"""`AdminPassword`: replaces UFM's default password, or an earlier one, with the provider's `password`.
 
-The password comes from the secret `ufmPassword` alone. It is no input, as even a hash of a short password in the state
-would tell it; so a new password makes no diff by itself, and `generation` says that there is one:
+The password is an input of `Provider` only: even a hash of a short password in this resource's state would reveal it.
+A new password therefore causes no diff here, and `generation` requests the change:
 
-    pulumi config set --secret ufmPreviousPassword   the old one, until this is done
-    pulumi config set --secret ufmPassword           the new one
-    raise generation, pulumi up, pulumi config rm ufmPreviousPassword
+1. Set the provider's `previous_password` to the old password and `password` to the new one.
+2. Raise `generation` and run `pulumi up`.
+3. Remove `previous_password`.
 
-Deleting changes nothing at UFM: the only password one could go back to is the default, and that would open it to all.
+Deleting the resource changes nothing at UFM: the only password to return to is the public default.
 """
 
 import re
@@ -15,66 +15,77 @@ from contextlib import closing, suppress
 
 import pulumi
 
-from providers.ufm.errors import AuthenticationError
-from providers.ufm.provider import DEFAULT_PASSWORD, Failure, Found, Kind, Made, Props, check_generation, was_dynamic
+from .errors import AuthenticationError
+from .handler import CheckFailure, CheckResult, CreateResult, Props, ReadResult, ResourceHandler, check_generation
+from .provider import DEFAULT_PASSWORD, dynamic_alias
 
 ALLOWED = re.compile(r"\w{4,30}", re.ASCII)
-"""What UFM takes as a password (ufm-rest-api: 1)."""
+"""The passwords that UFM accepts."""
 
 
-class AdminPasswordKind(Kind):
-    urn_type = "ufm:index:AdminPassword"
+class AdminPasswordHandler(ResourceHandler):
+    """Implements `AdminPassword` with UFM's user call."""
+
+    pulumi_type = "ufm:index:AdminPassword"
     compared = ("generation",)
 
-    def check(self, news: Props) -> tuple[Props, list[Failure]]:
-        inputs, failures = check_generation(news)
+    def check(self, inputs: Props) -> CheckResult:
+        """Check `generation` and the provider's password."""
+        checked, failures = check_generation(inputs)
         if not ALLOWED.fullmatch(self.settings.password):
             reason = (
-                "the secret ufmPassword breaks UFM's rule, 4 to 30 letters, digits or _; "
-                "set another one: pulumi config set --secret ufmPassword"
+                "the provider's input password breaks UFM's rule: 4 to 30 letters, digits or _; set it to another one"
             )
-            failures.append(Failure("generation", reason))
-        return inputs, failures
+            failures.append(CheckFailure("generation", reason))
+        return CheckResult(checked, failures)
 
-    def create(self, props: Props) -> Made:
-        outs = self._settled(props)
-        return Made(outs["user"], outs)
+    def create(self, inputs: Props) -> CreateResult:
+        """Change the password unless UFM accepts it already.
 
-    def update(self, _olds: Props, news: Props) -> Props:
-        return self._settled(news)
+        Raises:
+            AuthenticationError: UFM accepts neither it, nor `previous_password`, nor the default.
+        """
+        outputs = self._change(inputs)
+        return CreateResult(outputs["user"], outputs)
 
-    def read(self, id_: str, props: Props) -> Found | None:
-        """UFM with its default password, e.g. reinstalled, has lost ours: vanished. Any other stranger is an error."""
+    def update(self, state: Props, inputs: Props) -> Props:
+        """Change the password, as `create` does."""
+        return self._change(inputs)
+
+    def read(self, id_: str, state: Props) -> ReadResult | None:
+        """Return None if UFM accepts its default password, e.g. after a reinstallation.
+
+        Raises:
+            AuthenticationError: UFM accepts none of the passwords that the provider knows.
+        """
         password, version = self._accepted()
         if password == DEFAULT_PASSWORD:
             return None
-        inputs = {"generation": props.get("generation", 1)}
-        return Found(id_, {**inputs, "user": self.settings.user, "version": version}, inputs)
+        inputs = {"generation": state.get("generation", 1)}
+        return ReadResult(id_, {**inputs, "user": self.settings.user, "version": version}, inputs)
 
-    def delete(self, _props: Props) -> None:
-        """Nothing: see the module's text."""
+    def delete(self, state: Props) -> None:
+        """Do nothing: see the module's docstring."""
 
-    def _settled(self, props: Props) -> Props:
-        """The outputs, once the configured password is the one that counts.
-
-        Raises:
-            AuthenticationError: neither it, nor the default, nor `ufmPreviousPassword` does.
-        """
+    def _change(self, inputs: Props) -> Props:
         password, version = self._accepted()
         if password != self.settings.password:
             self._replace(password)
-        return {"generation": props["generation"], "user": self.settings.user, "version": version}
+        return {"generation": inputs["generation"], "user": self.settings.user, "version": version}
 
     def _replace(self, password: str) -> None:
-        # Where the answer is lost, the next try comes with a password that counts no more.
+        # If the answer is lost, the retry sends a password that UFM no longer accepts.
         with closing(self.session.with_password(password)) as client, suppress(AuthenticationError):
             client.set_password(self.settings.password)
-        self.client.version()  # UFM lets us in with the new one
+        self.client.version()  # UFM accepts the new password
 
     def _accepted(self) -> tuple[str, str]:
-        """The password that UFM accepts now (the configured, else the previous, else the default) and UFM's release."""
-        known = [self.settings.password, self.settings.previous_password, DEFAULT_PASSWORD]
-        for password in filter(None, known):
+        """Return the first password that UFM accepts (configured, previous, default) and UFM's release."""
+        candidates = {"the provider's password": self.settings.password}
+        if self.settings.previous_password:
+            candidates["previous_password"] = self.settings.previous_password
+        candidates["UFM's default"] = DEFAULT_PASSWORD
+        for password in candidates.values():
             client = self.session.with_password(password)
             try:
                 return password, client.version()
@@ -82,32 +93,36 @@ class AdminPasswordKind(Kind):
                 refused = error
             finally:
                 client.close()
-        tried = ["the secret ufmPassword", "UFM's default"]
-        if self.settings.previous_password:
-            tried.insert(1, "ufmPreviousPassword")
         raise AuthenticationError(
-            f"user {self.settings.user!r} is refused with {', '.join(tried)}",
+            f"user {self.settings.user!r} is refused with {', '.join(candidates)}",
             host=refused.host,
             call=refused.call,
             status=refused.status,
-            remedy="set the password that counts at UFM now: pulumi config set --secret ufmPreviousPassword; "
-            "where nobody knows it, on the UFM node: docker exec -it ufm htpasswd -B /opt/ufm/conf/ufm.passwd admin",
+            remedy="set the provider's input previous_password to the password that UFM accepts now; "
+            "if it is lost, run on the UFM node: docker exec -it ufm htpasswd -B /opt/ufm/conf/ufm.passwd admin",
         )
 
 
 class AdminPassword(pulumi.CustomResource):
-    """The configured user's password at UFM is the stack's secret `ufmPassword`, not the default."""
+    """The user's password at UFM is the provider's `password`, not UFM's default."""
 
     generation: pulumi.Output[int]
-    """Raise it together with a new `ufmPassword`."""
+    """As declared."""
     user: pulumi.Output[str]
-    """Whose password it is."""
+    """The user whose password it is."""
     version: pulumi.Output[str]
     """UFM's release, e.g. 6.14.5-2."""
 
     def __init__(
         self, name: str, *, generation: pulumi.Input[int] = 1, opts: pulumi.ResourceOptions | None = None
     ) -> None:
+        """Declare the password.
+
+        Args:
+            name: the resource's name.
+            generation: a whole number from 1; raise it together with a new password.
+            opts: Pulumi's resource options.
+        """
         props = {"generation": generation, "user": None, "version": None}
-        opts = pulumi.ResourceOptions.merge(opts, was_dynamic("AdminPassword"))
-        super().__init__(AdminPasswordKind.urn_type, name, props, opts)
+        opts = pulumi.ResourceOptions.merge(opts, dynamic_alias("AdminPassword"))
+        super().__init__(AdminPasswordHandler.pulumi_type, name, props, opts)

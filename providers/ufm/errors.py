@@ -1,43 +1,50 @@
-"""What can go wrong with UFM.
+"""Errors of the UFM provider.
 
     UfmError
-    ├── ConfigurationError          the provider's inputs do not say how to reach UFM; no call was made
-    ├── CancelledError              the user interrupted the run; what was written is written
-    ├── UnreachableError            no answer: refused, unknown host, time limit
-    │   └── CertificateError        no trust: UFM's certificate is not signed by a known authority
-    ├── AnswerError                 an answer, but not the one that was asked for
-    │   ├── AuthenticationError     401, or the login page in place of JSON
-    │   ├── ForbiddenError          403: the partition or the user's role does not allow it
+    ├── ConfigurationError          the provider's inputs are incomplete or wrong; no call was made
+    ├── CancelledError              the user interrupted the run; completed writes stay
+    ├── UnreachableError            no answer: connection refused, unknown host, timeout
+    │   └── CertificateError        UFM's certificate is not signed by a trusted authority
+    ├── AnswerError                 UFM answered, but not with the requested result
+    │   ├── AuthenticationError     401, or the login page instead of JSON
+    │   ├── ForbiddenError          403: the partition or the user's role does not allow the call
     │   ├── NotFoundError           404
-    │   ├── RejectedError           400 and its kin: UFM refuses the request
+    │   ├── RejectedError           400 and other 4xx: UFM refuses the request
     │   ├── UnavailableError        5xx: UFM starts, restarts or fails
-    │   └── ShapeError              2xx, but the JSON is not UFM's
-    └── PartitionError              UFM answered well, and the partition is not as it should be
-        ├── TakeoverError           it exists and differs from what the program declares; nothing was written
-        ├── UnsupportedError        this release of UFM has no such thing; nothing was written
-        └── NotTakenError           UFM accepted the write, and the read-back differs
+    │   └── ShapeError              2xx, but the body is not UFM's JSON
+    ├── UnknownHostsError           UFM reports no active port for a host
+    └── PartitionError              UFM answered, but the partition is not in the required state
+        ├── TakeoverError           it exists and differs from the declared one; nothing was written
+        ├── UnsupportedError        this UFM release lacks a declared feature; nothing was written
+        ├── NotTakenError           UFM accepted the write, but the read-back differs
+        └── MissingMembersError     members are still missing after the timeout
 
-Every error keeps host, call, HTTP status and PKey as attributes and composes one line of them that ends with what to
-do. None of them holds a password, a token or the body of an answer.
+Every error keeps host, call, HTTP status and PKey as attributes and formats them as one line that ends with what to
+do. No error contains a password, a token or a response body. Inputs are named as a Python program writes them.
 """
 
 from typing import ClassVar
 
+_LAST_UP = (
+    "(`pulumi refresh` and `pulumi destroy` use the inputs of the last `pulumi up`; "
+    "with --run-program they use the present ones)"
+)
+
 
 class UfmError(Exception):
-    """Anything below; catch it to catch them all."""
+    """Base class of all errors of this package."""
 
     remedy: ClassVar[str] = "see /opt/ufm/files/log/rest_api.log on the UFM node"
-    """What to do, where the caller knows nothing better."""
+    """What to do, unless the caller passes a more specific remedy."""
 
     host: str
-    """UFM's address, with the port where it is not 443; empty when none is known yet."""
+    """UFM's address, with the port unless it is 443; empty if no address is known yet."""
     call: str
     """Verb and path, e.g. "PUT /ufmRest/resources/pkeys"; never a body, a query or a list of GUIDs."""
     status: int | None
-    """The HTTP status of the last answer; None where there was none."""
+    """The HTTP status of the last answer; None without an answer."""
     pkey: str | None
-    """The partition concerned, as UFM spells it: 0x65."""
+    """The partition concerned, in UFM's spelling: 0x65."""
 
     def __init__(
         self,
@@ -57,97 +64,111 @@ class UfmError(Exception):
 
 
 class ConfigurationError(UfmError):
-    """The provider's inputs do not say how to reach UFM."""
+    """The provider's inputs are incomplete or wrong."""
 
-    remedy = "see docs/configuration.md"
+    remedy = "correct this input of the ufm.Provider resource"
 
 
 class CancelledError(UfmError):
-    """The user interrupted the run while it waited."""
+    """The user interrupted the run during a wait."""
 
     remedy = "run pulumi again"
 
 
 class UnreachableError(UfmError):
-    """No answer from UFM. State was left as it was: what cannot be read has not vanished."""
+    """UFM did not answer. The state stays unchanged: an unreadable resource is not a deleted one."""
 
     remedy = (
-        "check that UFM runs (`systemctl status ufm-enterprise`) and that rack:site's ufm.address and ufm.port "
-        "are reachable from here, then run pulumi again "
-        "(refresh and destroy use the configuration of the last up; with --run-program the present one)"
+        "check that UFM runs (`systemctl status ufm-enterprise`) and that the provider's inputs address and port are "
+        f"reachable from this machine, then run pulumi again {_LAST_UP}"
     )
 
 
 class CertificateError(UnreachableError):
-    """UFM's certificate, or the file of the authority that should have signed it, cannot be trusted."""
+    """UFM's certificate is not trusted, or the authority's file cannot be used."""
 
-    remedy = "set ufm.caFile in rack:site to the PEM file of the authority that signed UFM's certificate"
+    remedy = "set the provider's input ca_file to the PEM file of the authority that signed UFM's certificate"
 
 
 class AnswerError(UfmError):
-    """UFM answered, but not what was asked for."""
+    """UFM answered, but not with the requested result."""
 
 
 class AuthenticationError(AnswerError):
-    """UFM does not know the user or the password."""
+    """UFM rejects the user name or the password."""
 
-    remedy = (
-        "check ufm.user in rack:site and the secret: pulumi config set --secret ufmPassword "
-        "(refresh and destroy use the configuration of the last up; with --run-program the present one)"
-    )
+    remedy = f"check the provider's inputs user and password {_LAST_UP}"
 
 
 class ForbiddenError(AnswerError):
-    """The partition is not the API's (0x7fff, or made by UFM's logical model), or the user may not change it."""
+    """The REST API may not change the partition (0x7fff, or one of UFM's logical model), or the user may not."""
 
     remedy = "use a PKey that no other UFM model owns, and a user with the role system_admin"
 
 
 class NotFoundError(AnswerError):
-    """UFM has no such object or call."""
+    """UFM does not have the object or the call."""
 
     remedy = "check that the ports are in the fabric (ibstat on the hosts) and that UFM is release 6.9 or later"
 
 
 class RejectedError(AnswerError):
-    """UFM refuses the request as it is."""
+    """UFM refuses the request."""
 
 
 class UnavailableError(AnswerError):
-    """UFM is there, but serves nobody: it starts, restarts, or fails inside."""
+    """UFM's web server answers, but UFM starts, restarts or fails."""
 
     remedy = "wait until UFM has started (`docker logs ufm`, `/etc/init.d/ufmd status`), then run pulumi again"
 
 
 class ShapeError(AnswerError):
-    """A success whose JSON is not UFM's."""
+    """A 2xx answer whose body is not UFM's JSON."""
 
-    remedy = "check that rack:site's ufm.address is UFM's REST API and no proxy"
+    remedy = "check that the provider's input address is UFM's REST API and not a proxy"
+
+
+class UnknownHostsError(UfmError):
+    """UFM reports no active port for a host."""
+
+    remedy = (
+        "use the host names of UFM's web interface (Managed Elements > Devices), "
+        "and check that the hosts are on and cabled"
+    )
 
 
 class PartitionError(UfmError):
-    """The partition at UFM is not as it should be."""
+    """The partition at UFM is not in the required state."""
 
 
 class TakeoverError(PartitionError):
     """A partition exists that differs from the declared one; nothing was written."""
 
     remedy = (
-        'set adopt=True to make it as declared (members that are not declared lose it), ownership="additive" to add '
-        "ours and leave the others, or choose another PKey"
+        "set adopt=True to change it as declared (members that are not declared are removed), "
+        'ownership="additive" to add the declared members and keep the others, or choose another PKey'
     )
 
 
 class UnsupportedError(PartitionError):
-    """UFM's release does not have what is declared; nothing was written."""
+    """The UFM release lacks a declared feature; nothing was written."""
 
-    remedy = "leave it out, or upgrade UFM"
+    remedy = "remove this input, or upgrade UFM"
 
 
 class NotTakenError(PartitionError):
-    """UFM accepted a write and did not carry it out in full."""
+    """UFM accepted a write but did not apply all of it."""
 
     remedy = (
         "check these ports in UFM (present in the fabric? index0 in another PKey? P_Key table full?), "
         "then run pulumi again"
+    )
+
+
+class MissingMembersError(PartitionError):
+    """Members are still missing from a partition after the timeout."""
+
+    remedy = (
+        "compare MlnxSDNUrl and MlnxSDNToken with UFM (a 401 in neutron's server.log means a wrong token), check "
+        "whether neutron's table sdn_journal drains, then run pulumi again"
     )

@@ -1,98 +1,99 @@
-"""`PKeyGate`: waits until somebody else has put members into a partition.
+"""`PKeyGate`: waits until other writers have added members to a partition.
 
-The tenant's PKeys are written by Neutron's SDN driver, which works through a journal of its own: the OpenStack API
-calls a network and its ports ACTIVE whether UFM has heard of them or not (a wrong token, say, shows nowhere else). The
-gate looks where it counts, at UFM, and writes nothing.
+Neutron's SDN driver writes a tenant's PKeys asynchronously, through a journal: the OpenStack API reports a network and
+its ports as ACTIVE even if UFM has rejected them, e.g. because of a wrong token. The gate reads the partition at UFM
+and writes nothing.
 
-    create, update   poll with back-off until every member is in the partition; name the missing at the time limit
-    read             members that have gone are drift: the next `up` waits for them again
-    delete           nothing, for nothing was made
+    create, update   poll with back-off until every member is in the partition; name the missing ones after the timeout
+    read             members that have left are drift: the next `up` waits for them again
+    delete           does nothing
 """
 
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import pulumi
 from pulumi.output import Unknown
 
-from providers.ufm import partition
-from providers.ufm.errors import CancelledError, PartitionError
-from providers.ufm.provider import Failure, Found, Kind, Made, Props, was_dynamic
+from . import partition
+from .errors import CancelledError, MissingMembersError
+from .handler import CheckFailure, CheckResult, CreateResult, Props, ReadResult, ResourceHandler
+from .provider import dynamic_alias
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0
-"""Seconds between two looks: short at first, for Neutron's driver mostly needs a second."""
+"""Seconds between two polls; short at first, because Neutron's driver usually needs a second."""
 
 
-class MissingMembersError(PartitionError):
-    """Members are missing after the time limit."""
+class PKeyGateHandler(ResourceHandler):
+    """Implements `PKeyGate` by polling the partition."""
 
-    remedy: ClassVar[str] = (
-        "compare MlnxSDNUrl and MlnxSDNToken with UFM (a 401 in neutron's server.log means the token), see whether "
-        "table sdn_journal of neutron drains, then run pulumi again"
-    )
-
-
-class PKeyGateKind(Kind):
-    urn_type = "ufm:index:PKeyGate"
+    pulumi_type = "ufm:index:PKeyGate"
     importable = False
     compared = ("pkey", "members")
     replacing = ("pkey",)
 
-    def check(self, news: Props) -> tuple[Props, list[Failure]]:
-        inputs: Props = dict(news)
-        failures: list[Failure] = []
+    def check(self, inputs: Props) -> CheckResult:
+        """Return PKey and GUIDs in UFM's spelling."""
+        checked: Props = dict(inputs)
+        failures: list[CheckFailure] = []
         for key, spell in (("pkey", partition.usable_pkey), ("members", _spelled)):
-            if isinstance(inputs.get(key), Unknown):
+            if isinstance(checked.get(key), Unknown):
                 continue
             try:
-                inputs[key] = spell(inputs[key])
+                checked[key] = spell(checked[key])
             except ValueError as error:
-                failures.append(Failure(key, str(error)))
-        return inputs, failures
+                failures.append(CheckFailure(key, str(error)))
+        return CheckResult(checked, failures)
 
-    def create(self, props: Props) -> Made:
-        return Made(props["pkey"], self._wait(props))
+    def create(self, inputs: Props) -> CreateResult:
+        """Wait for the members.
 
-    def update(self, _olds: Props, news: Props) -> Props:
-        return self._wait(news)
+        Raises:
+            MissingMembersError: some are missing after the timeout.
+            CancelledError: the user interrupted the wait.
+        """
+        return CreateResult(inputs["pkey"], self._wait(inputs))
 
-    def read(self, id_: str, props: Props) -> Found | None:
-        missing = self._missing(props)
-        if len(missing) == len(props["members"]):
+    def update(self, state: Props, inputs: Props) -> Props:
+        """Wait for the members, as `create` does."""
+        return self._wait(inputs)
+
+    def read(self, id_: str, state: Props) -> ReadResult | None:
+        """Return the members that are present; None if all are missing."""
+        missing = self._missing(state)
+        if len(missing) == len(state["members"]):
             return None
-        there = {name: guid for name, guid in props["members"].items() if name not in missing}
-        found = {**props, "members": there}
-        return Found(id_, _outputs(found), found)
+        present = {name: guid for name, guid in state["members"].items() if name not in missing}
+        inputs = {**state, "members": present}
+        return ReadResult(id_, _outputs(inputs), inputs)
 
-    def delete(self, _props: Props) -> None:
-        """Nothing: it made nothing."""
+    def delete(self, state: Props) -> None:
+        """Do nothing: the gate wrote nothing."""
 
-    def _wait(self, props: Props) -> Props:
-        deadline, pause = time.monotonic() + props["timeout"], FIRST_PAUSE
-        while missing := self._missing(props):
+    def _wait(self, inputs: Props) -> Props:
+        pkey, members = inputs["pkey"], inputs["members"]
+        deadline, pause = time.monotonic() + inputs["timeout"], FIRST_PAUSE
+        while missing := self._missing(inputs):
             if time.monotonic() + pause > deadline:
                 names = ", ".join(f"{name} ({guid})" for name, guid in sorted(missing.items()))
-                raise MissingMembersError(
-                    f"after {props['timeout']:.0f} s these are no members: {names}",
-                    host=self.client.host,
-                    pkey=props["pkey"],
-                )
-            self.say("progress", f"PKey {props['pkey']}: waiting for {len(missing)} of {len(props['members'])} members")
+                problem = f"still not members after {inputs['timeout']:.0f} s: {names}"
+                raise MissingMembersError(problem, host=self.client.host, pkey=pkey)
+            self.log("progress", f"PKey {pkey}: waiting for {len(missing)} of {len(members)} members")
             if self.session.cancelled.wait(pause):
-                raise CancelledError("given up waiting for members", host=self.client.host, pkey=props["pkey"])
+                raise CancelledError("cancelled while waiting for members", host=self.client.host, pkey=pkey)
             pause = min(pause * 1.5, LONGEST_PAUSE)
-        return _outputs(props)
+        return _outputs(inputs)
 
-    def _missing(self, props: Props) -> dict[str, str]:
-        """Members that UFM does not have, or has no partition for."""
-        found = self.client.get_pkey(props["pkey"])
-        there = found.members if found else {}
-        return {name: guid for name, guid in props["members"].items() if guid not in there}
+    def _missing(self, inputs: Props) -> dict[str, str]:
+        """Return the members that are not in the partition: name → GUID."""
+        current = self.client.get_pkey(inputs["pkey"])
+        present = current.members if current else {}
+        return {name: guid for name, guid in inputs["members"].items() if guid not in present}
 
 
-def _outputs(props: Props) -> Props:
-    return {**props, "member_count": len(props["members"])}
+def _outputs(inputs: Props) -> Props:
+    return {**inputs, "member_count": len(inputs["members"])}
 
 
 def _spelled(members: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,12 +101,14 @@ def _spelled(members: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class PKeyGate(pulumi.CustomResource):
-    """Exists once every member is in the partition at UFM."""
+    """Is created once every member is in the partition at UFM."""
 
     pkey: pulumi.Output[str]
+    """In UFM's spelling: 0x65."""
     members: pulumi.Output[dict[str, str]]
     """`host/port` → GUID."""
     member_count: pulumi.Output[int]
+    """The number of members."""
 
     def __init__(
         self,
@@ -116,7 +119,15 @@ class PKeyGate(pulumi.CustomResource):
         timeout: float = 120,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`timeout` in seconds; a changed one alone changes nothing."""
+        """Declare a gate.
+
+        Args:
+            name: the resource's name.
+            pkey: 0x1 to 0x7ffe, as a string; a change replaces the gate.
+            members: `host/port` → GUID in any common spelling.
+            timeout: seconds to wait; a change of the timeout alone causes no update.
+            opts: Pulumi's resource options.
+        """
         props = {"pkey": pkey, "members": members, "timeout": timeout, "member_count": None}
-        opts = pulumi.ResourceOptions.merge(opts, was_dynamic("PKeyGate"))
-        super().__init__(PKeyGateKind.urn_type, name, props, opts)
+        opts = pulumi.ResourceOptions.merge(opts, dynamic_alias("PKeyGate"))
+        super().__init__(PKeyGateHandler.pulumi_type, name, props, opts)

@@ -1,51 +1,48 @@
-"""`find_members`: the ports of hosts as UFM knows them, in the form in which `PKey` takes members.
+"""`find_members`: the ports of hosts as UFM reports them, in the form that `PKey` takes as members.
 
     members = ufm.find_members(["compute-1", "compute-2"], provider=provider, depends_on=[password])
     ufm.PKey("storage", pkey="0xb", members=members)
 
-A look-up, made at every preview; nothing of it stands in the state but what is made of it. A host that is off has no
-port on the fabric (guide step I2), and a host that UFM does not know by its name is an error that names those it does.
+A function, called at every preview; the state contains only the resources that use its result. A host that is powered
+off has no active port. A host name that UFM does not know is an error that lists the known ones.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import pulumi
 
-from providers.ufm.client import Client
-from providers.ufm.errors import UfmError
-from providers.ufm.provider import Props, Provider
+from .client import Client
+from .errors import UnknownHostsError
+from .handler import Props
+from .provider import Provider
 
 FUNCTION = "ufm:index:findMembers"
-
-
-class UnknownHostsError(UfmError):
-    """Hosts have no port on the fabric, as UFM reports it."""
-
-    remedy: ClassVar[str] = "name hosts as UFM does (Managed Elements > Devices), and see that they are on and cabled"
+"""The function's Pulumi token."""
 
 
 def port_name(port: Mapping[str, Any]) -> str:
-    """`host/number` of a host's port in UFM's list."""
+    """Return `host/number` of a host's port in UFM's list."""
     return f"{port['system_name']}/{port['number']}"
 
 
 def members(client: Client, hosts: Sequence[str]) -> dict[str, str]:
-    """`host/number` → GUID of all active ports of `hosts`.
+    """Return `host/number` → GUID of all active ports of `hosts`.
 
     Raises:
-        UnknownHostsError: some have none.
+        UnknownHostsError: some hosts have no active port.
     """
     active = [port for port in client.ports("Computer") if port.get("logical_state") == "Active"]
-    known = {str(port["system_name"]) for port in active}
-    if unknown := sorted(set(hosts) - known):
-        problem = f"no active port of {', '.join(unknown)}; there are {', '.join(sorted(known)) or 'none at all'}"
+    active_hosts = {str(port["system_name"]) for port in active}
+    if unknown := sorted(set(hosts) - active_hosts):
+        listed = ", ".join(sorted(active_hosts)) or "none"
+        problem = f"no active port of {', '.join(unknown)}; hosts with active ports: {listed}"
         raise UnknownHostsError(problem, host=client.host)
     return {port_name(port): str(port["guid"]) for port in active if port["system_name"] in hosts}
 
 
-def answer(client: Client, arguments: Props) -> Props:
-    """The function behind the protocol's Invoke."""
+def invoke(client: Client, arguments: Props) -> Props:
+    """Answer the protocol's Invoke of the function."""
     return {"members": members(client, arguments["hosts"])}
 
 
@@ -55,10 +52,13 @@ def find_members(
     provider: Provider,
     depends_on: Sequence[pulumi.Resource] = (),
 ) -> pulumi.Output[dict[str, str]]:
-    """`host/number` → GUID of all active ports of `hosts`, named as UFM names them.
+    """Return `host/number` → GUID of all active ports of `hosts`.
 
-    depends_on: what must be there before UFM can be asked; as long as it is not, the members are unknown.
+    Args:
+        hosts: host names as UFM reports them.
+        provider: the UFM to query.
+        depends_on: resources without which UFM cannot be queried; until they exist, the members are unknown.
     """
     options = pulumi.InvokeOutputOptions(provider=provider, depends_on=list(depends_on))
-    found = pulumi.runtime.invoke_output(FUNCTION, {"hosts": hosts}, options)
-    return found.apply(lambda result: dict(result["members"]))
+    result = pulumi.runtime.invoke_output(FUNCTION, {"hosts": hosts}, options)
+    return result.apply(lambda found: dict(found["members"]))

@@ -1,8 +1,9 @@
-"""How UFM spells PKeys and GUIDs, and the shapes in which it answers (ufm-rest-api: 2.3).
+"""UFM's spelling of PKeys and GUIDs, and the shapes of its answers about partitions.
 
-UFM says `0x5` where people write `0x0005` or `0x8005`, and 16 bare hex digits where they write `0xB859:9F03…`. One
-spelling is made here, on the way in and on the way out, so that nothing else has to compare spellings. The answers to a
-GET come flat, wrapped under the PKey or wrapped under a zero-padded one, by release; they all become a `Partition`.
+UFM writes `0x5` where people write `0x0005` or `0x8005`, and 16 bare hex digits where they write `0xB859:9F03…`. This
+module converts every spelling to UFM's on input and on output, so that other modules compare plain strings. The answer
+to a GET is flat, wrapped under the PKey or wrapped under a zero-padded PKey, depending on the release; each becomes a
+`Partition`.
 """
 
 import re
@@ -11,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 PKEY_NUMBER = 0x7FFF
-"""The bits of a partition's number; bit 15 is a port's full membership in it: 0x800a and 0xa are one partition."""
+"""The bits of a partition's number; bit 15 marks a port's full membership: 0x800a and 0xa are one partition."""
 
 MANAGEMENT = 0x7FFF
-"""The partition that UFM makes and keeps for itself."""
+"""The partition that UFM creates and manages itself."""
 
 Membership = Literal["full", "limited"]
 
@@ -23,14 +24,14 @@ QOS: Mapping[str, Sequence[float]] = {
     "service_level": range(16),
     "rate_limit": (2.5, 5, 10, 14, 20, 25, 30, 40, 56, 60, 80, 100, 112, 120, 168, 200, 300),
 }
-"""A partition's quality of service: the MTU in KiB, the service level, the rate in Gb/s; each with what UFM takes."""
+"""The keys of a partition's quality of service with UFM's values: MTU in KiB, service level, rate in Gb/s."""
 
 
 def pkey(value: str) -> str:
-    """The partition's number as UFM spells it: lower-case hex, unpadded, without the membership bit.
+    """Return the partition's number in UFM's spelling: lower-case hex, unpadded, without the membership bit.
 
     Raises:
-        ValueError: no hex number of up to 16 bits.
+        ValueError: `value` is not a hex number of up to 16 bits.
     """
     if not re.fullmatch(r"0[xX][0-9a-fA-F]{1,4}", value):
         raise ValueError(f"found {value!r}; write the PKey as a hex string, e.g. '0x65'")
@@ -38,22 +39,22 @@ def pkey(value: str) -> str:
 
 
 def usable_pkey(value: str) -> str:
-    """`pkey` of a partition that may be made: 0x1 to 0x7ffe.
+    """Return `pkey(value)` if the partition may be created: 0x1 to 0x7ffe.
 
     Raises:
-        ValueError: it is none, or it is reserved.
+        ValueError: `value` is not a PKey, or it is reserved.
     """
     spelled = pkey(value)
     if int(spelled, 16) in (0, MANAGEMENT):
-        raise ValueError(f"found {value!r}; write a PKey from '0x1' to '0x7ffe' (0x7fff is UFM's own)")
+        raise ValueError(f"found {value!r}; write a PKey from '0x1' to '0x7ffe' (UFM reserves 0x7fff)")
     return spelled
 
 
 def guid(value: str) -> str:
-    """A port's GUID as UFM spells it: 16 lower-case hex digits.
+    """Return a port's GUID in UFM's spelling: 16 lower-case hex digits.
 
     Raises:
-        ValueError: no 64-bit GUID, or all zeros.
+        ValueError: `value` is not a 64-bit GUID, or all zeros.
     """
     digits = re.sub(r"[:.\s-]", "", value).lower().removeprefix("0x")
     if not re.fullmatch(r"[0-9a-f]{16}", digits) or int(digits, 16) == 0:
@@ -70,30 +71,30 @@ class Member:
     membership: str
     """full: talks to all members; limited: talks to full members only."""
     index0: bool
-    """Whether the PKey stands first in the port's P_Key table; a port has one such PKey."""
+    """Whether the PKey is the first entry of the port's P_Key table; a port has one such PKey."""
 
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition as UFM holds it."""
+    """A partition as UFM has it."""
 
     pkey: str
     """0x65"""
     members: Mapping[str, Member] = field(default_factory=dict)
     """By GUID, 16 lower-case hex digits."""
     ip_over_ib: bool | None = None
-    """Whether it has an IPoIB multicast group; None where UFM does not say."""
+    """Whether it has an IPoIB multicast group; None if UFM does not tell."""
     name: str = ""
-    """UFM's own, api_pkey_0x65, or one that was given (from release 6.22 on)."""
+    """UFM's default, api_pkey_0x65, or a configured one (from release 6.22)."""
     qos: Mapping[str, float] = field(default_factory=dict)
-    """By the keys of `QOS`; empty where it was not asked for."""
+    """By the keys of `QOS`; empty if it was not requested."""
 
 
 def parse(wanted: str, document: Mapping[str, object]) -> Partition | None:
-    """The partition `wanted` in the answer to a GET of it, flat or wrapped; None for `{}`: UFM does not have it.
+    """Return the partition `wanted` from the answer to its GET; None for `{}`: UFM does not have it.
 
     Raises:
-        ValueError: the document is no partition, or another one.
+        ValueError: the document is not a partition, or another one.
     """
     wrapped = {key: value for key, value in document.items() if re.match(r"0[xX]", key)}
     if not wrapped:
@@ -105,14 +106,14 @@ def parse(wanted: str, document: Mapping[str, object]) -> Partition | None:
 
 
 def parse_all(document: Mapping[str, object]) -> dict[str, Partition]:
-    """The partitions in the answer to a GET of them all with `guids_data=true`, by PKey.
+    """Return the partitions from the answer to a GET of all of them with `guids_data=true`, by PKey.
 
     Raises:
-        ValueError: the document holds something else.
+        ValueError: the document contains something else.
     """
     found = {pkey(key): _flat(pkey(key), _mapping(value)) for key, value in document.items() if re.match(r"0[xX]", key)}
     if document and not found:
-        raise ValueError("no partition at all")
+        raise ValueError("not one partition")
     return found
 
 
@@ -121,12 +122,12 @@ def _flat(number: str, document: Mapping[str, object]) -> Partition:
         raise ValueError("none of a partition's fields")
     members = document.get("guids") or []
     if not isinstance(members, Sequence) or isinstance(members, str):
-        raise ValueError("guids is no list")
+        raise ValueError("guids is not a list")
     ip_over_ib = document.get("ip_over_ib")
     qos = _mapping(document.get("qos_conf") or {})
     return Partition(
         number,
-        dict(_member(m) for m in members),
+        dict(_member(member) for member in members),
         ip_over_ib if isinstance(ip_over_ib, bool) else None,
         str(document.get("partition") or ""),
         {key: float(value) for key, value in qos.items() if key in QOS and isinstance(value, int | float)},
@@ -135,11 +136,11 @@ def _flat(number: str, document: Mapping[str, object]) -> Partition:
 
 def _member(document: object) -> tuple[str, Member]:
     entry = _mapping(document)
-    how = Member(str(entry.get("membership") or "full").lower(), entry.get("index0") is True)
-    return guid(str(entry.get("guid"))), how
+    member = Member(str(entry.get("membership") or "full").lower(), entry.get("index0") is True)
+    return guid(str(entry.get("guid"))), member
 
 
 def _mapping(document: object) -> Mapping[str, object]:
     if not isinstance(document, Mapping):
-        raise ValueError("no object where UFM has one")
+        raise ValueError("not a JSON object")
     return document

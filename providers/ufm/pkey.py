@@ -1,428 +1,307 @@
 """`PKey`: a partition of the fabric and the ports that belong to it.
 
-Members are a map `host/port` → GUID, so that a diff names the host. Who owns the rest of the partition?
+Members are a map `host/port` → GUID, so that a diff names the host. `ownership` decides about the other members:
 
-    ownership         writes             members we do not declare
-    "authoritative"   one PUT, the whole are drift: a refresh shows them as foreign/<GUID>, the next `up` removes them
-    "additive"        ours only          are reported in `foreign` and never touched: Neutron's SDN driver adds VM ports
-                                         to the tenant's PKeys, and to take one away would cut off a running VM
+    ownership         writes             members that are not declared
+    "authoritative"   one PUT, complete  are drift: a refresh shows them as foreign/<GUID>, the next `up` removes them
+    "additive"        own members only   are listed in the output `foreign` and never changed, e.g. the VM ports that
+                                         Neutron's SDN driver adds to a tenant's PKey
 
-What a life looks like:
+Life cycle:
 
-- check finds every mistake at once and calls nobody. Unknown values, as in a first preview, pass.
-- preview asks UFM what a create would meet: that a partition is there as declared and will be adopted, or that it
-  differs and in what.
-- create adopts a partition that is as declared without a write. One that differs is refused, the difference named,
-  unless `adopt` says to take it over: nobody loses a member by surprise. What a failed create made goes again.
-- read writes down what is there in the shape of the inputs, so that the preview after a refresh shows what `up` will
-  do. A member whose membership or index0 differs from the others' is written as `GUID (limited)`, at its host's name.
-- update is one PUT in authoritative mode, whatever the number of members; UFM applies only the difference. Quality
-  of service has a call of its own before release 6.24.
-- delete removes what we own: the partition if it holds nobody else, else our members. UFM itself deletes a partition
-  with its last member.
-- import (`pulumi import ufm:index:PKey NAME 0xb`) takes all members for ours, named by what UFM knows of their ports.
+- check reports every mistake at once and uses no network. Unknown values, as in a first preview, pass.
+- preview reads the partition and reports what create would find: a partition as declared, which it adopts, or a
+  different one, with the differences.
+- create adopts a partition that is as declared, without a write. It refuses a different one and names the differences,
+  unless `adopt` is set. A failed create removes what it wrote.
+- read returns the partition in the shape of the inputs, so that the preview after a refresh shows what `up` will do. A
+  member whose membership or index0 differs from the other members' is written as `GUID (limited)`.
+- update is one PUT in authoritative mode, whatever the number of members; UFM applies only the difference. Before
+  release 6.24, quality of service needs a call of its own.
+- delete removes the partition if all its members are declared, else the declared members. UFM itself deletes a
+  partition with its last member.
+- import (`pulumi import ufm:index:PKey NAME 0xb`) declares all members, under the names of UFM's inventory.
 
-Writes are read back: an error names the members that UFM did not take.
+Every write is read back: an error names the members that UFM did not take.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, TypedDict
 
 import pulumi
 from pulumi.output import Unknown
 
-from providers.ufm import errors, inventory, partition
-from providers.ufm.errors import NotTakenError, TakeoverError
-from providers.ufm.partition import QOS, Member, Membership, Partition
-from providers.ufm.provider import Diff, Failure, Found, Kind, Made, Props, was_dynamic
+from . import errors, inventory, partition, pkey_inputs
+from .declared import AUTHORITATIVE, FOREIGN, DeclaredPartition, remark
+from .errors import NotTakenError, TakeoverError
+from .handler import CheckResult, CreateResult, DiffResult, Props, ReadResult, ResourceHandler
+from .partition import Member, Membership, Partition
+from .provider import dynamic_alias
 
-FOREIGN = "foreign/"
-"""Before the GUID of a member that the program does not declare. No host may be named so."""
+NAME_RELEASE, QOS_RELEASE = (6, 22), (6, 24)
+"""The releases from which a PUT of members takes a name, and quality of service."""
 
-AUTHORITATIVE = "authoritative"
-DEFAULTS: Props = {"membership": "full", "index0": False, "ownership": AUTHORITATIVE, "adopt": False}
-CHOICES = {"membership": ("full", "limited"), "ownership": (AUTHORITATIVE, "additive")}
-SWITCHES = ("index0", "ip_over_ib", "adopt")
-
-OWNERS = ("qos", "partition_name")
-"""What the partition's one owner alone may set."""
-
-NAMES, QOS_BY_PUT = (6, 22), (6, 24)
-"""The releases from which a PUT of members takes a name, and quality of service (ufm-rest-api: 2.2)."""
-
-NAMED = 10
-"""How many members an error names before it says how many more there are."""
+SHOWN = 10
+"""How many differences a message lists before it counts the rest."""
 
 
-@dataclass(frozen=True)
-class Declared:
-    """A partition as the program (or the state) has it."""
+class PKeyHandler(ResourceHandler):
+    """Implements `PKey` with UFM's partition calls."""
 
-    pkey: str
-    members: Mapping[str, str]
-    """`host/port` → GUID."""
-    how: Member
-    """The same for all members: UFM's POST knows no other (ufm-rest-api: 2.4)."""
-    ip_over_ib: bool | None
-    """None: as found."""
-    authoritative: bool
-    qos: Mapping[str, float]
-    """What of it is declared; the rest stays as found."""
-    name: str | None
-    """None: as found."""
-
-    @classmethod
-    def of(cls, props: Props) -> "Declared":
-        """From checked inputs, or from outputs that `read` wrote: foreign members and remarks are no declaration."""
-        members = sorted(props["members"].items())
-        ours = {name: str(text).split()[0] for name, text in members if not name.startswith(FOREIGN)}
-        how = Member(props["membership"], props["index0"])
-        authoritative = props["ownership"] == AUTHORITATIVE
-        qos, name = props.get("qos") or {}, props.get("partition_name")
-        return cls(props["pkey"], ours, how, props.get("ip_over_ib"), authoritative, qos, name)
-
-    def foreign(self, found: Partition | None) -> list[str]:
-        """GUIDs in the partition that are not ours."""
-        return sorted(set(found.members if found else ()) - set(self.members.values()))
-
-    def held(self, found: Partition | None) -> list[str]:
-        """GUIDs of ours in the partition."""
-        return sorted(set(found.members if found else ()) & set(self.members.values()))
-
-    def settings(self, found: Partition | None) -> Props:
-        """What a write says besides the members. `ip_over_ib` stays as found unless we own the partition and say so."""
-        keep = found is not None and (self.ip_over_ib is None or not self.authoritative)
-        return {
-            "membership": self.how.membership,
-            "index0": self.how.index0,
-            "ip_over_ib": found.ip_over_ib if found and keep else self.ip_over_ib,
-        }
-
-    def unmet(self, found: Partition | None) -> dict[str, str]:
-        """Our members that are not as declared: name → what is wrong with it."""
-        there = found.members if found else {}
-        wrong = {name: _remark(there.get(guid), self.how) for name, guid in self.members.items()}
-        return {name: remark for name, remark in wrong.items() if remark}
-
-    def differences(self, found: Partition) -> list[str]:
-        """What would change at UFM if the partition were made as declared; empty when it is so already."""
-        return [*self.of_members(found), *self.of_name(found), *self.of_qos(found)]
-
-    def of_members(self, found: Partition) -> list[str]:
-        texts = [f"{name}: {remark}" for name, remark in self.unmet(found).items()]
-        if self.authoritative:
-            texts += [f"{guid}: not declared" for guid in self.foreign(found)]
-            if self.ip_over_ib is not None and found.ip_over_ib is not None and found.ip_over_ib != self.ip_over_ib:
-                texts.append(f"ip_over_ib: {found.ip_over_ib}")
-        return texts
-
-    def of_name(self, found: Partition) -> list[str]:
-        return [f"partition_name: {found.name!r}"] if self.name not in (None, found.name) else []
-
-    def of_qos(self, found: Partition) -> list[str]:
-        return [f"{key}: {found.qos.get(key)}" for key, value in self.qos.items() if found.qos.get(key) != value]
-
-
-def _remark(found: Member | None, wanted: Member) -> str:
-    """How a member differs from the wanted form, in a word or two; empty when it does not."""
-    if found is None:
-        return "missing"
-    index0 = "index0" if found.index0 else "not index0"
-    return ", ".join(
-        ([found.membership] if found.membership != wanted.membership else [])
-        + ([index0] if found.index0 != wanted.index0 else [])
-    )
-
-
-class PKeyKind(Kind):
-    urn_type = "ufm:index:PKey"
-    compared = ("pkey", "members", "membership", "index0", "ip_over_ib", "ownership", *OWNERS)
+    pulumi_type = "ufm:index:PKey"
+    compared = pkey_inputs.COMPARED
     replacing = ("pkey",)
 
-    def check(self, news: Props) -> tuple[Props, list[Failure]]:
-        inputs = {**DEFAULTS, **news}
-        failures: list[Failure] = []
-        if not isinstance(inputs.get("pkey"), Unknown):
-            inputs["pkey"] = _spelled(partition.usable_pkey, inputs.get("pkey"), "pkey", failures)
-        if not isinstance(inputs.get("members"), Unknown):
-            inputs["members"] = _members(inputs.get("members"), failures)
-        for key, allowed in CHOICES.items():
-            if not isinstance(inputs[key], Unknown) and inputs[key] not in allowed:
-                failures.append(Failure(key, f"found {inputs[key]!r}; write {' or '.join(map(repr, allowed))}"))
-        for key in SWITCHES:
-            if not isinstance(inputs.get(key, False), Unknown | bool):
-                failures.append(Failure(key, f"found {inputs[key]!r}; write true or false"))
-        failures += _owners(inputs)
-        return inputs, failures
+    def check(self, inputs: Props) -> CheckResult:
+        """See `pkey_inputs.check`."""
+        return pkey_inputs.check(inputs)
 
-    def diff(self, olds: Props, news: Props) -> Diff:
-        if news.get("ownership") != AUTHORITATIVE:
-            news = {key: value for key, value in news.items() if key != "ip_over_ib"}
-        diff = super().diff(olds, news)
-        # A port has one PKey at index 0: the old partition must let go of it before the new one takes it.
-        return Diff(diff.changes, diff.replaces, bool(diff.replaces) and olds.get("index0") is True)
+    def diff(self, state: Props, inputs: Props) -> DiffResult:
+        """Compare the inputs with the state; with additive ownership `ip_over_ib` is not compared."""
+        if inputs.get("ownership") != AUTHORITATIVE:
+            inputs = {key: value for key, value in inputs.items() if key != "ip_over_ib"}
+        diff = super().diff(state, inputs)
+        # A port has one PKey at index 0: the old partition must release it before the new one takes it.
+        return DiffResult(diff.changes, diff.replaces, bool(diff.replaces) and state.get("index0") is True)
 
-    def preview(self, news: Props) -> None:
-        """UFM may not be there yet, or not have its password: then nothing is compared, and that is said."""
-        if any(isinstance(value, Unknown) for value in (news["pkey"], news["members"], *news["members"].values())):
+    def preview(self, inputs: Props) -> None:
+        """Report what create would find. If UFM cannot be read, report that and compare nothing."""
+        if any(isinstance(value, Unknown) for value in (inputs["pkey"], inputs["members"])):
             return
-        declared = Declared.of(news)
+        if any(isinstance(guid, Unknown) for guid in inputs["members"].values()):
+            return
+        declared = DeclaredPartition.of(inputs)
         try:
-            found = self.session.impatient.get_pkey(declared.pkey)
+            current = self.session.preview_client.get_pkey(declared.pkey)
         except (errors.UnreachableError, errors.AuthenticationError, errors.UnavailableError) as error:
-            self.say("info", f"PKey {declared.pkey}: UFM does not tell what it has: {error}")
+            self.log("info", f"PKey {declared.pkey}: not compared with UFM: {error}")
             return
-        self._supported(declared)
-        if found:
-            self._meet(declared, found, adopt=news["adopt"])
+        self._require_release(declared)
+        if current:
+            self._preview_adoption(declared, current, adopt=inputs["adopt"])
 
-    def _meet(self, declared: Declared, found: Partition, *, adopt: bool) -> None:
-        """Says what a create makes of the partition that is there.
-
-        Raises:
-            TakeoverError: it would be refused.
-        """
-        differences = declared.differences(found)
+    def _preview_adoption(self, declared: DeclaredPartition, current: Partition, *, adopt: bool) -> None:
+        differences = declared.differences(current)
         if not differences:
-            self.say("info", f"PKey {declared.pkey} exists as declared: it is adopted without a write")
+            self.log("info", f"PKey {declared.pkey} exists as declared: it will be adopted without a write")
         elif declared.authoritative and not adopt:
             self._refuse(declared, "it exists and differs", differences)
         else:
-            self.say("warning", f"PKey {declared.pkey} exists and will be changed: {_some(differences)}")
+            self.log("warning", f"PKey {declared.pkey} exists and will be changed: {_listed(differences)}")
 
-    def create(self, props: Props) -> Made:
-        declared = Declared.of(props)
-        found = self.client.get_pkey(declared.pkey)
-        if found and declared.authoritative and not props["adopt"]:
-            self._refuse(declared, "it exists and differs", declared.differences(found))
-        self._supported(declared)
+    def create(self, inputs: Props) -> CreateResult:
+        """Create or adopt the partition.
+
+        Raises:
+            TakeoverError: it exists, differs, and `adopt` is not set.
+            NotTakenError: UFM did not take some members; what was written has been removed.
+            UnsupportedError: this UFM release has no partition names.
+        """
+        declared = DeclaredPartition.of(inputs)
+        current = self.client.get_pkey(declared.pkey)
+        if current and declared.authoritative and not inputs["adopt"]:
+            self._refuse(declared, "it exists and differs", declared.differences(current))
+        self._require_release(declared)
         try:
-            after = self._write(declared, found)
+            written = self._write(declared, current)
         except NotTakenError:
-            if not found:  # A failed create leaves nothing behind, or the next one would meet a stranger.
-                self._withdraw(declared, self.client.get_pkey(declared.pkey))
+            if not current:  # Roll back, or the next create would find a partition that differs.
+                self._remove_own(declared, self.client.get_pkey(declared.pkey))
             raise
-        return Made(declared.pkey, _outputs(props, declared, after))
+        return CreateResult(declared.pkey, _outputs(inputs, declared, written))
 
-    def read(self, id_: str, props: Props) -> Found | None:
-        found = self.client.get_pkey(partition.usable_pkey(id_))
-        if found is None:
+    def read(self, id_: str, state: Props) -> ReadResult | None:
+        """Return the partition in the shape of the inputs, for `pulumi import` with all its members."""
+        current = self.client.get_pkey(partition.usable_pkey(id_))
+        if current is None:
             return None
-        props = props or self._imported(found)
-        declared = Declared.of(props)
-        inputs = {**_inputs(props), **_as_found(declared, found)}
-        # Without inputs the preview after a refresh would not show the drift (pulumi #13839).
-        return Found(found.pkey, _outputs(inputs, declared, found), inputs)
+        state = state or self._imported(current)
+        declared = DeclaredPartition.of(state)
+        inputs = {**_inputs(state), **_as_found(declared, current)}
+        # Without inputs the preview after a refresh would not show the drift (pulumi/pulumi#13839).
+        return ReadResult(current.pkey, _outputs(inputs, declared, current), inputs)
 
-    def _imported(self, found: Partition) -> Props:
-        """Inputs that would have made what is there."""
+    def _imported(self, current: Partition) -> Props:
+        """Return inputs that would create `current`."""
         names = {str(port["guid"]): inventory.port_name(port) for port in self.client.ports("Computer")}
-        members = {names.get(guid, f"unknown/{guid}"): guid for guid in found.members}
-        return {**DEFAULTS, "pkey": found.pkey, "members": members}
+        members = {names.get(guid, f"unknown/{guid}"): guid for guid in current.members}
+        return {**pkey_inputs.DEFAULTS, "pkey": current.pkey, "members": members}
 
-    def update(self, olds: Props, news: Props) -> Props:
-        before, declared = Declared.of(olds), Declared.of(news)
-        found = self.client.get_pkey(declared.pkey)
-        if declared.authoritative and not before.authoritative and not news["adopt"]:
-            strangers = [f"{guid}: not declared" for guid in declared.foreign(found)]
-            self._refuse(declared, "it has other members, which authoritative ownership would remove", strangers)
-        self._supported(declared)
+    def update(self, state: Props, inputs: Props) -> Props:
+        """Write the partition as declared and return the outputs.
+
+        Raises:
+            TakeoverError: ownership becomes authoritative, the partition has foreign members, and `adopt` is not set.
+            NotTakenError: UFM did not take some members.
+            UnsupportedError: this UFM release has no partition names.
+        """
+        before, declared = DeclaredPartition.of(state), DeclaredPartition.of(inputs)
+        current = self.client.get_pkey(declared.pkey)
+        if declared.authoritative and not before.authoritative and not inputs["adopt"]:
+            foreign = [f"{guid}: not declared" for guid in declared.foreign_guids(current)]
+            self._refuse(declared, "it has other members, which authoritative ownership would remove", foreign)
+        self._require_release(declared)
         dropped = set(before.members.values()) - set(declared.members.values())
-        return _outputs(news, declared, self._write(declared, found, dropped))
+        return _outputs(inputs, declared, self._write(declared, current, dropped))
 
-    def delete(self, props: Props) -> None:
-        declared = Declared.of(props)
-        self._withdraw(declared, self.client.get_pkey(declared.pkey))
+    def delete(self, state: Props) -> None:
+        """Delete the partition, or only the declared members if it has others.
 
-    def _write(self, declared: Declared, found: Partition | None, dropped: Iterable[str] = ()) -> Partition | None:
-        """Makes the partition as declared and returns it as read back; no write where it is so already.
+        Raises:
+            NotTakenError: UFM still has them.
+        """
+        declared = DeclaredPartition.of(state)
+        self._remove_own(declared, self.client.get_pkey(declared.pkey))
 
-        `dropped`: GUIDs that were ours. Raises NotTakenError.
+    def _write(
+        self, declared: DeclaredPartition, current: Partition | None, dropped: Iterable[str] = ()
+    ) -> Partition | None:
+        """Write the partition unless it is as declared, and return it as read back.
+
+        `dropped`: GUIDs that were declared before. Raises NotTakenError.
         """
         if declared.authoritative:
-            after = self._set(declared, found)
+            written = self._set(declared, current)
         else:
-            after = self._add(declared, found)
-            after = self._remove(declared, after, dropped)
-        unmet = [f"{name}: {remark}" for name, remark in declared.unmet(after).items()]
-        if unmet or (after and (unmet := declared.of_name(after) + declared.of_qos(after))):
-            raise self._not_taken(declared, f"UFM accepted the write but did not take {_some(unmet)}")
-        return after
+            written = self._add(declared, current)
+            written = self._remove(declared, written, dropped)
+        unmet = [f"{name}: {text}" for name, text in declared.unmet(written).items()]
+        if not unmet and written:
+            unmet = declared.name_differences(written) + declared.qos_differences(written)
+        if unmet:
+            raise self._not_taken(declared, f"UFM accepted the write but did not apply {_listed(unmet)}")
+        return written
 
-    def _set(self, declared: Declared, found: Partition | None) -> Partition | None:
-        if found and not declared.differences(found):
-            return found
-        evicted = declared.foreign(found)
+    def _set(self, declared: DeclaredPartition, current: Partition | None) -> Partition | None:
+        if current and not declared.differences(current):
+            return current
+        evicted = declared.foreign_guids(current)
         if evicted:
-            self.say("warning", f"PKey {declared.pkey}: removing members that are not declared: {_some(evicted)}")
-        by_put = bool(declared.qos) and self.client.release() >= QOS_BY_PUT
-        after = found
-        if not found or declared.of_members(found) or declared.of_name(found) or by_put:
+            self.log("warning", f"PKey {declared.pkey}: removing members that are not declared: {_listed(evicted)}")
+        qos_by_put = bool(declared.qos) and self.client.release() >= QOS_RELEASE
+        by_put = not current or declared.member_differences(current) or declared.name_differences(current)
+        written = current
+        if by_put or qos_by_put:
             name = {"partition_name": declared.name} if declared.name else {}
-            more = {**declared.settings(found), **name, **(declared.qos if by_put else {})}
-            after = self.client.set_guids(declared.pkey, declared.members.values(), **more)
-        return self._set_qos(declared, after) if after and declared.of_qos(after) else after
+            more = {**declared.write_options(current), **name, **(declared.qos if qos_by_put else {})}
+            written = self.client.set_guids(declared.pkey, declared.members.values(), **more)
+        return self._set_qos(declared, written) if written and declared.qos_differences(written) else written
 
-    def _set_qos(self, declared: Declared, found: Partition) -> Partition | None:
-        self.client.set_qos(declared.pkey, {**found.qos, **declared.qos})
-        self.say("warning", f"PKey {declared.pkey}: its quality of service takes effect when UFM is restarted next")
+    def _set_qos(self, declared: DeclaredPartition, current: Partition) -> Partition | None:
+        self.client.set_qos(declared.pkey, {**current.qos, **declared.qos})
+        self.log("warning", f"PKey {declared.pkey}: its quality of service takes effect at the next restart of UFM")
         return self.client.get_pkey(declared.pkey)
 
-    def _add(self, declared: Declared, found: Partition | None) -> Partition | None:
-        unmet = [declared.members[name] for name in declared.unmet(found)]
-        return self.client.add_guids(declared.pkey, unmet, **declared.settings(found)) if unmet else found
+    def _add(self, declared: DeclaredPartition, current: Partition | None) -> Partition | None:
+        unmet = [declared.members[name] for name in declared.unmet(current)]
+        return self.client.add_guids(declared.pkey, unmet, **declared.write_options(current)) if unmet else current
 
-    def _remove(self, declared: Declared, found: Partition | None, dropped: Iterable[str]) -> Partition | None:
-        gone = sorted(set(dropped) & set(found.members if found else ()))
-        return self.client.remove_guids(declared.pkey, gone) if gone else found
+    def _remove(
+        self, declared: DeclaredPartition, current: Partition | None, dropped: Iterable[str]
+    ) -> Partition | None:
+        gone = sorted(set(dropped) & set(current.members if current else ()))
+        return self.client.remove_guids(declared.pkey, gone) if gone else current
 
-    def _withdraw(self, declared: Declared, found: Partition | None) -> None:
-        """Takes what is ours out of UFM."""
-        if found is None:
+    def _remove_own(self, declared: DeclaredPartition, current: Partition | None) -> None:
+        """Remove the declared members from UFM, with the partition if it has no others."""
+        if current is None:
             return
-        foreign, held = declared.foreign(found), declared.held(found)
+        foreign, own = declared.foreign_guids(current), declared.own_guids(current)
         if declared.authoritative and not foreign:
             left = self.client.delete_pkey(declared.pkey)
         else:
-            left = self.client.remove_guids(declared.pkey, held) if held else None
+            left = self.client.remove_guids(declared.pkey, own) if own else None
         if declared.authoritative and foreign:
-            kept = f"PKey {declared.pkey}: kept, as it holds members that are not ours: {_some(foreign)}"
-            self.say("warning", kept)
-        # An empty one that is left may be another writer's: Neutron's network has one before its ports.
-        if left and (declared.held(left) or (declared.authoritative and not left.members)):
+            kept = f"PKey {declared.pkey}: kept, because it has members that are not declared: {_listed(foreign)}"
+            self.log("warning", kept)
+        # With additive ownership, an empty partition may be another writer's, e.g. a Neutron network's without ports.
+        if left and (declared.own_guids(left) or (declared.authoritative and not left.members)):
             raise self._not_taken(declared, "UFM accepted the removal but still has it")
 
-    def _supported(self, declared: Declared) -> None:
-        if declared.name and self.client.release() < NAMES:
-            problem = f"UFM {self.client.version()} has no partition_name (6.22 and later have)"
+    def _require_release(self, declared: DeclaredPartition) -> None:
+        if declared.name and self.client.release() < NAME_RELEASE:
+            problem = f"UFM {self.client.version()} does not support partition_name, which needs 6.22 or later"
             raise errors.UnsupportedError(problem, host=self.client.host, pkey=declared.pkey)
 
-    def _refuse(self, declared: Declared, why: str, differences: list[str]) -> None:
+    def _refuse(self, declared: DeclaredPartition, why: str, differences: list[str]) -> None:
         if differences:
-            raise TakeoverError(f"{why}: {_some(differences)}", host=self.client.host, pkey=declared.pkey)
+            raise TakeoverError(f"{why}: {_listed(differences)}", host=self.client.host, pkey=declared.pkey)
 
-    def _not_taken(self, declared: Declared, problem: str) -> NotTakenError:
+    def _not_taken(self, declared: DeclaredPartition, problem: str) -> NotTakenError:
         return NotTakenError(problem, host=self.client.host, pkey=declared.pkey)
 
 
 def _inputs(props: Props) -> Props:
-    return {key: props[key] for key in (*PKeyKind.compared, "adopt") if key in props}
+    return {key: props[key] for key in (*pkey_inputs.COMPARED, "adopt") if key in props}
 
 
-def _outputs(inputs: Props, declared: Declared, found: Partition | None) -> Props:
-    own, name = _inputs(inputs), found.name if found else ""
-    return {**own, "member_count": len(own["members"]), "foreign": declared.foreign(found), "partition": name}
+def _outputs(inputs: Props, declared: DeclaredPartition, current: Partition | None) -> Props:
+    own, name = _inputs(inputs), current.name if current else ""
+    return {**own, "member_count": len(own["members"]), "foreign": declared.foreign_guids(current), "partition": name}
 
 
-def _as_found(declared: Declared, found: Partition) -> Props:
-    """What is there, in the shape of the inputs.
+def _as_found(declared: DeclaredPartition, current: Partition) -> Props:
+    """Return the partition at UFM in the shape of the inputs.
 
-    Where all our members differ from the declaration in the same way, the input of that name says so; where some do,
-    the remark stands at their GUIDs.
+    If all declared members differ from the declaration in the same way, the inputs membership and index0 say so; if
+    only some do, a remark follows their GUIDs.
     """
-    ours = [found.members[guid] for guid in declared.held(found)]
-    memberships, index0s = {m.membership for m in ours}, {m.index0 for m in ours}
-    how = Member(
-        memberships.pop() if len(memberships) == 1 else declared.how.membership,
-        index0s.pop() if len(index0s) == 1 else declared.how.index0,
+    own = [current.members[guid] for guid in declared.own_guids(current)]
+    memberships, index0s = {member.membership for member in own}, {member.index0 for member in own}
+    common = Member(
+        memberships.pop() if len(memberships) == 1 else declared.member.membership,
+        index0s.pop() if len(index0s) == 1 else declared.member.index0,
     )
-    members = {}
-    for name, guid in declared.members.items():
-        if guid in found.members:
-            remark = _remark(found.members[guid], how)
-            members[name] = f"{guid} ({remark})" if remark else guid
-    seen: Props = {"members": members, "membership": how.membership, "index0": how.index0}
+    members = {
+        name: _with_remark(guid, remark(current.members[guid], common))
+        for name, guid in declared.members.items()
+        if guid in current.members
+    }
+    inputs: Props = {"members": members, "membership": common.membership, "index0": common.index0}
     if declared.authoritative:
-        members |= {FOREIGN + guid: guid for guid in declared.foreign(found)}
-        if declared.ip_over_ib is not None and found.ip_over_ib is not None:
-            seen["ip_over_ib"] = found.ip_over_ib
+        members |= {FOREIGN + guid: guid for guid in declared.foreign_guids(current)}
+        if declared.ip_over_ib is not None and current.ip_over_ib is not None:
+            inputs["ip_over_ib"] = current.ip_over_ib
     if declared.qos:
-        seen["qos"] = {key: found.qos[key] for key in declared.qos if key in found.qos}
+        inputs["qos"] = {key: current.qos[key] for key in declared.qos if key in current.qos}
     if declared.name is not None:
-        seen["partition_name"] = found.name
-    return seen
+        inputs["partition_name"] = current.name
+    return inputs
 
 
-def _owners(inputs: Props) -> list[Failure]:
-    """What is wrong with `qos` and `partition_name`."""
-    failures = []
-    for key in OWNERS:
-        if inputs.get(key) is not None and inputs["ownership"] == "additive":
-            failures.append(Failure(key, 'with ownership="additive" another writer has it; leave it out'))
-    qos, name = inputs.get("qos", {}), inputs.get("partition_name", "x")
-    if not isinstance(name, Unknown) and not (isinstance(name, str) and re.fullmatch(r"[\w.-]{1,64}", name)):
-        failures.append(Failure("partition_name", f"found {name!r}; write 1 to 64 letters, digits, '_', '.' or '-'"))
-    if isinstance(qos, Unknown):
-        return failures
-    for key, value in sorted(qos.items()) if isinstance(qos, Mapping) else [("", qos)]:
-        if key not in QOS:
-            failures.append(Failure(f"qos.{key}", f"found {key or value!r}; write some of {', '.join(QOS)}"))
-        elif not isinstance(value, Unknown) and (isinstance(value, bool) or value not in QOS[key]):
-            allowed = ", ".join(f"{number:g}" for number in QOS[key])
-            failures.append(Failure(f"qos.{key}", f"found {value!r}; write one of {allowed}"))
-    return failures
+def _with_remark(guid: str, text: str) -> str:
+    return f"{guid} ({text})" if text else guid
 
 
-def _spelled(rule: Callable[[str], str], value: Any, where: str, failures: list[Failure]) -> Any:
-    if isinstance(value, Unknown):
-        return value
-    try:
-        if not isinstance(value, str):
-            raise ValueError(f"found {value!r}; write a string of hex digits")
-        return rule(value)
-    except ValueError as error:
-        failures.append(Failure(where, str(error)))
-        return value
-
-
-def _members(value: Any, failures: list[Failure]) -> Any:
-    if not isinstance(value, Mapping) or not value:
-        # UFM deletes a partition with its last member, so an empty one could not be kept.
-        failures.append(Failure("members", f"found {value!r}; name one port at least: 'host/port': 'GUID'"))
-        return value
-    members: Props = {}
-    holders: dict[str, str] = {}
-    for name, text in sorted(value.items()):  # maps lose their order on the wire; failures should not
-        where = f'members["{name}"]'
-        if name.startswith(FOREIGN):
-            failures.append(Failure(where, f"names from {FOREIGN!r} on are UFM's other members; name host/port"))
-        members[name] = guid = _spelled(partition.guid, text, where, failures)
-        if isinstance(guid, str) and holders.setdefault(guid, name) != name:
-            failures.append(Failure(where, f"found {guid!r} again; it is {holders[guid]}'s"))
-    return members
-
-
-def _some(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
-    return ", ".join(texts[:NAMED]) + more
+def _listed(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return ", ".join(texts[:SHOWN]) + more
 
 
 class Qos(TypedDict, total=False):
-    """A partition's quality of service; what is left out stays as found."""
+    """A partition's quality of service; omitted keys keep UFM's values."""
 
     mtu_limit: float
     """2 or 4 KiB."""
     service_level: float
     """0 to 15."""
     rate_limit: float
-    """Gb/s, one of InfiniBand's: 2.5, 5, 10 … 300."""
+    """Gb/s, one of InfiniBand's rates: 2.5, 5, 10 … 300."""
 
 
 class PKey(pulumi.CustomResource):
-    """A partition of the InfiniBand fabric with its members (guide step I3)."""
+    """A partition of the InfiniBand fabric with its members."""
 
     pkey: pulumi.Output[str]
-    """As UFM spells it: 0x65."""
+    """In UFM's spelling: 0x65."""
     members: pulumi.Output[dict[str, str]]
     """`host/port` → GUID, 16 lower-case hex digits."""
     member_count: pulumi.Output[int]
-    """Members that this resource answers for."""
+    """The number of members in `members`."""
     foreign: pulumi.Output[list[str]]
     """GUIDs in the partition that the program does not declare, as of the last write or refresh."""
     partition: pulumi.Output[str]
-    """UFM's name of it, e.g. api_pkey_0x65."""
+    """UFM's name of the partition, e.g. api_pkey_0x65."""
 
     def __init__(
         self,
@@ -439,17 +318,21 @@ class PKey(pulumi.CustomResource):
         partition_name: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """
-        pkey: 0x1 to 0x7ffe, as a string; another one replaces the partition.
-        members: `host/port` → GUID in any customary spelling; one at least.
-        membership: full, or limited (talks to full members only), for all members.
-        index0: whether the PKey stands first in the ports' P_Key tables; a port has one such PKey.
-        ip_over_ib: whether the partition has an IPoIB multicast group; None leaves it as found. With additive
-            ownership it counts only where this resource makes the partition.
-        ownership: see the module's text.
-        adopt: take over a partition that differs; with authoritative ownership its other members are removed.
-        qos: of an authoritative partition. Before release 6.24 it takes effect when UFM is restarted next.
-        partition_name: of an authoritative partition, from release 6.22 on.
+        """Declare a partition.
+
+        Args:
+            name: the resource's name.
+            pkey: 0x1 to 0x7ffe, as a string; a change replaces the partition.
+            members: `host/port` → GUID in any common spelling; at least one.
+            membership: of all members: full, or limited (talks to full members only).
+            index0: whether the PKey is the first entry of the ports' P_Key tables; a port has one such PKey.
+            ip_over_ib: whether the partition has an IPoIB multicast group; None keeps UFM's value. With additive
+                ownership it counts only if this resource creates the partition.
+            ownership: authoritative or additive; see the module's docstring.
+            adopt: change an existing partition that differs; authoritative ownership removes its other members.
+            qos: for authoritative ownership. Before release 6.24 it takes effect at the next restart of UFM.
+            partition_name: for authoritative ownership, from release 6.22.
+            opts: Pulumi's resource options.
         """
         props = {
             "pkey": pkey,
@@ -465,4 +348,5 @@ class PKey(pulumi.CustomResource):
             "foreign": None,
             "partition": None,
         }
-        super().__init__(PKeyKind.urn_type, name, props, pulumi.ResourceOptions.merge(opts, was_dynamic("PKey")))
+        opts = pulumi.ResourceOptions.merge(opts, dynamic_alias("PKey"))
+        super().__init__(PKeyHandler.pulumi_type, name, props, opts)

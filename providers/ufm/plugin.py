@@ -1,14 +1,14 @@
-"""The plugin that the engine starts for UFM's resources: Pulumi's provider protocol, spoken for the kinds of this room.
+"""The plugin process: Pulumi's resource provider protocol, dispatched to the handlers of this package.
 
-The SDK's generated servicer is used as it is. `pulumi.provider.experimental`, one layer above, was tried: it shows
-every error as "Unexpected <class …>" and has no way to say something about a resource.
+It uses the SDK's generated gRPC servicer. `pulumi.provider.experimental`, one layer above, shows every error as
+"Unexpected <class …>" and cannot attach a message to a resource.
 
-    Configure    Settings and one Client for all calls; eight calls at a time
-    Check, Diff  what the kind says, as the engine wants it
-    Create       in a preview: what the kind would meet at UFM, e.g. a partition that exists and differs
-    Cancel       whoever waits gives up
+    Configure    creates the Settings and one Session for all calls; eight calls run at a time
+    Check, Diff  the handler's result, converted for the engine
+    Create       in a preview: reports what the create would find at UFM, e.g. a partition that differs
+    Cancel       ends every wait
 
-Failures reach the user as one line, the error's own; the rest of a traceback goes nowhere.
+An error reaches the user as one line without a traceback.
 """
 
 import asyncio
@@ -26,45 +26,46 @@ from pulumi.output import Unknown
 from pulumi.runtime import proto, rpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 
-from providers.ufm import inventory
-from providers.ufm.admin import AdminPasswordKind
-from providers.ufm.errors import ConfigurationError, UfmError
-from providers.ufm.gate import PKeyGateKind
-from providers.ufm.pkey import PKeyKind
-from providers.ufm.provider import Kind, Props, Session, Settings
-from providers.ufm.token import AccessTokenKind
+from . import inventory
+from .admin import AdminPasswordHandler
+from .errors import ConfigurationError, UfmError
+from .gate import PKeyGateHandler
+from .handler import Props, ResourceHandler, Session
+from .pkey import PKeyHandler
+from .provider import Settings
+from .token import AccessTokenHandler
 
 VERSION = "0.1.0"
-KINDS: dict[str, type[Kind]] = {
-    kind.urn_type: kind for kind in (PKeyKind, PKeyGateKind, AccessTokenKind, AdminPasswordKind)
+HANDLERS: dict[str, type[ResourceHandler]] = {
+    handler.pulumi_type: handler for handler in (PKeyHandler, PKeyGateHandler, AccessTokenHandler, AdminPasswordHandler)
 }
 
 CALLS = 8
-"""At a time. The engine asks for as many as the program has resources; UFM serves a write at a time."""
+"""Concurrent calls. The engine would send one per resource; UFM processes writes one at a time."""
 
 MESSAGE = [("grpc.max_receive_message_length", 400 * 1024 * 1024)]
-"""As the SDK's own servers have it: partitions may be large, gRPC's default is 4 MiB."""
+"""The limit of the SDK's own servers in bytes: partitions may be large, and gRPC's default is 4 MiB."""
 
 SEVERITIES = {"info": engine_pb2.INFO, "progress": engine_pb2.INFO, "warning": engine_pb2.WARNING}
 
 
 def props(struct: Struct) -> Props:
-    """Properties as a kind takes them: unknown values as `Unknown`, no secrets (the engine keeps their marks)."""
+    """Return properties as a handler takes them: `Unknown` values, no secrets (the engine keeps their marks)."""
     found: Props = rpc.deserialize_properties(struct, keep_unknowns=True)
     return {key: rpc.unwrap_rpc_secret(value) for key, value in found.items()}
 
 
 def struct(properties: Props) -> Struct:
-    """Properties as they go over the wire; None vanishes."""
+    """Return properties in their wire form, which omits None."""
     sent: Struct = asyncio.run(rpc.serialize_properties(properties, {}))
     return sent
 
 
 def in_one_line(call: Callable[..., Any]) -> Callable[..., Any]:
-    """UFM's errors as the user shall read them; others with their type, for they are ours to mend."""
+    """Report a UfmError with its own text; report any other exception with its type, because it is a defect here."""
 
     @functools.wraps(call)
-    def told(self: "Plugin", request: Any, context: Any) -> Any:
+    def reporting(self: "Plugin", request: Any, context: Any) -> Any:
         try:
             return call(self, request, context)
         except UfmError as error:
@@ -72,22 +73,23 @@ def in_one_line(call: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:
             context.abort(grpc.StatusCode.INTERNAL, f"UFM provider: {type(error).__name__} in {call.__name__}: {error}")
 
-    return told
+    return reporting
 
 
 class Plugin(provider_pb2_grpc.ResourceProviderServicer):
-    """One UFM; the engine starts a process for each `Provider` of the program."""
+    """Serves one UFM; the engine starts one process per `Provider` of the program."""
 
     def __init__(self, engine: Any) -> None:
-        """`engine`: its gRPC stub, for messages to the user."""
+        """Keep the engine's gRPC stub `engine` for messages to the user."""
         self._engine = engine
         self._session: Session
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return the package's version."""
         return proto.PluginInfo(version=VERSION)
 
     def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """What is wrong with a `Provider` is told before anything is planned."""
+        """Report a wrong input of `Provider` before the engine plans anything."""
         inputs = props(request.news)
         failures = []
         if not any(isinstance(value, Unknown) for value in inputs.values()):
@@ -99,18 +101,21 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
 
     @in_one_line
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Open the session with UFM."""
         self._session = Session.of(Settings.of(props(request.args)))
         return proto.ConfigureResponse(acceptSecrets=False, supportsPreview=True)
 
     @in_one_line
     def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
-        inputs, failures = self._kind(request.urn).check(props(request.news))
-        told = [proto.CheckFailure(property=f.property, reason=f.reason) for f in failures]
-        return proto.CheckResponse(inputs=struct(inputs), failures=told)
+        """Check a resource's inputs."""
+        inputs, failures = self._handler(request.urn).check(props(request.news))
+        reported = [proto.CheckFailure(property=f.property, reason=f.reason) for f in failures]
+        return proto.CheckResponse(inputs=struct(inputs), failures=reported)
 
     @in_one_line
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
-        diff = self._kind(request.urn).diff(props(request.olds), props(request.news))
+        """Compare a resource's inputs with its state."""
+        diff = self._handler(request.urn).diff(props(request.olds), props(request.news))
         changes = proto.DiffResponse.DIFF_SOME if diff.changes else proto.DiffResponse.DIFF_NONE
         return proto.DiffResponse(
             changes=changes, replaces=diff.replaces, deleteBeforeReplace=diff.delete_before_replace
@@ -118,60 +123,68 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
 
     @in_one_line
     def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
-        kind, news = self._kind(request.urn), props(request.properties)
+        """Create a resource, or report in a preview what the create would find."""
+        handler, inputs = self._handler(request.urn), props(request.properties)
         if request.preview:
-            kind.preview(news)
+            handler.preview(inputs)
             return proto.CreateResponse(properties=request.properties)
-        made = kind.create(news)
-        return proto.CreateResponse(id=made.id, properties=struct(made.outs))
+        created = handler.create(inputs)
+        return proto.CreateResponse(id=created.id, properties=struct(created.outputs))
 
     @in_one_line
     def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
-        kind, olds = self._kind(request.urn), props(request.properties)
-        if not olds and not kind.importable:
-            raise ConfigurationError(f"{kind.urn_type} has no ID to import it by", remedy="let `pulumi up` make it")
-        found = kind.read(request.id, olds)
+        """Return a resource as UFM has it, for a refresh or an import."""
+        handler, state = self._handler(request.urn), props(request.properties)
+        if not state and not handler.importable:
+            problem = f"{handler.pulumi_type} cannot be imported: it has no ID at UFM"
+            raise ConfigurationError(problem, remedy="create it with `pulumi up`")
+        found = handler.read(request.id, state)
         if found is None:
             return proto.ReadResponse()
-        return proto.ReadResponse(id=found.id, properties=struct(found.outs), inputs=struct(found.inputs))
+        return proto.ReadResponse(id=found.id, properties=struct(found.outputs), inputs=struct(found.inputs))
 
     @in_one_line
     def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Update a resource; a preview returns the inputs."""
         if request.preview:
             return proto.UpdateResponse(properties=request.news)
-        outs = self._kind(request.urn).update(props(request.olds), props(request.news))
-        return proto.UpdateResponse(properties=struct(outs))
+        outputs = self._handler(request.urn).update(props(request.olds), props(request.news))
+        return proto.UpdateResponse(properties=struct(outputs))
 
     @in_one_line
     def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._kind(request.urn).delete(props(request.properties))
+        """Delete a resource."""
+        self._handler(request.urn).delete(props(request.properties))
         return Empty()
 
     @in_one_line
     def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Call a function; there is one."""
         if request.tok != inventory.FUNCTION:
             raise ConfigurationError(f"no function {request.tok}", remedy=f"call {inventory.FUNCTION}")
-        found = inventory.answer(self._session.client, props(request.args))
+        found = inventory.invoke(self._session.client, props(request.args))
         return proto.InvokeResponse(**{"return": struct(found)})
 
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """End every wait: the user interrupted the engine."""
         self._session.cancelled.set()
         return Empty()
 
-    def _kind(self, urn: str) -> Kind:
+    def _handler(self, urn: str) -> ResourceHandler:
         # urn:pulumi:stack::project::parent$parent$ufm:index:PKey::name
-        urn_type = urn.split("::")[2].rpartition("$")[2]
+        pulumi_type = urn.split("::")[2].rpartition("$")[2]
 
-        def say(how: str, text: str) -> None:
+        def log(severity: str, text: str) -> None:
+            ephemeral = severity == "progress"
             self._engine.Log(
-                engine_pb2.LogRequest(severity=SEVERITIES[how], message=text, urn=urn, ephemeral=how == "progress")
+                engine_pb2.LogRequest(severity=SEVERITIES[severity], message=text, urn=urn, ephemeral=ephemeral)
             )
 
-        return KINDS[urn_type](self._session, say)
+        return HANDLERS[pulumi_type](self._session, log)
 
 
 def main() -> None:
-    """Serves on a loopback port of the system's choice, told on stdout, until the engine ends the process."""
+    """Serve on a free loopback port, printed on stdout, until the engine ends the process."""
     engine_address = sys.argv[-1]
     with grpc.insecure_channel(engine_address) as channel:
         server = grpc.server(futures.ThreadPoolExecutor(CALLS), options=MESSAGE)

@@ -1,42 +1,36 @@
-"""What UFM's resources share: the provider resource, its settings, and the shape of a kind of resource.
+"""`Provider`: the Pulumi provider resource, and `Settings`: its inputs, checked.
 
-    program                         engine                        plugin (`providers.ufm.plugin`)
+    program                         engine                        plugin (module `plugin`)
     Provider(address, password) ──> Configure ──────────────────> Settings, one Client
-    PKey(pkey, members)         ──> Check, Diff, Create, Read… ──> PKeyKind.check, .diff, .create, .read…
+    PKey(pkey, members)         ──> Check, Diff, Create, Read… ──> PKeyHandler.check, .diff, .create, .read…
 
-The plugin is Pulumi's native provider interface, not a dynamic provider, which can neither be imported into nor asked
-in a preview nor cancelled. `Pulumi.yaml` tells the engine where it is. Stacks of the dynamic provider's time migrate by
-alias: the first preview shows nothing but the new `Provider`.
+The plugin implements Pulumi's native provider protocol. A dynamic provider (`pulumi.dynamic`) cannot import resources,
+query UFM in a preview, or be cancelled. A stack that was created with the earlier dynamic provider migrates by alias:
+its first preview shows only the new `Provider`.
 
-UFM's password is an input of `Provider` alone, secret, so a new one makes no diff of any partition. `refresh` and
-`destroy` take it from the state, as the last `up` left it; with `--run-program` from the stack's present configuration.
-
-UFM may not be installed yet when `check` and `diff` run: neither touches the network. `preview` asks it, and takes no
-answer for an answer.
+UFM's password is an input of `Provider` only, and a secret, so a new password causes no diff of any other resource.
+`pulumi refresh` and `pulumi destroy` use the inputs that the last `up` stored in the state; with `--run-program` they
+use the present ones.
 """
 
-import threading
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import pulumi
-from pulumi.output import Unknown
 
-from providers.ufm.client import Client
-from providers.ufm.errors import ConfigurationError
-
-Props = dict[str, Any]
-"""Properties as the engine sends them: numbers are floats, None has vanished (pulumi #13830)."""
+from .client import Client
+from .errors import ConfigurationError
 
 DEFAULT_PASSWORD = "123456"  # noqa: S105
-"""Every UFM's password before anybody changed it (guide step U7)."""
+"""The password of user admin on every newly installed UFM."""
+
+NEW_VALUE = "set it to a new password, as a Pulumi secret"
 
 
 class Provider(pulumi.ProviderResource):
-    """A UFM and how it is reached; hand it to resources by `provider=` or to a component by `providers=`."""
+    """A UFM and how to reach it; pass it to resources as `provider=` or to a component as `providers=`."""
 
     def __init__(
         self,
@@ -51,13 +45,21 @@ class Provider(pulumi.ProviderResource):
         previous_password: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """Declare a UFM.
+
+        Args:
+            name: the resource's name.
+            address: host name or IP address of UFM's REST API.
+            password: the password of `user`; stored as a secret. UFM's default password is refused.
+            port: the HTTPS port.
+            user: a UFM user with the role system_admin.
+            ca_file: PEM file of the authority of UFM's certificate, relative to the Pulumi project's folder; the
+                system's store if omitted.
+            insecure: do not verify UFM's certificate.
+            previous_password: needed only while the password changes (see `AdminPassword`).
+            opts: Pulumi's resource options.
         """
-        password: of `user`; kept as a secret.
-        ca_file: the authority of UFM's certificate, relative to the project's folder; the system's where left out.
-        insecure: do not verify UFM's certificate.
-        previous_password: only while the password changes (see `AdminPassword`).
-        """
-        props = {
+        inputs = {
             "address": address,
             "port": port,
             "user": user,
@@ -66,40 +68,41 @@ class Provider(pulumi.ProviderResource):
             "insecure": insecure,
             "previousPassword": None if previous_password is None else pulumi.Output.secret(previous_password),
         }
-        super().__init__("ufm", name, props, opts)
+        super().__init__("ufm", name, inputs, opts)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How UFM is reached: the inputs of `Provider`, checked."""
+    """The checked inputs of `Provider`."""
 
     address: str
     port: int
     user: str
     password: str = field(repr=False)
     ca_file: str | None
-    """Relative to the project's folder, which is the plugin's working directory."""
+    """Relative to the Pulumi project's folder, which is the plugin's working directory."""
     insecure: bool
     previous_password: str | None = field(repr=False)
 
     @classmethod
     def of(cls, inputs: Mapping[str, Any]) -> "Settings":
-        """
+        """Check the provider's inputs.
+
         Raises:
-            ConfigurationError: naming the input to set.
+            ConfigurationError: an input is missing or wrong; the text names it.
         """
-        address, port, password = inputs.get("address"), inputs.get("port", 443), inputs.get("password")
+        address, password = inputs.get("address"), inputs.get("password")
         if not isinstance(address, str) or not address:
-            raise ConfigurationError("address is missing")
-        if isinstance(port, bool) or not isinstance(port, int | float) or not 1 <= port <= 65535 or port != int(port):
-            raise ConfigurationError(f"port is {port!r}", remedy="set it to 1..65535")
+            raise ConfigurationError("the provider's input address is missing")
+        port = _port(inputs.get("port", 443))
         if not isinstance(password, str) or not password:
-            raise ConfigurationError("the secret password is missing", remedy=SET_PASSWORD)
+            raise ConfigurationError("the provider's input password is missing", remedy=NEW_VALUE)
         if password == DEFAULT_PASSWORD:
-            raise ConfigurationError("the password is UFM's default, which everybody knows", remedy=SET_PASSWORD)
+            problem = "the provider's input password is UFM's default, which is public"
+            raise ConfigurationError(problem, remedy=NEW_VALUE)
         return cls(
             address=address,
-            port=int(port),
+            port=port,
             user=str(inputs.get("user") or "admin"),
             password=password,
             ca_file=str(Path(inputs["caFile"]).expanduser()) if inputs.get("caFile") else None,
@@ -107,8 +110,8 @@ class Settings:
             previous_password=inputs.get("previousPassword") or None,
         )
 
-    def client(self, password: str | None = None, **how: Any) -> Client:
-        """A client with the configured password, or with another one. `how`: as in `Client`."""
+    def client(self, password: str | None = None, **options: Any) -> Client:
+        """Return a client with the configured password, or with `password`; `options` as in `Client`."""
         return Client(
             self.address,
             self.user,
@@ -116,145 +119,17 @@ class Settings:
             port=self.port,
             ca_file=self.ca_file,
             insecure=self.insecure,
-            **how,
+            **options,
         )
 
 
-SET_PASSWORD = "pulumi config set --secret ufmPassword, a new one"  # noqa: S105
-
-Say = Callable[[Literal["info", "warning", "progress"], str], None]
-"""Tells the user something at the resource concerned; progress is shown until the next line comes."""
-
-
-@dataclass(frozen=True)
-class Session:
-    """What all calls to the plugin share."""
-
-    settings: Settings
-    client: Client
-    impatient: Client
-    """For previews: one try, as UFM may well not be there yet."""
-    cancelled: threading.Event
-    """Set when the user interrupts the engine: whoever waits gives up."""
-    how: Mapping[str, Any]
-    """Of its clients: see `Client`."""
-
-    @classmethod
-    def of(cls, settings: Settings, **how: Any) -> "Session":
-        """`how`: other time limits and pauses than the client's own."""
-        how["cancelled"] = cancelled = threading.Event()
-        impatient = settings.client(timeout=(2, 10), pauses=())
-        return cls(settings, settings.client(**how), impatient, cancelled, how)
-
-    def with_password(self, password: str) -> Client:
-        """A client with another password than the configured one."""
-        return self.settings.client(password, **self.how)
-
-    def close(self) -> None:
-        """Closes the kept connections."""
-        self.client.close()
-        self.impatient.close()
+def _port(value: Any) -> int:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 1 <= value <= 65535 or not float(value).is_integer():
+        raise ConfigurationError(f"the provider's input port is {value!r}", remedy="set it to a number from 1 to 65535")
+    return int(value)
 
 
-@dataclass(frozen=True)
-class Failure:
-    """An input that cannot be."""
-
-    property: str
-    """Its path: `members["compute-1/ib0"]`."""
-    reason: str
-    """What was found and what to write instead."""
-
-
-@dataclass(frozen=True)
-class Diff:
-    """What a change of the inputs comes to."""
-
-    changes: bool
-    replaces: list[str] = field(default_factory=list)
-    """The inputs that need another object at UFM."""
-    delete_before_replace: bool = False
-
-
-@dataclass(frozen=True)
-class Made:
-    """What a create made."""
-
-    id: str
-    outs: Props
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a read found, and what inputs would have made it: the next preview compares the program with them."""
-
-    id: str
-    outs: Props
-    inputs: Props
-
-
-class Kind(ABC):
-    """One kind of resource, for one call: checked, compared, made, read, changed and unmade at UFM."""
-
-    urn_type: ClassVar[str]
-    """Its type: ufm:index:PKey."""
-    importable: ClassVar[bool] = True
-    """Whether its ID alone tells enough to read it."""
-    compared: ClassVar[tuple[str, ...]] = ()
-    """The inputs whose change is a change of the resource. One that is not given is not compared."""
-    replacing: ClassVar[tuple[str, ...]] = ()
-    """Those of them that need another object at UFM."""
-
-    def __init__(self, session: Session, say: Say) -> None:
-        self.session, self.say = session, say
-
-    @property
-    def settings(self) -> Settings:
-        return self.session.settings
-
-    @property
-    def client(self) -> Client:
-        return self.session.client
-
-    @abstractmethod
-    def check(self, news: Props) -> tuple[Props, list[Failure]]:
-        """The inputs in UFM's spelling, with every failure there is. Calls nobody; unknown values pass."""
-
-    def diff(self, olds: Props, news: Props) -> Diff:
-        """An unknown value equals nothing, so it counts as a change."""
-        changed = [key for key in self.compared if key in news and olds.get(key) != news[key]]
-        return Diff(bool(changed), [key for key in changed if key in self.replacing])
-
-    def preview(self, news: Props) -> None:
-        """Tells what `create` would meet, and raises what it would raise. The inputs may hold unknown values."""
-
-    @abstractmethod
-    def create(self, news: Props) -> Made:
-        """May find it there already: the state alone does not know it."""
-
-    @abstractmethod
-    def read(self, id_: str, olds: Props) -> Found | None:
-        """None: it has vanished. `olds` is empty where `pulumi import` asks for something by its ID."""
-
-    def update(self, olds: Props, news: Props) -> Props:
-        """The new outputs. A kind has none whose every change replaces it."""
-        raise NotImplementedError
-
-    @abstractmethod
-    def delete(self, olds: Props) -> None:
-        """Takes away what is ours."""
-
-
-def check_generation(news: Props) -> tuple[Props, list[Failure]]:
-    """The inputs with `generation` as an int: a count that somebody raises to ask for the next one."""
-    value = news.get("generation", 1)
-    if isinstance(value, Unknown):
-        return news, []
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 1:
-        return news, [Failure("generation", f"found {value!r}; write a whole number from 1")]
-    return {**news, "generation": int(value)}, []
-
-
-def was_dynamic(kind: str) -> pulumi.ResourceOptions:
-    """The alias by which a stack of the dynamic provider's time keeps its resources."""
-    return pulumi.ResourceOptions(aliases=[pulumi.Alias(type_=f"pulumi-python:dynamic/ufm:{kind}")])
+def dynamic_alias(resource: str) -> pulumi.ResourceOptions:
+    """Return the alias by which a resource of the earlier dynamic provider becomes one of this provider."""
+    return pulumi.ResourceOptions(aliases=[pulumi.Alias(type_=f"pulumi-python:dynamic/ufm:{resource}")])

@@ -1,50 +1,63 @@
-"""`AccessToken`: the token with which Neutron's SDN driver calls UFM (guide step U8).
+"""`AccessToken`: a token for another client of UFM's REST API, e.g. Neutron's SDN driver.
 
-A new `generation` replaces: the new token is made first, whoever uses it is updated, then the old one is revoked. That
-is Pulumi's own order, so Neutron is never without a valid token. The token is an output, secret, and stands nowhere
-else: the resource's ID says when it was made, and no error or log line holds it.
+A new `generation` replaces the resource: the new token is created, its users are updated, then the old token is
+revoked. That is Pulumi's default order, so the users always have a valid token. The token is a secret output and
+appears nowhere else: the resource's ID contains the time of issue, and no error or log line contains the token.
 """
 
 import pulumi
 
-from providers.ufm.provider import Failure, Found, Kind, Made, Props, check_generation, was_dynamic
+from .handler import CheckResult, CreateResult, Props, ReadResult, ResourceHandler, check_generation
+from .provider import dynamic_alias
 
 
-class AccessTokenKind(Kind):
-    urn_type = "ufm:index:AccessToken"
+class AccessTokenHandler(ResourceHandler):
+    """Implements `AccessToken` with UFM's token calls."""
+
+    pulumi_type = "ufm:index:AccessToken"
     importable = False
     compared = ("generation",)
     replacing = ("generation",)
 
-    def check(self, news: Props) -> tuple[Props, list[Failure]]:
-        return check_generation(news)
+    def check(self, inputs: Props) -> CheckResult:
+        """Check `generation`."""
+        return check_generation(inputs)
 
-    def create(self, props: Props) -> Made:
-        made = self.client.create_token()
-        outs = {"generation": props["generation"], "token": made["access_token"]}
-        return Made(f"{self.settings.user}@{made.get('issued_at', 0)}", outs)
+    def create(self, inputs: Props) -> CreateResult:
+        """Create a token. Not retried: UFM would create another one."""
+        token = self.client.create_token()
+        outputs = {"generation": inputs["generation"], "token": token["access_token"]}
+        return CreateResult(f"{self.settings.user}@{token.get('issued_at', 0)}", outputs)
 
-    def read(self, id_: str, props: Props) -> Found | None:
-        """A token that is revoked or no longer listed has vanished: the next `up` makes a new one."""
-        valid = {t.get("access_token") for t in self.client.tokens() if not t.get("revoked")}
-        if props["token"] not in valid:
+    def read(self, id_: str, state: Props) -> ReadResult | None:
+        """Return None if the token is revoked or not listed: the next `up` creates another one."""
+        valid = {token.get("access_token") for token in self.client.tokens() if not token.get("revoked")}
+        if state["token"] not in valid:
             return None
-        return Found(id_, props, {"generation": props["generation"]})
+        return ReadResult(id_, state, {"generation": state["generation"]})
 
-    def delete(self, props: Props) -> None:
-        self.client.revoke_token(props["token"])
+    def delete(self, state: Props) -> None:
+        """Revoke the token."""
+        self.client.revoke_token(state["token"])
 
 
 class AccessToken(pulumi.CustomResource):
-    """An API access token of the configured user, good for 10 years, revoked on destroy."""
+    """An API access token of the provider's user, valid for 10 years, revoked on destroy."""
 
     generation: pulumi.Output[int]
-    """Raise it to rotate the token."""
+    """As declared."""
     token: pulumi.Output[str]
-    """30 letters and digits, secret: sent raw as `Authorization: Basic <token>` under /ufmRestV3."""
+    """30 letters and digits, secret; clients send it raw as `Authorization: Basic <token>` under /ufmRestV3."""
 
     def __init__(self, name: str, *, generation: pulumi.Input[int], opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare a token.
+
+        Args:
+            name: the resource's name.
+            generation: a whole number from 1; raise it to replace the token.
+            opts: Pulumi's resource options.
+        """
         own = pulumi.ResourceOptions(additional_secret_outputs=["token"])
-        own = pulumi.ResourceOptions.merge(was_dynamic("AccessToken"), own)
+        own = pulumi.ResourceOptions.merge(dynamic_alias("AccessToken"), own)
         props = {"generation": generation, "token": None}
-        super().__init__(AccessTokenKind.urn_type, name, props, pulumi.ResourceOptions.merge(opts, own))
+        super().__init__(AccessTokenHandler.pulumi_type, name, props, pulumi.ResourceOptions.merge(opts, own))

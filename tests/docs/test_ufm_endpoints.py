@@ -10,7 +10,8 @@ import pytest
 from lab.fabric.client import FabricClient
 from lab.ufm.core import Ufm
 from lab.ufm.rest import Requests, create_app
-from providers.ufm.client import Call, Client
+from providers.ufm.client import Client
+from providers.ufm.transport import Call
 
 PROJECT = Path(__file__).resolve().parents[2]
 TEXT = (PROJECT / "docs/ufm-endpoints.md").read_text()

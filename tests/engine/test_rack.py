@@ -256,7 +256,7 @@ def test_a_rack_deployed_by_hand_is_adopted_without_a_write(deployed: Pulumi, tm
     requests.delete(f"{ADMIN}/requests", timeout=10)
     shown = deployed("preview")
     for pkey in PLAN.control_pkeys:
-        assert f"PKey {pkey.pkey} exists as declared: it is adopted without a write" in shown
+        assert f"PKey {pkey.pkey} exists as declared: it will be adopted without a write" in shown
     assert "3 to create" in shown and "to update" not in shown
     deployed("up", "--yes", "--skip-preview")
     assert writes() == []

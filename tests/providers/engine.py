@@ -1,19 +1,20 @@
-"""The engine's part in a resource's life, in a few lines: what it calls in which order, and what it keeps.
+"""A double of the engine for one resource: calls the handler in the engine's order and keeps the state.
 
-Everything passes through the plugin's wire form, as in a real run: numbers arrive as floats, None vanishes.
+All properties pass through the plugin's wire form, as in a real run: numbers arrive as floats, None is omitted.
 """
 
 from typing import Any
 
 from pulumi.output import Unknown
 
+from providers.ufm.handler import ResourceHandler, Session
 from providers.ufm.plugin import props, struct
-from providers.ufm.provider import Kind, Session, Settings
+from providers.ufm.provider import Settings
 
 Props = dict[str, Any]
 
 sessions: list[Session] = []
-"""All that a test opened; `conftest.closed` closes them."""
+"""All sessions that a test opened; the fixture `conftest.closed` closes them."""
 
 
 class CheckFailedError(Exception):
@@ -25,83 +26,84 @@ class CheckFailedError(Exception):
 
 
 def wire(properties: Props) -> Props:
-    """`properties` as the other end of the wire sees them."""
+    """Return `properties` as the other end of the wire receives them."""
     return props(struct(properties))
 
 
-class Life:
-    """One resource, its state, and what the user was told."""
+class Lifecycle:
+    """One resource with its state and the messages to the user."""
 
-    def __init__(self, kind: type[Kind], config: Props, **how: Any) -> None:
-        """`how`: the client's time limits and pauses."""
-        self.told: list[str] = []
-        self._kind, self._how = kind, how
+    def __init__(self, handler_class: type[ResourceHandler], config: Props, **options: Any) -> None:
+        """`config`: the provider's inputs; `options`: the client's timeouts and pauses."""
+        self.messages: list[str] = []
+        self._handler_class, self._options = handler_class, options
         self.configure(config)
         self.id = ""
         self.inputs: Props = {}
-        self.outs: Props = {}
+        self.outputs: Props = {}
 
     def configure(self, config: Props) -> None:
-        """The provider's inputs, from now on."""
-        sessions.append(session := Session.of(Settings.of(wire(config)), **self._how))
-        self.kind = self._kind(session, lambda _how, text: self.told.append(text))
+        """Use other provider inputs from now on."""
+        sessions.append(session := Session.of(Settings.of(wire(config)), **self._options))
+        self.handler = self._handler_class(session, lambda _severity, text: self.messages.append(text))
 
     def checked(self, **inputs: Any) -> Props:
-        """The checked inputs. Raises CheckFailedError."""
-        news, failures = self.kind.check(wire(inputs))
+        """Return the checked inputs. Raises CheckFailedError."""
+        checked, failures = self.handler.check(wire(inputs))
         if failures:
             raise CheckFailedError({f.property: f.reason for f in failures})
-        return wire(news)
+        return wire(checked)
 
     def preview(self, **inputs: Any) -> list[str]:
-        """What a preview of the create tells."""
-        self.told.clear()
-        self.kind.preview(self.checked(**inputs))
-        return self.told
+        """Return the messages of a preview of the create."""
+        self.messages.clear()
+        self.handler.preview(self.checked(**inputs))
+        return self.messages
 
     def up(self, **inputs: Any) -> str:
-        """What was done: create, same, update, or replace in one of its two orders."""
-        news = self.checked(**inputs)
+        """Apply the inputs; return what was done: create, same, update, or a replacement in one of its two orders."""
+        checked = self.checked(**inputs)
         if not self.id:
-            return self._create(news, "create")
-        diff = self.kind.diff(wire(self.outs), news)
+            return self._create(checked, "create")
+        diff = self.handler.diff(wire(self.outputs), checked)
         if not diff.changes:
-            self.inputs = news
+            self.inputs = checked
             return "same"
         if not diff.replaces:
-            self.outs = wire(self.kind.update(wire(self.outs), news))
-            self.inputs = news
+            self.outputs = wire(self.handler.update(wire(self.outputs), checked))
+            self.inputs = checked
             return "update"
         if diff.delete_before_replace:
-            self.kind.delete(wire(self.outs))
-            return self._create(news, "delete, create")
-        old_outs = wire(self.outs)
-        self._create(news, "")
-        self.kind.delete(old_outs)
+            self.handler.delete(wire(self.outputs))
+            return self._create(checked, "delete, create")
+        old = wire(self.outputs)
+        self._create(checked, "")
+        self.handler.delete(old)
         return "create, delete"
 
-    def _create(self, news: Props, done: str) -> str:
-        assert not any(isinstance(value, Unknown) for value in news.values())
-        made = self.kind.create(news)
-        self.id, self.outs, self.inputs = made.id, wire(made.outs), news
+    def _create(self, inputs: Props, done: str) -> str:
+        assert not any(isinstance(value, Unknown) for value in inputs.values())
+        created = self.handler.create(inputs)
+        self.id, self.outputs, self.inputs = created.id, wire(created.outputs), inputs
         return done
 
     def refresh(self) -> Props:
-        """The refreshed inputs: what the next preview compares the program with. Empty when it has vanished."""
-        found = self.kind.read(self.id, wire(self.outs))
+        """Return the refreshed inputs, with which the next preview compares the program; empty if it was deleted."""
+        found = self.handler.read(self.id, wire(self.outputs))
         if found is None:
-            self.id, self.outs, self.inputs = "", {}, {}
+            self.id, self.outputs, self.inputs = "", {}, {}
         else:
-            self.id, self.outs, self.inputs = found.id, wire(found.outs), wire(found.inputs)
+            self.id, self.outputs, self.inputs = found.id, wire(found.outputs), wire(found.inputs)
         return self.inputs
 
-    def take(self, id_: str) -> Props:
-        """`pulumi import`: the inputs of what has that ID; empty where nothing has."""
-        found = self.kind.read(id_, {})
+    def import_(self, id_: str) -> Props:
+        """Return the inputs of the resource with that ID, as `pulumi import` does; empty if there is none."""
+        found = self.handler.read(id_, {})
         if found:
-            self.id, self.outs, self.inputs = found.id, wire(found.outs), wire(found.inputs)
+            self.id, self.outputs, self.inputs = found.id, wire(found.outputs), wire(found.inputs)
         return self.inputs
 
     def destroy(self) -> None:
-        self.kind.delete(wire(self.outs))
-        self.id, self.inputs, self.outs = "", {}, {}
+        """Delete the resource."""
+        self.handler.delete(wire(self.outputs))
+        self.id, self.inputs, self.outputs = "", {}, {}

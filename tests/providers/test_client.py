@@ -265,7 +265,8 @@ def test_a_silent_ufm_is_given_up_after_the_time_limit(start: Start) -> None:
 
 def test_a_closed_port_is_unreachable(start: Start) -> None:
     client = Client("127.0.0.1", "admin", PASSWORD, port=1, pauses=())
-    with pytest.raises(errors.UnreachableError, match=r"UFM 127\.0\.0\.1:1 PKey 0x65 .*refused.*ufm\.address"):
+    text = r"UFM 127\.0\.0\.1:1 PKey 0x65 .*refused.*inputs address and port"
+    with pytest.raises(errors.UnreachableError, match=text):
         client.get_pkey("0x65")
     client.close()
 
@@ -284,7 +285,7 @@ def test_a_certificate_of_another_authority_is_not_trusted(ca: tuple[trustme.CA,
     began = time.monotonic()
     for ca_file in (str(ca[1]), None):  # None: the system's store does not know it either
         client = Client("127.0.0.1", "admin", PASSWORD, port=stranger, ca_file=ca_file)
-        with pytest.raises(errors.CertificateError, match=r"not trusted: .*ufm\.caFile"):
+        with pytest.raises(errors.CertificateError, match=r"not trusted: .*input ca_file"):
             client.version()
         client.close()
     assert time.monotonic() - began < 5, "no other try makes it trusted"

@@ -8,21 +8,22 @@ import pytest
 import requests
 
 from providers.ufm import Client, UfmError, errors
-from providers.ufm.admin import AdminPasswordKind
-from providers.ufm.provider import DEFAULT_PASSWORD, Kind, Settings
-from providers.ufm.token import AccessTokenKind
+from providers.ufm.admin import AdminPasswordHandler
+from providers.ufm.handler import ResourceHandler
+from providers.ufm.provider import DEFAULT_PASSWORD, Settings
+from providers.ufm.token import AccessTokenHandler
 from tests.providers.conftest import LabUfm, Start, configuration
-from tests.providers.engine import CheckFailedError, Life
+from tests.providers.engine import CheckFailedError, Lifecycle
 from tests.providers.server import PASSWORD, Answer
 
 
-def life_of(kind: type[Kind], ufm: LabUfm, **config: Any) -> Life:
-    return Life(kind, configuration(ufm.port, ufm.ca_file, **config))
+def lifecycle_of(kind: type[ResourceHandler], ufm: LabUfm, **config: Any) -> Lifecycle:
+    return Lifecycle(kind, configuration(ufm.port, ufm.ca_file, **config))
 
 
 @pytest.fixture
-def token(ufm: LabUfm) -> Life:
-    return life_of(AccessTokenKind, ufm)
+def token(ufm: LabUfm) -> Lifecycle:
+    return lifecycle_of(AccessTokenHandler, ufm)
 
 
 def accepted(ufm: LabUfm, password: str) -> bool:
@@ -43,9 +44,9 @@ def valid(ufm: LabUfm) -> set[str]:
 # AccessToken
 
 
-def test_a_token_is_made_kept_and_revoked(token: Life, ufm: LabUfm) -> None:
+def test_a_token_is_made_kept_and_revoked(token: Lifecycle, ufm: LabUfm) -> None:
     assert token.up(generation=1) == "create"
-    assert valid(ufm) == {token.outs["token"]}
+    assert valid(ufm) == {token.outputs["token"]}
     assert token.up(generation=1) == "same"
     token.refresh()
     assert token.up(generation=1) == "same"
@@ -53,26 +54,26 @@ def test_a_token_is_made_kept_and_revoked(token: Life, ufm: LabUfm) -> None:
     assert valid(ufm) == set()
 
 
-def test_the_token_opens_ufm_as_neutron_uses_it(token: Life, ufm: LabUfm) -> None:
+def test_the_token_opens_ufm_as_neutron_uses_it(token: Lifecycle, ufm: LabUfm) -> None:
     token.up(generation=1)
     url = f"https://127.0.0.1:{ufm.port}/ufmRestV3/app/ufm_version"
-    headers = {"Authorization": f"Basic {token.outs['token']}"}
+    headers = {"Authorization": f"Basic {token.outputs['token']}"}
     answer = requests.get(url, headers=headers, verify=str(ufm.ca_file), timeout=5)
     assert answer.status_code == 200
 
 
-def test_a_new_generation_comes_before_the_old_goes(token: Life, ufm: LabUfm) -> None:
+def test_a_new_generation_comes_before_the_old_goes(token: Lifecycle, ufm: LabUfm) -> None:
     token.up(generation=1)
-    first = token.outs["token"]
+    first = token.outputs["token"]
     assert ufm.calls
     assert token.up(generation=2) == "create, delete"
     assert ufm.calls == ["POST /app/tokens", "POST /app/tokens/revoke"]
-    assert valid(ufm) == {token.outs["token"]} and token.outs["token"] != first
+    assert valid(ufm) == {token.outputs["token"]} and token.outputs["token"] != first
 
 
-def test_a_token_that_somebody_revoked_has_vanished(token: Life, ufm: LabUfm) -> None:
+def test_a_token_that_somebody_revoked_has_vanished(token: Lifecycle, ufm: LabUfm) -> None:
     token.up(generation=1)
-    ufm.client.revoke_token(token.outs["token"])
+    ufm.client.revoke_token(token.outputs["token"])
     assert token.refresh() == {} and token.id == ""
     assert token.up(generation=1) == "create"
 
@@ -80,23 +81,23 @@ def test_a_token_that_somebody_revoked_has_vanished(token: Life, ufm: LabUfm) ->
 def test_a_token_that_is_listed_as_revoked_has_vanished(start: Start) -> None:
     listed = {"access_token": "canary_token", "revoked": False}
     _, server = start(lambda _request: Answer(body=[listed]))
-    life = Life(AccessTokenKind, configuration(server.port, server.ca_file))
-    life.id, life.outs = "admin@1", {"generation": 1, "token": "canary_token"}
+    life = Lifecycle(AccessTokenHandler, configuration(server.port, server.ca_file))
+    life.id, life.outputs = "admin@1", {"generation": 1, "token": "canary_token"}
     assert life.refresh() == {"generation": 1}
     listed["revoked"] = True
     assert life.refresh() == {} and life.id == ""
 
 
-def test_a_token_that_is_gone_is_revoked(token: Life, ufm: LabUfm) -> None:
+def test_a_token_that_is_gone_is_revoked(token: Lifecycle, ufm: LabUfm) -> None:
     token.up(generation=1)
-    ufm.client.revoke_token(token.outs["token"])
+    ufm.client.revoke_token(token.outputs["token"])
     token.destroy()
 
 
 @pytest.mark.parametrize("generation", [0, -1, 1.5, "2", True, None])
-@pytest.mark.parametrize("kind", [AccessTokenKind, AdminPasswordKind])
-def test_a_generation_is_a_count(ufm: LabUfm, kind: type[Kind], generation: object) -> None:
-    life = life_of(kind, ufm)
+@pytest.mark.parametrize("kind", [AccessTokenHandler, AdminPasswordHandler])
+def test_a_generation_is_a_count(ufm: LabUfm, kind: type[ResourceHandler], generation: object) -> None:
+    life = lifecycle_of(kind, ufm)
     if generation is None:
         assert life.checked(generation=None) == {"generation": 1}
         return
@@ -116,45 +117,46 @@ def fresh(ufm: LabUfm) -> LabUfm:
 
 
 def test_the_default_is_replaced(fresh: LabUfm) -> None:
-    life = life_of(AdminPasswordKind, fresh)
+    life = lifecycle_of(AdminPasswordHandler, fresh)
     life.up(generation=1)
     assert accepted(fresh, PASSWORD) and not accepted(fresh, DEFAULT_PASSWORD)
-    assert life.outs == {"generation": 1, "user": "admin", "version": "6.19.3-1"}
+    assert life.outputs == {"generation": 1, "user": "admin", "version": "6.19.3-1"}
     assert life.id == "admin"
     life.refresh()
     assert life.up(generation=1) == "same"
 
 
 def test_a_password_that_counts_already_is_adopted(ufm: LabUfm) -> None:
-    life = life_of(AdminPasswordKind, ufm)
+    life = lifecycle_of(AdminPasswordHandler, ufm)
     life.up(generation=1)
     assert not [call for call in ufm.calls if call.startswith("PUT")]
 
 
 def test_a_ufm_with_another_password_is_an_error_with_advice(ufm: LabUfm) -> None:
     ufm.core.set_password("admin", "somebody_elses")
-    life = life_of(AdminPasswordKind, ufm)
-    with pytest.raises(errors.AuthenticationError, match=r"ufmPassword, UFM's default; .*ufmPreviousPassword"):
+    life = lifecycle_of(AdminPasswordHandler, ufm)
+    text = "the provider's password, UFM's default; .*previous_password"
+    with pytest.raises(errors.AuthenticationError, match=text):
         life.up(generation=1)
 
 
 def test_a_new_password_needs_the_previous_one(ufm: LabUfm) -> None:
-    life_of(AdminPasswordKind, ufm).up(generation=1)
+    lifecycle_of(AdminPasswordHandler, ufm).up(generation=1)
     new = {"password": "canary_second"}
-    life = life_of(AdminPasswordKind, ufm, **new)
+    life = lifecycle_of(AdminPasswordHandler, ufm, **new)
     life.id, life.inputs = "admin", {"generation": 1}
-    life.outs = {"generation": 1, "user": "admin", "version": "6"}
-    with pytest.raises(errors.AuthenticationError, match="pulumi config set --secret ufmPreviousPassword"):
+    life.outputs = {"generation": 1, "user": "admin", "version": "6"}
+    with pytest.raises(errors.AuthenticationError, match="set the provider's input previous_password"):
         life.up(generation=2)
     assert accepted(ufm, PASSWORD)
     life.configure(configuration(ufm.port, ufm.ca_file, **new, previousPassword=PASSWORD))
     assert life.up(generation=2) == "update"
     assert accepted(ufm, "canary_second") and not accepted(ufm, PASSWORD)
-    assert life.outs["generation"] == 2 and life.outs["version"] == "6.19.3-1"
+    assert life.outputs["generation"] == 2 and life.outputs["version"] == "6.19.3-1"
 
 
 def test_a_refresh_before_the_change_sees_the_previous_password(ufm: LabUfm) -> None:
-    life = life_of(AdminPasswordKind, ufm)
+    life = lifecycle_of(AdminPasswordHandler, ufm)
     life.up(generation=1)
     config = configuration(ufm.port, ufm.ca_file, password="canary_second", previousPassword=PASSWORD)
     life.configure(config)
@@ -164,7 +166,7 @@ def test_a_refresh_before_the_change_sees_the_previous_password(ufm: LabUfm) -> 
 
 
 def test_a_reinstalled_ufm_has_lost_the_password(ufm: LabUfm) -> None:
-    life = life_of(AdminPasswordKind, ufm)
+    life = lifecycle_of(AdminPasswordHandler, ufm)
     life.up(generation=1)
     ufm.core.set_password("admin", DEFAULT_PASSWORD)
     assert life.refresh() == {} and life.id == ""
@@ -173,7 +175,7 @@ def test_a_reinstalled_ufm_has_lost_the_password(ufm: LabUfm) -> None:
 
 
 def test_a_refresh_with_a_strangers_password_is_an_error(ufm: LabUfm) -> None:
-    life = life_of(AdminPasswordKind, ufm)
+    life = lifecycle_of(AdminPasswordHandler, ufm)
     life.up(generation=1)
     ufm.core.set_password("admin", "somebody_elses")
     with pytest.raises(errors.AuthenticationError):
@@ -181,7 +183,7 @@ def test_a_refresh_with_a_strangers_password_is_an_error(ufm: LabUfm) -> None:
 
 
 def test_delete_leaves_the_password(ufm: LabUfm) -> None:
-    life = life_of(AdminPasswordKind, ufm)
+    life = lifecycle_of(AdminPasswordHandler, ufm)
     life.up(generation=1)
     assert ufm.calls
     life.destroy()
@@ -191,7 +193,7 @@ def test_delete_leaves_the_password(ufm: LabUfm) -> None:
 
 @pytest.mark.parametrize("password", ["abc", "with space", "ümlaut_pw", "a" * 31, "semi;colon"])
 def test_a_password_that_ufm_would_refuse_is_found_by_check(ufm: LabUfm, password: str) -> None:
-    life = life_of(AdminPasswordKind, ufm, password=password)
+    life = lifecycle_of(AdminPasswordHandler, ufm, password=password)
     with pytest.raises(CheckFailedError) as caught:
         life.checked(generation=1)
     text = str(caught.value)
@@ -205,14 +207,14 @@ def test_a_password_that_ufm_would_refuse_is_found_by_check(ufm: LabUfm, passwor
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"address": None}, "address is missing"),
-        ({"address": ""}, "address is missing"),
-        ({"port": "x"}, "port is 'x'"),
-        ({"port": 0}, "port is 0"),
-        ({"port": 443.5}, "port is 443.5"),
-        ({"password": None}, "pulumi config set --secret ufmPassword"),
-        ({"password": ""}, "pulumi config set --secret ufmPassword"),
-        ({"password": DEFAULT_PASSWORD}, "default.*pulumi config set --secret ufmPassword"),
+        ({"address": None}, "the provider's input address is missing"),
+        ({"address": ""}, "the provider's input address is missing"),
+        ({"port": "x"}, "input port is 'x'"),
+        ({"port": 0}, "input port is 0"),
+        ({"port": 443.5}, "input port is 443.5"),
+        ({"password": None}, "input password is missing; set it to a new password, as a Pulumi secret"),
+        ({"password": ""}, "input password is missing; set it to a new password, as a Pulumi secret"),
+        ({"password": DEFAULT_PASSWORD}, "input password is UFM's default.*; set it to a new password"),
     ],
 )
 def test_configuration_that_is_missing_is_named(ufm: LabUfm, change: dict[str, Any], named: str) -> None:
@@ -234,14 +236,14 @@ def test_secrets_are_in_no_output_no_text_and_no_log(
     fresh: LabUfm, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    admin = life_of(AdminPasswordKind, fresh, previousPassword="canary_previous")
+    admin = lifecycle_of(AdminPasswordHandler, fresh, previousPassword="canary_previous")
     admin.up(generation=1)
-    token = life_of(AccessTokenKind, fresh)
+    token = lifecycle_of(AccessTokenHandler, fresh)
     token.up(generation=1)
-    secret = token.outs["token"]
-    seen = [repr(life.kind.settings) + repr(life.kind.client) for life in (admin, token)]
-    seen += [json.dumps([admin.id, admin.inputs, admin.outs, token.id, token.inputs])]
-    seen += [json.dumps({key: value for key, value in token.outs.items() if key != "token"})]
+    secret = token.outputs["token"]
+    seen = [repr(life.handler.settings) + repr(life.handler.client) for life in (admin, token)]
+    seen += [json.dumps([admin.id, admin.inputs, admin.outputs, token.id, token.inputs])]
+    seen += [json.dumps({key: value for key, value in token.outputs.items() if key != "token"})]
     fresh.core.set_password("admin", "somebody_elses")
     for step in (admin.refresh, token.refresh, token.destroy, lambda: token.up(generation=2)):
         with pytest.raises(UfmError) as caught:
@@ -253,8 +255,8 @@ def test_secrets_are_in_no_output_no_text_and_no_log(
 
 
 def test_a_ufm_that_cannot_be_reached_has_not_vanished(ufm: LabUfm) -> None:
-    token = Life(AccessTokenKind, configuration(1, ufm.ca_file), pauses=())
-    token.id, token.outs = "admin@1", {"generation": 1, "token": "canary_token"}
+    token = Lifecycle(AccessTokenHandler, configuration(1, ufm.ca_file), pauses=())
+    token.id, token.outputs = "admin@1", {"generation": 1, "token": "canary_token"}
     with pytest.raises(errors.UnreachableError, match=r"127\.0\.0\.1:1 \(GET /ufmRest/app/tokens\).*systemctl status"):
         token.refresh()
     assert token.id

@@ -203,11 +203,11 @@ def test_what_is_wrong_is_told_in_the_preview(stack: Stack, ufm: LabUfm) -> None
     stack.configure(members={"controller-1/ib0": A, "compute-1/ib0": A, "compute-2/ib0": "b859"})
     shown = stack.run("preview", fails=True)
     assert "found 'b859'; write a port GUID of 16 hex digits" in shown
-    assert f"found '{A}' again; it is compute-1/ib0's" in shown
+    assert f"found '{A}' again; compute-1/ib0 has it; write another GUID" in shown
     assert ufm.calls == []
     stack.run("config", "set", "--secret", "password", "123456")
     shown = stack.run("preview", fails=True)
-    assert "the password is UFM's default" in shown and "123456" not in shown
+    assert "input password is UFM's default" in shown and "123456" not in shown
 
 
 def test_a_ufm_out_of_reach_leaves_the_state_alone(stack: Stack, ufm: LabUfm) -> None:
@@ -238,7 +238,7 @@ def test_a_new_password_is_a_change_of_the_provider_and_of_generation(stack: Sta
 def test_the_preview_says_what_is_adopted_and_what_differs(stack: Stack, ufm: LabUfm) -> None:
     ufm.client.set_guids("0xb", [A, B], ip_over_ib=True)
     stack.run("config", "set", "--secret", "password", PASSWORD)
-    assert "PKey 0xb exists as declared: it is adopted without a write" in stack.run("preview")
+    assert "PKey 0xb exists as declared: it will be adopted without a write" in stack.run("preview")
     ufm.client.remove_guids("0xb", [B])
     ufm.client.add_guids("0xb", [X])
     shown = stack.run("preview", fails=True)
@@ -249,7 +249,7 @@ def test_the_preview_says_what_is_adopted_and_what_differs(stack: Stack, ufm: La
     stack.configure(more={"ownership": "additive"})
     assert "PKey 0xb exists and will be changed: compute-1/ib0: missing" in stack.run("preview")
     stack.reach(1)
-    assert "PKey 0xb: UFM does not tell what it has: UFM 127.0.0.1:1" in stack.run("preview")
+    assert "PKey 0xb: not compared with UFM: UFM 127.0.0.1:1" in stack.run("preview")
     assert {call.split()[0] for call in ufm.calls if "pkeys/0xb" in call} <= {"GET", "DELETE"}
 
 
@@ -295,4 +295,5 @@ def test_members_are_found_by_the_names_of_their_hosts(stack: Stack, ufm: LabUfm
     stack.up("--expect-no-changes")
     stack.configure(hosts=["controller-1", "compute-2"])
     shown = stack.run("preview", fails=True)
-    assert "no active port of compute-2; there are compute-1, controller-1; name hosts as UFM does" in shown
+    text = "no active port of compute-2; hosts with active ports: compute-1, controller-1; use the host names of UFM"
+    assert text in shown

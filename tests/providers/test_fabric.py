@@ -14,14 +14,14 @@ from lab.fabric.tools import Diagnostics
 from lab.process import until
 from lab.ufm.service import UfmService
 from providers.ufm import errors
-from providers.ufm.admin import AdminPasswordKind
+from providers.ufm.admin import AdminPasswordHandler
+from providers.ufm.handler import ResourceHandler
 from providers.ufm.partition import guid
-from providers.ufm.pkey import PKeyKind
-from providers.ufm.provider import Kind
+from providers.ufm.pkey import PKeyHandler
 from tests.lab.fabric.rig import GUIDS, rack, silent
 from tests.lab.ufm.conftest import free_port
 from tests.providers.conftest import configuration
-from tests.providers.engine import Life
+from tests.providers.engine import Lifecycle
 
 pytestmark = [
     pytest.mark.lab,
@@ -61,8 +61,8 @@ class Ufm:
     def writes(self) -> int:
         return sum(asked["method"] != "GET" for asked in self.admin("GET", "/requests"))
 
-    def life(self, kind: type[Kind]) -> Life:
-        return Life(kind, configuration(self.port, self._ca_file))
+    def life(self, kind: type[ResourceHandler]) -> Lifecycle:
+        return Lifecycle(kind, configuration(self.port, self._ca_file))
 
     def table(self, port_guid: str) -> set[int]:
         """The port's P_Key table once OpenSM has what UFM was told, without the partition of everybody."""
@@ -83,20 +83,20 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ufm]:
 @pytest.fixture
 def installed(running: Ufm) -> Ufm:
     running.admin("POST", "/install")
-    running.life(AdminPasswordKind).up(generation=1)
+    running.life(AdminPasswordHandler).up(generation=1)
     running.admin("DELETE", "/requests")
     return running
 
 
 def test_a_pkeys_life_in_the_p_key_tables(installed: Ufm) -> None:
-    ufm, life = installed, installed.life(PKeyKind)
+    ufm, life = installed, installed.life(PKeyHandler)
     inputs: dict[str, Any] = {"pkey": "0x65", "members": MEMBERS, "ip_over_ib": True}
     life.up(**inputs)
     assert (ufm.table(ONE), ufm.table(TWO), ufm.table(OTHER)) == ({0x8065}, {0x8065}, set())
     assert ufm.writes() == 1
     life.up(**{**inputs, "membership": "limited"})
     assert (ufm.table(ONE), ufm.table(TWO)) == ({0x0065}, {0x0065})
-    life.kind.client.add_guids("0x65", [OTHER])
+    life.handler.client.add_guids("0x65", [OTHER])
     assert ufm.table(OTHER) == {0x8065}
     life.refresh()
     life.up(**inputs)
@@ -108,8 +108,8 @@ def test_a_pkeys_life_in_the_p_key_tables(installed: Ufm) -> None:
 
 
 def test_an_additive_members_end_leaves_the_other_on_the_wire(installed: Ufm) -> None:
-    life = installed.life(PKeyKind)
-    life.kind.client.add_guids("0x65", [OTHER])
+    life = installed.life(PKeyHandler)
+    life.handler.client.add_guids("0x65", [OTHER])
     life.up(pkey="0x65", members=MEMBERS, ownership="additive")
     assert (installed.table(ONE), installed.table(OTHER)) == ({0x8065}, {0x8065})
     life.destroy()
@@ -119,7 +119,7 @@ def test_an_additive_members_end_leaves_the_other_on_the_wire(installed: Ufm) ->
 # A server that goes in the middle of a TLS handshake leaves a socket which neither ssl nor urllib3 closes.
 @pytest.mark.filterwarnings(r"ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
 def test_a_restart_of_ufm_costs_time_and_nothing_else(installed: Ufm) -> None:
-    life = installed.life(PKeyKind)
+    life = installed.life(PKeyHandler)
     restarts = threading.Thread(target=lambda: [installed.admin("POST", "/restart") for _ in range(5)])
     restarts.start()
     for number in range(1, 21):
@@ -131,11 +131,11 @@ def test_a_restart_of_ufm_costs_time_and_nothing_else(installed: Ufm) -> None:
 
 
 def test_a_removed_ufm_is_out_of_reach_and_a_new_one_has_the_default_password(installed: Ufm) -> None:
-    password, pkey = installed.life(AdminPasswordKind), installed.life(PKeyKind)
+    password, pkey = installed.life(AdminPasswordHandler), installed.life(PKeyHandler)
     password.up(generation=1)
     pkey.up(pkey="0x65", members=MEMBERS)
     installed.admin("POST", "/remove")
-    client = pkey.kind.client
+    client = pkey.handler.client
     client._pauses = ()
     with pytest.raises(errors.UnreachableError, match="refused"):
         pkey.refresh()

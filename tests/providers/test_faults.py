@@ -17,13 +17,14 @@ import pytest
 from lab.ufm.faults import Rule
 from lab.ufm.partitions import Member
 from providers.ufm import errors
-from providers.ufm.admin import AdminPasswordKind
-from providers.ufm.gate import PKeyGateKind
-from providers.ufm.pkey import PKeyKind
-from providers.ufm.provider import DEFAULT_PASSWORD, Kind
-from providers.ufm.token import AccessTokenKind
+from providers.ufm.admin import AdminPasswordHandler
+from providers.ufm.gate import PKeyGateHandler
+from providers.ufm.handler import ResourceHandler
+from providers.ufm.pkey import PKeyHandler
+from providers.ufm.provider import DEFAULT_PASSWORD
+from providers.ufm.token import AccessTokenHandler
 from tests.providers.conftest import LabUfm, configuration
-from tests.providers.engine import Life
+from tests.providers.engine import Lifecycle
 from tests.providers.server import PASSWORD
 
 A, B, C, X = (f"b8599f0300b000{n}1" for n in range(1, 5))
@@ -44,14 +45,14 @@ PASSING: dict[str, Fault] = {
 """What UFM's restart looks like from here: over before the last try."""
 
 LASTING: dict[str, tuple[Fault, type[errors.UfmError], str]] = {
-    "401": ({"status": 401}, errors.AuthenticationError, "ufmPassword"),
+    "401": ({"status": 401}, errors.AuthenticationError, "inputs user and password"),
     "403": ({"status": 403}, errors.ForbiddenError, "system_admin"),
     "500": ({"status": 500}, errors.UnavailableError, "docker logs ufm"),
     "500 after it was done": ({"status": 500, "applied": True}, errors.UnavailableError, "docker logs ufm"),
     "502": ({"status": 502}, errors.UnavailableError, "docker logs ufm"),
     "503": ({"status": 503}, errors.UnavailableError, "docker logs ufm"),
-    "login page": ({"fault": "login_page"}, errors.AuthenticationError, "ufmPassword"),
-    "redirect": ({"fault": "login_redirect"}, errors.AuthenticationError, "ufmPassword"),
+    "login page": ({"fault": "login_page"}, errors.AuthenticationError, "inputs user and password"),
+    "redirect": ({"fault": "login_redirect"}, errors.AuthenticationError, "inputs user and password"),
     "silence": ({"fault": "silence", "applied": True}, errors.UnreachableError, "no answer within 1 s"),
     "reset": ({"fault": "reset"}, errors.UnreachableError, "systemctl status"),
     "reset after it was done": ({"fault": "reset", "applied": True}, errors.UnreachableError, "systemctl status"),
@@ -61,16 +62,16 @@ LASTING: dict[str, tuple[Fault, type[errors.UfmError], str]] = {
 
 RETRIED = ("502", "503", "reset", "reset after it was done", "cut")
 
-Operation = Callable[[Life], object]
+Operation = Callable[[Lifecycle], object]
 
 
 def happens(ufm: LabUfm, fault: Fault, methods: tuple[str, ...], after: int = 0) -> None:
     ufm.faults.set([Rule(method=method, after=after, **fault) for method in methods])
 
 
-def life_of(kind: type[Kind], ufm: LabUfm, **config: Any) -> Life:
+def lifecycle_of(kind: type[ResourceHandler], ufm: LabUfm, **config: Any) -> Lifecycle:
     """With a time limit that ends soon and tries that follow at once."""
-    return Life(kind, configuration(ufm.port, ufm.ca_file, **config), timeout=(2, 1), pauses=(0,) * (TRIES - 1))
+    return Lifecycle(kind, configuration(ufm.port, ufm.ca_file, **config), timeout=(2, 1), pauses=(0,) * (TRIES - 1))
 
 
 def writes(ufm: LabUfm) -> Counter[str]:
@@ -105,7 +106,7 @@ class Partition:
         if self.others:
             with ufm.core.changing() as table:
                 table.add(0x65, self.others)
-        self.life = life_of(PKeyKind, ufm)
+        self.life = lifecycle_of(PKeyHandler, ufm)
 
     def up(self, members: dict[str, str]) -> str:
         return self.life.up(pkey="0x65", members=members, ip_over_ib=True, **self.mode)
@@ -194,7 +195,7 @@ Nonsense = tuple[str, Fault, tuple[str, ...], type[errors.UfmError], str]
 
 NONSENSE: list[Nonsense] = [
     *((change, {"status": 404}, WRITES, errors.NotFoundError, "ibstat") for change in ("create", "update")),
-    *((operation, {"fault": "invalid_json"}, ("GET",), errors.ShapeError, "no proxy") for operation in OPERATIONS),
+    *((operation, {"fault": "invalid_json"}, ("GET",), errors.ShapeError, "not a proxy") for operation in OPERATIONS),
 ]
 """404 to a write: as of a UFM that wants its ports on the fabric. And JSON that breaks off."""
 
@@ -239,7 +240,7 @@ def test_a_password_that_counts_no_more(ufm: LabUfm, mode: str, operation: str) 
     partition.prepare(operation)
     ufm.core.set_password("admin", "somebody_elses")
     with pytest.raises(
-        errors.AuthenticationError, match=r"PKey 0x65 .*pulumi config set --secret ufmPassword"
+        errors.AuthenticationError, match=r"PKey 0x65 .*check the provider's inputs user and password"
     ) as caught:
         partition.perform(operation)
     told_well(caught.value, ufm, "somebody_elses")
@@ -251,21 +252,21 @@ def test_a_password_that_counts_no_more(ufm: LabUfm, mode: str, operation: str) 
 # PKeyGate
 
 
-def gate_of(ufm: LabUfm) -> Life:
+def gate_of(ufm: LabUfm) -> Lifecycle:
     ufm.client.add_guids("0x65", WANTED.values())
     ufm.asked.clear()
-    return life_of(PKeyGateKind, ufm)
+    return lifecycle_of(PKeyGateHandler, ufm)
 
 
-def wait(gate: Life) -> str:
+def wait(gate: Lifecycle) -> str:
     return gate.up(pkey="0x65", members=WANTED, timeout=5)
 
 
 @pytest.mark.parametrize("fault", PASSING)
-@pytest.mark.parametrize("operation", [wait, Life.refresh])
+@pytest.mark.parametrize("operation", [wait, Lifecycle.refresh])
 def test_the_gate_outlasts_what_passes(ufm: LabUfm, fault: str, operation: Operation) -> None:
     gate = gate_of(ufm)
-    if operation is Life.refresh:
+    if operation is Lifecycle.refresh:
         wait(gate)
     happens(ufm, PASSING[fault], ("GET",))
     operation(gate)
@@ -273,10 +274,10 @@ def test_the_gate_outlasts_what_passes(ufm: LabUfm, fault: str, operation: Opera
 
 
 @pytest.mark.parametrize("fault", [name for name in LASTING if "done" not in name])
-@pytest.mark.parametrize("operation", [wait, Life.refresh])
+@pytest.mark.parametrize("operation", [wait, Lifecycle.refresh])
 def test_the_gate_tells_what_lasts(ufm: LabUfm, fault: str, operation: Operation) -> None:
     gate = gate_of(ufm)
-    if operation is Life.refresh:
+    if operation is Lifecycle.refresh:
         wait(gate)
     rule, kind, said = LASTING[fault]
     happens(ufm, rule, ("GET",))
@@ -291,7 +292,7 @@ def test_the_gate_tells_what_lasts(ufm: LabUfm, fault: str, operation: Operation
 # AccessToken
 
 
-def make(token: Life) -> str:
+def make(token: Lifecycle) -> str:
     return token.up(generation=1)
 
 
@@ -299,13 +300,13 @@ def valid(ufm: LabUfm) -> set[str]:
     return set(ufm.core.tokens)
 
 
-TOKEN_OPERATIONS: dict[str, Operation] = {"create": make, "read": Life.refresh, "delete": Life.destroy}
+TOKEN_OPERATIONS: dict[str, Operation] = {"create": make, "read": Lifecycle.refresh, "delete": Lifecycle.destroy}
 
 
 @pytest.mark.parametrize("fault", PASSING)
 @pytest.mark.parametrize("operation", ["read", "delete"])
 def test_the_token_outlasts_what_passes(ufm: LabUfm, fault: str, operation: str) -> None:
-    token = life_of(AccessTokenKind, ufm)
+    token = lifecycle_of(AccessTokenHandler, ufm)
     make(token)
     happens(ufm, PASSING[fault], ("GET", "POST"))
     TOKEN_OPERATIONS[operation](token)
@@ -316,7 +317,7 @@ def test_the_token_outlasts_what_passes(ufm: LabUfm, fault: str, operation: str)
 @pytest.mark.parametrize("fault", LASTING)
 @pytest.mark.parametrize("operation", TOKEN_OPERATIONS)
 def test_the_token_tells_what_lasts(ufm: LabUfm, fault: str, operation: str) -> None:
-    token = life_of(AccessTokenKind, ufm)
+    token = lifecycle_of(AccessTokenHandler, ufm)
     if operation != "create":
         make(token)
     ufm.asked.clear()
@@ -325,16 +326,16 @@ def test_the_token_tells_what_lasts(ufm: LabUfm, fault: str, operation: str) -> 
     with pytest.raises(kind, match=said) as caught:
         TOKEN_OPERATIONS[operation](token)
     ufm.faults.clear()
-    told_well(caught.value, ufm, *valid(ufm), token.outs.get("token", PASSWORD))
+    told_well(caught.value, ufm, *valid(ufm), token.outputs.get("token", PASSWORD))
     if operation == "create":
         assert sum(writes(ufm).values()) == 1, "one that nobody knows is enough"
         unsure = issubclass(kind, errors.UnreachableError | errors.UnavailableError)
-        assert ("if UFM has made a token all the same, revoke it there" in str(caught.value)) is unsure
+        assert ("if UFM has created a token anyway, revoke it there" in str(caught.value)) is unsure
     if operation == "delete":
         token.destroy()
         assert valid(ufm) == set()
     make(token)
-    assert make(token) == "same" and token.outs["token"] in valid(ufm)
+    assert make(token) == "same" and token.outputs["token"] in valid(ufm)
 
 
 # AdminPassword
@@ -343,9 +344,9 @@ def test_the_token_tells_what_lasts(ufm: LabUfm, fault: str, operation: str) -> 
 NEW = "canary_second"
 
 
-def admin_of(ufm: LabUfm) -> Life:
+def admin_of(ufm: LabUfm) -> Lifecycle:
     """The password that counts is another one than the configured."""
-    return life_of(AdminPasswordKind, ufm, password=NEW, previousPassword=PASSWORD)
+    return lifecycle_of(AdminPasswordHandler, ufm, password=NEW, previousPassword=PASSWORD)
 
 
 def accepted(ufm: LabUfm) -> list[str]:
@@ -371,7 +372,7 @@ def test_the_password_tells_what_lasts(ufm: LabUfm, fault: str, methods: tuple[s
     with pytest.raises(kind) as caught:
         make(admin)
     ufm.faults.clear()
-    assert said in str(caught.value) or "ufmPreviousPassword" in str(caught.value)
+    assert said in str(caught.value) or "previous_password" in str(caught.value)
     assert "127.0.0.1" in str(caught.value) and caught.value.call
     assert NEW not in str(caught.value) and PASSWORD not in str(caught.value)
     assert make(admin) == "create" and accepted(ufm) == [NEW]

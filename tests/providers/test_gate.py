@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from providers.ufm.gate import MissingMembersError, PKeyGateKind
+from providers.ufm.errors import MissingMembersError
+from providers.ufm.gate import PKeyGateHandler
 from tests.providers.conftest import LabUfm, configuration
-from tests.providers.engine import CheckFailedError, Life
+from tests.providers.engine import CheckFailedError, Lifecycle
 
 A, B, X = (f"b8599f0300b000{n}1" for n in range(1, 4))
 MEMBERS = {"vm1/direct1": A, "vm2/direct2": B}
@@ -19,15 +20,15 @@ def declared(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def gate(ufm: LabUfm) -> Life:
-    return Life(PKeyGateKind, configuration(ufm.port, ufm.ca_file))
+def gate(ufm: LabUfm) -> Lifecycle:
+    return Lifecycle(PKeyGateHandler, configuration(ufm.port, ufm.ca_file))
 
 
 def writes(ufm: LabUfm) -> list[str]:
     return [call for call in ufm.calls if not call.startswith("GET")]
 
 
-def test_it_opens_when_the_last_member_has_come(gate: Life, ufm: LabUfm) -> None:
+def test_it_opens_when_the_last_member_has_come(gate: Lifecycle, ufm: LabUfm) -> None:
     def neutron() -> None:
         for member in (A, B, X):
             time.sleep(0.4)
@@ -39,23 +40,24 @@ def test_it_opens_when_the_last_member_has_come(gate: Life, ufm: LabUfm) -> None
     assert gate.up(**declared()) == "create"
     assert time.monotonic() - began > 0.8
     driver.join()
-    assert gate.outs["member_count"] == 2
+    assert gate.outputs["member_count"] == 2
     assert gate.up(**declared()) == "same"
     assert ufm.calls
     gate.destroy()
     assert ufm.calls == [], "nothing was made"
 
 
-def test_the_missing_are_named_at_the_time_limit(gate: Life, ufm: LabUfm) -> None:
+def test_the_missing_are_named_at_the_time_limit(gate: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.add_guids("0x65", [A])
     assert ufm.calls
-    with pytest.raises(MissingMembersError, match=rf"after 1 s .*: vm2/direct2 \({B}\); .*MlnxSDNToken") as caught:
+    text = rf"still not members after 1 s: vm2/direct2 \({B}\); .*MlnxSDNToken"
+    with pytest.raises(MissingMembersError, match=text) as caught:
         gate.up(**declared(timeout=1))
     assert "vm1" not in str(caught.value) and caught.value.pkey == "0x65"
     assert writes(ufm) == []
 
 
-def test_a_member_that_left_is_waited_for_again(gate: Life, ufm: LabUfm) -> None:
+def test_a_member_that_left_is_waited_for_again(gate: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.add_guids("0x65", [A, B])
     gate.up(**declared())
     ufm.client.remove_guids("0x65", [B])
@@ -68,13 +70,13 @@ def test_a_member_that_left_is_waited_for_again(gate: Life, ufm: LabUfm) -> None
     assert gate.refresh() == {} and gate.id == ""
 
 
-def test_another_time_limit_is_no_change(gate: Life, ufm: LabUfm) -> None:
+def test_another_time_limit_is_no_change(gate: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.add_guids("0x65", [A, B])
     gate.up(**declared())
     assert gate.up(**declared(timeout=1)) == "same"
 
 
-def test_inputs_are_checked_and_spelled(gate: Life) -> None:
+def test_inputs_are_checked_and_spelled(gate: Lifecycle) -> None:
     assert gate.checked(**declared(members={"vm/p": A.upper()}))["members"] == {"vm/p": A}
     with pytest.raises(CheckFailedError) as caught:
         gate.checked(**declared(pkey="0x7fff", members={"vm/p": "x"}))

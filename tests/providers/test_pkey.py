@@ -10,9 +10,9 @@ from pulumi.output import UNKNOWN, Unknown
 
 from providers.ufm import errors
 from providers.ufm.partition import Member
-from providers.ufm.pkey import PKeyKind
+from providers.ufm.pkey import PKeyHandler
 from tests.providers.conftest import LabUfm, Start, configuration
-from tests.providers.engine import CheckFailedError, Life, wire
+from tests.providers.engine import CheckFailedError, Lifecycle, wire
 from tests.providers.server import PASSWORD, Answer, Request
 
 A, B, C, X, Y = (f"b8599f0300b000{n}1" for n in range(1, 6))
@@ -21,8 +21,8 @@ PUT, POST, GET = "PUT /resources/pkeys", "POST /resources/pkeys", "GET /resource
 
 
 @pytest.fixture
-def life(ufm: LabUfm) -> Life:
-    return Life(PKeyKind, configuration(ufm.port, ufm.ca_file))
+def life(ufm: LabUfm) -> Lifecycle:
+    return Lifecycle(PKeyHandler, configuration(ufm.port, ufm.ca_file))
 
 
 def declared(**changes: Any) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def hows(ufm: LabUfm) -> dict[str, Member]:
 # check
 
 
-def test_inputs_become_ufms_spelling(life: Life) -> None:
+def test_inputs_become_ufms_spelling(life: Lifecycle) -> None:
     assert life.checked(pkey="0x8065", members={"c/ib0": "0xB859:9F03:00B0:0011"}) == {
         "pkey": "0x65",
         "members": {"c/ib0": A},
@@ -57,7 +57,7 @@ def test_inputs_become_ufms_spelling(life: Life) -> None:
     }
 
 
-def test_every_failure_is_told_at_once_and_nobody_is_called(life: Life, ufm: LabUfm) -> None:
+def test_every_failure_is_told_at_once_and_nobody_is_called(life: Lifecycle, ufm: LabUfm) -> None:
     with pytest.raises(CheckFailedError) as caught:
         life.checked(
             pkey="0x7fff",
@@ -81,27 +81,27 @@ def test_every_failure_is_told_at_once_and_nobody_is_called(life: Life, ufm: Lab
         "ip_over_ib",
         "adopt",
     }
-    assert failures['members["b/ib0"]'] == f"found '{A}' again; it is a/ib0's"
+    assert failures['members["b/ib0"]'] == f"found '{A}' again; a/ib0 has it; write another GUID"
     assert "'full' or 'limited'" in failures["membership"]
     assert ufm.calls == []
 
 
 @pytest.mark.parametrize("pkey", ["0x0", "0x8000", "0x7fff", "0xffff", "101", 101, None])
-def test_what_cannot_be_a_pkey_is_refused(life: Life, pkey: object) -> None:
+def test_what_cannot_be_a_pkey_is_refused(life: Lifecycle, pkey: object) -> None:
     with pytest.raises(CheckFailedError) as caught:
         life.checked(**declared(pkey=pkey))
     assert set(caught.value.failures) == {"pkey"}
 
 
 @pytest.mark.parametrize("members", [{}, None, "everybody", [A]])
-def test_a_partition_without_members_is_refused(life: Life, members: object) -> None:
+def test_a_partition_without_members_is_refused(life: Lifecycle, members: object) -> None:
     with pytest.raises(CheckFailedError) as caught:
         life.checked(**declared(members=members))
     assert set(caught.value.failures) == {"members"}
 
 
-def test_inputs_come_back_with_failures(life: Life) -> None:
-    inputs, failures = life.kind.check(wire(declared(pkey="0x0")))
+def test_inputs_come_back_with_failures(life: Lifecycle) -> None:
+    inputs, failures = life.handler.check(wire(declared(pkey="0x0")))
     assert failures
     assert inputs["members"] == MEMBERS
 
@@ -110,30 +110,30 @@ INPUTS = ("pkey", "members", "membership", "index0", "ip_over_ib", "ownership", 
 
 
 @pytest.mark.parametrize("key", INPUTS)
-def test_unknown_inputs_pass_and_count_as_changed(life: Life, key: str) -> None:
+def test_unknown_inputs_pass_and_count_as_changed(life: Lifecycle, key: str) -> None:
     life.up(**declared())
     news = {**life.inputs, key: UNKNOWN}
-    inputs, failures = life.kind.check(news)
+    inputs, failures = life.handler.check(news)
     assert not failures and isinstance(inputs[key], Unknown)
-    diff = life.kind.diff(life.outs, inputs)
+    diff = life.handler.diff(life.outputs, inputs)
     assert diff.changes is (key != "adopt")
     assert diff.replaces == (["pkey"] if key == "pkey" else [])
 
 
-def test_an_unknown_guid_passes_among_known_ones(life: Life) -> None:
-    _, failures = life.kind.check(declared(members={"a/ib0": UNKNOWN, "b/ib0": A, "c/ib0": A}))
+def test_an_unknown_guid_passes_among_known_ones(life: Lifecycle) -> None:
+    _, failures = life.handler.check(declared(members={"a/ib0": UNKNOWN, "b/ib0": A, "c/ib0": A}))
     assert [f.property for f in failures] == ['members["c/ib0"]']
 
 
 # diff
 
 
-def test_adopt_is_a_permission_no_property(life: Life) -> None:
+def test_adopt_is_a_permission_no_property(life: Lifecycle) -> None:
     life.up(**declared())
     assert life.up(**declared(adopt=True)) == "same"
 
 
-def test_every_property_is_compared(life: Life, ufm: LabUfm) -> None:
+def test_every_property_is_compared(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared())
     for change in ({"membership": "limited"}, {"index0": True}, {"ip_over_ib": False}, {"members": {"c/ib0": C}}):
         assert life.up(**declared(**change)) == "update"
@@ -145,11 +145,11 @@ def test_every_property_is_compared(life: Life, ufm: LabUfm) -> None:
 # create
 
 
-def test_create_of_800_members_is_one_write(life: Life, ufm: LabUfm) -> None:
+def test_create_of_800_members_is_one_write(life: Lifecycle, ufm: LabUfm) -> None:
     members = {f"node-{n}/ib0": f"b8599f0300b0{n:04x}" for n in range(1, 801)}
     assert life.up(**declared(members=members)) == "create"
     assert ufm.calls == [GET, PUT, GET]
-    assert life.outs["member_count"] == 800 and life.outs["foreign"] == []
+    assert life.outputs["member_count"] == 800 and life.outputs["foreign"] == []
     changed = {**members, "node-801/ib0": "b8599f0300b01001"}
     del changed["node-7/ib0"]
     assert life.up(**declared(members=changed)) == "update"
@@ -161,14 +161,14 @@ def test_create_of_800_members_is_one_write(life: Life, ufm: LabUfm) -> None:
     assert life.up(**declared(members=changed)) == "same"
 
 
-def test_an_identical_partition_is_adopted_without_a_write(life: Life, ufm: LabUfm) -> None:
+def test_an_identical_partition_is_adopted_without_a_write(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.set_guids("0x65", MEMBERS.values(), ip_over_ib=True)
     assert ufm.calls
     assert life.up(**declared()) == "create"
     assert ufm.calls == [GET]
 
 
-def test_a_partition_that_differs_is_not_taken_over(life: Life, ufm: LabUfm) -> None:
+def test_a_partition_that_differs_is_not_taken_over(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.set_guids("0x65", [B, X], membership="limited", ip_over_ib=False)
     assert ufm.calls
     with pytest.raises(errors.TakeoverError) as caught:
@@ -186,21 +186,21 @@ def test_a_partition_that_differs_is_not_taken_over(life: Life, ufm: LabUfm) -> 
     assert ufm.calls == [GET]
 
 
-def test_adopt_takes_it_over_and_says_who_loses_it(life: Life, ufm: LabUfm) -> None:
+def test_adopt_takes_it_over_and_says_who_loses_it(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.set_guids("0x65", [B, X])
     life.up(**declared(adopt=True))
     assert guids(ufm) == {A, B}
-    assert life.told == [f"PKey 0x65: removing members that are not declared: {X}"]
+    assert life.messages == [f"PKey 0x65: removing members that are not declared: {X}"]
 
 
-def test_a_long_difference_is_cut(life: Life, ufm: LabUfm) -> None:
+def test_a_long_difference_is_cut(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.set_guids("0x65", [f"b8599f0300c0{n:04x}" for n in range(500)])
     with pytest.raises(errors.TakeoverError, match="and 492 more") as caught:
         life.up(**declared())
     assert len(str(caught.value)) < 1000
 
 
-def test_additive_joins_a_partition_and_leaves_the_others(life: Life, ufm: LabUfm) -> None:
+def test_additive_joins_a_partition_and_leaves_the_others(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.set_guids("0x65", [X], membership="limited", ip_over_ib=False)
     assert ufm.calls
     life.up(**additive())
@@ -208,10 +208,10 @@ def test_additive_joins_a_partition_and_leaves_the_others(life: Life, ufm: LabUf
     found = ufm.client.get_pkey("0x65")
     assert found and found.ip_over_ib is False, "as found"
     assert found.members == {A: Member("full", False), B: Member("full", False), X: Member("limited", False)}
-    assert life.outs["foreign"] == [X] and life.outs["member_count"] == 2
+    assert life.outputs["foreign"] == [X] and life.outputs["member_count"] == 2
 
 
-def test_settings_reach_every_member(life: Life, ufm: LabUfm) -> None:
+def test_settings_reach_every_member(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared(membership="limited", index0=True, ip_over_ib=False))
     found = ufm.client.get_pkey("0x65")
     assert found and found.ip_over_ib is False
@@ -221,16 +221,16 @@ def test_settings_reach_every_member(life: Life, ufm: LabUfm) -> None:
 # read
 
 
-def test_nothing_changed_is_no_drift(life: Life, ufm: LabUfm) -> None:
+def test_nothing_changed_is_no_drift(life: Lifecycle, ufm: LabUfm) -> None:
     for inputs in (declared(), additive(), declared(membership="limited", index0=True, ip_over_ib=False)):
         life.up(**inputs)
-        before = dict(life.outs)
+        before = dict(life.outputs)
         life.refresh()
-        assert life.outs == before
+        assert life.outputs == before
         assert life.up(**inputs) == "same"
 
 
-def test_drift_is_named_and_repaired(life: Life, ufm: LabUfm) -> None:
+def test_drift_is_named_and_repaired(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared())
     ufm.client.remove_guids("0x65", [A])
     ufm.client.add_guids("0x65", [X], ip_over_ib=True)
@@ -241,13 +241,13 @@ def test_drift_is_named_and_repaired(life: Life, ufm: LabUfm) -> None:
     assert inputs["members"] == {"compute-1/ib0": B, f"foreign/{X}": X, f"foreign/{C}": C}
     assert inputs["membership"] == "limited", "all of ours are"
     assert inputs["ip_over_ib"] is False
-    assert life.outs["foreign"] == sorted([X, C])
+    assert life.outputs["foreign"] == sorted([X, C])
     assert life.up(**declared()) == "update"
     assert hows(ufm) == {A: Member("full", False), B: Member("full", False)}
     assert life.refresh() and life.up(**declared()) == "same"
 
 
-def test_one_limited_member_is_named(life: Life, ufm: LabUfm) -> None:
+def test_one_limited_member_is_named(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared())
     ufm.client.add_guids("0x65", [B], membership="limited", index0=True)
     inputs = life.refresh()
@@ -257,7 +257,7 @@ def test_one_limited_member_is_named(life: Life, ufm: LabUfm) -> None:
     assert set(hows(ufm).values()) == {Member("full", False)}
 
 
-def test_what_has_vanished_is_made_again(life: Life, ufm: LabUfm) -> None:
+def test_what_has_vanished_is_made_again(life: Lifecycle, ufm: LabUfm) -> None:
     for inputs in (declared(), additive()):
         life.up(**inputs)
         ufm.client.delete_pkey("0x65")
@@ -267,23 +267,23 @@ def test_what_has_vanished_is_made_again(life: Life, ufm: LabUfm) -> None:
         assert guids(ufm) == {A, B}
 
 
-def test_a_404_for_an_unknown_partition_is_as_good(life: Life, ufm: LabUfm) -> None:
+def test_a_404_for_an_unknown_partition_is_as_good(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.core.set_quirks({"unknown_pkey_404": True})
     life.up(**declared())
     life.destroy()
     assert guids(ufm) is None
 
 
-def test_foreign_members_are_no_drift_in_additive_mode(life: Life, ufm: LabUfm) -> None:
+def test_foreign_members_are_no_drift_in_additive_mode(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**additive())
     ufm.client.add_guids("0x65", [X, Y], membership="limited")
     assert life.refresh()["members"] == MEMBERS
-    assert life.outs["foreign"] == [X, Y]
+    assert life.outputs["foreign"] == [X, Y]
     assert life.up(**additive()) == "same"
     assert guids(ufm) == {A, B, X, Y}
 
 
-def test_an_additive_member_that_left_comes_back(life: Life, ufm: LabUfm) -> None:
+def test_an_additive_member_that_left_comes_back(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**additive())
     ufm.client.add_guids("0x65", [X])
     ufm.client.remove_guids("0x65", [A, B])
@@ -295,7 +295,7 @@ def test_an_additive_member_that_left_comes_back(life: Life, ufm: LabUfm) -> Non
 # update
 
 
-def test_full_to_limited_changes_no_guid_and_is_applied(life: Life, ufm: LabUfm) -> None:
+def test_full_to_limited_changes_no_guid_and_is_applied(life: Lifecycle, ufm: LabUfm) -> None:
     for mode, write in ((declared, PUT), (additive, POST)):
         life.up(**mode())
         assert ufm.calls
@@ -305,7 +305,7 @@ def test_full_to_limited_changes_no_guid_and_is_applied(life: Life, ufm: LabUfm)
         life.destroy()
 
 
-def test_ip_over_ib_that_is_not_declared_stays_as_found(life: Life, ufm: LabUfm) -> None:
+def test_ip_over_ib_that_is_not_declared_stays_as_found(life: Lifecycle, ufm: LabUfm) -> None:
     inputs = declared()
     del inputs["ip_over_ib"]
     life.up(**inputs)
@@ -317,7 +317,7 @@ def test_ip_over_ib_that_is_not_declared_stays_as_found(life: Life, ufm: LabUfm)
     assert found and found.ip_over_ib is False
 
 
-def test_an_additive_update_touches_ours_only(life: Life, ufm: LabUfm) -> None:
+def test_an_additive_update_touches_ours_only(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**additive())
     ufm.client.add_guids("0x65", [X], membership="limited")
     assert ufm.calls
@@ -326,7 +326,7 @@ def test_an_additive_update_touches_ours_only(life: Life, ufm: LabUfm) -> None:
     assert hows(ufm) == {B: Member("full", False), C: Member("full", False), X: Member("limited", False)}
 
 
-def test_all_members_may_change_at_once_without_the_partition_going(life: Life, ufm: LabUfm) -> None:
+def test_all_members_may_change_at_once_without_the_partition_going(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**additive())
     ufm.client.set_guids("0x65", MEMBERS.values(), ip_over_ib=False)
     life.up(**additive(members={"c/ib0": C}))
@@ -334,7 +334,7 @@ def test_all_members_may_change_at_once_without_the_partition_going(life: Life, 
     assert found and set(found.members) == {C} and found.ip_over_ib is False, "the same partition"
 
 
-def test_ownership_does_not_become_authoritative_over_others_unasked(life: Life, ufm: LabUfm) -> None:
+def test_ownership_does_not_become_authoritative_over_others_unasked(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**additive())
     ufm.client.add_guids("0x65", [X])
     with pytest.raises(errors.TakeoverError, match=X):
@@ -345,25 +345,25 @@ def test_ownership_does_not_become_authoritative_over_others_unasked(life: Life,
     assert life.up(**additive()) == "update"
 
 
-def test_a_stranger_that_came_after_the_refresh_is_told_when_it_goes(life: Life, ufm: LabUfm) -> None:
+def test_a_stranger_that_came_after_the_refresh_is_told_when_it_goes(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared())
     ufm.client.add_guids("0x65", [X])
     life.up(**declared(members={**MEMBERS, "c/ib0": C}))
     assert guids(ufm) == {A, B, C}
-    assert life.told == [f"PKey 0x65: removing members that are not declared: {X}"]
+    assert life.messages == [f"PKey 0x65: removing members that are not declared: {X}"]
 
 
 # replace
 
 
-def test_another_pkey_is_another_partition(life: Life, ufm: LabUfm) -> None:
+def test_another_pkey_is_another_partition(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared())
     assert life.up(**declared(pkey="0x66")) == "create, delete"
     assert (guids(ufm), guids(ufm, "0x66")) == (None, {A, B})
     assert life.id == "0x66"
 
 
-def test_index0_moves_by_deleting_first(life: Life, ufm: LabUfm) -> None:
+def test_index0_moves_by_deleting_first(life: Lifecycle, ufm: LabUfm) -> None:
     """The lab's UFM, too, refuses a GUID index 0 in two partitions."""
     life.up(**declared(index0=True))
     assert life.up(**declared(pkey="0x66", index0=True)) == "delete, create"
@@ -373,7 +373,7 @@ def test_index0_moves_by_deleting_first(life: Life, ufm: LabUfm) -> None:
 # delete
 
 
-def test_delete_removes_the_partition(life: Life, ufm: LabUfm) -> None:
+def test_delete_removes_the_partition(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared())
     assert ufm.calls
     life.destroy()
@@ -381,16 +381,16 @@ def test_delete_removes_the_partition(life: Life, ufm: LabUfm) -> None:
     assert guids(ufm) is None
 
 
-def test_delete_leaves_what_is_not_ours(life: Life, ufm: LabUfm) -> None:
+def test_delete_leaves_what_is_not_ours(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared())
     ufm.client.add_guids("0x65", [X])
     life.refresh()  # the state now holds foreign/X among the members
     life.destroy()
     assert guids(ufm) == {X}
-    assert life.told == [f"PKey 0x65: kept, as it holds members that are not ours: {X}"]
+    assert life.messages == [f"PKey 0x65: kept, because it has members that are not declared: {X}"]
 
 
-def test_additive_delete_removes_ours_even_with_remarks_in_the_state(life: Life, ufm: LabUfm) -> None:
+def test_additive_delete_removes_ours_even_with_remarks_in_the_state(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**additive())
     ufm.client.add_guids("0x65", [X])
     ufm.client.add_guids("0x65", [B], membership="limited")
@@ -399,13 +399,13 @@ def test_additive_delete_removes_ours_even_with_remarks_in_the_state(life: Life,
     assert guids(ufm) == {X}
 
 
-def test_the_last_member_takes_the_partition_along(life: Life, ufm: LabUfm) -> None:
+def test_the_last_member_takes_the_partition_along(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**additive())
     life.destroy()
     assert guids(ufm) is None
 
 
-def test_what_is_gone_already_is_deleted(life: Life, ufm: LabUfm) -> None:
+def test_what_is_gone_already_is_deleted(life: Lifecycle, ufm: LabUfm) -> None:
     for mode in (declared, additive):
         life.up(**mode())
         ufm.client.delete_pkey("0x65")
@@ -445,7 +445,7 @@ class Forgetful:
 def test_members_that_ufm_does_not_take_are_named_and_nothing_stays(start: Start, mode: Any) -> None:
     ufm = Forgetful(B)
     _, server = start(ufm)
-    life = Life(PKeyKind, configuration(server.port, server.ca_file))
+    life = Lifecycle(PKeyHandler, configuration(server.port, server.ca_file))
     with pytest.raises(errors.NotTakenError, match="compute-1/ib0: missing") as caught:
         life.up(**mode())
     assert "controller-1" not in str(caught.value)
@@ -462,14 +462,14 @@ def test_members_that_ufm_does_not_take_are_named_and_nothing_stays(start: Start
 def test_a_removal_that_ufm_does_not_carry_out_is_an_error(start: Start) -> None:
     ufm = Forgetful()
     _, server = start(lambda r: Answer() if r.verb == "DELETE" else ufm(r))
-    life = Life(PKeyKind, configuration(server.port, server.ca_file))
+    life = Lifecycle(PKeyHandler, configuration(server.port, server.ca_file))
     for mode in (declared, additive):
         life.up(**mode(adopt=True))
         with pytest.raises(errors.NotTakenError, match="still has"):
             life.destroy()
 
 
-def test_ports_that_ufm_refuses_are_an_error_with_advice(life: Life, ufm: LabUfm) -> None:
+def test_ports_that_ufm_refuses_are_an_error_with_advice(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.set_guids("0x66", [A], index0=True)
     with pytest.raises(errors.RejectedError, match=r"PKey 0x65 .*status 400"):
         life.up(**declared(index0=True))
@@ -490,7 +490,7 @@ def named(ports: set[str]) -> dict[str, str]:
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(PORTS.filter(bool), PORTS, PORTS.filter(bool), HOW, HOW)
 def test_up_makes_what_is_declared_and_destroy_leaves_what_was_not(
-    life: Life, ufm: LabUfm, first: set[str], strangers: set[str], second: set[str], membership: str, other: str
+    life: Lifecycle, ufm: LabUfm, first: set[str], strangers: set[str], second: set[str], membership: str, other: str
 ) -> None:
     for mode in (declared, additive):
         life.up(**mode(members=named(first), membership=membership))
@@ -509,8 +509,8 @@ def test_up_makes_what_is_declared_and_destroy_leaves_what_was_not(
         ufm.client.delete_pkey("0x65")
 
 
-def test_nothing_secret_is_written(life: Life, ufm: LabUfm, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_secret_is_written(life: Lifecycle, ufm: LabUfm, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     life.up(**declared())
     life.refresh()
-    assert PASSWORD not in f"{life.outs}{life.inputs}{caplog.text}{vars(life.kind)}{life.kind.client!r}"
+    assert PASSWORD not in f"{life.outputs}{life.inputs}{caplog.text}{vars(life.handler)}{life.handler.client!r}"

@@ -6,9 +6,9 @@ import pytest
 
 from lab.ufm.faults import Rule
 from providers.ufm import errors
-from providers.ufm.pkey import PKeyKind
+from providers.ufm.pkey import PKeyHandler
 from tests.providers.conftest import LabUfm, configuration
-from tests.providers.engine import CheckFailedError, Life
+from tests.providers.engine import CheckFailedError, Lifecycle
 
 A = "b8599f0300b00011"
 GET, PUT, QOS = "GET /resources/pkeys/0x65", "PUT /resources/pkeys", "PUT /resources/pkeys/qos_conf"
@@ -17,8 +17,8 @@ FAST = {"mtu_limit": 4, "service_level": 3, "rate_limit": 200}
 
 
 @pytest.fixture
-def life(ufm: LabUfm) -> Life:
-    return Life(PKeyKind, configuration(ufm.port, ufm.ca_file))
+def life(ufm: LabUfm) -> Lifecycle:
+    return Lifecycle(PKeyHandler, configuration(ufm.port, ufm.ca_file))
 
 
 def declared(**changes: Any) -> dict[str, Any]:
@@ -32,25 +32,25 @@ def found(ufm: LabUfm) -> tuple[str, dict[str, float]]:
     return partition.name, dict(partition.qos)
 
 
-def test_before_6_24_it_has_a_call_of_its_own(life: Life, ufm: LabUfm) -> None:
+def test_before_6_24_it_has_a_call_of_its_own(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared(qos=FAST))
     assert ufm.calls == [GET, VERSION, PUT, GET, QOS, GET]
     assert found(ufm) == ("api_pkey_0x65", FAST)
-    assert life.told == ["PKey 0x65: its quality of service takes effect when UFM is restarted next"]
+    assert life.messages == ["PKey 0x65: its quality of service takes effect at the next restart of UFM"]
     assert life.up(**declared(qos=FAST)) == "same"
     life.up(**declared(qos={"service_level": 5}))
     assert ufm.calls == [GET, VERSION, QOS, GET], "the members are as declared"
     assert found(ufm)[1] == {**FAST, "service_level": 5}, "what is not declared stays"
 
 
-def test_from_6_24_the_members_write_takes_it(life: Life, ufm: LabUfm) -> None:
+def test_from_6_24_the_members_write_takes_it(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.core.release = "6.24.0-1"
     life.up(**declared(qos=FAST))
     assert ufm.calls == [GET, VERSION, PUT, GET]
-    assert found(ufm)[1] == FAST and life.told == []
+    assert found(ufm)[1] == FAST and life.messages == []
 
 
-def test_drift_of_what_is_declared_is_shown_and_repaired(life: Life, ufm: LabUfm) -> None:
+def test_drift_of_what_is_declared_is_shown_and_repaired(life: Lifecycle, ufm: LabUfm) -> None:
     declaration = declared(qos={"mtu_limit": 4})
     life.up(**declaration)
     ufm.client.set_qos("0x65", {"mtu_limit": 2, "service_level": 7, "rate_limit": 100})
@@ -59,17 +59,17 @@ def test_drift_of_what_is_declared_is_shown_and_repaired(life: Life, ufm: LabUfm
     assert found(ufm)[1] == {"mtu_limit": 4, "service_level": 7, "rate_limit": 100}
 
 
-def test_what_ufm_does_not_take_is_named(life: Life, ufm: LabUfm) -> None:
+def test_what_ufm_does_not_take_is_named(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.faults.set([Rule(path="/resources/pkeys/qos_conf", status=200, body="{}")])
     with pytest.raises(errors.NotTakenError, match=r"PKey 0x65: .*mtu_limit: 2"):
         life.up(**declared(qos={"mtu_limit": 4}))
     assert ufm.client.get_pkey("0x65") is None, "a failed create leaves nothing behind"
 
 
-def test_a_name_is_given_and_changed(life: Life, ufm: LabUfm) -> None:
+def test_a_name_is_given_and_changed(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.core.release = "6.22.0-1"
     life.up(**declared(partition_name="storage"))
-    assert found(ufm)[0] == life.outs["partition"] == "storage"
+    assert found(ufm)[0] == life.outputs["partition"] == "storage"
     life.up(**declared(partition_name="archive"))
     assert found(ufm)[0] == "archive"
     ufm.client.set_guids("0x65", [A], partition_name="other", ip_over_ib=True)
@@ -77,8 +77,9 @@ def test_a_name_is_given_and_changed(life: Life, ufm: LabUfm) -> None:
     assert life.up(**declared(partition_name="archive")) == "update"
 
 
-def test_a_release_without_names_is_told_before_any_write(life: Life, ufm: LabUfm) -> None:
-    with pytest.raises(errors.UnsupportedError, match=r"UFM 6\.19\.3-1 has no partition_name \(6\.22 and later"):
+def test_a_release_without_names_is_told_before_any_write(life: Lifecycle, ufm: LabUfm) -> None:
+    text = r"UFM 6\.19\.3-1 does not support partition_name, which needs 6\.22 or later"
+    with pytest.raises(errors.UnsupportedError, match=text):
         life.up(**declared(partition_name="storage"))
     assert PUT not in ufm.calls
 
@@ -95,7 +96,7 @@ def test_a_release_without_names_is_told_before_any_write(life: Life, ufm: LabUf
         ({"partition_name": "x", "ownership": "additive"}, "partition_name"),
     ],
 )
-def test_what_cannot_be_is_found_by_check(life: Life, ufm: LabUfm, change: dict[str, Any], named: str) -> None:
+def test_what_cannot_be_is_found_by_check(life: Lifecycle, ufm: LabUfm, change: dict[str, Any], named: str) -> None:
     with pytest.raises(CheckFailedError) as caught:
         life.checked(**declared(**change))
     assert set(caught.value.failures) == {named}

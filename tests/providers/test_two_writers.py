@@ -25,11 +25,12 @@ from hypothesis.stateful import (
 from lab.ufm.faults import Rule
 from lab.ufm.partitions import Member
 from providers.ufm import UfmError, errors
-from providers.ufm.pkey import FOREIGN, PKeyKind
+from providers.ufm.declared import FOREIGN
+from providers.ufm.pkey import PKeyHandler
 from tests.lab.ufm.conftest import Session
 from tests.lab.ufm.test_neutron import NETWORK, Driver, vm_port
 from tests.providers.conftest import LabUfm, Start, configuration
-from tests.providers.engine import Life, sessions
+from tests.providers.engine import Lifecycle, sessions
 from tests.providers.server import PASSWORD, Answer, Request
 
 HOSTS = [f"b8599f0300b000{n}1" for n in range(1, 4)]
@@ -72,7 +73,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.ufm.reinstall()
-        self.life = Life(PKeyKind, configuration(self.ufm.port, self.ufm.ca_file), pauses=(0, 0))
+        self.life = Lifecycle(PKeyHandler, configuration(self.ufm.port, self.ufm.ca_file), pauses=(0, 0))
         self.person = Session(f"https://127.0.0.1:{self.ufm.port}/ufmRest", self.ufm.ca_file)
         self.person.auth = ("admin", PASSWORD)
 
@@ -95,7 +96,7 @@ class Machine(RuleBasedStateMachine):
 
     def held(self) -> set[str]:
         """What is ours by the state."""
-        names = self.life.outs.get("members", {}).items()
+        names = self.life.outputs.get("members", {}).items()
         return {str(text).split()[0] for name, text in names if not name.startswith(FOREIGN)}
 
     @contextmanager
@@ -118,7 +119,7 @@ class Machine(RuleBasedStateMachine):
         assert self.held() == held & before.keys()
         if self.life.id:
             foreign = sorted(before.keys() - held)
-            assert self.life.outs["foreign"] == foreign
+            assert self.life.outputs["foreign"] == foreign
             drift = [name for name in self.life.inputs["members"] if name.startswith(FOREIGN)]
             assert len(drift) == (len(foreign) if self.mode["ownership"] == "authoritative" else 0)
 
@@ -321,7 +322,7 @@ def test_a_partition_that_neutron_makes_while_we_leave_is_no_leftover(start: Sta
         return Answer(body=there[0])
 
     _, server = start(answer)
-    life = Life(PKeyKind, configuration(server.port, server.ca_file))
+    life = Lifecycle(PKeyHandler, configuration(server.port, server.ca_file))
     life.up(pkey="0x65", members={"host/ib0": HOSTS[0]}, ownership="additive")
     life.destroy()
     assert server.verbs[-2:] == ["DELETE", "GET"]

@@ -16,7 +16,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc
 
 from providers.ufm import inventory
-from providers.ufm.plugin import KINDS, struct
+from providers.ufm.plugin import HANDLERS, struct
 from tests.providers.conftest import LabUfm, configuration
 from tests.providers.server import PASSWORD
 
@@ -27,18 +27,18 @@ GUIDS = [f"b8599f0300b0{n:04x}" for n in range(1, 9)]
 
 def test_the_type_tokens_stay() -> None:
     """They stand in every state."""
-    assert set(KINDS) == {f"ufm:index:{kind}" for kind in ("PKey", "PKeyGate", "AccessToken", "AdminPassword")}
+    assert set(HANDLERS) == {f"ufm:index:{kind}" for kind in ("PKey", "PKeyGate", "AccessToken", "AdminPassword")}
 
 
 class Engine(engine_pb2_grpc.EngineServicer):
     """Keeps what the plugin tells the user."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str]] = []
+        self.messages: list[tuple[str, str]] = []
         self.spoken = threading.Event()
 
     def Log(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self.told.append((request.urn.rpartition("::")[2], request.message))
+        self.messages.append((request.urn.rpartition("::")[2], request.message))
         self.spoken.set()
         return Empty()
 
@@ -185,7 +185,7 @@ def test_an_error_of_ours_names_its_kind(stub: Any, ufm: LabUfm) -> None:
 def test_who_loses_a_partition_is_told_the_user_at_the_resource(stub: Any, ufm: LabUfm, engine: Engine) -> None:
     ufm.client.set_guids("0x65", [GUIDS[1]])
     Remote(stub, "PKey", ufm).create({"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}, "adopt": True})
-    assert engine.told == [("name", f"PKey 0x65: removing members that are not declared: {GUIDS[1]}")]
+    assert engine.messages == [("name", f"PKey 0x65: removing members that are not declared: {GUIDS[1]}")]
 
 
 def test_a_preview_writes_nothing(stub: Any, ufm: LabUfm) -> None:
@@ -202,7 +202,7 @@ def test_a_preview_writes_nothing(stub: Any, ufm: LabUfm) -> None:
 def test_what_is_wrong_with_the_provider_is_told_before_all(stub: Any) -> None:
     request = provider_pb2.CheckRequest(news=struct({"address": "127.0.0.1", "password": "123456"}))
     failures = stub.CheckConfig(request).failures
-    assert len(failures) == 1 and "the password is UFM's default" in failures[0].reason
+    assert len(failures) == 1 and "input password is UFM's default" in failures[0].reason
     request = provider_pb2.CheckRequest(news=struct({"address": "127.0.0.1", "password": rpc.UNKNOWN}))
     assert not stub.CheckConfig(request).failures
 
@@ -211,7 +211,8 @@ def test_what_is_wrong_with_the_provider_is_told_before_all(stub: Any) -> None:
 def test_what_cannot_be_imported_says_so(stub: Any, ufm: LabUfm, kind: str) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         Remote(stub, kind, ufm).read("x", {})
-    assert f"ufm:index:{kind} has no ID to import it by; let `pulumi up` make it" in caught.value.details()
+    text = f"ufm:index:{kind} cannot be imported: it has no ID at UFM; create it with `pulumi up`"
+    assert text in caught.value.details()
 
 
 def test_a_gate_that_waits_says_for_whom_and_is_cancelled(stub: Any, ufm: LabUfm, engine: Engine) -> None:
@@ -222,8 +223,9 @@ def test_a_gate_that_waits_says_for_whom_and_is_cancelled(stub: Any, ufm: LabUfm
         assert engine.spoken.wait(30)
         stub.Cancel(Empty())
         error = waiting.exception(timeout=30)
-    assert isinstance(error, grpc.RpcError) and "given up waiting for members; run pulumi again" in error.details()
-    assert engine.told[0] == ("name", "PKey 0x65: waiting for 1 of 1 members")
+    assert isinstance(error, grpc.RpcError)
+    assert "cancelled while waiting for members; run pulumi again" in error.details()
+    assert engine.messages[0] == ("name", "PKey 0x65: waiting for 1 of 1 members")
 
 
 def test_an_unknown_function(stub: Any, ufm: LabUfm) -> None:

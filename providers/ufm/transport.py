@@ -1,0 +1,191 @@
+"""HTTPS transport of the REST client: one request, its retries, and the mapping of failures to errors.
+
+- Basic authentication under /ufmRest, over TLS that is verified against `ca_file` or the system's store.
+- Every request has a connect and a read timeout. A broken connection and the statuses 502, 503 and 504 are retried with
+  back-off if the request is idempotent. A read timeout is not retried: UFM may still be processing the request.
+- No cookies, no redirects, no proxy, no ~/.netrc: a redirect or an HTML page is UFM's login page, so the credentials
+  were rejected. The session is not changed after construction, so threads share it.
+"""
+
+import ssl
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, TypeVar
+
+import requests
+from requests.auth import HTTPBasicAuth
+
+from . import errors
+
+PREFIX = "/ufmRest"
+
+BUSY = (502, 503, 504)
+"""Statuses of UFM's Apache while UFM starts or restarts behind it."""
+
+BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
+"""A connection that broke before the answer or in the middle of it."""
+
+_Error = TypeVar("_Error", bound=errors.UfmError)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One REST call, and how its failures are interpreted."""
+
+    verb: str
+    path: str
+    """Below the prefix."""
+    pkey: str | None = None
+    """The partition concerned, for error messages."""
+    csv: str = ""
+    """GUIDs at the end of the path; error messages omit them."""
+    absent_is_fine: bool = False
+    """Whether 404 is a valid answer."""
+    once: str = ""
+    """Not empty: a retry would have a second effect. Says what UFM may have done although it did not answer."""
+
+    def __str__(self) -> str:
+        return f"{self.verb} {PREFIX}{self.path}" + ("…" if self.csv else "")
+
+
+class Transport:
+    """A connection pool to one UFM with one user's credentials. Safe to share between threads."""
+
+    def __init__(
+        self,
+        host: str,
+        user: str,
+        password: str,
+        *,
+        port: int = 443,
+        ca_file: str | None = None,
+        insecure: bool = False,
+        timeout: tuple[float, float] = (5, 60),
+        pauses: Sequence[float] = (0.5, 1, 2, 4, 8),
+        cancelled: threading.Event | None = None,
+    ) -> None:
+        """Create the session; no connection is opened yet.
+
+        Args:
+            host: UFM's host name or IP address.
+            user: the user for Basic authentication.
+            password: the user's password.
+            port: the HTTPS port.
+            ca_file: PEM file of the authority of UFM's certificate; None selects the system's store.
+            insecure: do not verify UFM's certificate.
+            timeout: seconds to connect, and seconds to the answer.
+            pauses: seconds before each retry; their number is the number of retries.
+            cancelled: once set, no further retry is made.
+        """
+        self.host = host if port == 443 else f"{host}:{port}"
+        self.user = user
+        self._ca_file, self._timeout, self._pauses = ca_file, timeout, tuple(pauses)
+        self._cancelled = cancelled or threading.Event()
+        self._session = session = requests.Session()
+        session.trust_env = False
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        # As bytes: requests would encode a str as Latin-1, and quote it in the error if that fails.
+        session.auth = HTTPBasicAuth(user.encode(), password.encode())
+        session.verify = False if insecure else ca_file or _system_store()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.host!r}, user={self.user!r})"
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._session.close()
+
+    def _json(self, call: Call, *kinds: type, **request: Any) -> Any:
+        return self._decoded(call, self._send(call, **request), *kinds)
+
+    def _records(self, path: str, params: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        call = Call("GET", path)
+        records: list[dict[str, Any]] = self._json(call, list, params=params)
+        if not all(isinstance(record, dict) for record in records):
+            raise self._error(errors.ShapeError, call, "the answer is not a list of JSON objects")
+        return records
+
+    def _decoded(self, call: Call, response: requests.Response, *kinds: type) -> Any:
+        try:
+            document = response.json()
+        except requests.JSONDecodeError:
+            document = None
+        if not isinstance(document, kinds):
+            expected = " or ".join("object" if kind is dict else "list" for kind in kinds)
+            raise self._error(errors.ShapeError, call, f"the answer is not a JSON {expected}")
+        return document
+
+    def _send(self, call: Call, **request: Any) -> requests.Response:
+        """Return the answer to `call` if its status means success; retry where that may help."""
+        for pause in (None,) if call.once else (*self._pauses, None):
+            try:
+                response = self._try(call, request)
+            except OSError as error:  # the base class of all of requests' errors, and of a missing CA file's
+                if pause is None or not isinstance(error, BROKEN) or self._distrust(error):
+                    raise self._unreachable(call, error) from None
+            else:
+                if pause is None or response.status_code not in BUSY:
+                    break
+            if self._cancelled.wait(pause):
+                raise self._error(errors.CancelledError, call, "cancelled between two attempts")
+        self._raise_for_status(call, response)
+        return response
+
+    def _try(self, call: Call, request: Mapping[str, Any]) -> requests.Response:
+        url = f"https://{self.host}{PREFIX}{call.path}{call.csv}"
+        return self._session.request(call.verb, url, timeout=self._timeout, allow_redirects=False, **request)
+
+    def _unreachable(self, call: Call, error: OSError) -> errors.UnreachableError:
+        if distrust := self._distrust(error):
+            return self._error(errors.CertificateError, call, distrust)
+        silent = isinstance(error, requests.ReadTimeout)
+        problem = f"no answer within {self._timeout[1]:g} s" if silent else f"no connection: {_reason(error)}"
+        return self._error(errors.UnreachableError, call, problem)
+
+    def _distrust(self, error: OSError) -> str:
+        """Return why the certificate is not trusted; empty if `error` has another cause."""
+        try:
+            ssl.create_default_context(cafile=self._ca_file)
+        except OSError as unusable:
+            return f"{self._ca_file} contains no certificate: {unusable.strerror}"
+        # Other TLS failures are broken connections, which occur while UFM restarts.
+        untrusted = isinstance(error, requests.exceptions.SSLError) and "certificate verify failed" in str(error)
+        return f"the certificate is not trusted: {_reason(error)}" if untrusted else ""
+
+    def _raise_for_status(self, call: Call, response: requests.Response) -> None:
+        status = response.status_code
+        login_page = 300 <= status < 400 or (status < 300 and response.content.lstrip()[:1] == b"<")
+        if (status < 300 and not login_page) or (status == 404 and call.absent_is_fine):
+            return
+        kind: type[errors.AnswerError] = errors.RejectedError
+        problem = f"refused with status {status}"
+        if login_page or status == 401:
+            answer = "the login page" if login_page else "status 401"
+            kind, problem = errors.AuthenticationError, f"the answer to user {self.user!r} is {answer}"
+        elif status == 403:
+            kind = errors.ForbiddenError
+        elif status == 404:
+            kind, problem = errors.NotFoundError, "not found (status 404)"
+        elif status >= 500:
+            kind, problem = errors.UnavailableError, f"unavailable with status {status}"
+        raise self._error(kind, call, problem, status)
+
+    def _error(self, kind: type[_Error], call: Call, problem: str, status: int | None = None) -> _Error:
+        if call.once and issubclass(kind, errors.UnreachableError | errors.UnavailableError):
+            problem = f"{problem}; {call.once}"
+        return kind(problem, host=self.host, call=str(call), pkey=call.pkey, status=status)
+
+
+def _system_store() -> str | bool:
+    # requests would use certifi's list, which does not contain an organisation's own authority.
+    store = ssl.get_default_verify_paths()
+    return store.cafile or store.capath or True
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost cause in a few words: requests wraps urllib3, which wraps the operating system."""
+    while isinstance(inner := getattr(error, "reason", None) or next(reversed(error.args), None), Exception):
+        error = inner
+    return str(error).rpartition(": ")[2] or type(error).__name__
