@@ -129,7 +129,7 @@ def ranges_large_enough(site: Site) -> Iterator[Finding]:
     ]
     for path, pool, needed in ranges:
         if 0 < pool.size < needed:  # A range that ends before it starts is reported by NET002 only.
-            yield Finding(path, f"{pool}, which is {pool.size} addresses", f"write a range of at least {needed}")
+            yield Finding(path, f"{pool} with a size of {pool.size}", f"write a range of at least {needed}")
 
 
 @rule("NET007", "X1", "The public network equals `networks.external`, gateway included, or overlaps no other network.")

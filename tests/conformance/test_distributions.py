@@ -11,7 +11,7 @@ from rack.__main__ import write_home
 from rack.tripleo.check import check
 from rack.wallaby.checks import CHECKS, CheckRun, Workers
 from tests.rack import sites
-from tests.rack.test_rules import OFFLINE, RHOSP
+from tests.rack.rules.cases import OFFLINE, RHOSP
 
 SITES = {
     "rhosp-17.1": RHOSP,

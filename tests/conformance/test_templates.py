@@ -16,8 +16,8 @@ from rack.tripleo.requirements import template_requirements
 from rack.wallaby.branch import SDN, backport
 from rack.wallaby.checks import Workers
 from tests.rack import sites
+from tests.rack.rules.cases import RHOSP
 from tests.rack.sites import DROP
-from tests.rack.test_rules import RHOSP
 
 REQUIREMENTS = template_requirements(sites.plan())
 AGENT = "environments/services/neutron-mlnx-agent.yaml"

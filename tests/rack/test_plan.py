@@ -56,7 +56,8 @@ def test_a_partition_is_as_wide_as_its_network(mtu: int, mtu_kib: int | None) ->
     written = sites.document()
     written["networks"]["control"]["Storage"]["mtu"] = mtu
     found = {p.network: p.mtu_kib for p in Plan(parse(written)).control_pkeys}
-    assert found.pop("Storage") == mtu_kib and set(found.values()) == {None}
+    assert found.pop("Storage") == mtu_kib
+    assert set(found.values()) == {None}
 
 
 @given(documents())
@@ -138,7 +139,8 @@ def without_ports() -> dict[str, Any]:
 
 def test_a_port_that_is_not_known_says_what_to_write() -> None:
     plan = Plan(parse(without_ports()))
-    assert not plan.has_all_ports and sites.plan().has_all_ports
+    assert not plan.has_all_ports
+    assert sites.plan().has_all_ports
     with pytest.raises(UnknownPortError, match="controller-1: introspection finds its GUID; write `guid`"):
         _ = plan.hosts[0].guid
     with pytest.raises(UnknownPortError, match=r"write it to have it before"):
@@ -149,7 +151,8 @@ def test_what_introspection_finds_completes_the_plan() -> None:
     known = sites.plan()
     ports = {host.name: HcaPort(known.interface, host.guid) for host in known.hosts}
     found = Plan(parse(without_ports())).with_ports(ports)
-    assert found.has_all_ports and found.members == known.members
+    assert found.has_all_ports
+    assert found.members == known.members
     assert tripleo.deployment_digest(found) == tripleo.deployment_digest(known)
 
 

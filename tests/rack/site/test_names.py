@@ -21,7 +21,9 @@ def test_a_guid_is_16_hex_digits_or_refused(written: str) -> None:
     except ValueError as error:
         assert "write a port GUID of 16 hex digits" in str(error)
     else:
-        assert len(found) == 16 and int(found, 16) > 0 and found == names.guid(found)
+        assert len(found) == 16
+        assert int(found, 16) > 0
+        assert found == names.guid(found)
 
 
 @pytest.mark.parametrize("written", ["0" * 16, "", "0x", "b8599f0300b0001", "b8599f0300b000111", "g" * 16, "٣" * 16])

@@ -16,8 +16,8 @@ from rack.tripleo.documents import LOGIN, REPOSITORIES, rendered
 from rack.tripleo.header import HEADER
 from rack.tripleo.readme import readme
 from tests.rack import sites
+from tests.rack.rules.cases import OFFLINE, OWN_NAMESPACE, RHOSP
 from tests.rack.sites import documents
-from tests.rack.test_rules import OFFLINE, OWN, RHOSP
 
 REPOSITORY = {"id": "wallaby", "baseurl": "http://mirror.example/wallaby/$basearch"}
 
@@ -75,9 +75,9 @@ def test_only_the_containers_and_their_login_differ_between_the_distributions() 
 
 def test_what_the_site_names_stands_above_the_distribution() -> None:
     rest, rebuilt, agent = prepared(
-        {**RHOSP, "undercloud.containerNamespace": OWN, "undercloud.containerTag": "17.1.4"}
+        {**RHOSP, "undercloud.containerNamespace": OWN_NAMESPACE, "undercloud.containerTag": "17.1.4"}
     )
-    assert {e["set"]["namespace"] for e in (rest, rebuilt, agent)} == {OWN}
+    assert {e["set"]["namespace"] for e in (rest, rebuilt, agent)} == {OWN_NAMESPACE}
     assert {e["set"]["tag"] for e in (rest, rebuilt, agent)} == {"17.1.4"}
     assert "tag_from_label" not in rest, "a mirror may have this tag alone"
     (*_, agent) = prepared({"undercloud.mlnxContainerNamespace": "registry.example:5000/mlnx"})
@@ -97,7 +97,7 @@ def test_16_2_is_refused_with_the_reason_and_what_to_write() -> None:
         parse(sites.document({"undercloud.distribution": "rhosp-16.2"}))
     (line,) = refused.value.problems
     assert "Train" in line and "--vip-file" in line and "MlnxSDNToken" in line
-    assert line.endswith("write rhosp-17.1, which is made of Wallaby (DIST001)")
+    assert line.endswith("write rhosp-17.1, which is based on Wallaby (DIST001)")
 
 
 # -- a registry and repositories of the site's own
@@ -122,7 +122,7 @@ def test_the_logins_header_does_not_tell_the_password() -> None:
 
 
 def test_a_registry_without_tls_is_named_to_the_undercloud() -> None:
-    edits = {"undercloud.containerNamespace": OWN, "undercloud.registry": {"insecure": True}}
+    edits = {"undercloud.containerNamespace": OWN_NAMESPACE, "undercloud.registry": {"insecure": True}}
     assert conf(edits)["container_insecure_registries"] == "registry.example:5000"
     assert "custom_env_files" not in conf(edits)
     assert REGISTRY_FILE not in sites.plan(edits).deploy_command

@@ -1,0 +1,141 @@
+"""Design rules of the networks: overlaps, ranges, gateways and fixed addresses."""
+
+import pytest
+
+from tests.rack.rules.cases import (
+    CONTROL,
+    EXTERNAL,
+    FLOATING,
+    NO_FLOATING,
+    OWN_PUBLIC,
+    PROVISIONING,
+    PUBLIC,
+    Broken,
+    Edits,
+    assert_breaks_one_rule,
+    assert_valid,
+    broken,
+    findings,
+    name,
+)
+from tests.rack.sites import DROP
+
+
+def pool(path: str, start: str, end: str) -> Edits:
+    return {path: {"start": start, "end": end}}
+
+
+BROKEN = [
+    broken("NET001", ("tenant.network.cidr",) * 3, {"tenant.network.cidr": "172.16.0.0/16"}),
+    broken(
+        "NET001",
+        f"{CONTROL}.StorageMgmt.cidr",
+        {
+            f"{CONTROL}.StorageMgmt.cidr": "172.16.1.128/25",
+            **pool(f"{CONTROL}.StorageMgmt.pool", "172.16.1.130", "172.16.1.199"),
+        },
+    ),
+    broken("NET002", f"{PROVISIONING}.dhcp.end", pool(f"{PROVISIONING}.dhcp", "192.168.24.201", "192.168.24.255")),
+    broken("NET002", f"{EXTERNAL}.pool", pool(f"{EXTERNAL}.pool", "10.0.0.99", "10.0.0.98")),
+    broken(
+        "NET002",
+        (f"{EXTERNAL}.gateway", f"{PUBLIC}.gateway"),
+        {f"{EXTERNAL}.gateway": "10.0.1.1", f"{PUBLIC}.gateway": "10.0.1.1"},
+    ),
+    broken("NET002", f"{PROVISIONING}.gateway", {f"{PROVISIONING}.gateway": "192.168.25.1"}),
+    broken("NET002", f"{PUBLIC}.gateway", {**OWN_PUBLIC, f"{PUBLIC}.gateway": "10.8.0.1"}),
+    broken("NET002", f"{CONTROL}.Storage.pool.start", {f"{CONTROL}.Storage.pool.start": "172.16.0.50"}),
+    broken("NET002", f"{CONTROL}.Storage.pool.start", {f"{CONTROL}.Storage.pool.start": "172.16.1.0"}),
+    broken("NET002", f"{PUBLIC}.pool.end", {**OWN_PUBLIC, **pool(f"{PUBLIC}.pool", "10.9.0.10", "10.9.1.9")}),
+    broken("NET002", f"{PUBLIC}.pool", {**OWN_PUBLIC, **pool(f"{PUBLIC}.pool", "10.9.0.1", "10.9.0.9")}),
+    broken("NET002", f"{EXTERNAL}.pool", {**pool(f"{EXTERNAL}.pool", "10.0.0.1", "10.0.0.99")}),
+    broken("NET003", f"{PROVISIONING}.inspection", {f"{PROVISIONING}.inspection.start": "192.168.24.90"}),
+    broken("NET003", f"{PROVISIONING}.inspection", {f"{PROVISIONING}.inspection.start": "192.168.24.99"}),
+    broken(
+        "NET003", f"{PROVISIONING}.inspection", pool(f"{PROVISIONING}.inspection", "192.168.24.40", "192.168.24.50")
+    ),
+    broken("NET004", "ufm.address", {"ufm.address": "10.2.0.5"}),
+    broken("NET004", "nodes[0].address", {"nodes[0].address": "192.168.24.60"}),
+    broken("NET004", "nodes[0].address", {"nodes[0].address": "192.168.24.50"}),
+    broken("NET004", "nodes[0].address", {"nodes[0].address": "192.168.24.99"}),
+    broken("NET004", "nodes[0].address", {"nodes[0].address": "192.168.24.149"}),
+    broken("NET004", ("ufm.address", "nodes[0].address"), {"nodes[0].address": "192.168.24.200"}),
+    broken("NET004", ("ufm.address", "undercloud.address"), {"ufm.address": "192.168.24.2"}),
+    broken("NET004", ("ufm.address", "undercloud.address"), {"ufm.address": "192.168.24.3"}),
+    broken(
+        "NET004",
+        ("nodes[0].address", f"{PROVISIONING}.gateway"),
+        {"nodes[0].address": "192.168.24.254", f"{PROVISIONING}.gateway": "192.168.24.254"},
+    ),
+    broken("NET004", "nodes[0].address", {"nodes[0].address": "192.168.24.255"}),
+    broken("NET004", "nodes[0].address", {"nodes[0].address": "192.168.24.0"}),
+    broken("NET005", f"{CONTROL}.Storage", {f"{CONTROL}.Storage": DROP}),
+    broken("NET005", f"{CONTROL}.InternalApi", {f"{CONTROL}.InternalApi": DROP}),
+    broken("NET006", f"{PROVISIONING}.dhcp", {f"{PROVISIONING}.dhcp.end": "192.168.24.54"}),
+    broken("NET006", f"{PROVISIONING}.inspection", {f"{PROVISIONING}.inspection.end": "192.168.24.103"}),
+    broken("NET006", f"{EXTERNAL}.pool", {f"{EXTERNAL}.pool.end": "10.0.0.52"}),
+    broken("NET006", f"{EXTERNAL}.pool", {f"{EXTERNAL}.pool.end": "10.0.0.50"}),
+    broken("NET006", f"{CONTROL}.Storage.pool", {f"{CONTROL}.Storage.pool.end": "172.16.1.54"}),
+    broken("NET006", f"{CONTROL}.StorageMgmt.pool", {f"{CONTROL}.StorageMgmt.pool.end": "172.16.3.52"}),
+    broken("NET007", f"{PUBLIC}.gateway", {f"{PUBLIC}.gateway": "10.0.0.254"}),
+    broken("NET007", f"{PUBLIC}.cidr", {f"{PUBLIC}.cidr": "10.0.0.128/25", f"{PUBLIC}.gateway": "10.0.0.129"}),
+    broken("NET008", f"{PUBLIC}.pool", {f"{PUBLIC}.pool.start": "10.0.0.99"}),
+    broken("NET008", f"{PUBLIC}.pool", {**pool(f"{PUBLIC}.pool", "10.0.0.40", "10.0.0.50"), **NO_FLOATING}),
+    broken("NET008", f"{PUBLIC}.pool", {**pool(f"{PUBLIC}.pool", "10.0.0.60", "10.0.0.70"), **NO_FLOATING}),
+    broken("NET009", "networks.tenant.physnet", {"networks.tenant.physnet": "datacentre"}),
+]
+
+VALID: list[Edits] = [
+    {f"{CONTROL}.StorageMgmt": DROP},
+    {  # Each range has exactly as many addresses as are needed.
+        f"{PROVISIONING}.dhcp.end": "192.168.24.55",
+        f"{PROVISIONING}.inspection.end": "192.168.24.104",
+        f"{EXTERNAL}.pool.end": "10.0.0.53",
+        f"{CONTROL}.Storage.pool.end": "172.16.1.55",
+        f"{CONTROL}.StorageMgmt.pool.end": "172.16.3.53",
+    },
+    # A pool of one address.
+    {**pool(f"{PUBLIC}.pool", "10.0.0.151", "10.0.0.151"), FLOATING: [{"instance": "vm1_gpu"}]},
+    # Ranges that touch, in both orders.
+    {f"{PROVISIONING}.dhcp.end": "192.168.24.99", f"{PROVISIONING}.inspection.start": "192.168.24.100"},
+    {**pool(f"{PROVISIONING}.inspection", "192.168.24.40", "192.168.24.49")},
+    # The first and the last address of a network, and those beside a range.
+    {"nodes[0].address": "192.168.24.254"},
+    {"nodes[0].address": "192.168.24.49"},
+    {"nodes[0].address": "192.168.24.150"},
+    {"ufm.address": "192.168.24.4"},
+    {f"{PROVISIONING}.gateway": "192.168.24.254"},
+    {f"{PROVISIONING}.gateway": "192.168.24.49"},
+    {"externalAccess": DROP},
+    OWN_PUBLIC,
+    {**pool(f"{PUBLIC}.pool", "10.0.0.100", "10.0.0.199")},
+]
+
+
+def test_findings_name_the_value_the_reason_and_the_remedy() -> None:
+    assert findings({"tenant.network.cidr": "172.16.1.0/25"}) == [
+        "tenant.network.cidr: found 172.16.1.0/25, which overlaps networks.control.Storage.cidr 172.16.1.0/24; "
+        "write a network that overlaps no other (NET001)"
+    ]
+    assert findings({f"{CONTROL}.Storage.pool.end": "172.16.1.51"}) == [
+        "networks.control.Storage.pool: found 172.16.1.50-172.16.1.51 with a size of 2; "
+        "write a range of at least 6 (NET006)"
+    ]
+    assert findings({f"{CONTROL}.StorageMgmt.pool.end": "172.16.3.50"}) == [
+        "networks.control.StorageMgmt.pool: found 172.16.3.50-172.16.3.50 with a size of 1; "
+        "write a range of at least 4 (NET006)"
+    ]
+    assert findings({"nodes[0].address": "192.168.24.60"}) == [
+        "nodes[0].address: found 192.168.24.60, which is in the dhcp range 192.168.24.50-192.168.24.99; "
+        "write an address outside it (NET004)"
+    ]
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=name)
+def test_a_broken_site_breaks_one_rule_at_its_paths(case: Broken) -> None:
+    assert_breaks_one_rule(case)
+
+
+@pytest.mark.parametrize("edits", VALID, ids=name)
+def test_a_valid_site_has_no_findings(edits: Edits) -> None:
+    assert_valid(edits)

@@ -1,0 +1,76 @@
+"""Design rules of a site without Internet access."""
+
+import pytest
+
+from tests.rack.rules.cases import (
+    OFFLINE,
+    RHOSP,
+    Broken,
+    Edits,
+    assert_breaks_one_rule,
+    assert_valid,
+    broken,
+    findings,
+    name,
+)
+from tests.rack.sites import DROP
+
+NO_ARCHIVE: Edits = {**OFFLINE, "ufm.host.imageArchive": None}
+OWN_UFM = "registry.example:5000/ufm:1"
+
+BROKEN = [
+    broken("OFF001", "undercloud.repositories", {**OFFLINE, "undercloud.repositories": []}),
+    broken("OFF002", "undercloud.containerNamespace", {**OFFLINE, "undercloud.containerNamespace": None}),
+    broken("OFF002", "undercloud.containerNamespace", {**OFFLINE, "undercloud.containerNamespace": "tripleowallaby"}),
+    broken(
+        "OFF002", "undercloud.mlnxContainerNamespace", {**OFFLINE, "undercloud.mlnxContainerNamespace": "quay.io/m"}
+    ),
+    broken("OFF003", "undercloud.imagesArchive", {**OFFLINE, "undercloud.imagesArchive": None}),
+    broken("OFF004", "images[1].file", {**OFFLINE, "images[1].file": None, "images[1].elements": ["vm"]}),
+    broken("OFF005", "ufm.host.image", NO_ARCHIVE),
+    broken(
+        "OFF005",
+        "ufm.host.installerImage",
+        {
+            **NO_ARCHIVE,
+            "ufm.host.image": OWN_UFM,
+            "ufm.host.installerImage": "docker.io/mellanox/ufm-enterprise-installer:1",
+        },
+    ),
+]
+
+VALID: list[Edits] = [
+    OFFLINE,
+    {**{k: v for k, v in OFFLINE.items() if not k.startswith("ufm")}, "ufm.host": DROP},
+    {**NO_ARCHIVE, "ufm.host.image": OWN_UFM},
+    {**OFFLINE, "undercloud.mlnxContainerNamespace": "registry.example:5000/mlnx"},
+    {**RHOSP, **OFFLINE, "undercloud.registry": {"caFile": "registry.pem"}, "undercloud.repositories": []},
+]
+
+
+def test_every_source_on_the_internet_is_reported_at_once() -> None:
+    assert [line.partition(":")[0] for line in findings({"internet": False})] == [
+        "undercloud.repositories",
+        "undercloud.containerNamespace",
+        "undercloud.imagesArchive",
+        "images[0].file",
+        "images[1].file",
+        "ufm.host.image",
+    ]
+
+
+def test_a_public_registry_is_named() -> None:
+    assert findings({**OFFLINE, "undercloud.containerNamespace": None}) == [
+        "undercloud.containerNamespace: found 'quay.io/tripleowallaby', a public registry, with internet: false; "
+        "write the namespace in the site's registry (OFF002)"
+    ]
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=name)
+def test_a_broken_site_breaks_one_rule_at_its_paths(case: Broken) -> None:
+    assert_breaks_one_rule(case)
+
+
+@pytest.mark.parametrize("edits", VALID, ids=name)
+def test_a_valid_site_has_no_findings(edits: Edits) -> None:
+    assert_valid(edits)

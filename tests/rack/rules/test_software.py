@@ -1,0 +1,48 @@
+"""Design rules of the undercloud's distribution, packages and container registry."""
+
+import pytest
+
+from tests.rack.rules.cases import (
+    OFFLINE,
+    OWN_NAMESPACE,
+    RHOSP,
+    Broken,
+    Edits,
+    assert_breaks_one_rule,
+    assert_valid,
+    broken,
+    name,
+)
+
+NAMESPACE, REGISTRY, REPOSITORIES = "undercloud.containerNamespace", "undercloud.registry", "undercloud.repositories"
+MIRROR = {"id": "wallaby", "baseurl": "http://mirror.example/wallaby"}
+
+BROKEN = [
+    broken("DIST001", "undercloud.distribution", {"undercloud.distribution": "rhosp-16.2"}),
+    broken("DIST001", "undercloud.distribution", {**OFFLINE, "undercloud.distribution": "rhosp-16.2"}),
+    broken("REG001", NAMESPACE, {NAMESPACE: "tripleowallaby", REGISTRY: {"insecure": True}}),
+    broken("REG001", NAMESPACE, {NAMESPACE: "tripleowallaby", REGISTRY: {"caFile": "registry.pem"}}),
+    broken("REG001", NAMESPACE, {NAMESPACE: "mirror/wallaby", REGISTRY: {"user": "rack"}}),
+    broken("REG002", f"{REGISTRY}.user", {"undercloud.distribution": "rhosp-17.1"}),
+    broken("REG002", f"{REGISTRY}.user", {NAMESPACE: "registry.redhat.io/rhosp-rhel9"}),
+    broken("REPO001", (f"{REPOSITORIES}[0].id", f"{REPOSITORIES}[1].id"), {REPOSITORIES: 2 * [MIRROR]}),
+]
+
+VALID: list[Edits] = [
+    RHOSP,
+    {"undercloud.distribution": "rhosp-17.1", NAMESPACE: OWN_NAMESPACE},
+    {NAMESPACE: "tripleowallaby"},
+    {NAMESPACE: OWN_NAMESPACE, REGISTRY: {"insecure": True}},
+    {REGISTRY: {"user": "rack"}},
+    {REPOSITORIES: [MIRROR, {**MIRROR, "id": "epel"}]},
+]
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=name)
+def test_a_broken_site_breaks_one_rule_at_its_paths(case: Broken) -> None:
+    assert_breaks_one_rule(case)
+
+
+@pytest.mark.parametrize("edits", VALID, ids=name)
+def test_a_valid_site_has_no_findings(edits: Edits) -> None:
+    assert_valid(edits)

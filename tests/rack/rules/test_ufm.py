@@ -1,0 +1,60 @@
+"""Design rules of the host that runs UFM."""
+
+import pytest
+
+from tests.rack.rules.cases import (
+    DIGEST,
+    OWN_PUBLIC,
+    Broken,
+    Edits,
+    assert_breaks_one_rule,
+    assert_valid,
+    broken,
+    findings,
+    name,
+)
+from tests.rack.sites import DROP
+
+HOST = "ufm.host"
+ARCHIVE: Edits = {f"{HOST}.imageArchive": "/root/ufm.tar"}
+
+BROKEN = [
+    broken("UFM001", f"{HOST}.image", {f"{HOST}.image": "mellanox/ufm-enterprise"}),
+    broken("UFM001", f"{HOST}.image", {f"{HOST}.image": "mellanox/ufm-enterprise:latest"}),
+    broken("UFM001", f"{HOST}.installerImage", {f"{HOST}.installerImage": "registry:5000/ufm-enterprise-installer"}),
+    broken("UFM002", f"{HOST}.fabricAddress", {f"{HOST}.fabricAddress": "11.11.11.253/24"}),
+    broken("UFM002", f"{HOST}.fabricAddress", {f"{HOST}.fabricAddress": "172.16.2.1/30"}),
+    broken("UFM002", f"{HOST}.fabricAddress", {**OWN_PUBLIC, f"{HOST}.fabricAddress": "10.9.0.253/30"}),
+    broken("UFM003", f"{HOST}.image", {**ARCHIVE, f"{HOST}.image": DIGEST}),
+    broken("UFM003", f"{HOST}.installerImage", {**ARCHIVE, f"{HOST}.installerImage": DIGEST}),
+    broken("UFM004", f"{HOST}.licenseDir", {f"{HOST}.licenseDir": "/var/ufm_files/licenses"}),
+    broken("UFM004", f"{HOST}.licenseDir", {f"{HOST}.licenseDir": "/var/ufm_files"}),
+    broken("UFM004", f"{HOST}.licenseDir", {f"{HOST}.filesDir": "/opt/ufm/files", f"{HOST}.licenseDir": "/opt/ufm/"}),
+]
+
+VALID: list[Edits] = [
+    {HOST: DROP},
+    {HOST: DROP, "externalAccess": DROP},
+    {"externalAccess": DROP},
+    {f"{HOST}.image": DIGEST},
+    {f"{HOST}.image": "registry:5000/ufm:6.19.3-1@sha256:0123456789abcdef"},
+    {**ARCHIVE, f"{HOST}.installerImage": "mellanox/ufm-enterprise-installer:1"},
+    {f"{HOST}.licenseDir": "/var/ufm_files_lic"},
+]
+
+
+def test_a_dummy_address_in_use_names_the_network() -> None:
+    assert findings({**OWN_PUBLIC, f"{HOST}.fabricAddress": "10.9.0.253/30"}) == [
+        "ufm.host.fabricAddress: found 10.9.0.253/30, which overlaps externalAccess.network.cidr 10.9.0.0/24; "
+        "remove it to take the default, or write an address of a network that is not in use (UFM002)"
+    ]
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=name)
+def test_a_broken_site_breaks_one_rule_at_its_paths(case: Broken) -> None:
+    assert_breaks_one_rule(case)
+
+
+@pytest.mark.parametrize("edits", VALID, ids=name)
+def test_a_valid_site_has_no_findings(edits: Edits) -> None:
+    assert_valid(edits)
