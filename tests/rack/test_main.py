@@ -89,8 +89,8 @@ def test_a_broken_site_is_told_before_anything_is_rendered(
     Path("Pulumi.mine.yaml").write_text(yaml.safe_dump({"config": {"rack:site": site}}))
     assert main(["check", "--stack", "mine"]) == 1
     assert (
-        "networks.control.Storage.vlan: found 150 (0x96); write one outside 101-200 (PKEY002)"
-        in capsys.readouterr().err
+        "networks.control.Storage.vlan: found 150 (PKey 0x96), which is in the tenants' range; "
+        "write a VLAN outside 101-200 (PKEY002)" in capsys.readouterr().err
     )
     assert main(["check", "--stack", "none"]) == 2
     assert "Pulumi.none.yaml" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from rack.plan import Plan
 from rack.site.load import load_stack_file
 from rack.tripleo.documents import rendered
 from tests.rack import sites
-from tests.rack.test_rules import OFFLINE, RHOSP
+from tests.rack.rules.cases import OFFLINE, RHOSP
 
 GOLDEN = Path(__file__).with_name("golden.json")
 
