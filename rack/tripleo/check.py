@@ -88,14 +88,13 @@ def networks_are_distinct(loaded: LoadedDocuments) -> Findings:
 @_rule
 def control_pkeys_are_outside_the_tenant_range(loaded: LoadedDocuments) -> Findings:
     """Report control networks whose PKey Neutron could give to a tenant (D4)."""
-    ranges = loaded.environment.get("NeutronNetworkVLANRanges") or []
-    for text in ranges if isinstance(ranges, list) else str(ranges).split(","):
-        physnet, _, bounds = str(text).partition(":")
+    for text in loaded.parameter_list("NeutronNetworkVLANRanges"):
+        physnet, _, bounds = text.partition(":")
         found = re.fullmatch(r"(\d+):(\d+)", bounds)
         if not found:
             yield ENV, f"parameter_defaults.NeutronNetworkVLANRanges: found {text!r}; write PHYSNET:FIRST:LAST"
         elif physnet != FLAT_PHYSNET:
-            yield from _networks_inside(loaded, str(text), range(int(found[1]), int(found[2]) + 1))
+            yield from _networks_inside(loaded, text, range(int(found[1]), int(found[2]) + 1))
 
 
 def _networks_inside(loaded: LoadedDocuments, text: str, tenant_vlans: range) -> Findings:
@@ -232,8 +231,7 @@ def passthrough_devices_match_mappings(loaded: LoadedDocuments) -> Findings:
     parameters = loaded.environment.get("ComputeSriovIBParameters")
     given = parameters.get("NovaPCIPassthrough", UNREADABLE) if isinstance(parameters, dict) else UNREADABLE
     path = "parameter_defaults.ComputeSriovIBParameters.NovaPCIPassthrough"
-    pairs = loaded.environment.get("NeutronPhysicalDevMappings") or []
-    mapped = dict(str(pair).partition(":")[::2] for pair in pairs)
+    mapped = dict(pair.partition(":")[::2] for pair in loaded.parameter_list("NeutronPhysicalDevMappings"))
     for i, device in enumerate(loaded.items(PassthroughDevice, ENV, path, given)):
         if device.physical_network and mapped.get(device.physical_network) != device.devname:
             known = [f"{name} on {interface}" for name, interface in mapped.items()]
@@ -269,11 +267,10 @@ def sdn_url_has_no_trailing_slash(loaded: LoadedDocuments) -> Findings:
 @_rule
 def physical_networks_match(loaded: LoadedDocuments) -> Findings:
     """Report names of physical networks in O3 and O4 that NeutronNetworkVLANRanges does not contain."""
-    ranges = {str(text).partition(":")[0] for text in loaded.environment.get("NeutronNetworkVLANRanges") or []}
+    ranges = {text.partition(":")[0] for text in loaded.parameter_list("NeutronNetworkVLANRanges")}
     named = [(SDN, "BindNormalPortsPhysnet", loaded.environment.get("BindNormalPortsPhysnet"))]
     for key in ("NeutronPhysicalDevMappings", "MultiInterfaceDriverMappings", "NeutronBridgeMappings"):
-        pairs = loaded.environment.get(key) or []
-        named += [(ENV, key, str(pair).partition(":")[0]) for pair in pairs]
+        named += [(ENV, key, pair.partition(":")[0]) for pair in loaded.parameter_list(key)]
     for file, key, physnet in named:
         if physnet is not None and ranges and physnet not in ranges:
             text = f"{_found_write(physnet, ranges)}, as in NeutronNetworkVLANRanges"

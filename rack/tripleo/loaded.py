@@ -152,6 +152,11 @@ class LoadedDocuments:
         """The parameters of both environment files (O3, O4). The later file takes precedence, as in the deployment."""
         return {**self.parameters(SDN), **self.parameters(ENV)}
 
+    def parameter_list(self, name: str) -> list[str]:
+        """Return the items of a comma-delimited list (Heat's type), which a file may write as a list or as a text."""
+        value = self.environment.get(name) or []
+        return [str(item) for item in (value if isinstance(value, list) else str(value).split(","))]
+
     def parameters(self, file: str) -> Mapping[str, Any]:
         """Return the parameters of a Heat environment file."""
         document = self.load(file)
