@@ -20,10 +20,10 @@ import requests
 
 from lab.fabric.client import FabricClient
 from lab.ufm import tls
-from lab.ufm.core import Ufm
+from lab.ufm.app import create_app
 from lab.ufm.faults import Faults, Rule
-from lab.ufm.rest import Requests, create_app
-from lab.ufm.server import Listener
+from lab.ufm.listener import Listener
+from lab.ufm.request_log import RequestLog
 from providers.ufm.handler import Session
 from providers.ufm.pkey import PKeyHandler
 from providers.ufm.plugin import CALLS
@@ -53,10 +53,10 @@ class Cost:
 @contextmanager
 def serving(folder: Path, asked: deque[dict[str, Any]]) -> Iterator[int]:
     """The port of a slow UFM."""
-    core, faults = Ufm(folder / "ufm.json", {}), Faults()
-    core.set_password("admin", PASSWORD)
+    core, faults = UfmSimulator(folder / "ufm.json", {}), Faults()
+    core.accounts.set_password("admin", PASSWORD)
     faults.set([Rule(latency_ms=LATENCY_MS)])
-    app = create_app(core, FabricClient(folder / "no.sock"), {}, Requests(asked), faults)
+    app = create_app(core, FabricClient(folder / "no.sock"), {}, RequestLog(asked), faults)
     listener = Listener("127.0.0.1", 0, app, tls.server_context(folder, "127.0.0.1"))
     yield listener.server_port
     listener.stop()

@@ -9,8 +9,8 @@ from lab.fabric.topology import Hca, Switch, Topology
 from lab.hosts.part import HostsPart
 from lab.inventory import inventory_plan
 from lab.service import Service
-from lab.ufm.server import HostFacts
 from lab.ufm.service import UfmService
+from lab.ufm.settings import HostFacts
 from rack.plan import Plan
 
 

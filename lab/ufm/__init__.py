@@ -1,13 +1,12 @@
-"""UFM's REST face over the lab's fabric: what real clients of UFM see, with a real OpenSM behind it.
+"""A simulator of UFM's REST API in front of the lab's OpenSM.
 
-    partitions  the PKey table and what may be done to it (pure)
-    cloudx      Neutron's networks and ports, turned into members of that table (pure)
-    core        UFM's state (users, tokens, table, jobs) on disk, and its way to OpenSM
-    inventory   systems, ports, links and virtual ports, from what the fabric says
-    rest        the resource tree over HTTPS
-    faults      rules that have requests fail, for whoever wants to see a client live with it
-    server      the process: rest, and the lab's own handle on it (install, stop, state, request log, faults...)
-    part        under `make lab`
+    urls            the paths, and `responses` for them; `authentication`, `middleware`, `app`: what is around them
+    simulator       UFM's state, composed of `accounts`, `partitions` (the PKey table), `cloudx` (Neutron) and `jobs`
+    programmer      writes the PKey table to OpenSM
+    resources       systems, ports, links and virtual ports, from the nodes of the fabric
+    faults          rules that make requests fail, for tests of clients
+    installation    installs, upgrades, stops, starts and removes UFM; `admin` is its HTTP API for the lab
+    service         runs it under `make lab`
 
-What is known of the real UFM, and where the lab chose where nothing is known: `docs/lab-ufm.md`.
+`docs/lab-ufm.md` describes the API, names the sources, and lists the behaviour that the sources leave open.
 """

@@ -1,4 +1,4 @@
-"""UFM's process: `python -m lab.ufm serve FOLDER`, started by `make lab`."""
+"""UFM's process: `python -m lab.ufm serve FOLDER`. `make lab` starts it."""
 
 import os
 import sys

@@ -1,10 +1,11 @@
-"""Neutron's networks and ports as UFM's CloudX interface takes them, turned into members of the PKey table. Pure.
+"""UFM's CloudX interface: translates Neutron's networks and ports into members of the PKey table. No I/O.
 
-A network's segmentation ID is its PKey. A port's GUID is
-- the last 8 bytes of its DHCP client ID (option 61), which networking-mlnx's `mlnx_infiniband` gives a VF's port;
-- of a port without one that belongs to a compute: its MAC with 00:00 in the middle, the driver's own rule;
-- of every other port (DHCP server, router): the port GUID of the HCA of the host it is bound to. Its IPoIB interface is
-  a child of that HCA's, so the HCA's port is what must be in the partition.
+A network's segmentation ID is its PKey. The GUID of a port is:
+
+- the last 8 bytes of its DHCP client ID (option 61), which networking-mlnx's `mlnx_infiniband` sets for a VF;
+- for a compute's port without a client ID: its MAC with 00:00 in the middle, as in the driver;
+- for every other port (DHCP server, router): the port GUID of the HCA of the host it is bound to. The IPoIB interface
+  of such a port is a child of the HCA's interface, so the HCA's port must be a member of the partition.
 """
 
 from collections.abc import Mapping
@@ -25,32 +26,41 @@ class Binding:
 
 
 class CloudX:
-    """What Neutron has told. Not thread-safe. Every call may come again, and in any order with others: the driver
-    repeats what it is not sure of, and sends a port before its network where the network is flat."""
+    """The networks and ports that Neutron has sent. Not thread-safe.
+
+    Every call is idempotent and calls may arrive in any order: networking-mlnx repeats a call after an error, and sends
+    a port before its network if the network is flat.
+    """
 
     def __init__(self, hosts: Mapping[str, str], stored: Mapping[str, Any] | None = None) -> None:
-        """`hosts`: host name as in `binding:host_id` → port GUID of its HCA (16 digits)."""
+        """Read what `dump` returned.
+
+        Args:
+            hosts: host name as in `binding:host_id` → port GUID of its HCA (16 digits).
+            stored: the result of `dump`; None for a fresh installation.
+        """
         stored = stored or {"networks": {}, "ports": {}}
         self.hosts = dict(hosts)
         self.networks: dict[str, int] = dict(stored["networks"])
         self.ports: dict[str, Binding] = {port: Binding(**fields) for port, fields in stored["ports"].items()}
 
     def dump(self) -> dict[str, Any]:
+        """Return networks and ports for the state file."""
         return {"networks": self.networks, "ports": {port: asdict(binding) for port, binding in self.ports.items()}}
 
     def add_network(self, table: Table, network: Mapping[str, Any]) -> None:
-        """Creates the network's partition, empty.
+        """Create the network's partition without members.
 
         Raises:
-            BadRequestError: no ID, or the segmentation ID is no PKey.
+            BadRequestError: the network has no ID, or its segmentation ID is not a PKey.
         """
-        identity, segment = identified(network), _segment(network)
+        identity, segment = object_id(network), _segment(network)
         self.networks[identity] = segment
         if segment not in table.partitions:
             table.add(segment, {})
 
     def remove_network(self, table: Table, identity: str) -> None:
-        """Removes the network's ports and, unless somebody else has members in it, its partition."""
+        """Remove the network's ports, and its partition if it has no other members."""
         segment = self.networks.pop(identity, None)
         for port in [port for port, binding in self.ports.items() if binding.network == identity]:
             self.remove_port(table, port)
@@ -58,13 +68,14 @@ class CloudX:
             table.delete(segment)
 
     def add_port(self, table: Table, port: Mapping[str, Any]) -> None:
-        """Adds the port's GUID to its network's partition. Without effect where the network has no PKey (flat) or the
-        port's host has no HCA.
+        """Add the port's GUID to its network's partition.
+
+        Has no effect if the network has no PKey (flat) or the port's host has no HCA.
 
         Raises:
-            BadRequestError: no ID, or client ID, MAC or the segmentation ID that comes along make no member.
+            BadRequestError: the port has no ID, or its client ID, MAC or segmentation ID is invalid.
         """
-        identity, network = identified(port), str(port.get("network_id"))
+        identity, network = object_id(port), str(port.get("network_id"))
         segment = self.networks.get(network) or (_segment(port["network"]) if port.get("network") else None)
         member = self._guid(port)
         binding = Binding(network, segment, member) if segment and member else None
@@ -77,7 +88,7 @@ class CloudX:
         self.ports[identity] = binding
 
     def remove_port(self, table: Table, identity: str) -> None:
-        """Removes the port's GUID from its partition when no other port of Neutron's needs it there."""
+        """Remove the port's GUID from its partition unless another Neutron port needs it there."""
         binding = self.ports.pop(identity, None)
         if binding is None or any(
             (other.pkey, other.guid) == (binding.pkey, binding.guid) for other in self.ports.values()
@@ -96,15 +107,15 @@ class CloudX:
         return self.hosts.get(str(port.get("binding:host_id")))
 
 
-def identified(thing: Mapping[str, Any]) -> str:
-    """The thing's ID.
+def object_id(network_or_port: Mapping[str, Any]) -> str:
+    """Return the object's ID.
 
     Raises:
-        BadRequestError: it has none.
+        BadRequestError: the object has no ID.
     """
-    if not isinstance(thing.get("id"), str):
+    if not isinstance(network_or_port.get("id"), str):
         raise BadRequestError("id: missing")
-    return str(thing["id"])
+    return str(network_or_port["id"])
 
 
 def _last_8_bytes(client_id: str) -> str:
@@ -114,5 +125,5 @@ def _last_8_bytes(client_id: str) -> str:
 def _segment(network: Mapping[str, Any]) -> int:
     segment = network.get("provider:segmentation_id")
     if isinstance(segment, bool) or not isinstance(segment, int) or not 0 < segment < MANAGEMENT:
-        raise BadRequestError(f"provider:segmentation_id: {segment!r} is no PKey")
+        raise BadRequestError(f"provider:segmentation_id: {segment!r} is not a PKey")
     return segment

@@ -1,4 +1,4 @@
-"""What UFM answers when it does not do what was asked.
+"""The errors with which UFM refuses a request.
 
 RefusedError
 ├── BadRequestError    400
@@ -9,22 +9,30 @@ RefusedError
 
 
 class RefusedError(Exception):
-    """The text is the answer's body. Clients must not read it: the real one's is not documented."""
+    """UFM refused a request. The text is the body of the answer; the real UFM does not document its texts."""
 
     status = 500
 
 
 class BadRequestError(RefusedError):
+    """A field of the request is missing or invalid."""
+
     status = 400
 
 
 class UnauthorizedError(RefusedError):
+    """The credentials are missing or wrong."""
+
     status = 401
 
 
 class ForbiddenError(RefusedError):
+    """The caller's role does not allow the request, or UFM manages the object itself."""
+
     status = 403
 
 
 class NotFoundError(RefusedError):
+    """The object does not exist."""
+
     status = 404

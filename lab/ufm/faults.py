@@ -1,54 +1,31 @@
-"""Faults to order, between UFM's service and its clients: rules say which requests are hit, how often, and by what.
+"""Fault injection between UFM's API and its clients: rules say which requests are hit, how often and by which fault.
 
-A WSGI middleware beside `rest.Slashes`. A test that serves `create_app` itself steers the same object:
+`lab.ufm.middleware.FaultInjector` applies them. A test that serves `create_app` itself changes the same object:
 
     faults = Faults()
-    app = create_app(core, fabric, {}, Requests(deque()), faults)
+    app = create_app(simulator, fabric, {}, RequestLog(deque()), faults)
     faults.set([Rule(method="PUT", path="/resources/pkeys", count=1, fault="reset", applied=True)])
 
-What clients of a real UFM met and branch on: 401, 403, 502 and 503 while it restarts, and the login page in place of
-JSON (`docs/lab-ufm.md` names the sources).
+The faults are those that clients of a real UFM handle: 401, 403, 502 and 503 while UFM restarts, and the login page
+instead of JSON. `docs/lab-ufm.md` names the sources.
 """
 
-import io
-import os
 import re
-import select
-import socket
-import struct
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from http.client import responses
-from typing import Any, NoReturn
-
-from werkzeug.wrappers import Request, Response
+from typing import Any
 
 from lab.ufm.errors import BadRequestError
-
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD")
 FAULTS = ("login_page", "login_redirect", "silence", "cut", "reset", "invalid_json")
 JOBS = ("Completed", "Completed With Errors", "Completed With Warnings", "Failed", "Aborted", "Running", "Pending")
 
-PREFIX = re.compile(r"^/ufmRest(V2|V3)?(?=/|$)")
-UNAVAILABLE = "503 service temporarily unavailable"
-"""What UFM's SLURM plugin looks for."""
-LOGIN_PAGE = (
-    "<!DOCTYPE html>\n<html><head><title>UFM Login</title></head><body>"
-    '<form action="/dologin" method="post"><input name="httpd_username"><input name="httpd_password" type="password">'
-    "</form></body></html>\n"
-)
-"""Stands for UFM's: what a client gets that its front end takes for a person with a browser."""
-WEB = "/ufm_web"
-
-HIT = "lab.fault"
-"""Key of a request's environment: the name of the fault that hits it, for the request log."""
-FATE = "lab.job"
-"""Key of a request's environment: the rule that says what becomes of its job."""
-
-LOOK_SECONDS = 0.05
+ENVIRON_FAULT = "lab.fault"
+"""WSGI environment: the name of the fault that hits the request, for the request log."""
+ENVIRON_JOB_RULE = "lab.job"
+"""WSGI environment: the rule for the job that the request creates."""
 
 
 def _whole(value: object, least: int) -> bool:
@@ -68,42 +45,42 @@ def _pattern(value: object) -> bool:
 
 FIELDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "method": (lambda v: v is None or v in METHODS, f"one of {', '.join(METHODS)}; without it: all"),
-    "path": (_pattern, 'a regular expression for the whole path behind the prefix, as "/resources/pkeys.*"'),
-    "after": (lambda v: _whole(v, 0), "how many such requests pass unharmed first: 0, 1, 2..."),
-    "count": (lambda v: v is None or _whole(v, 1), "how many are hit then: 1, 2...; without it: all"),
+    "path": (_pattern, 'a regular expression for the whole path after the prefix, as "/resources/pkeys.*"'),
+    "after": (lambda v: _whole(v, 0), "how many matching requests pass first: 0, 1, 2..."),
+    "count": (lambda v: v is None or _whole(v, 1), "how many requests are hit: 1, 2...; without it: all"),
     "latency_ms": (_delay, "milliseconds, as 50, and an hour at most"),
     "status": (lambda v: v is None or (_whole(v, 200) and v < 600), "the answer's status, 200 to 599, as 503"),
     "body": (lambda v: v is None or isinstance(v, str), "the text of the answer with `status`"),
     "fault": (lambda v: v is None or v in FAULTS, f"one of {', '.join(FAULTS)}"),
     "job": (lambda v: v is None or v in JOBS, f"how the job ends: one of {', '.join(JOBS)}"),
-    "polls": (lambda v: _whole(v, 0), "how often the job is asked for before it ends: 0, 1, 2..."),
-    "applied": (lambda v: isinstance(v, bool), "true where the request is carried out all the same, else false"),
+    "polls": (lambda v: _whole(v, 0), "how many polls see the job as running: 0, 1, 2..."),
+    "applied": (lambda v: isinstance(v, bool), "true if UFM applies the request nevertheless, else false"),
 }
-"""Field of a rule → whether a value is good, and what to write."""
+"""Field of a rule → the check of its value, and what to write."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One fault. At most one of `status`, `fault` and `job`; `latency_ms` alone or with any of them.
+    """One fault: at most one of `status`, `fault` and `job`; `latency_ms` alone or with one of them.
 
     Raises:
-        BadRequestError: a value is none of its field's; the text says what to write.
+        BadRequestError: a value is invalid; the text says what to write.
     """
 
     method: str | None = None
     path: str = ".*"
-    """The whole of it, behind the prefix and without the query."""
+    """Matches the whole path after the prefix, without the query."""
     after: int = 0
     count: int | None = None
     latency_ms: float = 0
-    """Before the answer, whatever that is."""
+    """Delay before the answer, also before a faulty one."""
     status: int | None = None
     body: str | None = None
     fault: str | None = None
     job: str | None = None
     polls: int = 0
     applied: bool = False
-    """Whether UFM does what it is asked all the same. With `cut` it always does: what is cut is the true answer."""
+    """Whether UFM applies the request nevertheless. With `cut` it always does: the cut answer is UFM's own."""
 
     def __post_init__(self) -> None:
         values = asdict(self)
@@ -112,16 +89,16 @@ class Rule:
         if len(outcomes) > 1:
             wrong.append(f"{' and '.join(outcomes)} exclude each other: write one of them")
         if not outcomes and not self.latency_ms:
-            wrong.append("nothing happens: write status, fault, job or latency_ms")
+            wrong.append("the rule has no effect: write status, fault, job or latency_ms")
         if wrong:
             raise BadRequestError("; ".join(wrong))
 
     @staticmethod
     def parse(value: object) -> "Rule":
-        """A rule from JSON.
+        """Return a rule from its JSON object.
 
         Raises:
-            BadRequestError: it is none.
+            BadRequestError: the value is not an object, a field is unknown or a value is invalid.
         """
         if not isinstance(value, dict):
             raise BadRequestError(f'{value!r}: write an object, as {{"status": 503, "count": 1}}')
@@ -131,21 +108,24 @@ class Rule:
 
     @property
     def name(self) -> str | None:
-        """In the request log; None where the answer is the true one."""
+        """Return the fault's name in the request log, or None if the rule only delays."""
         return self.fault or (self.job and f"job {self.job}") or (self.status and f"status {self.status}") or None
 
-    def concerns(self, method: str, path: str) -> bool:
+    def matches(self, method: str, path: str) -> bool:
+        """Return whether the rule is about this method and path."""
         return self.method in (None, method) and re.fullmatch(self.path, path) is not None
 
 
 @dataclass
-class _Kept:
+class _Counted:
+    """A rule and the number of requests that it has matched and hit."""
+
     rule: Rule
     seen: int = 0
     hit: int = 0
 
-    def strikes(self) -> bool:
-        """Counts a request that the rule concerns; whether it is one to hit."""
+    def count(self) -> bool:
+        """Count a matching request and return whether the rule hits it."""
         self.seen += 1
         due = self.seen > self.rule.after and (self.rule.count is None or self.hit < self.rule.count)
         self.hit += due
@@ -154,138 +134,59 @@ class _Kept:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What happens to one request."""
+    """The fault of one request."""
 
     seconds: float
+    """Delay before the answer."""
     rule: Rule | None
+    """None: UFM's own answer."""
     released: threading.Event = field(repr=False)
-    """Set when the rules are others: whoever is held up by one need not wait any longer."""
+    """Set when the rules change: ends the delay and the silence of the old rules."""
 
 
 class Faults:
-    """The rules now in force. Thread-safe. A request is hit by the first rule that concerns it and is due; the rules
-    behind that one do not see it. Delays of rules that only delay add up on the way there."""
+    """The rules in force. Thread-safe.
+
+    The first rule that matches a request and hits it decides; later rules do not see the request. Rules that only delay
+    do not decide: their delays add up.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: list[_Kept] = []
+        self._rules: list[_Counted] = []
         self._released = threading.Event()
 
     def set(self, rules: Iterable[Rule]) -> None:
-        """Replaces the rules. Requests that the old ones hold up go on."""
+        """Replace the rules and release the requests that the old rules hold."""
         with self._lock:
-            self._kept = [_Kept(rule) for rule in rules]
+            self._rules = [_Counted(rule) for rule in rules]
             self._released.set()
             self._released = threading.Event()
 
     def clear(self) -> None:
+        """Remove all rules."""
         self.set([])
 
     def release(self) -> None:
-        """Lets the requests that rules hold up go on; the rules stay. For the end of a server."""
+        """Release the requests that the rules hold, before the server stops. The rules stay."""
         with self._lock:
             self._released.set()
             self._released = threading.Event()
 
     def listing(self) -> list[dict[str, Any]]:
-        """For JSON: each rule as it was given, with how many requests it has `seen` and `hit`."""
+        """Return each rule as it was set, and how many requests it has `seen` and `hit`."""
         defaults = {f.name: f.default for f in fields(Rule)}
         with self._lock:
-            kept = [(asdict(k.rule), {"seen": k.seen, "hit": k.hit}) for k in self._kept]
-        return [{n: v for n, v in rule.items() if v != defaults[n]} | counts for rule, counts in kept]
+            rules = [(asdict(c.rule), {"seen": c.seen, "hit": c.hit}) for c in self._rules]
+        return [{n: v for n, v in rule.items() if v != defaults[n]} | counts for rule, counts in rules]
 
     def judge(self, method: str, path: str) -> Verdict:
+        """Count a request and return what happens to it."""
         milliseconds = 0.0
         with self._lock:
-            for kept in self._kept:
-                if kept.rule.concerns(method, path) and kept.strikes():
-                    milliseconds += kept.rule.latency_ms
-                    if kept.rule.name:
-                        return Verdict(milliseconds / 1000, kept.rule, self._released)
+            for counted in self._rules:
+                if counted.rule.matches(method, path) and counted.count():
+                    milliseconds += counted.rule.latency_ms
+                    if counted.rule.name:
+                        return Verdict(milliseconds / 1000, counted.rule, self._released)
             return Verdict(milliseconds / 1000, None, self._released)
-
-
-class Faulty:
-    """WSGI middleware: has the rules' faults happen to the requests on their way to `app`."""
-
-    def __init__(
-        self, app: Wsgi, faults: Faults, note: Callable[[Request, int], None], headers: Mapping[str, str]
-    ) -> None:
-        """`note`: told of a request that `app` never sees, with the status of its answer (0: none). `headers`: of every
-        answer."""
-        self._app = app
-        self._faults = faults
-        self._note = note
-        self._headers = headers
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        verdict = self._faults.judge(environ["REQUEST_METHOD"], PREFIX.sub("", environ["PATH_INFO"]))
-        if verdict.seconds:
-            verdict.released.wait(verdict.seconds)
-        rule = verdict.rule
-        if rule is None:
-            return self._app(environ, start_response)
-        environ[HIT] = rule.name
-        # Read whatever becomes of it: a body left in the socket makes the kernel reset the connection at its end.
-        environ["wsgi.input"] = io.BytesIO(Request(environ).get_data())
-        if rule.job:
-            environ[FATE] = rule
-            return self._app(environ, start_response)
-        if rule.fault == "cut":
-            return self._cut(Response.from_app(self._app, environ, buffered=True), environ, start_response)
-        lie = self._lie(rule)
-        if rule.applied:
-            Response.from_app(self._app, environ, buffered=True)
-        else:
-            self._note(Request(environ), lie.status_code if lie else 0)
-        if lie is None:
-            _tear(environ["werkzeug.socket"], verdict.released if rule.fault == "silence" else None)
-        return lie(environ, start_response)
-
-    def _lie(self, rule: Rule) -> Response | None:
-        """The answer in place of the true one; None for no answer at all."""
-        if rule.status is not None:
-            phrase = UNAVAILABLE if rule.status == 503 else responses.get(rule.status, "")
-            answer = Response(phrase if rule.body is None else rule.body, rule.status, mimetype="text/plain")
-        elif rule.fault == "login_page":
-            answer = Response(LOGIN_PAGE, 200, mimetype="text/html")
-        elif rule.fault == "login_redirect":
-            answer = Response("", 302, {"Location": WEB}, mimetype="text/html")
-        elif rule.fault == "invalid_json":
-            answer = Response('{"ufm_release_version": ', 200, mimetype="application/json")
-        else:
-            return None
-        answer.headers.update(self._headers)
-        answer.autocorrect_location_header = False
-        return answer
-
-    def _cut(self, truth: Response, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """All headers, half of the body, and the end of the connection."""
-        start_response(truth.status, truth.headers.to_wsgi_list())
-        whole = truth.get_data()
-
-        def pieces() -> Iterator[bytes]:
-            yield whole[: len(whole) // 2]
-            _end(environ["werkzeug.socket"])
-
-        return pieces()
-
-
-def _tear(connection: socket.socket, silent_until: threading.Event | None) -> NoReturn:
-    """Ends the connection by a reset: at once, or in silence until the event or until the client has left."""
-    while silent_until and not silent_until.is_set():
-        if select.select([connection], [], [], LOOK_SECONDS)[0]:
-            break
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    _end(connection)
-
-
-def _end(connection: socket.socket) -> NoReturn:
-    """Ends a connection below Python and TLS, so nothing of it says goodbye: puts a socket whose other end is closed in
-    its place, where the server behind us reads the end of file and goes on. `ConnectionAbortedError` is for Werkzeug,
-    which takes the client for gone."""
-    ours, theirs = socket.socketpair()
-    theirs.close()
-    with ours:
-        os.dup2(ours.fileno(), connection.fileno(), inheritable=False)
-    raise ConnectionAbortedError

@@ -1,8 +1,8 @@
-"""The PKey table: which GUID is a member of which partition, and how. Pure: no HTTP, no disk, no OpenSM.
+"""The PKey table: the partitions, their members and the members' memberships. No I/O.
 
-Behaviour after NVIDIA's "PKey GUIDs Rest API" and what clients met in production: PUT is a difference, removing the
-last member removes the partition, removing a stranger is no error (nv-config-manager PR #72, #37), a GUID has one
-index 0.
+Sources: the section "PKey GUIDs REST API" of NVIDIA's UFM Enterprise REST API guide, and what clients met in production
+(nv-config-manager PR #72, #37): PUT replaces the members, removing the last member deletes the partition, removing a
+GUID that is not a member is not an error, a GUID has index 0 in one partition only.
 """
 
 import re
@@ -13,11 +13,11 @@ from typing import Any
 from lab.ufm.errors import BadRequestError, ForbiddenError, NotFoundError
 
 MANAGEMENT = 0x7FFF
-"""The partition of everybody. UFM's own: nobody changes it by the API."""
+"""The partition of all ports. UFM manages it itself: the API cannot change it."""
 
 MEMBERSHIPS = ("full", "limited")
 RATES = (2.5, 10, 30, 5, 20, 40, 60, 80, 120, 14, 56, 112, 168, 25, 100, 200, 300)
-"""Gb/s, in the order of InfiniBand's own codes for them, which begin at 2 (`enum ib_rate` of Linux' ib_verbs.h)."""
+"""Gb/s, in the order of InfiniBand's codes, which start at 2 (`enum ib_rate` in Linux' ib_verbs.h)."""
 MTU_CODES = {2: 4, 4: 5}
 """Kibibytes → InfiniBand's code (opensm(8): "mtu=4 for 2048")."""
 
@@ -27,11 +27,11 @@ NAME = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 
 
 def pkey(value: object) -> int:
-    """A PKey that the API may change: "0x65", "0x0065", "0X65".
+    """Return the number of a PKey that the API may change, written as "0x65", "0x0065" or "0X65".
 
     Raises:
-        BadRequestError: it is no such string, or not between 0x1 and 0x7ffe.
-        ForbiddenError: it is the management PKey.
+        BadRequestError: the value is not such a string, or not between 0x1 and 0x7ffe.
+        ForbiddenError: the value is the management PKey.
     """
     match = PKEY.fullmatch(value) if isinstance(value, str) else None
     number = int(match[1], 16) if match else 0
@@ -43,71 +43,76 @@ def pkey(value: object) -> int:
 
 
 def spell(number: int) -> str:
-    """UFM's spelling: lower case, no leading zero."""
+    """Return a PKey as UFM writes it: lower case, no leading zero."""
     return f"0x{number:x}"
 
 
 def guid(value: object) -> str:
-    """A GUID as UFM spells it: 16 lower-case digits, no 0x.
+    """Return a GUID as UFM writes it: 16 lower-case digits, no 0x.
 
     Raises:
-        BadRequestError: it is none.
+        BadRequestError: the value is not a GUID.
     """
     match = GUID.fullmatch(value) if isinstance(value, str) else None
     if match is None or not int(match[1], 16):
-        raise BadRequestError(f"guids: {value!r} is no GUID of 16 hexadecimal digits")
+        raise BadRequestError(f"guids: {value!r} is not a GUID of 16 hexadecimal digits")
     return match[1].lower()
 
 
 @dataclass(frozen=True)
 class Member:
+    """How a GUID belongs to a partition."""
+
     membership: str = "full"
     index0: bool = False
 
 
 @dataclass(frozen=True)
 class Qos:
-    """Of a partition: what its IPoIB multicast group is made with, and the service level of its paths."""
+    """Settings of a partition's IPoIB multicast group, and the service level of its paths."""
 
     mtu_limit: int = 2
-    """2 or 4: kibibytes."""
+    """2 or 4 kibibytes."""
     service_level: int = 0
     rate_limit: float = 2.5
     """Gb/s."""
 
     def changed(self, values: Mapping[str, object]) -> "Qos":
-        """With those of its fields that are in `values`.
+        """Return a copy with the fields that are in `values`; other keys are ignored.
 
         Raises:
-            BadRequestError: one of them is out of its range.
+            BadRequestError: a value is out of range.
         """
-        known = {name: value for name, value in values.items() if name in asdict(self)}
+        fields = {name: value for name, value in values.items() if name in asdict(self)}
         domains: dict[str, Sequence[float]] = {"mtu_limit": (2, 4), "service_level": range(16), "rate_limit": RATES}
-        for name, value in known.items():
+        for name, value in fields.items():
             if isinstance(value, bool) or not isinstance(value, int | float) or value not in domains[name]:
-                raise BadRequestError(f"{name}: {value!r}")
-        return replace(self, **known)  # type: ignore[arg-type]
+                raise BadRequestError(f"{name}: {value!r}: write one of {', '.join(map(str, domains[name]))}")
+        return replace(self, **fields)  # type: ignore[arg-type]
 
     def flags(self) -> str:
-        """As OpenSM's partitions.conf has it: opensm(8), "mgroup_flag"."""
+        """Return the flags for OpenSM's partitions.conf: opensm(8), "mgroup_flag"."""
         return f"rate={RATES.index(self.rate_limit) + 2},mtu={MTU_CODES[self.mtu_limit]},sl={self.service_level}"
 
 
 @dataclass
 class Partition:
+    """One PKey."""
+
     name: str
     ip_over_ib: bool = True
     members: dict[str, Member] = field(default_factory=dict)
     qos: Qos = Qos()
-    """What was asked for last, and is shown."""
-    given: Qos = Qos()
-    """What OpenSM is given: PUT of qos_conf takes effect at UFM's next start only (nvidia-ufm-api `UpdatePKeyQoS`)."""
+    """The settings that the API shows."""
+    programmed_qos: Qos = Qos()
+    """The settings in OpenSM. PUT of qos_conf takes effect at UFM's next start (nvidia-ufm-api `UpdatePKeyQoS`)."""
 
 
 class Table:
-    """Every partition but the management one. Not thread-safe. A refused call changes nothing."""
+    """All partitions except the management partition. Not thread-safe. A refused call changes nothing."""
 
     def __init__(self, stored: Mapping[str, Any] | None = None) -> None:
+        """Read what `dump` returned. OpenSM then gets the QoS that the API shows, because it starts with UFM."""
         self.partitions: dict[int, Partition] = {}
         for key, value in (stored or {}).items():
             members = {member: Member(**fields) for member, fields in value["members"].items()}
@@ -115,23 +120,23 @@ class Table:
             self.partitions[int(key, 16)] = Partition(value["name"], value["ip_over_ib"], members, qos, qos)
 
     def dump(self) -> dict[str, Any]:
-        """For JSON; what the constructor takes, which then gives OpenSM all that was asked for."""
+        """Return the partitions for the state file."""
         return {spell(number): asdict(partition) for number, partition in sorted(self.partitions.items())}
 
     def create(self, number: int, *, ip_over_ib: bool, name: str | None, qos: Qos) -> None:
-        """An empty partition.
+        """Create a partition without members.
 
         Raises:
-            BadRequestError: it exists.
+            BadRequestError: the partition exists.
         """
         if number in self.partitions:
             raise BadRequestError(f"PKey {spell(number)} already exists")
-        self.partitions[number] = Partition(_name(number, name), ip_over_ib, qos=qos, given=qos)
+        self.partitions[number] = Partition(_name(number, name), ip_over_ib, qos=qos, programmed_qos=qos)
 
     def add(
         self, number: int, members: Mapping[str, Member], *, ip_over_ib: bool = True, name: str | None = None
     ) -> None:
-        """Adds members, or changes how they belong; creates the partition.
+        """Add members, or change the membership of present ones; create the partition if it does not exist.
 
         Raises:
             BadRequestError: a GUID has index 0 in another partition.
@@ -151,7 +156,7 @@ class Table:
         name: str | None,
         qos: Mapping[str, object],
     ) -> None:
-        """Makes `members` the whole membership; creates the partition, or removes it where there are none.
+        """Replace the members; create the partition, or delete it if `members` is empty.
 
         Raises:
             BadRequestError: a GUID has index 0 in another partition, or a QoS value is out of range.
@@ -162,14 +167,14 @@ class Table:
         if not members:
             self.partitions.pop(number, None)
             return
-        given = before.given.changed(qos)
-        self.partitions[number] = Partition(name or before.name, ip_over_ib, dict(members), settings, given)
+        programmed = before.programmed_qos.changed(qos)
+        self.partitions[number] = Partition(name or before.name, ip_over_ib, dict(members), settings, programmed)
 
     def remove(self, number: int, guids: Iterable[str]) -> None:
-        """Removes members; those which are none do not matter. The partition goes with its last member.
+        """Remove members; ignore GUIDs that are not members. Removing the last member deletes the partition.
 
         Raises:
-            NotFoundError: no such partition.
+            NotFoundError: the partition does not exist.
         """
         partition = self.find(number)
         had = bool(partition.members)
@@ -179,26 +184,28 @@ class Table:
             del self.partitions[number]
 
     def delete(self, number: int) -> None:
-        """
+        """Delete a partition and its members.
+
         Raises:
-            NotFoundError: no such partition.
+            NotFoundError: the partition does not exist.
         """
         self.find(number)
         del self.partitions[number]
 
     def find(self, number: int) -> Partition:
-        """
+        """Return a partition.
+
         Raises:
-            NotFoundError: no such partition.
+            NotFoundError: the partition does not exist.
         """
         if number not in self.partitions:
             raise NotFoundError(f"PKey {spell(number)} does not exist")
         return self.partitions[number]
 
     def _check_index0(self, number: int, members: Mapping[str, Member]) -> None:
-        wanted = {member for member, how in members.items() if how.index0}
+        wanted = {port for port, member in members.items() if member.index0}
         for other, partition in self.partitions.items():
-            taken = sorted(m for m in wanted & partition.members.keys() if partition.members[m].index0)
+            taken = sorted(port for port in wanted & partition.members.keys() if partition.members[port].index0)
             if other != number and taken:
                 raise BadRequestError(f"GUID {taken[0]} has index0 in PKey {spell(other)} already")
 
@@ -208,16 +215,18 @@ def _name(number: int, name: str | None) -> str:
 
 
 def render(table: Table) -> str:
-    """OpenSM's partitions.conf: one member a line, since OpenSM refuses lines of hundreds; an empty partition is left
-    out, since OpenSM 3.3.23 takes a definition without a member for a syntax error and drops the whole file.
+    """Return OpenSM's partitions.conf.
 
-    `indx0` belongs to a definition, not to a member, but a partition may have several definitions."""
-    parts = [f"management=0x{MANAGEMENT:x},ipoib:ALL=full;"]
+    One member per line, because OpenSM refuses lines with hundreds of members. Empty partitions are left out, because
+    OpenSM 3.3.23 treats a definition without members as a syntax error and ignores the whole file. `indx0` belongs to a
+    definition and not to a member, so a partition has one definition for each value of index0.
+    """
+    definitions = [f"management=0x{MANAGEMENT:x},ipoib:ALL=full;"]
     for number, partition in sorted(table.partitions.items()):
         for index0 in (False, True):
             lines = [f"0x{g}={m.membership}" for g, m in sorted(partition.members.items()) if m.index0 == index0]
             if lines:
                 flags = (",ipoib" if partition.ip_over_ib else "") + (",indx0" if index0 else "")
-                flags += f",{partition.given.flags()}"
-                parts.append(f"{partition.name}=0x{number:04x}{flags}:\n" + ",\n".join(lines) + ";")
-    return "\n".join(parts) + "\n"
+                flags += f",{partition.programmed_qos.flags()}"
+                definitions.append(f"{partition.name}=0x{number:04x}{flags}:\n" + ",\n".join(lines) + ";")
+    return "\n".join(definitions) + "\n"

@@ -1,4 +1,4 @@
-"""UFM's HTTPS certificate and the authority it chains to. The real one's is self-signed; the lab's can be verified."""
+"""UFM's HTTPS certificate and its authority. A real UFM has a self-signed one; clients can verify the lab's."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ RENEW_BEFORE = timedelta(days=30)
 
 
 def authority(folder: Path) -> trustme.CA:
-    """The authority of `folder`/ca.pem, made at the first call."""
+    """Return the certificate authority of `folder`/ca.pem; create it at the first call."""
     certificate, key = folder / "ca.pem", folder / "ca.key"
     if not _lasts(certificate):
         ca = trustme.CA(organization_name="Lab UFM")
@@ -22,8 +22,11 @@ def authority(folder: Path) -> trustme.CA:
 
 
 def server_context(folder: Path, address: str) -> ssl.SSLContext:
-    """For a server at `address`, 127.0.0.1 and localhost. The certificate in `folder`/server.pem is renewed 30 days
-    before its end, and when address or authority are others."""
+    """Return the TLS context of a server at `address`, 127.0.0.1 and localhost.
+
+    The certificate in `folder`/server.pem is renewed 30 days before it expires, and when the address or the authority
+    has changed.
+    """
     ca, path = authority(folder), folder / "server.pem"
     names = [address, "127.0.0.1", "localhost"]
     if not (_lasts(path) and _is_for(path, names, ca)):

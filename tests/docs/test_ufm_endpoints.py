@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from lab.fabric.client import FabricClient
-from lab.ufm.core import Ufm
-from lab.ufm.rest import Requests, create_app
+from lab.ufm.app import create_app
+from lab.ufm.request_log import RequestLog
+from lab.ufm.simulator import UfmSimulator
 from providers.ufm.client import Client
 from providers.ufm.transport import Call
 
@@ -75,7 +76,9 @@ def test_the_hosts_calls() -> None:
 
 @pytest.mark.parametrize("call", sorted(documented(TEXT)))
 def test_the_labs_ufm_serves_it(tmp_path: Path, call: str) -> None:
-    app = create_app(Ufm(tmp_path / "ufm.json", {}), FabricClient(tmp_path / "no.sock"), {}, Requests(deque()))
+    app = create_app(
+        UfmSimulator(tmp_path / "ufm.json", {}), FabricClient(tmp_path / "no.sock"), {}, RequestLog(deque())
+    )
     method, path = call.split()
     served, _ = app.url_map.bind("ufm.example").match(f"/ufmRest{path}", method)
     generic = {"one_pkey", "one_system"}

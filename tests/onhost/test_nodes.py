@@ -18,11 +18,12 @@ from components.ssh import as_stack
 from lab.hosts.backends.interfaces import Backends
 from lab.process import LabError
 from lab.ufm import tls
-from lab.ufm.core import Ufm
+from lab.ufm.app import create_app
 from lab.ufm.faults import Faults, Rule
+from lab.ufm.listener import Listener
 from lab.ufm.partitions import Member
-from lab.ufm.rest import Requests, create_app
-from lab.ufm.server import Listener
+from lab.ufm.request_log import RequestLog
+from lab.ufm.simulator import UfmSimulator
 from rack import tripleo
 from rack.plan import Plan
 from tests.lab.hosts.conftest import MARKS, Lab
@@ -103,11 +104,11 @@ class Rig:
         self.wire = Wire()
         self.lab.rack.backends = Backends(self.wire, self.lab.ufm, self.lab.cloud)
         self.faults, self.asked = Faults(), deque[dict[str, Any]]()
-        self.ufm = Ufm(folder / "ufm.json", {})
-        self.token = self.ufm.create_token(self.ufm.users["admin"])["access_token"]
+        self.ufm = UfmSimulator(folder / "ufm.json", {})
+        self.token = self.ufm.accounts.create_token(self.ufm.accounts.users["admin"])["access_token"]
         (folder / "ufm").mkdir()
         tls.authority(folder / "ufm")
-        app = create_app(self.ufm, self.wire, {}, Requests(self.asked), self.faults)  # type: ignore[arg-type]
+        app = create_app(self.ufm, self.wire, {}, RequestLog(self.asked), self.faults)  # type: ignore[arg-type]
         self.listener = Listener("127.0.0.1", 0, app, tls.server_context(folder / "ufm", "127.0.0.1"))
         self.plan = self._with_ufm(folder / "ufm" / "ca.pem")
         self._install()

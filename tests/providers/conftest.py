@@ -13,9 +13,10 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from lab.fabric.client import FabricClient
-from lab.ufm.core import Ufm
+from lab.ufm.app import create_app
 from lab.ufm.faults import Faults
-from lab.ufm.rest import Requests, create_app
+from lab.ufm.request_log import RequestLog
+from lab.ufm.simulator import UfmSimulator
 from providers.ufm import Client
 from tests.providers.engine import sessions
 from tests.providers.server import PASSWORD, Handler, Server, authority, server_context, serving
@@ -79,8 +80,8 @@ class LabUfm:
     state_file: Path
 
     @property
-    def core(self) -> Ufm:
-        core: Ufm = self.app.config["UFM"]
+    def core(self) -> UfmSimulator:
+        core: UfmSimulator = self.app.config["UFM"]
         return core
 
     @property
@@ -90,14 +91,14 @@ class LabUfm:
 
     def restart(self) -> None:
         """What is not on disk is lost."""
-        self.app.config["UFM"] = Ufm(self.state_file, {})
+        self.app.config["UFM"] = UfmSimulator(self.state_file, {})
 
     def reinstall(self) -> None:
         """A UFM with the password PASSWORD and no partition, on a fabric without hosts, and nobody has asked yet."""
         self.state_file.unlink(missing_ok=True)
         self.faults.clear()
         self.restart()
-        self.core.set_password("admin", PASSWORD)
+        self.core.accounts.set_password("admin", PASSWORD)
         self.app.config["FABRIC"] = Fabric()
         self.asked.clear()
 
@@ -118,7 +119,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, ca: tuple[trustme.CA, Path]
 @contextmanager
 def serving_lab_ufm(folder: Path, ca: tuple[trustme.CA, Path]) -> Iterator[LabUfm]:
     state_file, faults, asked = folder / "ufm.json", Faults(), deque[dict[str, Any]]()
-    app = create_app(Ufm(state_file, {}), Fabric(), {}, Requests(asked), faults)
+    app = create_app(UfmSimulator(state_file, {}), Fabric(), {}, RequestLog(asked), faults)
     listener = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=server_context(ca[0]))
     # Its connections inherit it. Without: 10 ms an answer, as headers and body are two writes (Nagle).
     listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -112,7 +112,7 @@ def test_a_generation_is_a_count(ufm: LabUfm, kind: type[ResourceHandler], gener
 @pytest.fixture
 def fresh(ufm: LabUfm) -> LabUfm:
     """A UFM as installed."""
-    ufm.core.set_password("admin", DEFAULT_PASSWORD)
+    ufm.core.accounts.set_password("admin", DEFAULT_PASSWORD)
     return ufm
 
 
@@ -133,7 +133,7 @@ def test_a_password_that_counts_already_is_adopted(ufm: LabUfm) -> None:
 
 
 def test_a_ufm_with_another_password_is_an_error_with_advice(ufm: LabUfm) -> None:
-    ufm.core.set_password("admin", "somebody_elses")
+    ufm.core.accounts.set_password("admin", "somebody_elses")
     life = lifecycle_of(AdminPasswordHandler, ufm)
     text = "the provider's password, UFM's default; .*previous_password"
     with pytest.raises(errors.AuthenticationError, match=text):
@@ -168,7 +168,7 @@ def test_a_refresh_before_the_change_sees_the_previous_password(ufm: LabUfm) -> 
 def test_a_reinstalled_ufm_has_lost_the_password(ufm: LabUfm) -> None:
     life = lifecycle_of(AdminPasswordHandler, ufm)
     life.up(generation=1)
-    ufm.core.set_password("admin", DEFAULT_PASSWORD)
+    ufm.core.accounts.set_password("admin", DEFAULT_PASSWORD)
     assert life.refresh() == {} and life.id == ""
     assert life.up(generation=1) == "create"
     assert accepted(ufm, PASSWORD)
@@ -177,7 +177,7 @@ def test_a_reinstalled_ufm_has_lost_the_password(ufm: LabUfm) -> None:
 def test_a_refresh_with_a_strangers_password_is_an_error(ufm: LabUfm) -> None:
     life = lifecycle_of(AdminPasswordHandler, ufm)
     life.up(generation=1)
-    ufm.core.set_password("admin", "somebody_elses")
+    ufm.core.accounts.set_password("admin", "somebody_elses")
     with pytest.raises(errors.AuthenticationError):
         life.refresh()
 
@@ -244,7 +244,7 @@ def test_secrets_are_in_no_output_no_text_and_no_log(
     seen = [repr(life.handler.settings) + repr(life.handler.client) for life in (admin, token)]
     seen += [json.dumps([admin.id, admin.inputs, admin.outputs, token.id, token.inputs])]
     seen += [json.dumps({key: value for key, value in token.outputs.items() if key != "token"})]
-    fresh.core.set_password("admin", "somebody_elses")
+    fresh.core.accounts.set_password("admin", "somebody_elses")
     for step in (admin.refresh, token.refresh, token.destroy, lambda: token.up(generation=2)):
         with pytest.raises(UfmError) as caught:
             step()

@@ -238,14 +238,14 @@ def test_404_to_a_refresh_is_a_partition_that_has_vanished(ufm: LabUfm, mode: st
 def test_a_password_that_counts_no_more(ufm: LabUfm, mode: str, operation: str) -> None:
     partition = Partition(ufm, mode)
     partition.prepare(operation)
-    ufm.core.set_password("admin", "somebody_elses")
+    ufm.core.accounts.set_password("admin", "somebody_elses")
     with pytest.raises(
         errors.AuthenticationError, match=r"PKey 0x65 .*check the provider's inputs user and password"
     ) as caught:
         partition.perform(operation)
     told_well(caught.value, ufm, "somebody_elses")
     assert not writes(ufm)
-    ufm.core.set_password("admin", PASSWORD)
+    ufm.core.accounts.set_password("admin", PASSWORD)
     partition.next_up_ends_well()
 
 
@@ -297,7 +297,7 @@ def make(token: Lifecycle) -> str:
 
 
 def valid(ufm: LabUfm) -> set[str]:
-    return set(ufm.core.tokens)
+    return set(ufm.core.accounts.tokens)
 
 
 TOKEN_OPERATIONS: dict[str, Operation] = {"create": make, "read": Lifecycle.refresh, "delete": Lifecycle.destroy}
@@ -350,7 +350,7 @@ def admin_of(ufm: LabUfm) -> Lifecycle:
 
 
 def accepted(ufm: LabUfm) -> list[str]:
-    return [word for word in (PASSWORD, NEW, DEFAULT_PASSWORD) if ufm.core.users["admin"].accepts(word)]
+    return [word for word in (PASSWORD, NEW, DEFAULT_PASSWORD) if ufm.core.accounts.users["admin"].accepts(word)]
 
 
 @pytest.mark.parametrize("fault", PASSING)

@@ -168,7 +168,7 @@ def test_an_error_reaches_the_user_in_one_line_without_a_secret(stub: Any, ufm: 
         Remote(stub, "PKey", ufm).create(inputs)
     told = caught.value.details()
     assert f"PKey 0x65: it exists and differs: a/ib0: missing, {GUIDS[1]}: not declared; set adopt=True" in told
-    ufm.core.set_password("admin", "somebody_elses")
+    ufm.core.accounts.set_password("admin", "somebody_elses")
     with pytest.raises(grpc.RpcError) as caught:
         Remote(stub, "PKey", ufm).create(inputs)
     assert "401" in caught.value.details()

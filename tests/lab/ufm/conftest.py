@@ -13,8 +13,8 @@ from lab.fabric.client import FabricClient
 from lab.fabric.service import FabricService
 from lab.fabric.tools import Diagnostics
 from lab.process import until
-from lab.ufm.server import HostFacts
 from lab.ufm.service import UfmService
+from lab.ufm.settings import HostFacts
 from tests.lab.fabric.rig import GUIDS, rack, silent
 
 FACTS = {

@@ -21,11 +21,12 @@ from werkzeug.serving import make_server
 
 from lab.fabric.client import FabricClient
 from lab.ufm import tls
-from lab.ufm.core import Ufm
+from lab.ufm.app import create_app
 from lab.ufm.errors import BadRequestError
 from lab.ufm.faults import FAULTS, Faults, Rule
-from lab.ufm.rest import Requests, create_app
-from lab.ufm.server import Listener
+from lab.ufm.listener import Listener
+from lab.ufm.request_log import RequestLog
+from lab.ufm.simulator import UfmSimulator
 from tests.lab.ufm.conftest import Rig, Session, free_port
 
 PKEYS = "/resources/pkeys"
@@ -38,7 +39,7 @@ class Served:
 
     port: int
     ca: Path
-    core: Ufm
+    core: UfmSimulator
     faults: Faults
     asked: deque[dict[str, Any]]
 
@@ -83,8 +84,8 @@ def by_werkzeug(app: Flask, context: ssl.SSLContext) -> Iterator[int]:
 
 @pytest.fixture(params=[by_listener, by_werkzeug])
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
-    core, faults, asked = Ufm(tmp_path / "state.json", {}), Faults(), deque[dict[str, Any]]()
-    app = create_app(core, FabricClient(tmp_path / "no.sock"), {}, Requests(asked), faults)
+    core, faults, asked = UfmSimulator(tmp_path / "state.json", {}), Faults(), deque[dict[str, Any]]()
+    app = create_app(core, FabricClient(tmp_path / "no.sock"), {}, RequestLog(asked), faults)
     serve: Callable[..., Any] = request.param
     with serve(app, tls.server_context(tmp_path, "127.0.0.1")) as port:
         yield Served(port, tmp_path / "ca.pem", core, faults, asked)
@@ -165,7 +166,9 @@ def test_a_reset_is_one_on_the_wire(tmp_path: Path) -> None:
     """Without TLS, where OpenSSL does not make an end of file of it."""
     faults = Faults()
     faults.set([Rule(fault="reset")])
-    app = create_app(Ufm(tmp_path / "state.json", {}), FabricClient(tmp_path / "no"), {}, Requests(deque()), faults)
+    app = create_app(
+        UfmSimulator(tmp_path / "state.json", {}), FabricClient(tmp_path / "no"), {}, RequestLog(deque()), faults
+    )
     listener = Listener("127.0.0.1", free_port(), app)
     with socket.create_connection(("127.0.0.1", listener.server_port)) as connection:
         connection.sendall(b"GET /ufmRest/app/ufm_version HTTP/1.1\r\nHost: ufm\r\n\r\n")
@@ -229,9 +232,9 @@ def test_the_request_log_names_the_fault(served: Served) -> None:
 
 def test_a_server_ends_although_clients_are_held_up(tmp_path: Path) -> None:
     """As `Running.stop` does it."""
-    core, faults = Ufm(tmp_path / "state.json", {}), Faults()
+    core, faults = UfmSimulator(tmp_path / "state.json", {}), Faults()
     asked = deque[dict[str, Any]]()
-    app = create_app(core, FabricClient(tmp_path / "no.sock"), {}, Requests(asked), faults)
+    app = create_app(core, FabricClient(tmp_path / "no.sock"), {}, RequestLog(asked), faults)
     listener = Listener("127.0.0.1", free_port(), app, tls.server_context(tmp_path, "127.0.0.1"))
     served = Served(listener.server_port, tmp_path / "ca.pem", core, faults, asked)
     faults.set([Rule(fault="silence")])
@@ -339,7 +342,7 @@ def test_every_prefix_and_spelling_of_a_path_is_the_same(served: Served) -> None
         ({"latency_ms": -5}, "milliseconds"),
         ({"latency_ms": float("inf")}, "an hour at most"),
         ({"polls": None, "job": "Completed"}, "polls: None"),
-        ({"applied": 1, "status": 503}, "true where the request is carried out"),
+        ({"applied": 1, "status": 503}, "true if UFM applies the request"),
         ({"body": {}, "status": 503}, "the text of the answer"),
     ],
 )

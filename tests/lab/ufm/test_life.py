@@ -13,8 +13,8 @@ from cryptography import x509
 
 from lab.process import until
 from lab.ufm import tls
-from lab.ufm.server import Settings
 from lab.ufm.service import UfmService
+from lab.ufm.settings import Settings
 from tests.lab.fabric.rig import GUIDS, silent
 from tests.lab.ufm.conftest import Rig, Session
 

@@ -1,29 +1,35 @@
-"""Systems, ports, links and virtual ports in UFM's words, from what the fabric's controller says is on the wire.
+"""UFM's records of systems, ports, links and virtual ports, made from the nodes of the fabric's controller.
 
-A host that is off is in none of them, as on a fabric whose node has lost its power (guide step I2). What only real
-hardware knows (temperature, serial numbers, firmware) is "N/A" or left out.
+A host that is powered off is not in them, as on a real fabric (guide step I2). Values that only hardware has
+(temperature, serial numbers, firmware) are "N/A" or omitted.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Node = Mapping[str, Any]
-"""As `lab.fabric.client.FabricClient.nodes` gives it."""
+"""An element of `lab.fabric.client.FabricClient.nodes`."""
 Record = dict[str, Any]
 
 
 def bare(guid: str) -> str:
-    """UFM's spelling: without 0x."""
+    """Return a GUID as UFM writes it: without 0x."""
     return guid.removeprefix("0x")
 
 
-class Inventory:
-    """One look at the fabric."""
+class FabricResources:
+    """UFM's records of everything that is linked on the fabric at one moment."""
 
     def __init__(
         self, nodes: Iterable[Node], trunks: Iterable[Mapping[str, Any]], addresses: Mapping[str, str]
     ) -> None:
-        """`addresses`: node name → IP address, where known."""
+        """Prepare the records.
+
+        Args:
+            nodes: the nodes of the fabric; nodes that are not linked are ignored.
+            trunks: the links between switches.
+            addresses: node name → IP address, where known.
+        """
         linked = [node for node in nodes if node["linked"]]
         self._switches = {node["name"]: node for node in linked if node["kind"] == "switch"}
         self._hosts = {node["name"]: node for node in linked if node["kind"] == "host"}
@@ -35,27 +41,31 @@ class Inventory:
         self._peer = dict(ends) | {peer: end for end, peer in ends}
 
     def guids(self) -> dict[str, str]:
-        """Port GUID → node name, of hosts and VFs."""
+        """Return port GUID → node name for hosts and VFs."""
         return {bare(node["port_guid"]): node["name"] for node in [*self._hosts.values(), *self._vfs]}
 
     def systems(self) -> list[Record]:
+        """Return one record per switch and host."""
         return [self._system(node) for node in [*self._switches.values(), *self._hosts.values()]]
 
     def ports(self) -> list[Record]:
+        """Return one record per switch port and HCA port."""
         switches = [(node, number) for node in self._switches.values() for number in range(1, node["ports"] + 1)]
         return [self._port(node, number) for node, number in switches + [(host, 1) for host in self._hosts.values()]]
 
     def links(self) -> list[Record]:
+        """Return one record per link."""
         return [self._link(end, peer) for end, peer in self._pairs]
 
     def vports(self) -> list[Record]:
+        """Return one record per VF of a running VM."""
         return [self._vport(vf, self._hosts[vf["vf_of"]]) for vf in self._vfs if vf["vf_of"] in self._hosts]
 
     def _node(self, name: str) -> Node:
         return self._switches.get(name) or self._hosts[name]
 
     def _name(self, node: Node, number: int) -> str:
-        """A port's name: the port GUID of an HCA or the GUID of a switch, and the number."""
+        """Return a port's name: the GUID of the HCA port or switch, and the port number."""
         return f"{bare(node['port_guid'])}_{number}"
 
     def _display(self, node: Node, number: int) -> str:
@@ -177,5 +187,5 @@ class Inventory:
 
 
 def selected(records: Iterable[Record], filters: Mapping[str, Callable[[Record], object]]) -> list[Record]:
-    """The records that every filter says yes to."""
-    return [record for record in records if all(says(record) for says in filters.values())]
+    """Return the records that every filter accepts."""
+    return [record for record in records if all(accepts(record) for accepts in filters.values())]
