@@ -24,6 +24,7 @@ from lab.ufm.app import create_app
 from lab.ufm.faults import Faults, Rule
 from lab.ufm.listener import Listener
 from lab.ufm.request_log import RequestLog
+from lab.ufm.simulator import UfmSimulator
 from providers.ufm.handler import Session
 from providers.ufm.pkey import PKeyHandler
 from providers.ufm.plugin import CALLS
