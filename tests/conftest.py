@@ -21,6 +21,14 @@ TOGETHER = {
 }
 """Folder → what its tests share: addresses that are there once, or what is made in seconds and used by all."""
 
+MARKERS = {
+    "tests/conformance": ("wallaby",),
+    "tests/engine": ("lab", "engine"),
+    "tests/engine_build": ("engine",),
+    "tests/lab": ("lab",),
+}
+"""Folder → the markers of all tests in it. Elsewhere a file marks itself."""
+
 LONGEST = (
     "the lab",
     "tests/providers/test_engine.py",
@@ -54,6 +62,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Dealer:
     return Dealer(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests by their folder, mark the fast ones, and put the longest portions first."""
+    for item in items:
+        for folder, markers in MARKERS.items():
+            if item.nodeid.startswith(f"{folder}/"):
+                for marker in markers:
+                    item.add_marker(marker)
+        if not any(item.get_closest_marker(marker) for marker in ("lab", "engine", "wallaby", "slow")):
+            item.add_marker("fast")
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(portion(item.nodeid), len(LONGEST)))

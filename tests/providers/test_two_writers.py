@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -297,6 +298,7 @@ def histories(number: int, steps: int) -> settings:
     )
 
 
+@pytest.mark.slow
 def test_no_history_evicts_anybody(served: LabUfm) -> None:
     class Here(Tenant):
         ufm = served
@@ -304,6 +306,7 @@ def test_no_history_evicts_anybody(served: LabUfm) -> None:
     run_state_machine_as_test(Here, settings=histories(50, 15))
 
 
+@pytest.mark.slow
 def test_no_history_leaves_another_partition_than_declared(served: LabUfm) -> None:
     class Here(Control):
         ufm = served

@@ -1,0 +1,258 @@
+"""`python -m tests.mutation`: change the product in many small ways and see whether the fast tests notice.
+
+Each mutant is one change of one place. The tests that execute the changed line run on it, the fastest first, until one
+fails: the mutant is killed. Where all pass, it survives, and stands with its reason in survivors.toml. The run fails
+where a mutant survives that is not listed there, and where a listed one no longer survives.
+
+All this happens in copies of the working tree. The sample is the same each time (see `mutants.SEED`); a run ends after
+`--minutes`, and its result then counts the mutants that it came to.
+"""
+
+import argparse
+import os
+import queue
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from xml.etree import ElementTree
+
+from coverage.numbits import numbits_to_nums
+
+from tests.mutation.mutants import Mutant, sample
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+SURVIVORS = Path(__file__).with_name("survivors.toml")
+FOLDERS = ("rack", "providers", "onhost")
+WITHOUT = ("rack/wallaby/inside/",)
+"""Runs in the environment of Wallaby's tools, where only tests/conformance reaches it."""
+FAST = ("-m", "fast")
+WORKERS = 2
+SIZE = 400
+MINUTES = 19.0
+"""The target's limit is 20 minutes, of which the slowest mutant may take the last one."""
+LONGEST = 60.0
+"""Seconds that the tests of one mutant may take. A mutant that takes longer hangs, and counts as killed."""
+SHORTEST = 15.0
+
+
+@dataclass(frozen=True)
+class Tests:
+    """Which of the fast tests execute which line, and how long each takes."""
+
+    by_line: Mapping[tuple[str, int], frozenset[str]]
+    """File and line → the tests that execute it. Empty for a line that only an import or another process executes."""
+    seconds: Mapping[str, float]
+
+    def of(self, file: str, line: int) -> list[str] | None:
+        """Return the tests for a mutant on this line, the fastest first; None where nothing executes it.
+
+        An import executes a line for all tests, and coverage does not see which test a child process runs for: then
+        these are all tests that execute any line of the file, or else all those of the directory that mirrors it.
+        """
+        found = self.by_line.get((file, line))
+        if found is None:
+            return None
+        if not found:
+            found = frozenset(test for (name, _), tests in self.by_line.items() if name == file for test in tests)
+        if not found:
+            mirror = f"tests/{file.partition('/')[0]}/"
+            found = frozenset(test for test in self.seconds if test.startswith(mirror))
+        return sorted(found, key=lambda test: (self.seconds.get(test, 1.0), test))
+
+
+def copy_tree(target: Path) -> Path:
+    """Copy what git would commit, with the virtual environment as a link; return the copy."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=PROJECT, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        if (PROJECT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, target / name)
+    (target / ".venv").unlink(missing_ok=True)
+    (target / ".venv").symlink_to((PROJECT / ".venv").resolve())
+    return target
+
+
+def pytest(tree: Path, *arguments: str, log: Path, seconds: float | None = None) -> int:
+    """Run pytest in the tree; return its exit status. After `seconds` its whole session is killed, and that is -1."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", *arguments]
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree)}
+    with log.open("w") as output:
+        child = subprocess.Popen(
+            command, cwd=tree, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+        try:
+            return child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return -1
+        finally:
+            with_children(child)
+
+
+def with_children(child: subprocess.Popen[bytes]) -> None:
+    """Kill the child's process group, so that nothing that a mutant started outlives its tests."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def measure(tree: Path) -> Tests:
+    """Run the fast tests on the unchanged tree, with coverage by test.
+
+    Raises:
+        SystemExit: a test fails without any mutant.
+    """
+    log, report, data = tree / "baseline.log", tree / "baseline.xml", tree / "baseline.coverage"
+    coverage = [f"--cov={folder}" for folder in FOLDERS] + ["--cov-context=test", "--cov-report="]
+    os.environ["COVERAGE_FILE"] = str(data)
+    status = pytest(tree, "-n", str(WORKERS), *FAST, *coverage, f"--junitxml={report}", log=log)
+    if status:
+        raise SystemExit(f"The fast tests fail without any mutant:\n{log.read_text()[-3000:]}")
+    return Tests(_by_line(data, tree), _seconds(report))
+
+
+def _by_line(data: Path, tree: Path) -> dict[tuple[str, int], frozenset[str]]:
+    found: dict[tuple[str, int], set[str]] = defaultdict(set)
+    query = (
+        "SELECT file.path, context.context, line_bits.numbits FROM line_bits"
+        " JOIN file ON file.id = line_bits.file_id JOIN context ON context.id = line_bits.context_id"
+    )
+    with sqlite3.connect(data) as connection:
+        for path, context, numbits in connection.execute(query):
+            file = Path(path)
+            name = (file.relative_to(tree) if file.is_relative_to(tree) else file).as_posix()
+            test = context.rpartition("|")[0]
+            for line in numbits_to_nums(numbits):
+                found[name, line] |= {test} if test else set()
+    return {place: frozenset(tests) for place, tests in found.items()}
+
+
+def _seconds(report: Path) -> dict[str, float]:
+    cases = ElementTree.parse(report).iter("testcase")
+    return {
+        f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}": float(case.get("time", 0))
+        for case in cases
+    }
+
+
+def survives(mutant: Mutant, tree: Path, tests: Tests) -> bool:
+    """Run the mutant's tests on it in the tree, which is restored afterwards."""
+    chosen = tests.of(mutant.file, mutant.line)
+    if not chosen:
+        return True
+    place = tree / mutant.file
+    original = place.read_text()
+    listed = tree / "chosen.txt"
+    listed.write_text("\n".join(chosen))
+    limit = min(LONGEST, SHORTEST + 5 * sum(tests.seconds.get(test, 1.0) for test in chosen))
+    place.write_text(mutant.source)
+    try:
+        return pytest(tree, "-x", "-p", "no:xdist", f"@{listed}", log=tree / "mutant.log", seconds=limit) == 0
+    finally:
+        place.write_text(original)
+
+
+def run(mutants: Iterable[Mutant], trees: Sequence[Path], tests: Tests, until: float) -> dict[Mutant, bool]:
+    """Return for each mutant that was tried before `until` whether it survived."""
+    waiting: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
+    for mutant in mutants:
+        waiting.put(mutant)
+    results: dict[Mutant, bool] = {}
+
+    def work(tree: Path) -> None:
+        while time.monotonic() < until:
+            try:
+                mutant = waiting.get_nowait()
+            except queue.Empty:
+                return
+            results[mutant] = survives(mutant, tree, tests)
+            verdict = "SURVIVED" if results[mutant] else "killed"
+            print(f"{len(results):4} {verdict:8} {mutant.file}:{mutant.line} {mutant.after!r}", flush=True)
+
+    threads = [threading.Thread(target=work, args=(tree,)) for tree in trees]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def listed_survivors() -> dict[tuple[str, str, str], str]:
+    """Return the reason of each survivor in survivors.toml."""
+    entries = tomllib.loads(SURVIVORS.read_text()).get("survivor", []) if SURVIVORS.exists() else []
+    return {(entry["file"], entry["before"], entry["after"]): entry["reason"] for entry in entries}
+
+
+def judge(results: Mapping[Mutant, bool], listed: Mapping[tuple[str, str, str], str]) -> list[str]:
+    """Return what is wrong with the list of survivors, one line each."""
+    survivors = {mutant.key: mutant for mutant, survived in results.items() if survived}
+    tried = {mutant.key for mutant in results}
+    new = [
+        f"{mutant.file}:{mutant.line}: no fast test notices this change; write one, or list it in survivors.toml:\n"
+        f"  - {mutant.before}\n  + {mutant.after}"
+        for key, mutant in survivors.items()
+        if key not in listed
+    ]
+    stale = [
+        f"{file}: listed in survivors.toml, but killed: {after!r}"
+        for file, before, after in listed
+        if (file, before, after) in tried and (file, before, after) not in survivors
+    ]
+    return new + stale
+
+
+def summary(results: Mapping[Mutant, bool], listed: Mapping[tuple[str, str, str], str]) -> str:
+    """Return one line for each directory, and one for all."""
+    lines = []
+    for folder in (*FOLDERS, ""):
+        own = {mutant: survived for mutant, survived in results.items() if mutant.file.startswith(folder)}
+        equivalent = sum(
+            survived and listed.get(mutant.key, "").startswith("equivalent") for mutant, survived in own.items()
+        )
+        killed = sum(not survived for survived in own.values())
+        real = len(own) - equivalent
+        share = f"{100 * killed / real:.1f} %" if real else "-"
+        name = folder or "all"
+        lines.append(f"{name:10} {len(own)} mutants, {equivalent} equivalent, {killed} of {real} killed: {share}")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Return the exit status: 0 where the survivors are those that are listed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="stop after so many (default: %(default)s)")
+    parser.add_argument("--size", type=int, default=SIZE, help="mutants to try (default: %(default)s)")
+    parser.add_argument("paths", nargs="*", help="only mutants of files whose path begins so")
+    options = parser.parse_args(arguments)
+    until = time.monotonic() + options.minutes * 60
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        trees = [copy_tree(Path(folder, str(number))) for number in range(WORKERS)]
+        tests = measure(trees[0])
+        own = (
+            mutant
+            for mutant in sample(PROJECT, FOLDERS, WITHOUT)
+            if mutant.file.startswith(tuple(options.paths or [""]))
+        )
+        results = run(islice(own, options.size), trees, tests, until)
+    listed = listed_survivors()
+    problems = judge(results, listed)
+    print("\n".join([*problems, summary(results, listed)]))
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
