@@ -13,7 +13,7 @@ PULUMI = $(ENV) && pulumi --stack $(STACK)
 step = @printf '\033[1m==> %s\033[0m\n' "$(1)"; begin=$$(date +%s); { $(2); } && echo "==> $@: $$(( $$(date +%s) - begin )) s"
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview refresh destroy engine lab lab-status lab-stop test lint lock env bench
+.PHONY: help up preview refresh destroy engine lab lab-status lab-stop check test lint coverage mutants lock env bench
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,8 +47,19 @@ test: engine lab-stop ## All tests; they take the lab for themselves, whole and 
 	$(call step,test: what the lab needs$(comma) then pytest,\
 	  $(PYTHON) -m lab install && $(ENV) && { trap : INT; $(PYTHON) -m pytest -n 2; tests=$$?; $(PYTHON) -m lab stop; [ $$tests = 0 ]; })
 
-lint: .venv/ready ## ruff and mypy --strict
-	$(call step,lint: ruff and mypy,.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy)
+# The checks are those of .pre-commit-config.yaml; all of them are tools of .venv.
+lint: .venv/ready ## Style, spelling, Markdown and types: all hooks of .pre-commit-config.yaml
+	$(call step,lint: the hooks of pre-commit,.venv/bin/pre-commit run --all-files --show-diff-on-failure)
+
+check: lint ## What to run before each commit: lint and the fast tests (no lab, engine or Wallaby tools); one minute
+	$(call step,check: the fast tests,$(PYTHON) -m pytest -n 2 -q -m fast)
+
+coverage: .venv/ready ## Coverage of the product by the fast tests; TESTS= selects others, e.g. TESTS="tests/providers"
+	$(call step,coverage: the tests$(comma) measured,\
+	  $(PYTHON) -m pytest -n 2 -q --cov --cov-report=term:skip-covered $(or $(TESTS),-m fast))
+
+mutants: .venv/ready ## Change the product in small ways and look whether the fast tests notice; at most 20 minutes
+	$(call step,mutants: 2 at a time,$(PYTHON) -m tests.mutation)
 
 bench: engine ## Measure; results go to benchmarks/results.md
 	$(call step,bench,$(ENV) && $(PYTHON) -m benchmarks)
