@@ -9,6 +9,9 @@ command line, the Python language host and both resource plugins are built from 
 need nothing but a Go module proxy, and PyPI where this machine has no Go. Everything lands in .engine/, which git
 ignores: bin/ (goes on PATH), home/ (PULUMI_HOME), state/ (the default backend), stamps/ (what was built from what).
 
+A plugin that is built here stands in for the released one of the same name and version. It is never installed into the
+user's own PULUMI_HOME, where other projects would take it for the released one.
+
 Standard library only: it runs before anything is installed. Errors the user can mend end it with one message.
 """
 
@@ -76,6 +79,7 @@ PARTS = (
     Part("pulumi-resource-openstack", "openstack"),
     Part("pulumi-resource-command", "command"),
 )
+STAND_INS = tuple(part for part in PARTS if part.plugin)
 
 
 # --- what is there already ---------------------------------------------------------------------------------------
@@ -181,19 +185,24 @@ def fingerprint(part: Part, go: Path) -> str:
 
 
 def is_current(product: Path, key: str) -> bool:
-    stamp = STAMPS / product.name
+    stamp = stamp_of(product)
     return product.exists() and stamp.exists() and stamp.read_text() == key
 
 
 def mark_current(product: Path, key: str) -> None:
-    STAMPS.mkdir(parents=True, exist_ok=True)
-    (STAMPS / product.name).write_text(key)
+    stamp = stamp_of(product)
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(key)
 
 
-def product_of(part: Part) -> Path:
-    """Where a program ends up: in .engine/bin, or in PULUMI_HOME where it is a resource plugin."""
+def stamp_of(product: Path) -> Path:
+    """Return the file that says what a product was built from: a plugin's lies in the plugin's own folder."""
+    return STAMPS / product.name if product.parent == BIN else product.with_name("rack-stamp")
+
+
+def product_of(part: Part, home: Path) -> Path:
+    """Return where a program ends up: in .engine/bin, or in `home` (PULUMI_HOME) if it is a resource plugin."""
     if part.plugin:
-        home = Path(environment().get("PULUMI_HOME", Path.home() / ".pulumi"))
         return home / "plugins" / f"resource-{part.plugin}-v{PLUGINS[part.plugin]}" / part.program
     return BIN / part.program
 
@@ -224,34 +233,35 @@ def compile_part(part: Part, go: Path, target: Path) -> None:
         raise EngineError(f"go could not build {part.program}:\n" + "\n".join(messages[-40:]))
 
 
-def build_programs(go: Path, parts: tuple[Part, ...]) -> None:
+def build_programs(go: Path, parts: tuple[Part, ...], home: Path) -> None:
     """Build what is not current. An interrupted build goes on where it stopped: Go keeps what it compiled."""
     BIN.mkdir(parents=True, exist_ok=True)
     for part in parts:
-        key, product = fingerprint(part, go), product_of(part)
+        key, product = fingerprint(part, go), product_of(part, home)
         if is_current(product, key):
             continue
         with step(f"building {part.program}"):
             if part.plugin:
-                install_plugin(part, go)
+                install_plugin(part, go, home)
             else:
                 compile_part(part, go, product)
         mark_current(product, key)
 
 
-def install_plugin(part: Part, go: Path) -> None:
-    """Build a resource plugin and install it into PULUMI_HOME: plugins on PATH bring a warning with every command."""
+def install_plugin(part: Part, go: Path, home: Path) -> None:
+    """Build a resource plugin and install it into `home`: plugins on PATH bring a warning with every command."""
     with tempfile.TemporaryDirectory(dir=ENGINE) as folder:
         program, archive = Path(folder) / part.program, Path(folder) / "plugin.tar.gz"
         compile_part(part, go, program)
         with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
             tar.add(program, arcname=part.program)
         version = PLUGINS[part.plugin]
-        pulumi_plugin("install", "resource", part.plugin, version, "--file", str(archive), "--reinstall")
+        words = ("install", "resource", part.plugin, version, "--file", str(archive), "--reinstall")
+        pulumi_plugin(*words, PULUMI_HOME=str(home))
 
 
-def pulumi_plugin(*arguments: str) -> str:
-    variables = {**os.environ, **environment()}
+def pulumi_plugin(*arguments: str, **env: str) -> str:
+    variables = {**os.environ, **environment(), **env}
     pulumi = shutil.which("pulumi", path=variables["PATH"]) or "pulumi"
     return output(pulumi, "plugin", *arguments, env=variables)
 
@@ -277,18 +287,15 @@ def copy_python_host(go: Path) -> None:
 
 
 def use_released(pulumi: Path) -> None:
-    """Use the released command line; of the plugins, those that cannot be downloaded are built."""
+    """Use the released command line. If a released plugin cannot be had, both are built, into our own PULUMI_HOME."""
     print(f"engine: using {pulumi}", file=sys.stderr)
     shutil.rmtree(BIN, ignore_errors=True)  # it would come first on PATH
-    missing = tuple(part for part in PARTS if part.plugin and not plugin_available(part.plugin))
-    if missing:
-        build_programs(find_go() or install_go(), missing)
+    if has_stand_ins(HOME) or not all(plugin_available(name) for name in PLUGINS):
+        build_programs(find_go() or install_go(), STAND_INS, HOME)
 
 
 def plugin_available(name: str) -> bool:
-    """Whether the pinned plugin is installed, after an attempt to download it. Ours do not count: they may be stale."""
-    if (STAMPS / f"pulumi-resource-{name}").exists():
-        return False
+    """Whether the released plugin is installed, after an attempt to download it."""
     installed = json.loads(pulumi_plugin("ls", "--json"))
     if any(plugin["name"] == name and plugin.get("version") == PLUGINS[name] for plugin in installed):
         return True
@@ -301,6 +308,18 @@ def plugin_available(name: str) -> bool:
     return True
 
 
+def has_stand_ins(home: Path) -> bool:
+    """Whether a PULUMI_HOME holds a plugin that was built here."""
+    return any(stamp_of(product_of(part, home)).exists() for part in STAND_INS)
+
+
+def stand_ins() -> Path:
+    """Return a PULUMI_HOME with both stand-ins, built if need be; whichever plugins the engine itself uses."""
+    home = HOME if has_stand_ins(HOME) else ENGINE / "stand-ins"
+    build_programs(find_go() or install_go(), STAND_INS, home)
+    return home
+
+
 def build() -> None:
     """Make the engine ready. Raises EngineError, with what to do, where it cannot."""
     released = released_pulumi()
@@ -311,24 +330,27 @@ def build() -> None:
 
 
 def build_all(go: Path) -> None:
-    build_programs(go, tuple(part for part in PARTS if not part.plugin))
+    build_programs(go, tuple(part for part in PARTS if not part.plugin), HOME)
     copy_python_host(go)
-    build_programs(go, tuple(part for part in PARTS if part.plugin))
+    build_programs(go, STAND_INS, HOME)
 
 
 def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What has to be exported to use the engine. Makes the folder of the default backend.
 
     PATH starts with the virtual environment, as the language host that we build ignores the option of that name.
-    PULUMI_HOME is ours where the command line is: a released one keeps the user's. PULUMI_HOME and PULUMI_BACKEND_URL
-    stay as `base` has them.
+    PULUMI_HOME is our own where the command line or a plugin was built here; the user's otherwise. A login to a backend
+    lies in the user's: with our own, export PULUMI_BACKEND_URL and PULUMI_ACCESS_TOKEN. PULUMI_BACKEND_URL stays as
+    `base` has it.
     """
     first = [str(ROOT / ".venv/bin"), str(BIN)]
     rest = [folder for folder in base.get("PATH", os.defpath).split(os.pathsep) if folder not in first]
     variables = {"PATH": os.pathsep.join(first + rest), "PULUMI_SKIP_UPDATE_CHECK": "1"}
-    if "PULUMI_HOME" in base or (BIN / "pulumi").exists():
-        variables["PULUMI_HOME"] = base.get("PULUMI_HOME", str(HOME))
-    if any((STAMPS / f"pulumi-resource-{name}").exists() for name in PLUGINS):
+    if (BIN / "pulumi").exists() or has_stand_ins(HOME):
+        variables["PULUMI_HOME"] = str(HOME)
+    elif "PULUMI_HOME" in base:
+        variables["PULUMI_HOME"] = base["PULUMI_HOME"]
+    if has_stand_ins(HOME):
         variables["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "1"
     if "PULUMI_BACKEND_URL" not in base:
         STATE.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,10 @@
 // The command plugin: runs commands on this machine and, over SSH, on others, with the schema of pulumi-command 1.2.1.
 //
 // It stands in for the released plugin where that cannot be downloaded: upstream publishes no Go module that could be
-// built. The Python package from PyPI works unchanged. Three things are stricter than upstream: failure texts never
-// contain stdin, a host whose key is not the pinned one is refused at once, and a dead connection is noticed.
+// built. The Python package from PyPI works unchanged, and so does a stack that moves from one plugin to the other.
+// Where the released plugin misbehaves (it hangs on long lines, retries a wrong host key, repeats whole commands in
+// errors), this one misbehaves in the same way, so that the program is tested against it: docs/command-plugin.md lists
+// every such behaviour with its test.
 package main
 
 import (

@@ -21,10 +21,21 @@ from engine import build
 
 
 @pytest.fixture(scope="session", autouse=True)
-def engine() -> None:
-    """The engine; `make test` has made it already, and then this takes no time."""
+def engine() -> dict[str, str]:
+    """Return the variables of the engine with the stand-ins of the plugins, also where released ones are installed.
+
+    `make test` has made the engine already, and then this takes no time.
+    """
     with build.alone():
         build.build()
+        home = build.stand_ins()
+    base = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
+    return {
+        **base,
+        **build.environment(base),
+        "PULUMI_HOME": str(home),
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
+    }
 
 
 @dataclass
@@ -81,7 +92,7 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path, sshd: object) -> Iterator[Callable[..., Project]]:
+def project(tmp_path: Path, sshd: object, engine: dict[str, str]) -> Iterator[Callable[..., Project]]:
     """Makes a project from the texts of its Python files; destroys what it deployed, while the servers still run."""
     made: list[Project] = []
 
@@ -91,8 +102,7 @@ def project(tmp_path: Path, sshd: object) -> Iterator[Callable[..., Project]]:
         (folder / "Pulumi.yaml").write_text("name: proof\nruntime: python\n")
         for name, text in files.items():
             (folder / f"{name}.py").write_text(text)
-        base = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
-        env = {**base, **build.environment(base), "PULUMI_CONFIG_PASSPHRASE": "proof"}
+        env = {**engine, "PULUMI_CONFIG_PASSPHRASE": "proof"}
         env["PULUMI_BACKEND_URL"] = tmp_path.as_uri()
         env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
         env.pop("SSH_AUTH_SOCK", None)

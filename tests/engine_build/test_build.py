@@ -95,15 +95,34 @@ def test_released_pulumi_is_used(checkout: Path, tmp_path: Path) -> None:
     assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION" not in run_build(checkout, "env", **environment).stdout
 
 
-def test_missing_plugins_of_a_released_pulumi_are_got(checkout: Path, tmp_path: Path) -> None:
-    """By download, or, where that is impossible (as is likely here), by a build."""
+def test_missing_plugins_of_a_released_pulumi_stay_out_of_the_users_home(checkout: Path, tmp_path: Path) -> None:
+    """By download, or, where that is impossible (as is likely here), by a build, into a PULUMI_HOME of our own."""
     released, home = tmp_path / "released", tmp_path / "home"
     shutil.copytree(build.BIN, released, copy_function=os.link)
-    done = run_build(checkout, PATH=f"{released}:{plain_path()}", PULUMI_HOME=str(home))
+    environment = {"PATH": f"{released}:{plain_path()}", "PULUMI_HOME": str(home)}
+    done = run_build(checkout, **environment)
     assert done.returncode == 0, done.stderr
+    assert "downloading the openstack plugin" in done.stderr
+    own = checkout / ".engine/home"
     for name, version in build.PLUGINS.items():
-        assert (home / f"plugins/resource-{name}-v{version}/pulumi-resource-{name}").exists()
-        assert f"downloading the {name} plugin {version}" in done.stderr
+        product = f"plugins/resource-{name}-v{version}/pulumi-resource-{name}"
+        assert (own / product).exists()
+        assert not (home / product).exists()
+    assert f"export PULUMI_HOME={own}" in run_build(checkout, "env", **environment).stdout
+
+
+def test_stand_ins_are_built_beside_released_plugins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The tests of the stand-ins never test a released plugin by mistake."""
+    built: list[Path] = []
+    monkeypatch.setattr(build, "ENGINE", tmp_path)
+    monkeypatch.setattr(build, "HOME", tmp_path / "home")
+    monkeypatch.setattr(build, "build_programs", lambda go, parts, home: built.append(home))
+    assert build.stand_ins() == tmp_path / "stand-ins"
+    stamp = build.stamp_of(build.product_of(build.STAND_INS[0], tmp_path / "home"))
+    stamp.parent.mkdir(parents=True)
+    stamp.touch()
+    assert build.stand_ins() == tmp_path / "home"
+    assert built == [tmp_path / "stand-ins", tmp_path / "home"]
 
 
 def test_without_pulumi_go_and_pip_it_says_what_to_install(
@@ -141,6 +160,11 @@ def test_environment_can_be_evaluated_twice(tmp_path: Path) -> None:
     assert {f"{name}={value}" for name, value in once.items()} <= set(printed)
 
 
-def test_environment_keeps_what_the_user_set() -> None:
+def test_environment_keeps_what_the_user_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(build, "BIN", tmp_path / "bin")
+    monkeypatch.setattr(build, "HOME", tmp_path / "home")
     mine = {"PATH": "", "PULUMI_HOME": "/mine", "PULUMI_BACKEND_URL": "s3://mine"}
     assert {**build.environment(mine), "PATH": ""}.items() >= mine.items()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/pulumi").touch()  # built here, and so are its plugins
+    assert build.environment(mine)["PULUMI_HOME"] == str(tmp_path / "home")

@@ -56,18 +56,6 @@ type CommandOutputs struct {
 // Command runs a command on this machine when it is created, updated and deleted.
 type Command struct{}
 
-// WireDependencies makes the outputs secret where anything that the command sees is, and unknown in the preview of
-// every change, as each runs the command again.
-func (Command) WireDependencies(f infer.FieldSelector, in *CommandInputs, out *CommandOutputs) {
-	for _, output := range []any{&out.Stdout, &out.Stderr, &out.Assets, &out.Archive} {
-		f.OutputField(output).DependsOn(
-			f.InputField(in).Computed(),
-			f.InputField(&in.Create).Secret(), f.InputField(&in.Update).Secret(),
-			f.InputField(&in.Stdin).Secret(), f.InputField(&in.Environment).Secret(),
-		)
-	}
-}
-
 func (Command) Create(
 	ctx context.Context, req infer.CreateRequest[CommandInputs],
 ) (infer.CreateResponse[CommandOutputs], error) {
@@ -112,15 +100,6 @@ type RunOutputs struct {
 
 // Run runs a command on this machine whenever the program runs, previews included.
 type Run struct{}
-
-// WireDependencies makes the outputs secret where anything that the command sees is.
-func (Run) WireDependencies(f infer.FieldSelector, in *RunInputs, out *RunOutputs) {
-	for _, output := range []any{&out.Stdout, &out.Stderr, &out.Assets, &out.Archive} {
-		f.OutputField(output).DependsOn(
-			f.InputField(&in.Command), f.InputField(&in.Stdin), f.InputField(&in.Environment),
-		)
-	}
-}
 
 func (Run) Invoke(
 	ctx context.Context, req infer.FunctionRequest[RunInputs],

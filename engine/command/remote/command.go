@@ -43,19 +43,10 @@ type CommandOutputs struct {
 }
 
 // Command runs a command on a host when it is created, updated and deleted.
+//
+// It has no WireDependencies, as upstream has none: a secret stdin or create does not make stdout and stderr secret
+// (the program says so by additionalSecretOutputs), and in the preview of a change both are unknown.
 type Command struct{}
-
-// WireDependencies makes stdout and stderr secret where anything that the command sees is (the connection is not seen
-// by it), and unknown in the preview of every change, as each runs the command again.
-func (Command) WireDependencies(f infer.FieldSelector, in *CommandInputs, out *CommandOutputs) {
-	for _, output := range []any{&out.Stdout, &out.Stderr} {
-		f.OutputField(output).DependsOn(
-			f.InputField(in).Computed(),
-			f.InputField(&in.Create).Secret(), f.InputField(&in.Update).Secret(),
-			f.InputField(&in.Stdin).Secret(), f.InputField(&in.Environment).Secret(),
-		)
-	}
-}
 
 func (Command) Create(
 	ctx context.Context, req infer.CreateRequest[CommandInputs],

@@ -1,21 +1,21 @@
 package remote
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"strconv"
 	"time"
 
+	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi-go-provider/infer"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/retry"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// Endpoint is one SSH server and the way in: what a connection and its proxy have in common.
+// Endpoint is one SSH server and the credentials for it: the inputs that a connection and its proxy share.
 type Endpoint struct {
 	Host               string   `pulumi:"host"`
 	Port               *float64 `pulumi:"port,optional"`
@@ -29,7 +29,7 @@ type Endpoint struct {
 	PerDialTimeout     *int     `pulumi:"perDialTimeout,optional"`
 }
 
-// Connection is the server that runs the commands, reached directly or by a hop over a proxy.
+// Connection is the server that runs the commands, reached directly or through a proxy.
 type Connection struct {
 	Endpoint
 	Proxy *ProxyConnection `pulumi:"proxy,optional"`
@@ -43,6 +43,7 @@ const (
 	defaultPort           = 22
 	defaultDialErrorLimit = 10
 	defaultPerDialTimeout = 15 // seconds
+	agentVariable         = "SSH_AUTH_SOCK"
 )
 
 func (e *Endpoint) Annotate(a infer.Annotator) {
@@ -60,119 +61,116 @@ func or[T any](value *T, otherwise T) T {
 	return otherwise
 }
 
-// reach opens a connection to an address, directly or through a proxy.
-type reach func(ctx context.Context, network, address string) (net.Conn, error)
-
-// firstDelay and lastDelay are the pauses between attempts; each is half as long again as the one before.
-const (
-	firstDelay = 100 * time.Millisecond
-	lastDelay  = 5 * time.Second
-)
-
-// dial connects, over the proxy where there is one, and tries again as often as dialErrorLimit allows.
+// dial opens a connection of its own for one command, through the proxy where there is one. It is never closed: it
+// lasts until the plugin ends.
 func (c Connection) dial(ctx context.Context) (*ssh.Client, error) {
-	if c.Proxy == nil {
-		return c.connect(ctx, new(net.Dialer).DialContext)
+	config, err := c.config()
+	if err != nil {
+		return nil, err
 	}
-	hop, err := c.Proxy.connect(ctx, new(net.Dialer).DialContext)
+	if c.Proxy == nil {
+		return insist(ctx, "Dial", c.attempts(), func() (*ssh.Client, error) {
+			return ssh.Dial("tcp", c.address(), config)
+		})
+	}
+	client, err := c.dialThrough(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
-	client, err := c.connect(ctx, hop.DialContext)
-	if err != nil {
-		hop.Close()
-		return nil, fmt.Errorf("by proxy %s: %w", c.Proxy.address(), err)
-	}
-	go func() {
-		client.Wait()
-		hop.Close()
-	}()
 	return client, nil
 }
 
-// connect makes attempts until one succeeds, dialErrorLimit is passed (-1: never), or ctx ends. A wrong host key ends
-// it at once; wrong credentials do not, as a host that is just being set up may not know them yet.
-func (e Endpoint) connect(ctx context.Context, reach reach) (*ssh.Client, error) {
-	config, done, err := e.config(ctx)
+func (c Connection) dialThrough(ctx context.Context, config *ssh.ClientConfig) (*ssh.Client, error) {
+	proxyConfig, err := c.Proxy.config()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", e.address(), err)
+		return nil, err
 	}
-	defer done()
-	for attempts, delay := 1, firstDelay; ; attempts, delay = attempts+1, min(delay*3/2, lastDelay) {
-		client, err := e.attempt(ctx, reach, config)
-		if err == nil {
-			return client, nil
-		}
-		if wrong := (hostKeyError{}); errors.As(err, &wrong) {
-			return nil, fmt.Errorf("%s: %w", e.address(), wrong)
-		}
-		if limit := or(e.DialErrorLimit, defaultDialErrorLimit); ctx.Err() != nil || (limit >= 0 && attempts > limit) {
-			return nil, fmt.Errorf("no connection to %s after %d attempts: %w", e.address(), attempts, err)
-		}
-		select {
-		case <-time.After(delay):
-		case <-ctx.Done():
-		}
+	proxy, err := insist(ctx, "Dial proxy", c.Proxy.attempts(), func() (*ssh.Client, error) {
+		return ssh.Dial("tcp", c.Proxy.address(), proxyConfig)
+	})
+	if err != nil {
+		return nil, err
 	}
+	conn, err := insist(ctx, "Dial from proxy", c.attempts(), func() (net.Conn, error) {
+		return proxy.Dial("tcp", c.address())
+	})
+	if err != nil {
+		return nil, err
+	}
+	return insist(ctx, "Dial", c.attempts(), func() (*ssh.Client, error) {
+		ready, channels, requests, err := ssh.NewClientConn(conn, c.address(), config)
+		if err != nil {
+			return nil, err
+		}
+		return ssh.NewClient(ready, channels, requests), nil
+	})
 }
 
-func (e Endpoint) attempt(ctx context.Context, reach reach, config *ssh.ClientConfig) (*ssh.Client, error) {
-	if seconds := or(e.PerDialTimeout, defaultPerDialTimeout); seconds > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(seconds)*time.Second)
-		defer cancel()
+// insist tries until it succeeds, limit failures have passed (-1: never), or ctx ends. It takes a wrong host key or
+// wrong credentials for a host that is not up yet, and its log never says why an attempt failed.
+func insist[T any](ctx context.Context, what string, limit int, try func() (T, error)) (result T, err error) {
+	shown := strconv.Itoa(limit)
+	if limit == -1 {
+		shown = "inf"
 	}
-	conn, err := reach(ctx, "tcp", e.address())
-	if err != nil {
-		return nil, err
+	done, _, err := retry.Until(ctx, retry.Acceptor{Accept: func(failed int, _ time.Duration) (bool, any, error) {
+		var reason error
+		if result, reason = try(); reason == nil {
+			return true, nil, nil
+		}
+		if limit > -1 && failed+1 > limit {
+			return true, nil, fmt.Errorf("after %d failed attempts: %w", failed, reason)
+		}
+		p.GetLogger(ctx).InfoStatusf("%s %d/%s failed: retrying", what, failed+1, shown)
+		return false, nil, nil
+	}})
+	if !done && err == nil {
+		err = ctx.Err()
 	}
-	// Not a deadline on the connection: one through a proxy has none.
-	release := context.AfterFunc(ctx, func() { conn.Close() })
-	ready, channels, requests, err := ssh.NewClientConn(conn, e.address(), config)
-	if !release() { // ctx ended, and with it the connection
-		return nil, fmt.Errorf("handshake: %w", ctx.Err())
-	}
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return ssh.NewClient(ready, channels, requests), nil
+	return result, err
 }
+
+func (e Endpoint) attempts() int { return or(e.DialErrorLimit, defaultDialErrorLimit) }
 
 func (e Endpoint) address() string {
 	return net.JoinHostPort(e.Host, strconv.Itoa(int(or(e.Port, defaultPort))))
 }
 
 // config names the user, the ways to authenticate (key, then password, then agent) and the host key to expect.
-// done closes the connection to the agent.
-func (e Endpoint) config(ctx context.Context) (config *ssh.ClientConfig, done func(), err error) {
-	config = &ssh.ClientConfig{User: or(e.User, defaultUser)}
+func (e Endpoint) config() (*ssh.ClientConfig, error) {
+	config := &ssh.ClientConfig{
+		User:    or(e.User, defaultUser),
+		Timeout: time.Duration(or(e.PerDialTimeout, defaultPerDialTimeout)) * time.Second,
+	}
 	if err := e.pin(config); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if e.PrivateKey != nil {
 		signer, err := e.signer()
 		if err != nil {
-			return nil, nil, fmt.Errorf("privateKey: %w", err)
+			return nil, err
 		}
 		config.Auth = append(config.Auth, ssh.PublicKeys(signer))
 	}
 	if e.Password != nil {
 		config.Auth = append(config.Auth, ssh.Password(*e.Password), ssh.KeyboardInteractive(e.answer))
 	}
-	socket := os.Getenv("SSH_AUTH_SOCK")
-	if e.AgentSocketPath != nil {
-		socket = *e.AgentSocketPath
+	return config, e.askAgent(config)
+}
+
+// askAgent connects to the agent. An agentSocketPath of "" is a path, and nothing listens there; only an empty
+// variable means "no agent". A socket without a listener fails every command.
+func (e Endpoint) askAgent(config *ssh.ClientConfig) error {
+	socket := os.Getenv(agentVariable)
+	if e.AgentSocketPath == nil && socket == "" {
+		return nil
 	}
-	if socket == "" {
-		return config, func() {}, nil
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+	conn, err := net.Dial("unix", or(e.AgentSocketPath, socket))
 	if err != nil {
-		return nil, nil, fmt.Errorf("SSH agent: %w", err)
+		return err
 	}
 	config.Auth = append(config.Auth, ssh.PublicKeysCallback(agent.NewClient(conn).Signers))
-	return config, func() { conn.Close() }, nil
+	return nil
 }
 
 func (e Endpoint) signer() (ssh.Signer, error) {
@@ -191,15 +189,8 @@ func (e Endpoint) answer(_, _ string, questions []string, _ []bool) ([]string, e
 	return answers, nil
 }
 
-// hostKeyError is a server that showed another key than the one pinned.
-type hostKeyError struct{ expected, found string }
-
-func (e hostKeyError) Error() string {
-	return fmt.Sprintf("refused, its host key is %s and hostKey says %s", e.found, e.expected)
-}
-
-// pin accepts the one key of hostKey (a line as in ssh_host_*_key.pub) and asks the server for that kind of key, of
-// the several that it has. Without a hostKey any key will do, as upstream: the policy pack forbids that for sites.
+// pin accepts the one key of hostKey (a line as in ssh_host_*_key.pub) and offers that key's type as the only
+// algorithm: for an RSA key "ssh-rsa", which OpenSSH refuses since 8.8. Without a hostKey it accepts any key.
 func (e Endpoint) pin(config *ssh.ClientConfig) error {
 	if e.HostKey == nil {
 		config.HostKeyCallback = ssh.InsecureIgnoreHostKey()
@@ -207,17 +198,9 @@ func (e Endpoint) pin(config *ssh.ClientConfig) error {
 	}
 	expected, _, _, _, err := ssh.ParseAuthorizedKey([]byte(*e.HostKey))
 	if err != nil {
-		return fmt.Errorf("hostKey: want a line like \"ssh-ed25519 AAAA…\": %w", err)
+		return fmt.Errorf("failed to parse host key: %w", err)
 	}
 	config.HostKeyAlgorithms = []string{expected.Type()}
-	if expected.Type() == ssh.KeyAlgoRSA {
-		config.HostKeyAlgorithms = []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
-	}
-	config.HostKeyCallback = func(_ string, _ net.Addr, found ssh.PublicKey) error {
-		if bytes.Equal(found.Marshal(), expected.Marshal()) {
-			return nil
-		}
-		return hostKeyError{ssh.FingerprintSHA256(expected), ssh.FingerprintSHA256(found)}
-	}
+	config.HostKeyCallback = ssh.FixedHostKey(expected)
 	return nil
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/pulumi/pulumi-go-provider/infer"
 	"github.com/pulumi/pulumi-go-provider/infer/types"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-	"golang.org/x/crypto/ssh"
 )
 
 // CopyToRemoteInputs are the inputs, and the state, of CopyToRemote.
@@ -110,24 +109,19 @@ func (CopyFile) Create(
 	return infer.CreateResponse[CopyFileInputs]{ID: id, Output: req.Inputs}, err
 }
 
-// transfer opens SFTP over the shared connection; the end of ctx cuts it short.
+// transfer opens SFTP over a connection of its own.
 func (c Connection) transfer(ctx context.Context, work func(*sftp.Client) error) error {
-	link, err := c.link()
+	client, err := c.dial(ctx)
 	if err != nil {
 		return err
 	}
-	return link.with(ctx, func(client *ssh.Client) error {
-		files, err := sftp.NewClient(client, sftp.UseConcurrentWrites(true))
-		if err != nil {
-			return fmt.Errorf("%s opens no SFTP: %w", c.address(), err)
-		}
-		defer files.Close()
-		defer context.AfterFunc(ctx, func() { files.Close() })()
-		if err := work(files); err != nil {
-			return fmt.Errorf("%s: %w", c.address(), errors.Join(ctx.Err(), err))
-		}
-		return nil
-	})
+	defer client.Close()
+	files, err := sftp.NewClient(client, sftp.UseConcurrentWrites(true))
+	if err != nil {
+		return err
+	}
+	defer files.Close()
+	return work(files)
 }
 
 // put copies a file or a folder. As upstream, what there is at the target decides:

@@ -46,7 +46,7 @@ func (r *record) contains(text string) bool {
 	return strings.Contains(strings.Join(r.lines, "\n"), text)
 }
 
-// startServer starts sshd and waits until it listens.
+// startServer starts sshd and waits until it listens. Options replace its AcceptEnv, and come first.
 func startServer(t *testing.T, options ...string) *server {
 	t.Helper()
 	folder, port := t.TempDir(), freePort(t)
@@ -64,8 +64,11 @@ func startServer(t *testing.T, options ...string) *server {
 		"HostKey "+rsa, "HostKey "+write("ed25519", host.private(t, "")),
 		"AuthorizedKeysFile "+write("authorized_keys", public(t, owner)), "StrictModes no",
 		"UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
-		"AcceptEnv RACK_* PULUMI_COMMAND_*", "Subsystem sftp internal-sftp",
+		"Subsystem sftp internal-sftp",
 	)
+	if len(options) == 0 {
+		config = append(config, "AcceptEnv RACK_* PULUMI_COMMAND_*")
+	}
 	if os.Geteuid() == 0 {
 		must(t, os.MkdirAll("/run/sshd", 0o755)) // as Debian's unit file does
 	}
@@ -120,13 +123,12 @@ func (s *server) endpoint(t *testing.T) Endpoint {
 
 func (s *server) connection(t *testing.T) Connection { return Connection{Endpoint: s.endpoint(t)} }
 
-// relay passes connections on to an address; a test cuts or freezes them, or has the first ones refused.
+// relay passes connections on to an address; a test cuts them, or has the first ones refused.
 type relay struct {
 	port     int
 	mu       sync.Mutex
 	accepted int
 	open     []net.Conn
-	frozen   chan struct{}
 }
 
 // startRelay passes on to port; the first connections, as many as refused says, it closes.
@@ -134,7 +136,7 @@ func startRelay(t *testing.T, port func() int, refused int) *relay {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	t.Cleanup(func() { listener.Close() })
-	r := &relay{port: listener.Addr().(*net.TCPAddr).Port, frozen: make(chan struct{})}
+	r := &relay{port: listener.Addr().(*net.TCPAddr).Port}
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -168,23 +170,10 @@ func (r *relay) pass(conn net.Conn, port int) {
 	go r.copy(conn, target)
 }
 
-// copy passes on until either side ends; once frozen it swallows all, and nobody is told.
+// copy passes on until either side ends.
 func (r *relay) copy(to, from net.Conn) {
-	buffer := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buffer)
-		select {
-		case <-r.frozen:
-			io.Copy(io.Discard, from)
-			return
-		default:
-		}
-		if err != nil {
-			to.Close()
-			return
-		}
-		to.Write(buffer[:n])
-	}
+	defer to.Close()
+	io.Copy(to, from)
 }
 
 func (r *relay) cut() {
