@@ -44,6 +44,7 @@ class Gate(pulumi.ComponentResource):
             "gate",
             introspection.known(lambda plan: f": deployment {tripleo.deployment_digest(plan)}"),
             stdin=told,
+            quiet=True,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[*introspection.ready, *fabric.pkeys.values()],

@@ -48,6 +48,7 @@ class Introspection(pulumi.ComponentResource):
             undercloud.program_mark,
             stdin=pulumi.Output.secret(token).apply(lambda token: json.dumps(order(plan, token))),
             delete=f"rm -f {RECORD}",
+            quiet=True,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=undercloud.ready,
@@ -61,7 +62,10 @@ class Introspection(pulumi.ComponentResource):
         """What `make` makes of the plan with every port known; it may hold outputs."""
         if self._plan.has_all_ports:
             return make(self._plan)
-        return self._nodes.stdout.apply(lambda text: pulumi.Output.from_input(make(self._found(text))))
+        # Ports only; the token is on standard input, and what is secret could not be shown in a diff of members.
+        return pulumi.Output.unsecret(self._nodes.stdout).apply(
+            lambda text: pulumi.Output.from_input(make(self._found(text)))
+        )
 
     def _found(self, text: str) -> Plan:
         ports = {name: HcaPort(**port) for name, port in json.loads(text).items()}

@@ -23,9 +23,15 @@ from pulumi_command import remote
 
 from rack.site import Site, Ssh
 
-REBOOT_DIALS = 120
-"""Dial attempts to a host that may be rebooting: pulumi-command backs off to 5 s, so about ten minutes."""
+DIALS = 10
+"""Dial attempts, pulumi-command's default: about ten seconds and the connection's own time limits.
 
+pulumi-command retries a wrong host key or a refused login like a host that is not up yet, and says why only at the end
+(docs/command-plugin.md). No step follows a reboot that was not waited for, so few attempts are enough."""
+
+
+HIDDEN = pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"])
+"""For steps with a secret on standard input: pulumi-command does not conclude from it that the output is secret."""
 
 RUNNER = "/opt/rack-job"
 """Where `job.py` is on a host."""
@@ -101,8 +107,7 @@ class Operator:
             user=user,
             private_key=self.private_key,
             host_key=host_key,
-            dial_error_limit=REBOOT_DIALS,
-            agent_socket_path="",
+            dial_error_limit=DIALS,
         )
 
 
@@ -121,12 +126,17 @@ class Host:
         delete: pulumi.Input[str] | None = None,
         stdin: pulumi.Input[str] | None = None,
         quiet: bool = False,
+        logging: remote.Logging = remote.Logging.NONE,
         opts: pulumi.ResourceOptions,
     ) -> remote.Command:
         """A step: `create` runs again on every change of it.
 
+        It logs nothing by default: a logged line of more than 64 KiB would hang pulumi-command for good, and the error
+        of a failed step holds all its output anyway (docs/command-plugin.md).
+
         Args:
-            quiet: its output carries a secret; it reaches neither logs nor previews.
+            quiet: its input or output carries a secret: both output streams are secret, for pulumi-command does not
+                infer that from a secret stdin.
         """
         return remote.Command(
             name,
@@ -136,10 +146,8 @@ class Host:
             delete=delete,
             stdin=stdin,
             add_previous_output_in_env=False,
-            logging=remote.Logging.NONE if quiet else remote.Logging.STDOUT_AND_STDERR,
-            opts=pulumi.ResourceOptions.merge(
-                opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"] if quiet else None)
-            ),
+            logging=logging,
+            opts=pulumi.ResourceOptions.merge(opts, HIDDEN if quiet else None),
         )
 
     def runner(self, name: str, *, opts: pulumi.ResourceOptions) -> remote.Command:
@@ -159,19 +167,23 @@ class Host:
         *,
         delete: str,
         stdin: pulumi.Input[str] | None = None,
+        quiet: bool = False,
         opts: pulumi.ResourceOptions,
     ) -> remote.Command:
         """A step of minutes or hours, on a host with a `runner`. It runs once for its command and input.
 
         Args:
             command: one simple command, as `as_stack` makes it. What it says on standard error is shown meanwhile,
-                standard output is its result.
+                in lines that the runner keeps short; standard output is its result.
+            quiet: as for `run`.
         """
         return self.run(
             name,
             pulumi.Output.concat(f"{RUNNER} run {name} ", command),
             delete=script(f"{RUNNER} forget {name}", delete),
             stdin=stdin,
+            quiet=quiet,
+            logging=remote.Logging.STDERR,
             # A new one is the same job: it would find the old one done, and then that one's effect deleted.
             opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(delete_before_replace=True)),
         )
@@ -197,7 +209,7 @@ class Host:
             stdin=content,
             add_previous_output_in_env=False,
             logging=remote.Logging.NONE,
-            opts=opts,
+            opts=pulumi.ResourceOptions.merge(opts, HIDDEN),
         )
 
 

@@ -136,7 +136,7 @@ class UfmHost(pulumi.ComponentResource):
         protect: bool = False,
     ) -> remote.Command:
         opts = pulumi.ResourceOptions.merge(self._child(*after), pulumi.ResourceOptions(protect=protect))
-        return at.run(f"{self._name}-{name}", create, stdin=stdin, delete=delete, opts=opts)
+        return at.run(f"{self._name}-{name}", create, stdin=stdin, delete=delete, quiet=stdin is not None, opts=opts)
 
 
 def _last_line(text: pulumi.Output[str]) -> pulumi.Output[str]:

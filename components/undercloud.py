@@ -278,13 +278,14 @@ class Undercloud(pulumi.ComponentResource):
         *,
         stdin: pulumi.Input[str],
         delete: str = ":",
+        quiet: bool = False,
         opts: pulumi.ResourceOptions,
     ) -> remote.Command:
         """A job of nodes.py's. `mark`: a line that does nothing; another one runs the job again."""
         command = pulumi.Output.from_input(mark).apply(
             lambda mark: as_stack(mark, ". ~/stackrc", f"exec python3 {PROGRAM} {verb}")
         )
-        return self.host.job(name, command, stdin=stdin, delete=delete, opts=opts)
+        return self.host.job(name, command, stdin=stdin, delete=delete, quiet=quiet, opts=opts)
 
     def _file(self, name: str, path: str, content: str, *after: pulumi.Resource) -> remote.Command:
         return self.host.file(f"{self._name}-{name}", path, content, owner="stack", opts=self._child(*after))

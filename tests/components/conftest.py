@@ -50,6 +50,7 @@ class Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
         recorder: Recorder = self.mocks  # type: ignore[assignment]
         recorder.needs[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}
+        recorder.hidden[request.name] = set(request.additionalSecretOutputs)
         if request.protect:
             recorder.protected.add(request.name)
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
@@ -62,6 +63,8 @@ class Recorder(mocks.Mocks):
     """By name."""
     needs: dict[str, set[str]] = field(default_factory=dict)
     """What a resource waits for, both by name."""
+    hidden: dict[str, set[str]] = field(default_factory=dict)
+    """The outputs that are secret because the program says so, by resource."""
     protected: set[str] = field(default_factory=set)
     """What can't be destroyed."""
     printed: Mapping[str, str] = field(default_factory=dict)

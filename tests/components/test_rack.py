@@ -75,6 +75,31 @@ def test_every_connection_pins_a_host_key(rack: Recorder) -> None:
         assert secret(command.inputs["connection"])["hostKey"] == HOST_KEY, name
 
 
+def test_no_connection_names_an_agent(rack: Recorder) -> None:
+    """pulumi-command takes an empty agentSocketPath for a path, and every dial fails (docs/command-plugin.md)."""
+    for name, command in rack.of("command:remote:Command").items():
+        assert "agentSocketPath" not in secret(command.inputs["connection"]), name
+
+
+def test_no_logged_line_can_be_long(rack: Recorder) -> None:
+    """A logged line over 64 KiB hangs pulumi-command: only standard error of jobs is logged, which the runner cuts."""
+    for name, command in rack.of("command:remote:Command").items():
+        job = command.inputs["create"].startswith("/opt/rack-job run ")
+        assert command.inputs["logging"] == ("stderr" if job else "none"), name
+
+
+def test_output_of_a_step_with_a_secret_stdin_is_secret(rack: Recorder) -> None:
+    """pulumi-command does not infer it."""
+    with_secret = {
+        name
+        for name, command in rack.of("command:remote:Command").items()
+        if isinstance(command.inputs.get("stdin"), dict)
+    }
+    assert with_secret >= {"ufm-license", "undercloud-instackenv", "introspection-nodes", "gate-members"}
+    for name in with_secret:
+        assert rack.hidden[name] >= {"stdout", "stderr"}, name
+
+
 def test_no_secret_in_any_command_line(rack: Recorder) -> None:
     for name, command in commands(rack).items():
         for key in ("create", "update", "delete"):

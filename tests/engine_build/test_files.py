@@ -25,7 +25,7 @@ left = local.Command(
     asset_paths=["**.txt", "!**secret*"], archive_paths=["sub/**"],
 )
 ran = local.run_output(command="cat; echo to-stderr >&2", stdin="now", environment={"A": "1"})
-hidden = local.run_output(command="cat", stdin=pulumi.Output.secret("hunter2"))
+hidden = local.run_output(command="cat", stdin=pulumi.Output.secret("hunter2"), logging=local.Logging.NONE)
 file = pulumi.FileAsset(spec["source"])
 remote.CopyToRemote("file", connection=connection, source=file, remote_path=spec["target"] + "/file")
 text = pulumi.StringAsset(spec["text"])

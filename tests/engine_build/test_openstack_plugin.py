@@ -69,10 +69,12 @@ def functions() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[provider_pb2_grpc.ResourceProviderStub]:
+def provider(engine: dict[str, str]) -> Iterator[provider_pb2_grpc.ResourceProviderStub]:
     part = next(part for part in build.PARTS if part.plugin == "openstack")
     # Its argument is the engine's address, which it needs for its log only.
-    with subprocess.Popen([build.product_of(part), NOWHERE], stdout=subprocess.PIPE, text=True) as plugin:
+    with subprocess.Popen(
+        [build.product_of(part, Path(engine["PULUMI_HOME"])), NOWHERE], stdout=subprocess.PIPE, text=True
+    ) as plugin:
         assert plugin.stdout is not None
         with grpc.insecure_channel(f"127.0.0.1:{plugin.stdout.readline().strip()}") as channel:
             stub = provider_pb2_grpc.ResourceProviderStub(channel)
