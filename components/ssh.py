@@ -12,7 +12,9 @@ What this module enforces:
   would run `delete` before a change (pulumi-command's semantics), and here `delete` may take a cloud down.
 """
 
+import os
 import shlex
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,6 +23,7 @@ from pathlib import Path
 import pulumi
 from pulumi_command import remote
 
+from components.known_hosts import HostKeyError, known_host_key
 from rack.site import Site, Ssh
 
 DIALS = 10
@@ -35,27 +38,6 @@ HIDDEN = pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"])
 
 RUNNER = "/opt/rack-job"
 """Where `job.py` is on a host."""
-
-
-class HostKeyError(pulumi.RunError):
-    """No host key is known for a host, so it is not connected to."""
-
-
-def known_host_key(known_hosts: str, host: str, port: int) -> str:
-    """The public key of `host` in the text of a known_hosts file, e.g. `ssh-ed25519 AAAA…`.
-
-    Raises:
-        HostKeyError: there is none; the text says how to get it.
-    """
-    name = host if port == 22 else f"[{host}]:{port}"
-    for line in known_hosts.splitlines():
-        fields = line.split()
-        if len(fields) >= 3 and name in fields[0].split(","):
-            return " ".join(fields[1:3])
-    raise HostKeyError(
-        f"ssh.knownHostsFile has no key for {name}; take it from the host's console, or, on a network you trust, by\n"
-        f"  ssh-keyscan -t ed25519 -p {port} {host}"
-    )
 
 
 @dataclass(frozen=True)
@@ -73,7 +55,9 @@ class Operator:
 
         Raises:
             HostKeyError: a file can't be read.
+            RunError: the SSH agent that SSH_AUTH_SOCK names does not answer: every connection would fail.
         """
+        check_agent(os.environ.get("SSH_AUTH_SOCK", ""))
 
         def read(key: str, path: Path) -> str:
             try:
@@ -211,6 +195,22 @@ class Host:
             logging=remote.Logging.NONE,
             opts=pulumi.ResourceOptions.merge(opts, HIDDEN),
         )
+
+
+def check_agent(path: str) -> None:
+    """Fail if `path`, the value of SSH_AUTH_SOCK, names a socket without a listener.
+
+    Raises:
+        RunError: pulumi-command would fail every connection (docs/command-plugin.md, S2).
+    """
+    if not path:
+        return
+    with socket.socket(socket.AF_UNIX) as agent:
+        try:
+            agent.connect(path)
+        except OSError as error:
+            reason = f"SSH_AUTH_SOCK is {path}, where no SSH agent answers ({error.strerror})"
+            raise pulumi.RunError(f"{reason}; start one, or run: unset SSH_AUTH_SOCK") from None
 
 
 def script(*lines: str, environment: Mapping[str, str] | None = None) -> str:

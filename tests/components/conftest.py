@@ -27,7 +27,7 @@ export OS_PASSWORD='s3cr3t-admin'
 export OS_PROJECT_NAME=admin
 """
 UFM_LOG = "waiting for UFM (0 s): its REST API does not answer\n6.14.5-2\n"
-HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC"
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICBh"
 BANDWIDTH = " 32768      5000             194.32             194.23             0.740946\n"
 SDN_TOKEN = "t0k3n" * 6
 AUTHORITY = "-----BEGIN CERTIFICATE-----\n"

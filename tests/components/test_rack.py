@@ -1,6 +1,8 @@
 """The whole rack's resources: what each host is told, where secrets go, what depends on nothing but the plan."""
 
 import shlex
+import socket
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -8,7 +10,7 @@ import pytest
 
 import components as c
 from components.overcloud import parse_rc
-from components.ssh import HostKeyError, Operator, known_host_key, script
+from components.ssh import Operator, check_agent, script
 from components.tenant import vf_guid
 from rack import tripleo
 from rack.plan import Plan
@@ -249,14 +251,18 @@ def test_a_changed_document_runs_the_deployment_again(plan: Plan, rack: Recorder
     assert create_of(Plan(plan.site)) == before != create_of(Plan(other))
 
 
-@pytest.mark.parametrize(("port", "line"), [(22, "192.0.2.1 ssh-ed25519 K"), (2222, "[192.0.2.1]:2222 ssh-ed25519 K")])
-def test_known_host_key(port: int, line: str) -> None:
-    assert known_host_key(f"# comment\nother ssh-rsa X\n{line} note\n", "192.0.2.1", port) == "ssh-ed25519 K"
-
-
-def test_unknown_host_key_says_how_to_get_it() -> None:
-    with pytest.raises(HostKeyError, match=r"ssh-keyscan -t ed25519 -p 2222 192\.0\.2\.1"):
-        known_host_key("", "192.0.2.1", 2222)
+def test_dead_ssh_agent_is_reported_before_anything_is_touched(tmp_path: Path) -> None:
+    """pulumi-command would fail every connection, and say only "no such file" (docs/command-plugin.md, S2)."""
+    path = tmp_path / "agent"
+    with pytest.raises(pulumi.RunError, match=rf"SSH_AUTH_SOCK is {path}, .*unset SSH_AUTH_SOCK"):
+        check_agent(str(path))
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(str(path))
+        with pytest.raises(pulumi.RunError, match="Connection refused"):
+            check_agent(str(path))
+        agent.listen()
+        check_agent(str(path))
+    check_agent("")
 
 
 def test_parse_rc_knows_quotes_and_export() -> None:

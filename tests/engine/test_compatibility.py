@@ -30,6 +30,16 @@ UPDATES: Mapping[str, Mapping[str, str]] = {
 }
 """Version → resources that this version updates in its stacks, each with why that is harmless."""
 
+RECONNECTED = {"connection", "logging"}
+"""Inputs of a remote command that may change in any stack, though the command then runs again.
+
+Stacks of 0.1.0 hold an empty `agentSocketPath`, which pulumi-command takes for a path (docs/command-plugin.md): the first
+`up` corrects it. That repeats no work: a job is known by its command and its standard input, and finds its finished run;
+the other steps are idempotent."""
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""How the engine writes a value that a preview cannot know: the output of a command that will run again."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -38,7 +48,19 @@ class Step:
     operation: str
     urn: str
     changed: tuple[str, ...]
-    """The changed properties."""
+    """The changed properties; not those that change only if a command before prints something else."""
+
+    @classmethod
+    def of(cls, step: Mapping[str, Any]) -> "Step":
+        inputs = step.get("newState", {}).get("inputs", {})
+        changed = {re.split(r"[.\[]", path)[0] for path in step.get("detailedDiff") or step.get("diffReasons") or ()}
+        unknown = {name for name in changed if UNKNOWN in json.dumps(inputs.get(name))}
+        return cls(step["op"], step["urn"], tuple(sorted(changed - unknown)))
+
+    @property
+    def reconnects(self) -> bool:
+        remote = self.urn.split("::")[2].endswith("command:remote:Command")
+        return remote and {*self.changed} <= RECONNECTED
 
     @property
     def name(self) -> str:
@@ -72,7 +94,7 @@ class Stack:
         (self._folder / STATE_FILE).write_text(json.dumps(self.state))
         self._pulumi("stack", "import", f"--file={STATE_FILE}", "--stack=dev")
         steps = json.loads(self._pulumi("preview", "--json", "--stack=dev"))["steps"]
-        return [Step(s["op"], s["urn"], tuple(s.get("detailedDiff") or s.get("diffReasons") or ())) for s in steps]
+        return [Step.of(step) for step in steps]
 
 
 @pytest.fixture
@@ -84,7 +106,8 @@ def stack(tmp_path: Path, request: pytest.FixtureRequest) -> Stack:
 def test_no_resource_is_replaced_and_no_long_job_runs_again(stack: Stack, version: str) -> None:
     steps = stack.preview()
     assert [step for step in steps if step.operation not in ("same", "update")] == []
-    updated = {step.name: step.changed for step in steps if step.operation == "update"}
+    updates = [step for step in steps if step.operation == "update" and step.changed]
+    updated = {step.name: step.changed for step in updates if not step.reconnects}
     assert not [name for name in updated if LONG_JOBS.fullmatch(name)], updated
     assert updated.keys() == UPDATES[version].keys(), updated
 
