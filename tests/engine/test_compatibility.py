@@ -33,9 +33,9 @@ UPDATES: Mapping[str, Mapping[str, str]] = {
 RECONNECTED = {"connection", "logging"}
 """Inputs of a remote command that may change in any stack, though the command then runs again.
 
-Stacks of 0.1.0 hold an empty `agentSocketPath`, which pulumi-command takes for a path (docs/command-plugin.md): the first
-`up` corrects it. That repeats no work: a job is known by its command and its standard input, and finds its finished run;
-the other steps are idempotent."""
+Stacks of 0.1.0 hold an empty `agentSocketPath`, which pulumi-command takes for a path (docs/command-plugin.md): the
+first `up` corrects it. That repeats no work: a job is known by its command and its standard input, and finds its
+finished run; the other steps are idempotent."""
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """How the engine writes a value that a preview cannot know: the output of a command that will run again."""
