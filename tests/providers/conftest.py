@@ -1,4 +1,7 @@
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -21,7 +24,20 @@ from providers.ufm import Client
 from tests.providers.engine import sessions
 from tests.providers.server import PASSWORD, Handler, Server, authority, server_context, serving
 
+ROOT = Path(__file__).parents[2]
+
 Start = Callable[[Handler], tuple[Client, Server]]
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which pip has installed the provider's wheel, built from a copy without a network."""
+    pytest.importorskip("hatchling", reason="the virtual environment is older than requirements.lock")
+    folder = tmp_path_factory.mktemp("wheel")
+    shutil.copytree(ROOT / "providers/ufm", folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--target", folder / "installed", folder / "source"], check=True)
+    return folder / "installed"
 
 
 @pytest.fixture(scope="session")

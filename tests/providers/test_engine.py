@@ -56,13 +56,13 @@ PKey("storage", pkey="0xb", members=members, membership="full", index0=False, ip
 """
 """A stack of the time when these were dynamic resources."""
 
-PROJECT = f"""
+PROJECT = """
 name: rack
 runtime: python
 plugins:
   providers:
     - name: ufm
-      path: {ROOT}/providers/ufm
+      path: {plugin}
 """
 
 pytestmark = pytest.mark.engine
@@ -71,9 +71,10 @@ pytestmark = pytest.mark.engine
 class Stack:
     def __init__(self, folder: Path, ufm: LabUfm) -> None:
         self.folder, self.ufm = folder, ufm
+        self.python_path = ROOT
         (folder / "state").mkdir()
         self.program(PROGRAM)
-        (folder / "Pulumi.yaml").write_text(PROJECT)
+        self.plugin(ROOT / "providers/ufm")
         self.run("stack", "init", "test")
         self.run("config", "set", "--secret", "password", PASSWORD)
         # Relative, as in Pulumi.dev.yaml: the provider's working directory is the project's.
@@ -83,6 +84,10 @@ class Stack:
 
     def program(self, text: str) -> None:
         (self.folder / "__main__.py").write_text(text)
+
+    def plugin(self, folder: Path) -> None:
+        """Start the plugin program of that folder."""
+        (self.folder / "Pulumi.yaml").write_text(PROJECT.format(plugin=folder))
 
     def configure(self, **values: object) -> None:
         """Changes values in the stack's file; None takes one out."""
@@ -101,7 +106,7 @@ class Stack:
             **os.environ,
             **environment(),
             "PATH": f"{ROOT}/.venv/bin:{environment()['PATH']}",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(self.python_path),
             "PULUMI_BACKEND_URL": f"file://{self.folder}/state",
             "PULUMI_CONFIG_PASSPHRASE": "x",
             "PULUMI_SKIP_UPDATE_CHECK": "1",
@@ -297,3 +302,23 @@ def test_members_are_found_by_the_names_of_their_hosts(stack: Stack, ufm: LabUfm
     shown = stack.run("preview", fails=True)
     text = "no active port of compute-2; hosts with active ports: compute-1, controller-1; use the host names of UFM"
     assert text in shown
+
+
+def test_an_installed_package_continues_a_stack_of_this_repository(stack: Stack, ufm: LabUfm, installed: Path) -> None:
+    stack.up()
+    stack.python_path = installed
+    stack.plugin(installed / "bin")
+    stack.program(PROGRAM.replace("from providers import ufm", "import pulumi_ufm as ufm"))
+    ufm.asked.clear()
+    shown = stack.up()
+    assert '+ version : "0.1.0"' in shown, "the provider's, which the engine takes from an installed package"
+    assert "1 updated" in shown
+    assert "4 unchanged" in shown
+    assert ufm.calls == []
+    stack.configure(generation=2, members={"controller-1/ib0": A})
+    stack.up()
+    found = ufm.client.get_pkey("0xb")
+    assert found
+    assert set(found.members) == {A}
+    stack.run("destroy", "--yes")
+    assert set(ufm.client.list_pkeys()) == {"0x7fff"}
