@@ -1,9 +1,8 @@
-"""What differs between the distributions of TripleO: here, and nowhere else (C1, C3, C5).
+"""Differences between the distributions of TripleO (C1, C3, C5).
 
-The guide's is RDO's Wallaby. Red Hat OpenStack Platform 17.1 is made of the same branch: its director takes the same
-documents and commands, but it runs on RHEL, comes by subscription, and its containers and disk images have names of
-their own. What the two have in common (the packages' names, stackrc, overcloudrc, the containers' prefix `openstack-`)
-stands where it is used.
+The guide uses RDO's Wallaby. Red Hat OpenStack Platform 17.1 is based on the same branch: its director accepts the same
+documents and commands. It runs on RHEL, needs a subscription, and names its containers and disk images differently.
+Values that both share (package names, stackrc, overcloudrc, the container prefix `openstack-`) are where they are used.
 """
 
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from types import MappingProxyType
 
 
 class Release(StrEnum):
-    """The distributions that a site may name."""
+    """Distribution in the configuration of a site."""
 
     RDO_WALLABY = "rdo-wallaby"
     RHOSP_17_1 = "rhosp-17.1"
@@ -22,30 +21,32 @@ class Release(StrEnum):
 
 @dataclass(frozen=True)
 class Distribution:
-    """A TripleO that takes what this program ships."""
+    """Distribution whose TripleO accepts the shipped documents."""
 
     os: str
-    """ID and VERSION_ID of the undercloud's /etc/os-release, as `centos-8`."""
+    """ID and VERSION_ID in /etc/os-release of the undercloud: `centos-8`."""
     os_title: str
-    """The same for people."""
+    """Name of the operating system in messages."""
     container_namespace: str
-    """The registry's namespace of TripleO's containers, neutron-mlnx-agent among them."""
+    """Registry and namespace of TripleO's containers, including neutron-mlnx-agent."""
     container_tag: str
+    """Default tag of the containers."""
     tag_label: str
-    """The containers' label that holds the release behind the tag."""
+    """Label of the containers with the release that the tag points to."""
     overcloud_image: str
-    """Name of the overcloud's disk image, without .qcow2."""
+    """Name of the overcloud's disk image, without `.qcow2`."""
     overcloud_user: str
-    """The account that the deployment makes on the overcloud's nodes."""
+    """User that the deployment creates on the overcloud nodes."""
     conditions: Mapping[str, str]
-    """Shell tests that hold before root can get the repositories; each with what to say where it does not."""
+    """Shell tests that must succeed before the repositories can be enabled, each with the message if it fails."""
     repositories: tuple[str, ...]
-    """Shell lines by which root gets the client's repositories."""
+    """Shell commands, run as root, that enable the repositories of the client."""
     repository_files: tuple[str, ...]
-    """What these write, and destroy removes."""
+    """Files that these commands write. Destroy removes them."""
     images: tuple[str, ...]
-    """Shell lines by which stack gets the disk images into its folder for them."""
+    """Shell commands, run as stack, that place the disk images into the current folder."""
     images_environment: Mapping[str, str]
+    """Environment variables of these commands."""
 
 
 RHEL_9_REPOSITORIES = (
@@ -55,7 +56,7 @@ RHEL_9_REPOSITORIES = (
     "openstack-17.1-for-rhel-9-x86_64-rpms",
     "fast-datapath-for-rhel-9-x86_64-rpms",
 )
-"""Red Hat's for a director of 17.1, and no others: EPEL's packages are newer than it wants them."""
+"""All repositories of a 17.1 director. Others such as EPEL have newer packages than it supports."""
 
 DIRECTOR_IMAGES = "/usr/share/rhosp-director-images"
 
@@ -103,24 +104,24 @@ DISTRIBUTIONS: Mapping[Release, Distribution] = MappingProxyType(
         ),
     }
 )
-"""Those that can be deployed."""
+"""Distributions that can be deployed."""
 
 REFUSED: Mapping[Release, str] = MappingProxyType(
     {
-        Release.RHOSP_16_2: "whose director is Train's: its `overcloud deploy` has no --vip-file and no "
-        "--network-config, wants Heat's NIC templates, and its templates know no MlnxSDNToken",
+        Release.RHOSP_16_2: "which is based on Train: its `overcloud deploy` has no --vip-file and no "
+        "--network-config, requires Heat's NIC templates, and its templates have no MlnxSDNToken",
     }
 )
-"""Those that cannot, and why (tripleoclient 12.6.0, tripleo-heat-templates 11.6.0)."""
+"""Distributions that cannot be deployed, with the reason (tripleoclient 12.6.0, tripleo-heat-templates 11.6.0)."""
 
 PUBLIC_REGISTRIES = frozenset(("docker.io", "nvcr.io", "quay.io", "registry.connect.redhat.com", "registry.redhat.io"))
-"""On the Internet."""
+"""Registries on the Internet."""
 LOGIN_REGISTRY = "registry.redhat.io"
-"""Gives nothing to whoever has not logged in."""
+"""Registry that requires a login for every pull."""
 
 
 def registry_of(image: str) -> str:
-    """The host in the name of a container image or a namespace, after Docker's rule; empty where it has none.
+    """Return the host in the name of a container image or a namespace, by Docker's rule; empty if there is none.
 
     `quay.io/tripleowallaby` → quay.io; `registry:5000/ufm` → registry:5000; `mellanox/ufm-enterprise` → ''.
     """

@@ -1,4 +1,4 @@
-"""What the adapters' firmware must hold, role by role, and which nodes may reboot at once for it (H1 to H3, B1)."""
+"""Firmware parameters per role, and the waves in which nodes reboot to apply them (H1 to H3, B1)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,11 +6,11 @@ from rack.plan import Host, Plan
 from rack.site import Role, Site
 
 IB = 1
-"""LINK_TYPE_P1's number for InfiniBand."""
+"""Value of LINK_TYPE_P1 for InfiniBand."""
 
 
 def guide_parameters(site: Site, role: Role) -> Mapping[str, int]:
-    """The guide's parameters of a role's adapters, by the numbers that `mstconfig query` shows."""
+    """Return the parameters that the guide sets for a role, with the numbers that `mstconfig query` shows."""
     if role == Role.CONTROLLER:
         return {"LINK_TYPE_P1": IB}
     return {
@@ -24,12 +24,15 @@ def guide_parameters(site: Site, role: Role) -> Mapping[str, int]:
 
 
 def parameters(site: Site, role: Role) -> Mapping[str, int]:
-    """The guide's and the site's own."""
+    """Return the parameters of a role: the guide's, and those of the configuration."""
     return {**guide_parameters(site, role), **{p.name: p.value for p in site.firmware.parameters if p.role == role}}
 
 
 def reboot_waves(plan: Plan, role: Role) -> Sequence[tuple[Host, ...]]:
-    """Which nodes reboot together, in order. Controllers hold the quorum of Galera and RabbitMQ: one by one."""
+    """Return the nodes of a role in groups that reboot together, in order.
+
+    Controllers reboot one by one, because Galera and RabbitMQ must keep their quorum.
+    """
     size = 1 if role == Role.CONTROLLER else plan.site.firmware.max_unavailable
     nodes = plan.role(role)
     return tuple(nodes[start : start + size] for start in range(0, len(nodes), size))

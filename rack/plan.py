@@ -1,6 +1,6 @@
-"""The plan: every name, address and number that follows from the site, decided once.
+"""The plan: all names, addresses and numbers that follow from the site.
 
-Components, documents, lab and checks read it; none of them works a number out again.
+Components, documents, checks and the lab read them here, so each is computed in one place.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,97 +12,108 @@ from types import MappingProxyType
 from rack.site import Instance, Role, Site, names
 
 HOSTNAMES = {Role.CONTROLLER: "controller", Role.COMPUTE: "computesriov-ib"}
-"""How the guide's hosts are called: overcloud-controller-0, overcloud-computesriov-ib-0 (T5)."""
+"""Host name stem per role: overcloud-controller-0, overcloud-computesriov-ib-0 (T5)."""
 
 PROFILES = {Role.CONTROLLER: "control", Role.COMPUTE: "compute"}
-"""TripleO's profile of a role's nodes, matched at deployment (C6, O1)."""
+"""TripleO profile per role; the deployment matches nodes by it (C6, O1)."""
 
 HEAT_TEMPLATES = "/usr/share/openstack-tripleo-heat-templates"
+"""TripleO's own templates on the undercloud."""
 BUNDLE = "/home/stack/templates/IB/VM"
-"""Where the undercloud keeps the deployment files (O1)."""
+"""Folder on the undercloud for the deployment files (O1)."""
 REGISTRY_FILE = f"{BUNDLE}/containers-registry-ib-vm.yaml"
-"""The login at the containers' registry, where it wants one (C3)."""
-
+"""File with the login for the container registry, if it needs one (C3)."""
 
 IPOIB_MTU = 2044
-"""Bytes that IPoIB carries in a partition as UFM makes it."""
+"""Highest MTU of IPoIB, in bytes, in a partition with UFM's default MTU of 2 KiB."""
 
 
 class UnknownPortError(Exception):
-    """A node's port is not known before it was introspected; the text says what may be written instead."""
+    """A port is not in the configuration and not yet introspected. The text says which key to write to avoid that."""
 
 
 @dataclass(frozen=True)
 class HcaPort:
-    """The wired port of a node, as the configuration has it or introspection has found it (O2)."""
+    """Wired HCA port of a node (O2)."""
 
     interface: str
-    """Its IPoIB interface: ib2."""
+    """Name of its IPoIB interface: ib2."""
     guid: str
+    """Port GUID."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """A node of the overcloud."""
+    """Node of the overcloud."""
 
     name: str
-    """As the inventory calls it: controller-1."""
+    """Name in ironic: controller-1."""
     role: Role
     index: int
-    """Within its role; a gap where a node has left."""
+    """Number within the role. Removed nodes leave gaps."""
     hostname: str
-    """As nova and neutron call it: overcloud-controller-0.localdomain."""
+    """Host name in Nova and Neutron: overcloud-controller-0.localdomain."""
     address: IPv4Address
+    """Fixed address on the provisioning network."""
     guid_or_none: str | None
-    """Of the wired HCA port, where it is known."""
+    """Port GUID of the wired HCA port; None before introspection if the configuration has none."""
 
     @property
     def short_hostname(self) -> str:
+        """Return the host name without the domain."""
         return self.hostname.partition(".")[0]
 
     @property
     def guid(self) -> str:
-        """Port GUID of the wired HCA port.
+        """Return the port GUID of the wired HCA port.
 
         Raises:
-            UnknownPortError: the configuration leaves it to introspection.
+            UnknownPortError: the configuration has none, and the node is not introspected.
         """
         if self.guid_or_none is None:
-            raise UnknownPortError(f"{self.name}: introspection finds its GUID; write `guid` to have it before")
+            raise UnknownPortError(
+                f"{self.name}: found no port GUID before introspection; write `guid` to have it earlier"
+            )
         return self.guid_or_none
 
 
 @dataclass(frozen=True)
 class ControlPKey:
-    """A partition of the fabric under a control network (I3)."""
+    """Partition of a control network (I3)."""
 
     network: str
-    """InternalApi, Storage, StorageMgmt."""
+    """Name of the network: InternalApi, Storage, StorageMgmt."""
     pkey: str
-    """As UFM spells it: 0xc."""
+    """PKey as UFM spells it: 0xc."""
     vlan: int
+    """VLAN with the same number."""
     mtu_kib: int | None
-    """The partition's MTU where the network needs another than UFM's 2 KiB: IPoIB takes four bytes of it."""
+    """MTU of the partition in KiB; None for UFM's default, 2. IPoIB uses four bytes of it for its header."""
 
 
 @dataclass(frozen=True)
 class Link:
-    """One cable of the fabric (D6): an HCA's first port to a switch port."""
+    """Cable of the fabric: from an HCA's first port to a switch port (D6)."""
 
     host: str
+    """Name of the node, or ufm."""
     guid: str
+    """GUID of the HCA's port."""
     switch_port: int
+    """Number of the switch port, from 1."""
 
 
 @dataclass(frozen=True)
 class Plan:
+    """All names, addresses and numbers of one stack."""
+
     site: Site
     stack: str = "unnamed"
-    """Pulumi's stack, named by the headers of the documents; nothing else follows from it."""
+    """Name of Pulumi's stack. It appears in the headers of the documents only."""
 
     @cached_property
     def hosts(self) -> tuple[Host, ...]:
-        """The overcloud's nodes in the order of the inventory."""
+        """Return the overcloud's nodes in the order of the configuration."""
         hosts = []
         for node, index in zip(self.site.nodes, self.site.indexes, strict=True):
             short = f"{self.site.cloud.name}-{HOSTNAMES[node.role]}-{index}"
@@ -113,54 +124,66 @@ class Plan:
 
     @property
     def has_all_ports(self) -> bool:
-        """Whether every port is known without introspection."""
+        """Return whether the plan contains all ports, so that nothing depends on introspection."""
         return self.site.fabric.interface is not None and all(host.guid_or_none for host in self.hosts)
 
     def with_ports(self, ports: Mapping[str, HcaPort]) -> "Plan":
-        """The plan with the ports that introspection has found; node → port. The configuration's word stands: the two
-        were compared before.
+        """Return the plan with the ports that introspection found, by node name.
+
+        Values of the configuration take precedence: introspection has compared them with the nodes'.
 
         Raises:
-            UnknownPortError: the nodes do not agree on the interface's name, and the configuration names none.
+            UnknownPortError: the configuration names no interface, and the nodes have different ones.
         """
         nodes = tuple(n if n.guid else n.model_copy(update={"guid": ports[n.name].guid}) for n in self.site.nodes)
-        interface = self.site.fabric.interface or _agreed(ports)
+        interface = self.site.fabric.interface or _common_interface(ports)
         fabric = self.site.fabric.model_copy(update={"interface": interface})
         return Plan(self.site.model_copy(update={"nodes": nodes, "fabric": fabric}), self.stack)
 
     @property
     def interface(self) -> str:
-        """The overcloud nodes' IPoIB interface on the wired port (O2).
+        """Return the overcloud nodes' IPoIB interface on the wired port (O2).
 
         Raises:
-            UnknownPortError: the configuration leaves it to introspection.
+            UnknownPortError: the configuration has none, and the nodes are not introspected.
         """
         if self.site.fabric.interface is None:
-            raise UnknownPortError("introspection finds fabric.interface; write it to have it before")
+            raise UnknownPortError("fabric.interface: found nothing before introspection; write it to have it earlier")
         return self.site.fabric.interface
 
     def role(self, role: Role) -> tuple[Host, ...]:
+        """Return the nodes of a role, in the order of the configuration."""
         return tuple(h for h in self.hosts if h.role == role)
 
     @property
     def controllers(self) -> tuple[Host, ...]:
+        """Return the controllers, in the order of the configuration."""
         return self.role(Role.CONTROLLER)
 
     @property
     def computes(self) -> tuple[Host, ...]:
+        """Return the computes, in the order of the configuration."""
         return self.role(Role.COMPUTE)
 
     def host(self, name: str) -> Host:
-        """By its name in the inventory; KeyError where there is none."""
+        """Return the node with a name.
+
+        Raises:
+            KeyError: there is none.
+        """
         return {h.name: h for h in self.hosts}[name]
 
     def instance(self, name: str) -> Instance:
-        """By its name; KeyError where there is none."""
+        """Return the instance with a name.
+
+        Raises:
+            KeyError: there is none.
+        """
         return {vm.name: vm for vm in self.site.tenant.instances}[name]
 
     @cached_property
     def control_pkeys(self) -> tuple[ControlPKey, ...]:
-        """One PKey a control network; `members` are those of each (I3)."""
+        """Return one PKey per control network. Each has the same `members` (I3)."""
         return tuple(
             ControlPKey(name, names.pkey(net.vlan), net.vlan, 4 if net.mtu > IPOIB_MTU else None)
             for name, net in sorted(self.site.networks.control.items())
@@ -168,21 +191,21 @@ class Plan:
 
     @property
     def members(self) -> Mapping[str, str]:
-        """`host/port` → GUID of every overcloud node's port: a diff names the host (I3).
+        """Return the port GUID of every overcloud node by `host/interface`, so that a diff names the host (I3).
 
         Raises:
-            UnknownPortError: the configuration leaves a port to introspection.
+            UnknownPortError: a port is not in the configuration, and its node is not introspected.
         """
         return MappingProxyType({f"{host.name}/{self.interface}": host.guid for host in self.hosts})
 
     @property
     def tenant_pkey(self) -> str:
-        """The PKey that Neutron's driver makes of the tenant network's VLAN (D4): 101 → 0x65."""
+        """Return the PKey that Neutron's driver derives from the tenant network's VLAN: 101 → 0x65 (D4)."""
         return names.pkey(self.site.tenant.network.vlan)
 
     @cached_property
     def links(self) -> tuple[Link, ...]:
-        """Switch port 1 is UFM's where we run it, then the nodes' in the order of the inventory."""
+        """Return all cables. UFM, if the stack runs it, has switch port 1; the nodes follow in their order (D6)."""
         ends = [(h.name, h.guid) for h in self.hosts]
         if self.site.ufm.host:
             ends.insert(0, ("ufm", self.site.ufm.host.guid))
@@ -190,13 +213,15 @@ class Plan:
 
     @property
     def sdn_url(self) -> str:
-        """What Neutron's driver calls. No trailing slash: networking-mlnx would double it (O3)."""
+        """Return the URL that Neutron's driver calls (O3). networking-mlnx appends a slash, so it ends without one."""
         return f"{self.site.ufm.url}/ufmRestV3"
 
     @property
     def deploy_command(self) -> Sequence[str]:
-        """The guide's deploy command, word by word (O5), and `--deployed-server`, without which tripleoclient 16.5.0
-        refuses `--baremetal-deployment`."""
+        """Return the guide's deploy command as a list of words (O5).
+
+        It has `--deployed-server` too: without it, tripleoclient 16.5.0 refuses `--baremetal-deployment`.
+        """
         bundle, stock = BUNDLE, f"{HEAT_TEMPLATES}/environments"
         return (
             "openstack", "overcloud", "deploy", "--templates", HEAT_TEMPLATES,
@@ -219,12 +244,12 @@ class Plan:
         )  # fmt: skip
 
 
-def _agreed(ports: Mapping[str, HcaPort]) -> str:
-    found = {port.interface: name for name, port in ports.items()}
-    if len(found) > 1:
-        ways = ", ".join(f"{interface} ({name})" for interface, name in sorted(found.items()))
+def _common_interface(ports: Mapping[str, HcaPort]) -> str:
+    node_by_interface = {port.interface: name for name, port in ports.items()}
+    if len(node_by_interface) > 1:
+        names_found = ", ".join(f"{interface} ({name})" for interface, name in sorted(node_by_interface.items()))
         raise UnknownPortError(
-            f"the nodes call their InfiniBand interface differently: {ways}; the guide's NIC "
-            "templates name one for all: rename it on the nodes, and write fabric.interface"
+            f"fabric.interface: found different names of the InfiniBand interface: {names_found}; the guide's NIC "
+            "templates need one name for all nodes: rename the interface on the nodes, and write fabric.interface"
         )
-    return next(iter(found))
+    return next(iter(node_by_interface))

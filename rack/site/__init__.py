@@ -1,12 +1,12 @@
-"""What an operator writes: one structured object a stack, `rack:site`, strict and typed.
+"""Models of the configuration: one structured object per stack, `rack:site`, strict and typed.
 
-Every model is frozen, refuses unknown keys and turns nothing into something else: a text is no number, `true` no 1.
-Keys are camelCase in YAML. `parse` reports every problem at once as `ConfigError`: the path in the YAML, what was
-found, what to write instead, and a design rule's ID (`rack.rules`). Secrets are no part of the site: they are Pulumi
-config secrets of their own (`SECRETS`).
+Every model is frozen, refuses unknown keys and never coerces types: "8443" and `true` are not accepted as numbers. Keys
+are camelCase in YAML. `rack.site.load.parse` reports all problems at once as `ConfigError`: path in the YAML, value
+found, what to write, and the ID of the design rule (`rack.rules`). Secrets are not part of the site but Pulumi config
+secrets (`SECRETS`).
 
-The docstrings of the fields are the text of `docs/configuration.md`. Addresses are missing from the guide's copy; the
-defaults are TripleO's customary ones.
+The docstrings of models and fields are the text of `docs/configuration.md`. The guide's addresses are not public; the
+defaults are TripleO's.
 """
 
 from rack.site.bandwidth import BandwidthSpec

@@ -1,4 +1,4 @@
-"""The bandwidth test (B4 to B6)."""
+"""Configuration of the bandwidth test (B4 to B6)."""
 
 from pydantic import Field
 
@@ -7,17 +7,18 @@ from rack.site.names import Name
 
 
 class BandwidthSpec(Model):
-    """The GPUDirect RDMA test between two instances (B4 to B6)."""
+    """GPUDirect RDMA test between two instances (B4 to B6)."""
 
     server: Name
-    """An instance."""
+    """Name of the instance that runs the server."""
     client: Name
-    """An instance on another compute."""
+    """Name of the instance that runs the client, on another compute (BW001)."""
     size: int = Field(default=32768, ge=2, le=8388608)
     """Message size in bytes."""
     cuda: bool = True
-    """Memory of the GPU, else of the host."""
+    """true: use GPU memory. false: use host memory."""
     minimum_gbps: float = Field(default=190.0, gt=0, le=400)
-    """Gb/s. The guide measured 194.23 of 200; the default leaves 2 % for the server's build."""
+    """Lowest average that passes, in Gb/s. The guide measured 194.23 of 200; the default allows 2 % less."""
     clock_mhz: int | None = Field(default=None, ge=210, le=1410)
-    """Lock the GPU clock, in MHz; only where the result needs it, never above the A100's 1410."""
+    """Frequency in MHz at which the GPU clock is locked, if the result needs it. 1410 is the A100's maximum. If
+    omitted, the clock is not locked."""

@@ -1,15 +1,15 @@
-"""Names and time zone of the overcloud (O4, O5)."""
+"""Configuration of the overcloud's names and time zone (O4, O5)."""
 
 from rack.site.model import Model
 from rack.site.names import Hostname, Label, Timezone
 
 
 class Cloud(Model):
-    """Names and time of the overcloud (O4, O5)."""
+    """Names and time zone of the overcloud (O4, O5)."""
 
     name: Label = "overcloud"
-    """TripleO's stack; hosts are called after it: overcloud-controller-0."""
+    """Name of TripleO's stack, and prefix of the host names: overcloud-controller-0."""
     domain: Hostname = "localdomain"
-    """Of the hosts: overcloud-controller-0.localdomain."""
+    """Domain of the hosts: overcloud-controller-0.localdomain."""
     timezone: Timezone = "UTC"
-    """Of the overcloud nodes."""
+    """Time zone of the overcloud nodes."""

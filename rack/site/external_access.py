@@ -1,4 +1,4 @@
-"""The external network, the router and the floating IPs (X1 to X4)."""
+"""Configuration of the public network, the router and the floating IPs (X1 to X4)."""
 
 from typing import Literal
 
@@ -8,35 +8,35 @@ from rack.site.networks import Range
 
 
 class PublicNetwork(Model):
-    """The flat external network behind the router (X1)."""
+    """Flat external network behind the router (X1)."""
 
     name: Name = "public"
-    """Its name in Neutron."""
+    """Name of the network in Neutron."""
     subnet: Name = "public_subnet"
-    """Its name in Neutron."""
+    """Name of the subnet in Neutron."""
     physnet: Literal["datacentre"] = "datacentre"
     """TripleO's name for the controllers' br-ex."""
     cidr: Cidr
-    """Mostly that of `networks.external` (NET007)."""
+    """Address range; usually that of `networks.external` (NET007)."""
     gateway: Address
-    """The way to the public network."""
+    """Gateway of the router."""
     pool: Range
-    """Floating IPs and the router's address."""
+    """Addresses for floating IPs and the router."""
 
 
 class FloatingIp(Model):
-    """A floating IP on an instance (X3)."""
+    """Floating IP of an instance (X3)."""
 
     instance: Name
-    """Its name."""
+    """Name of the instance."""
     address: Address | None = None
-    """A chosen address of the public pool; any free one where left out."""
+    """Address from the public pool. If omitted, Neutron chooses a free one."""
 
 
 class ExternalAccessSpec(Model):
-    """The way out of the tenant's network, and in (X1 to X4)."""
+    """Access from the tenant's network to the public network and back (X1 to X4)."""
 
     network: PublicNetwork
     router: Name = "public_router"
-    """Its name in Neutron (X2)."""
+    """Name of the router in Neutron (X2)."""
     floating_ips: tuple[FloatingIp, ...] = ()

@@ -1,4 +1,4 @@
-"""The InfiniBand switch and the nodes' interface on it (D1, O2)."""
+"""Configuration of the InfiniBand fabric: the switch and the nodes' interface (D1, O2)."""
 
 from pydantic import Field
 
@@ -7,22 +7,22 @@ from rack.site.names import Guid, IbInterface, Label, Name
 
 
 class Switch(Model):
-    """A managed InfiniBand switch (D1)."""
+    """Managed InfiniBand switch (D1)."""
 
     name: Label
-    """Its node description on the fabric."""
+    """Node description on the fabric."""
     guid: Guid
     """System GUID."""
     model: Name = "MQM8700"
-    """Its part number."""
+    """Part number."""
     ports: int = Field(default=40, ge=2, le=64)
-    """How many it has."""
+    """Number of ports."""
 
 
 class FabricSpec(Model):
-    """The InfiniBand fabric of a single rack (D1)."""
+    """InfiniBand fabric of a single rack (D1)."""
 
     switch: Switch
     interface: IbInterface | None = None
-    """The overcloud nodes' IPoIB interface on the wired port, as Linux names it: ib2 in the guide (O2). Introspection
-    compares it; left out, it finds it."""
+    """Linux name of the overcloud nodes' IPoIB interface on the wired port: ib2 in the guide (O2). Introspection
+    compares the name with the nodes'. If omitted, introspection determines it."""

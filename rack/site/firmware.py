@@ -1,4 +1,4 @@
-"""The firmware of the InfiniBand adapters (H1 to H3, B1)."""
+"""Configuration of the adapters' firmware (H1 to H3, B1)."""
 
 from typing import Literal
 
@@ -10,32 +10,34 @@ from rack.site.nodes import Role
 
 
 class FirmwareParameter(Model):
-    """A parameter of the adapters' firmware beyond the guide's."""
+    """Firmware parameter that the guide does not set (FW001)."""
 
     role: Role
-    """Whose adapters have it."""
+    """Role of the nodes whose adapters get the parameter."""
     name: ParameterName
-    """As `mstconfig query` lists it."""
+    """Name, as `mstconfig query` lists it."""
     value: int = Field(ge=0, le=2**32 - 1)
-    """The number in `mstconfig query`: 1 where it prints `True(1)`."""
+    """Number that `mstconfig query` shows: 1 for `True(1)`."""
 
 
 class FirmwareSpec(Model):
-    """The adapters' firmware, and what its change may do to a cloud in use (H1 to H3, B1)."""
+    """Firmware of the adapters, and how a change of it affects a cloud in use (H1 to H3, B1)."""
 
     tool: Literal["auto", "mstconfig", "mlxconfig"] = "auto"
-    """mstflint's, as in the guide, or MFT's. auto: what the host has; where it has neither, mstflint is installed."""
+    """Tool that sets the firmware: mstconfig (mstflint, as in the guide) or mlxconfig (MFT). auto: the one that is on
+    the host; if neither is there, mstflint is installed."""
     controller_hca: PciAddress | None = None
-    """The controllers' adapter; at `compute.hca` where left out (H1)."""
+    """PCI address of the controllers' adapter (H1). If omitted, `compute.hca`."""
     minimum_release: FirmwareRelease | None = None
-    """Adapters with an older one are refused (H1); any will do where left out."""
+    """Oldest firmware release that is accepted (H1). If omitted, every release is accepted."""
     parameters: tuple[FirmwareParameter, ...] = ()
     max_unavailable: int = Field(default=1, ge=1)
-    """Computes that may be down at once: a wave. Controllers are always rebooted one by one."""
+    """Number of computes that reboot at the same time (a wave). Controllers always reboot one by one."""
     instances: Literal["refuse", "drain"] = "refuse"
-    """On a compute that must reboot: refuse names them and changes nothing; drain takes no new ones and waits until all
-    are gone. With a GPU or VF passed through they cannot be migrated (B1)."""
+    """What happens to instances on a compute that must reboot. refuse: report them and change nothing. drain: disable
+    the compute for new instances and wait until the present ones are deleted. Instances with a passed-through GPU or VF
+    cannot be migrated (B1)."""
     drain_minutes: int = Field(default=480, ge=1, le=10080)
-    """How long drain waits in one run; the next run goes on."""
+    """Minutes that drain waits in one run. The next run continues to wait."""
     reboot_minutes: int = Field(default=30, ge=1, le=240)
-    """Until a rebooted node's SSH answers, and again until its services are healthy."""
+    """Minutes until SSH on a rebooted node answers, and again until its services are healthy."""

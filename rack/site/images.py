@@ -1,19 +1,19 @@
-"""Guest images (G1, G2)."""
+"""Configuration of the guest images (G1, G2)."""
 
 from rack.site.model import File, Model
 from rack.site.names import Label, Name
 
 
 class Image(Model):
-    """A guest image, built by disk-image-create (G1, G2) or brought as a file."""
+    """Guest image, built by disk-image-create (G1, G2) or supplied as a file."""
 
     name: Label
-    """Its name in Glance and of its file."""
+    """Name in Glance, and of the file."""
     elements: tuple[Name, ...] = ()
-    """disk-image-create's elements, in order."""
+    """Elements for disk-image-create, in order."""
     file: File | None = None
-    """A finished qcow2, on the machine that runs pulumi: nothing is built then. Another image has another path."""
+    """Path of a qcow2 image on the machine that runs pulumi, instead of a build. A changed image needs a new path."""
     release: Name = "8-stream"
-    """DIB_RELEASE."""
+    """DIB_RELEASE for disk-image-create."""
     gpu_builder: bool = False
-    """Its elements need a build host with a CUDA GPU (G2)."""
+    """Whether the elements need a build host with a CUDA GPU (G2)."""

@@ -1,4 +1,4 @@
-"""What the configuration models share: their base class and the types of several models' fields."""
+"""Base class of the configuration models, and field types that several models use."""
 
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -11,6 +11,8 @@ from rack.site.names import Kind
 
 
 class Model(BaseModel):
+    """Immutable configuration model that refuses unknown keys. Keys are camelCase in YAML."""
+
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
@@ -39,7 +41,10 @@ def _one_line(path: Path) -> Path:
 
 
 Address = Annotated[IPv4Address, AfterValidator(_unicast)]
+"""Unicast IPv4 address."""
 Cidr = Annotated[IPv4Network, AfterValidator(_roomy)]
+"""Network of /8 to /30, without host bits."""
 File = Annotated[Path, AfterValidator(_one_line), Kind("a path, from the project's folder or from `~`")]
+"""Path on the machine that runs pulumi."""
 Vlan = Annotated[int, Field(ge=1, le=4094)]
 TcpPort = Annotated[int, Field(ge=1, le=65535)]

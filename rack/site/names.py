@@ -1,7 +1,8 @@
-"""How things are spelled: GUIDs and PKeys as the fabric does, whatever a person wrote; texts that end up in commands.
+"""Spelling of GUIDs, PKeys, CPU lists and of the strings that become part of commands and files.
 
-UFM answers GUIDs as 16 lower-case hex digits and PKeys unpadded with `0x`; people copy them from labels, `ibstat` and
-spreadsheets with `0x`, colons, dashes or upper case. Everything in the plan uses the one spelling made here.
+UFM returns GUIDs as 16 lower-case hex digits and PKeys with `0x`, unpadded. Operators copy them from labels, `ibstat`
+and spreadsheets with `0x`, colons, dashes or upper case. This module normalizes every spelling to UFM's, so
+that the plan contains no other.
 """
 
 import re
@@ -12,17 +13,17 @@ from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 PKEY_MAX = 0x7FFE
-"""The greatest PKey a partition may have: 0x7fff is UFM's own management partition (ufm-rest-api: 2.4)."""
+"""Highest PKey of a partition. 0x7fff is UFM's management partition (NVIDIA, UFM REST API: PKey GUIDs)."""
 
 FULL_MEMBER = 0x8000
-"""The bit that marks full membership in a port's P_Key table; never part of a partition's number."""
+"""Bit that marks full membership in a port's P_Key table; not part of the partition's number."""
 
 
 def guid(value: object) -> str:
-    """The GUID as 16 lower-case hex digits.
+    """Return the GUID as 16 lower-case hex digits.
 
     Raises:
-        ValueError: it is no 64-bit GUID, or it is all zeros.
+        ValueError: the value is not a 64-bit GUID, or it is zero.
     """
     digits = re.sub(r"[:.\s-]", "", str(value)).lower().removeprefix("0x")
     if not re.fullmatch(r"[0-9a-f]{16}", digits) or int(digits, 16) == 0:
@@ -31,12 +32,12 @@ def guid(value: object) -> str:
 
 
 def pkey(value: object) -> str:
-    """The partition's number as UFM spells it: `0x65`, without padding and without the membership bit.
+    """Return the PKey as UFM spells it: `0x65`, without padding and without the membership bit.
 
-    Numbers are taken as they are, texts as hex with or without `0x`.
+    An integer is the PKey's value (or a VLAN); a string is hex, with or without `0x`.
 
     Raises:
-        ValueError: it is no hex number, or lies outside 0x1..0x7ffe.
+        ValueError: the value is not a hex number from 0x1 to 0x7ffe.
     """
     digits = f"{value:x}" if type(value) is int else str(value).strip().lower().removeprefix("0x")
     number = int(digits, 16) & ~FULL_MEMBER if re.fullmatch(r"[0-9a-f]{1,4}", digits) else 0
@@ -47,14 +48,17 @@ def pkey(value: object) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """What a value is, in words: metadata of a type, for error messages and the documentation."""
+    """Metadata of a type: a description of its values, for error messages and the documentation."""
 
     description: str
 
 
 @dataclass(frozen=True)
 class Text(Kind):
-    """A text of one spelling. Anything in it may reach a shell, an INI file or a template, so each kind is narrow."""
+    """Metadata of a string type: the description, and the pattern that values match.
+
+    Values become part of shell commands, INI files and templates, so each pattern is as narrow as possible.
+    """
 
     pattern: str
 
@@ -68,14 +72,14 @@ class Text(Kind):
 
 
 def _quoted(value: object) -> object:
-    # YAML reads 0011223344556677 as a number and loses its zeros: insist on a string.
+    # YAML reads 0011223344556677 as a number and drops the zeros, so numbers are refused.
     if not isinstance(value, str):
         raise ValueError(f"found the number {value!r}; put the GUID in quotes" if type(value) is int else "")
     return value
 
 
 Guid = Annotated[str, BeforeValidator(_quoted), AfterValidator(guid), Kind("a port GUID like 'b8599f0300b00011'")]
-"""A GUID in configuration, any customary spelling, in quotes."""
+"""GUID as a quoted string, in any common spelling."""
 
 Mac = Annotated[
     str,
@@ -86,7 +90,7 @@ Mac = Annotated[
 Interface = Annotated[str, Text("an interface name like 'eno1'", r"[a-z][a-z0-9._-]{0,14}")]
 
 IbInterface = Annotated[str, Text("an IPoIB interface name of 10 letters at most, like 'ib2'", r"[a-z][a-z0-9_-]{0,9}")]
-"""Its PKey children are called `ib2.800c`, and Linux gives a name 15 letters."""
+"""10 characters: its PKey children add 5 to the name (`ib2.800c`), and Linux limits names to 15."""
 
 Hostname = Annotated[
     str,
@@ -97,7 +101,7 @@ Hostname = Annotated[
 ]
 
 Label = Annotated[str, Text("a name like 'compute-1'", r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")]
-"""One label of a host name, short enough for TripleO to put its own beside it."""
+"""One label of a host name, of 40 characters: TripleO adds a prefix and a suffix, and a label is limited to 63."""
 
 Name = Annotated[str, Text("a name like 'vm1_gpu'", r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")]
 
@@ -116,7 +120,7 @@ ContainerImage = Annotated[
 ContainerTag = Annotated[str, Text("a tag in quotes, like '17.1'", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")]
 
 RegistryUser = Annotated[str, Text("a registry's user like 'robot$rack'", r"[A-Za-z0-9][A-Za-z0-9_.@+$|-]*")]
-"""Robot and service accounts have a $, + or | in their names."""
+"""Names of robot and service accounts contain $, + or |."""
 
 RepositoryId = Annotated[str, Text("a repository's name like 'baseos'", r"[A-Za-z0-9][A-Za-z0-9_.:-]*")]
 
@@ -126,11 +130,11 @@ Url = Annotated[
         "a URL like 'https://mirror.example/wallaby'", r"(https?://[A-Za-z0-9.-]+(:\d+)?|file://)/[A-Za-z0-9._~/$%+-]*"
     ),
 ]
-"""Without a user or a password."""
+"""URL without user and password."""
 
 
 def image_tag(image: str) -> str:
-    """The tag of a container image's name; empty where it has none: `registry:5000/ufm@sha256:…` → ''."""
+    """Return the tag of a container image's name; empty if it has none: `registry:5000/ufm@sha256:…` → ''."""
     return image.partition("@")[0].rpartition("/")[2].partition(":")[2]
 
 
@@ -148,10 +152,10 @@ Timezone = Annotated[str, Text("a time zone like 'Europe/Berlin'", r"[A-Za-z0-9_
 
 
 def cpus(text: str) -> frozenset[int]:
-    """The CPUs of a list in Linux's spelling: `0-1,4` → {0, 1, 4}.
+    """Return the CPUs of a list in Linux's format: `0-1,4` → {0, 1, 4}.
 
     Raises:
-        ValueError: a range ends before it starts, or the text is no such list.
+        ValueError: a range ends before it starts, or the string is not such a list.
     """
     found: set[int] = set()
     for part in text.split(","):

@@ -1,4 +1,4 @@
-"""The rack's networks (D3, D4, D5)."""
+"""Configuration of the rack's networks (D3, D4, D5)."""
 
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
@@ -12,22 +12,23 @@ from rack.site.names import Hostname, Interface, Name
 
 
 class Range(Model):
-    """Addresses from `start` to `end`, both included."""
+    """Range of addresses from `start` to `end`, inclusive."""
 
     start: Address
-    """The first one."""
+    """First address."""
     end: Address
-    """The last one."""
+    """Last address."""
 
     def __contains__(self, address: IPv4Address) -> bool:
         return self.start <= address <= self.end
 
     @property
     def size(self) -> int:
-        """How many addresses."""
+        """Return the number of addresses; zero or less for a range that ends before it starts."""
         return int(self.end) - int(self.start) + 1
 
     def overlaps(self, other: "Range") -> bool:
+        """Return whether the two ranges have an address in common."""
         return self.start <= other.end and other.start <= self.end
 
     def __str__(self) -> str:
@@ -35,70 +36,70 @@ class Range(Model):
 
 
 class Provisioning(Model):
-    """The 1GbE network that TripleO calls ctlplane (D3)."""
+    """1GbE network for provisioning; TripleO calls it ctlplane (D3)."""
 
     cidr: Cidr = IPv4Network("192.168.24.0/24")
-    """TripleO's customary one."""
+    """Address range; the default is TripleO's."""
     gateway: Address
-    """Mostly the undercloud itself, which masquerades (C2)."""
+    """Gateway; usually the undercloud, which masquerades (C2)."""
     dhcp: Range
-    """What TripleO gives out while it provisions; UFM, switch and nodes have their addresses outside of it (D5)."""
+    """Addresses that TripleO assigns during provisioning. UFM, switch and nodes have addresses outside it (D5)."""
     inspection: Range
-    """What nodes get while they are introspected, all at once (I1)."""
+    """Addresses of the nodes during introspection, which runs on all nodes at once (I1)."""
     dns: tuple[Address, ...] = Field(min_length=1)
-    """Name servers of undercloud and overcloud (C2, O4)."""
+    """Name servers of the undercloud and the overcloud (C2, O4)."""
     ntp: tuple[Hostname, ...] = Field(min_length=1)
-    """Time servers of undercloud and overcloud, names or addresses (C2, O4)."""
+    """Time servers of the undercloud and the overcloud, as names or addresses (C2, O4)."""
     interface: Interface = "eno1"
-    """The overcloud nodes' interface on this network (O2)."""
+    """Interface of the overcloud nodes on this network (O2)."""
 
 
 class External(Model):
-    """The public Ethernet network of undercloud, controllers and UFM node (D3)."""
+    """Public Ethernet network of the undercloud, the controllers and UFM (D3)."""
 
     cidr: Cidr
-    """The network of floating IPs too, mostly (NET007)."""
+    """Address range; usually that of the floating IPs too (NET007)."""
     gateway: Address
-    """The controllers' default route."""
+    """Default gateway of the controllers."""
     pool: Range
-    """The controllers' own addresses and the public API's virtual one."""
+    """Addresses of the controllers and the virtual IP of the public API."""
     vlan: Vlan
-    """The 1GbE switch's VLAN number of this network."""
+    """VLAN of this network on the 1GbE switch."""
     mtu: int = Field(default=1500, ge=576, le=9216)
-    """Bytes."""
+    """MTU in bytes."""
     interface: Interface = "eno2"
-    """The controllers' interface on this network, a member of br-ex (O2)."""
+    """Interface of the controllers on this network, a member of br-ex (O2)."""
 
 
 class ControlNetwork(Model):
-    """An overcloud network over IPoIB (D3)."""
+    """Overcloud network over IPoIB (D3)."""
 
     cidr: Cidr
-    """A /24 in the guide."""
+    """Address range; a /24 in the guide."""
     vlan: Vlan
-    """In hex it is the network's control PKey: 12 → 0xc (D4)."""
+    """VLAN; in hex it is the control PKey of the network: 12 → 0xc (D4)."""
     pool: Range
-    """The nodes' own addresses and the virtual one."""
+    """Addresses of the nodes, and the virtual IP."""
     mtu: int = Field(default=2044, ge=576, le=4092)
-    """Bytes; 2044 fits datagram IPoIB over a 2 KiB link MTU."""
+    """MTU in bytes; 2044 fits datagram IPoIB in a partition with an MTU of 2 KiB."""
 
 
 class TenantNetworks(Model):
-    """What Neutron may give to tenants on InfiniBand."""
+    """Networks that Neutron may create for tenants on InfiniBand."""
 
     physnet: Name = "ibnet"
-    """The physical network that O4 maps to the IPoIB driver."""
+    """Name of the physical network that the overcloud maps to the IPoIB driver (O4)."""
     vlans: tuple[Vlan, Vlan] = (101, 200)
-    """First and last segmentation ID, PKeys too: 101 → 0x65 (D4)."""
+    """First and last segmentation ID; in hex they are PKeys: 101 → 0x65 (D4)."""
 
 
 class Networks(Model):
-    """The rack's networks, as the guide's tables list them (D3)."""
+    """Networks of the rack, as in the guide's tables (D3)."""
 
     provisioning: Provisioning
     external: External
     control: Annotated[
         Mapping[Literal["InternalApi", "Storage", "StorageMgmt"], ControlNetwork], AfterValidator(MappingProxyType)
     ]
-    """StorageMgmt may be left out: nothing of the guide's cloud needs it alone (NET005)."""
+    """StorageMgmt may be omitted: nothing in the guide's cloud needs it (NET005)."""
     tenant: TenantNetworks = TenantNetworks()

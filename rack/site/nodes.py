@@ -1,4 +1,4 @@
-"""The bare-metal nodes of the overcloud (D1, C6, O1)."""
+"""Configuration of the overcloud's bare-metal nodes (D1, C6, O1)."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -10,36 +10,36 @@ from rack.site.names import Guid, Label, Mac, User
 
 
 class Role(StrEnum):
-    """The overcloud's roles, named as TripleO names them (O1)."""
+    """Roles of the overcloud, with TripleO's names (O1)."""
 
     CONTROLLER = "Controller"
     COMPUTE = "ComputeSriovIB"
 
 
 class Ipmi(Model):
-    """A node's management controller (C6)."""
+    """Management controller of the node (C6)."""
 
     address: Address
-    """On the IPMI network."""
+    """Address on the IPMI network."""
     user: User = "admin"
-    """Whose password `ipmiPassword` is."""
+    """User with the password `ipmiPassword`."""
 
 
 class Node(Model):
-    """A bare-metal node of the overcloud (D1)."""
+    """Bare-metal node of the overcloud (D1)."""
 
     name: Label
-    """As the inventory calls it, like controller-1 (C6)."""
+    """Name in ironic, such as controller-1 (C6)."""
     role: Role
-    """What TripleO makes of it (O1)."""
+    """Role in the overcloud (O1)."""
     address: Address
-    """On the provisioning network, outside of its ranges; given to the node for good."""
+    """Fixed address on the provisioning network, outside its ranges (NET004)."""
     guid: Guid | None = None
-    """Port GUID of the HCA's first port, the only wired one (D6). Introspection compares it; left out, it is found by
-    introspection (I1)."""
+    """GUID of the HCA's first port, the only wired one (D6). Introspection compares it with the node's. If omitted,
+    introspection determines it (I1)."""
     index: Annotated[int, Field(ge=0, le=9999)] | None = None
-    """Its number within its role: a deployed host is called after it for good. Left out: one more than that of the node
-    before it, so that it is needed where that one has left (NODE003)."""
+    """Number within the role; part of the host name, so it never changes once the node is deployed. If omitted, the
+    index of the previous node of the role plus one: write it where the previous node is removed (NODE003)."""
     mac: Mac
-    """Of the interface it boots from."""
+    """MAC address of the interface that the node boots from."""
     ipmi: Ipmi

@@ -1,4 +1,4 @@
-"""The models seen from outside: what each key of the YAML holds, in words, for error messages and documentation."""
+"""Descriptions of the models' keys and their types, for error messages and the documentation."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from rack.site.names import Kind
 
 Part = str | int
-"""One step of a path: a key, or an index of a list."""
+"""One part of a path: a key, or an index of a list."""
 
 WORDS: Mapping[Any, str] = {
     str: "a text",
@@ -31,14 +31,14 @@ WORDS: Mapping[Any, str] = {
 
 @dataclass(frozen=True)
 class Type:
-    """An annotation taken apart."""
+    """Type annotation of a key, separated into the bare type and its metadata."""
 
     bare: Any
     metadata: tuple[Any, ...] = ()
 
     @classmethod
     def of(cls, annotation: Any) -> "Type":
-        """Drops `| None`: a key that may be left out is a matter of its default."""
+        """Return the type of an annotation, without `| None`: whether a key is optional follows from its default."""
         if get_origin(annotation) is Annotated:
             inner = cls.of(annotation.__origin__)
             return cls(inner.bare, (*inner.metadata, *_flat(annotation.__metadata__)))
@@ -48,32 +48,34 @@ class Type:
 
     @classmethod
     def of_field(cls, field: FieldInfo) -> "Type":
+        """Return the type of a model's field."""
         inner = cls.of(field.annotation)
         return cls(inner.bare, (*inner.metadata, *field.metadata))
 
     @property
     def model(self) -> type[BaseModel] | None:
+        """Return the model, if the type is one."""
         return self.bare if isinstance(self.bare, type) and issubclass(self.bare, BaseModel) else None
 
     @property
     def item(self) -> "Type | None":
-        """What a list or a mapping holds."""
+        """Return the type of a list's items or a mapping's values; None for other types."""
         args = [a for a in get_args(self.bare) if a is not Ellipsis]
         holds = get_origin(self.bare) in (tuple, Mapping)
         return Type.of(args[-1]) if holds else None
 
     @property
     def fields(self) -> dict[str, FieldInfo]:
-        """A model's fields by their key in the YAML."""
+        """Return a model's fields by their key in the YAML."""
         return {f.alias or name: f for name, f in self.model.model_fields.items()} if self.model else {}
 
     @property
     def allowed_keys(self) -> tuple[str, ...]:
-        """The keys that may stand here."""
+        """Return the keys that a model or a mapping accepts."""
         return tuple(self.fields) or (get_args(get_args(self.bare)[0]) if get_origin(self.bare) is Mapping else ())
 
     def describe(self) -> str:
-        """`a whole number from 1 to 4094`."""
+        """Return the description of valid values: `a whole number from 1 to 4094`."""
         named = next((m.description for m in self.metadata if isinstance(m, Kind)), None)
         return named or self._bare() + self._bounds()
 
@@ -106,7 +108,7 @@ def _flat(metadata: tuple[Any, ...]) -> Iterator[Any]:
 
 
 def type_at(model: type[BaseModel], loc: tuple[Part, ...]) -> Type | None:
-    """The type of the value at a path, or None where the path leads nowhere."""
+    """Return the type of the value at a path; None if the path does not exist."""
     here: Type | None = Type(model)
     for part in loc:
         if here is None:
@@ -118,7 +120,7 @@ def type_at(model: type[BaseModel], loc: tuple[Part, ...]) -> Type | None:
 
 @dataclass(frozen=True)
 class Key:
-    """One key of the YAML."""
+    """Key in the YAML."""
 
     path: str
     """`nodes[].ipmi.address`, `networks.control.NAME.vlan`."""
@@ -127,16 +129,16 @@ class Key:
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[Key]:
-    """Every key below `model`, parents before their children, in the models' order."""
+    """Yield every key below `model`, parents before children, in the order of the fields."""
     for name, field in Type(model).fields.items():
-        path, held = prefix + name, Type.of_field(field)
-        yield Key(path, held, field)
-        inner = held.item or held
-        below = "" if not held.item else "[]" if get_origin(held.bare) is tuple else ".NAME"
+        path, type_ = prefix + name, Type.of_field(field)
+        yield Key(path, type_, field)
+        inner = type_.item or type_
+        suffix = "" if not type_.item else "[]" if get_origin(type_.bare) is tuple else ".NAME"
         if inner.model:
-            yield from keys(inner.model, f"{path}{below}.")
+            yield from keys(inner.model, f"{path}{suffix}.")
 
 
 def dotted(loc: tuple[Part, ...]) -> str:
-    """`nodes[3].ipmi.address`, as a person reads a path in YAML."""
+    """Return the path in the form `nodes[3].ipmi.address`."""
     return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in loc).lstrip(".")

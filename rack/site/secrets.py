@@ -1,13 +1,13 @@
-"""The stack's secrets, which are no part of the site."""
+"""The stack's secrets: Pulumi config secrets beside `rack:site`."""
 
 SECRETS = {
-    "ufmPassword": "UFM's admin password, 4 to 30 letters, digits or _; replaces the default 123456 (guide step U7)",
-    "ufmLicense": "UFM's licence file, its text (U4); not needed with `ufm.host` left out",
-    "ipmiPassword": "the password of the nodes' IPMI controllers (C6)",
-    "ufmPreviousPassword": "only while `ufmPassword` changes: the former one; then `pulumi config rm` it (U7)",
-    "registryPassword": "only with `undercloud.registry.user`: that user's password or token (C3)",
+    "ufmPassword": "Password of UFM's admin: 4 to 30 letters, digits or _. Replaces the default 123456 (U7).",
+    "ufmLicense": "Text of UFM's licence file (U4). Not needed without `ufm.host`.",
+    "ipmiPassword": "Password of the nodes' IPMI controllers (C6).",
+    "ufmPreviousPassword": "Old password while `ufmPassword` changes. Remove it afterwards: `pulumi config rm` (U7).",
+    "registryPassword": "Password or token of `undercloud.registry.user`. Needed with that key only (C3).",
 }
-"""The stack's secrets, set by `pulumi config set --secret KEY`; each with what it is for."""
+"""Key of each secret, for `pulumi config set --secret KEY`, with its meaning."""
 
 OCCASIONAL_SECRETS = {"ufmPreviousPassword", "registryPassword"}
-"""Those that not every stack has, or for a while only."""
+"""Secrets that a stack may lack."""

@@ -1,4 +1,4 @@
-"""The whole configuration of a stack."""
+"""The whole configuration of a stack: the value of `rack:site`."""
 
 from pydantic import Field
 
@@ -19,11 +19,11 @@ from rack.site.undercloud import UndercloudSpec
 
 
 class Site(Model):
-    """A rack and the cloud on it."""
+    """Configuration of a rack and of the cloud on it."""
 
     protect: bool = True
-    """UFM, control PKeys, undercloud and overcloud can't be destroyed, nor can a mistake replace them. false: for test
-    environments, and for an `up` before a stack is given up."""
+    """Whether Pulumi refuses to delete or replace UFM, the control PKeys, the undercloud and the overcloud. Write false
+    for test environments, or run `up` with false before you destroy the stack."""
     cloud: Cloud = Cloud()
     ssh: Ssh
     networks: Networks
@@ -36,20 +36,21 @@ class Site(Model):
     images: tuple[Image, ...] = ()
     tenant: TenantSpec = TenantSpec()
     external_access: ExternalAccessSpec | None = None
-    """Left out: instances are reached over the tenant's network only."""
+    """If omitted, instances are reachable over the tenant's network only."""
     bandwidth: BandwidthSpec | None = None
-    """Left out: no test."""
+    """If omitted, no test runs."""
     internet: bool = True
-    """false: nothing may come from it, and the rules OFF001 to OFF005 tell what still would."""
+    """Whether the rack has Internet access. With false, the rules OFF001 to OFF005 report everything that would be
+    downloaded."""
 
     @property
     def overcloud_user(self) -> str:
-        """The account on the overcloud nodes."""
+        """Return the SSH user of the overcloud nodes."""
         return self.ssh.overcloud_user or self.undercloud.software.overcloud_user
 
     @property
     def indexes(self) -> tuple[int, ...]:
-        """Each node's number within its role, in the order of `nodes`."""
+        """Return each node's number within its role, in the order of `nodes`."""
         following = dict.fromkeys(Role, 0)
         found = []
         for node in self.nodes:

@@ -1,20 +1,21 @@
-"""How the hosts are reached."""
+"""Configuration of the SSH connections to the hosts."""
 
 from rack.site.model import File, Model, TcpPort
 from rack.site.names import User
 
 
 class Ssh(Model):
-    """How the hosts are reached. Host keys are always verified."""
+    """SSH connections to the hosts. Host keys are always verified."""
 
     user: User = "root"
-    """On the UFM node and the undercloud."""
+    """User on the UFM host and the undercloud."""
     overcloud_user: User | None = None
-    """On the overcloud nodes. Left out: the one that the deployment makes, heat-admin with RDO's Wallaby, tripleo-admin
-    with Red Hat's 17.1."""
+    """User on the overcloud nodes. If omitted, the one that the deployment creates: heat-admin with RDO's Wallaby,
+    tripleo-admin with Red Hat's 17.1."""
     port: TcpPort = 22
-    """Of every host."""
+    """TCP port of SSH on every host."""
     private_key_file: File
-    """Read on the machine that runs pulumi; its public half lies beside it as FILE.pub."""
+    """Private key on the machine that runs pulumi. The public key is beside it, in FILE.pub."""
     known_hosts_file: File
-    """Holds the host keys of the UFM node and the undercloud. Overcloud nodes' keys are read through the undercloud."""
+    """File with the host keys of the UFM host and the undercloud. The keys of overcloud nodes are read through the
+    undercloud."""

@@ -1,4 +1,4 @@
-"""UFM: its REST API, and the host that runs it (U1 to U8)."""
+"""Configuration of UFM's REST API and of the host that runs UFM (U1 to U8)."""
 
 from ipaddress import IPv4Interface
 
@@ -9,54 +9,59 @@ from rack.site.names import ContainerImage, Folder, Guid, HostFile, IbInterface,
 
 
 class UfmHostSpec(Model):
-    """The node that runs UFM (U1 to U6). Left out: UFM runs already; its host is not entered, its REST API is used."""
+    """Host that runs UFM (U1 to U6). If omitted, an existing UFM is used through its REST API only."""
 
     guid: Guid
-    """Port GUID of the wired port."""
+    """GUID of the wired port."""
     fabric_interface: IbInterface = "ib0"
-    """The interface on the fabric; ib0 is the installer's default, ib1 where that is the wired one (U3)."""
+    """Interface on the fabric: ib0, the installer's default, or ib1 if that port is wired (U3)."""
     fabric_address: IPv4Interface = IPv4Interface("172.31.255.1/30")
-    """The dummy address that the installer wants on the fabric interface (U3); of no network that is in use."""
+    """Dummy address that the installer requires on the fabric interface (U3). Its network must not be in use
+    (UFM002)."""
     management_interface: Interface = "eth0"
-    """The interface on the provisioning network (U5)."""
+    """Interface on the provisioning network (U5)."""
     image: ContainerImage
-    """UFM itself, pinned to a release or digest (U5, UFM001). Another one here is an upgrade: docs/operations.md."""
+    """UFM's image, pinned to a release or digest (U5, UFM001). To upgrade UFM, change it: docs/operations.md."""
     installer_image: ContainerImage | None = None
-    """The guide's separate installer, pinned too (U5). Left out: `image` installs itself, as NVIDIA has it now."""
+    """Image of the guide's separate installer, pinned too (U5). If omitted, `image` installs itself, as in NVIDIA's
+    current releases."""
     image_archive: HostFile | None = None
-    """A `docker save` of the images above, a file on the UFM host: nothing is pulled then, no Internet needed (U5)."""
+    """Path on the UFM host of a `docker save` archive with the images above. They are loaded from it instead of pulled
+    (U5)."""
     files_dir: Folder = "/var/ufm_files"
-    """UFM's configuration on the host, kept by upgrades (U4)."""
+    """Folder on the host for UFM's configuration. Upgrades keep it (U4)."""
     license_dir: Folder = "/home/ubuntu/UFM_lic"
-    """Where the licence is placed, with nothing else in it (U4)."""
+    """Folder on the host for the licence and nothing else (U4)."""
 
     @property
     def images(self) -> tuple[str, ...]:
-        """What must be on the host: UFM, and its installer where that is an image of its own."""
+        """Return the images that the host needs: UFM's, and the installer's if it is separate."""
         return (self.image, self.installer_image) if self.installer_image else (self.image,)
 
 
 class UfmSpec(Model):
-    """UFM's REST API, and the node it runs on where that is ours."""
+    """UFM's REST API, and the host that runs UFM."""
 
     address: Address
-    """On the provisioning network, outside of its ranges (D5)."""
+    """Address on the provisioning network, outside its ranges (D5)."""
     port: TcpPort = 443
-    """Of the REST API."""
+    """TCP port of the REST API."""
     user: User = "admin"
-    """Whose password `ufmPassword` is (U7)."""
+    """User with the password `ufmPassword` (U7)."""
     ca_file: File | None = None
-    """The authority of UFM's certificate; the system's where left out."""
+    """Certificate authority of UFM's certificate. If omitted, the system's authorities are trusted."""
     insecure: bool = False
-    """Do not verify UFM's certificate: for a first look, never with a password that matters."""
+    """Whether UFM's certificate is left unverified. Write true for a trial only, never with a production password."""
     token_generation: int = Field(default=1, ge=1)
-    """Raise it to rotate the API access token (U8)."""
+    """Number to increase to rotate the API access token (U8)."""
     password_generation: int = Field(default=1, ge=1)
-    """Raise it when ufmPassword changes, with the old one in ufmPreviousPassword (U7)."""
+    """Number to increase when `ufmPassword` changes, with the old password in `ufmPreviousPassword` (U7)."""
     adopt_pkeys: bool = False
-    """Take over control PKeys that are there and differ; members that are not declared lose them (I3)."""
+    """Whether to adopt existing control PKeys that differ from the configuration. Members that are not declared are
+    removed from them (I3)."""
     host: UfmHostSpec | None = None
 
     @property
     def url(self) -> str:
+        """Return the base URL of the REST API, with the port if it is not 443."""
         return f"https://{self.address}" + ("" if self.port == 443 else f":{self.port}")

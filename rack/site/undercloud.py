@@ -1,4 +1,4 @@
-"""The undercloud, and where its packages and containers come from (C1 to C5)."""
+"""Configuration of the undercloud and of the sources of its packages and containers (C1 to C5)."""
 
 from ipaddress import IPv4Address
 from typing import Literal
@@ -21,66 +21,71 @@ from rack.site.names import (
 
 
 class Repository(Model):
-    """A yum repository of the site's own: with one or more, no other is asked any more, by the undercloud, the
-    containers that are rebuilt (C3), the images that are built (C5) or the overcloud's nodes."""
+    """yum repository of the site.
+
+    With one or more of them, the undercloud, the containers that are rebuilt (C3), the images that are built (C5) and
+    the overcloud nodes use no others.
+    """
 
     id: RepositoryId
-    """In brackets, the section of the .repo file."""
+    """ID: the section's name in the .repo file."""
     baseurl: Url
-    """The folder above `repodata`."""
+    """URL of the folder that contains `repodata`."""
     gpgkey: Url | None = None
-    """Of the key that signed the packages. Left out: signatures are not checked."""
+    """URL of the key that signed the packages. If omitted, signatures are not checked."""
 
 
 class Registry(Model):
-    """What the registry that `containerNamespace` names asks for (C3)."""
+    """Access to the registry in `containerNamespace` (C3)."""
 
     user: RegistryUser | None = None
-    """Who logs in; the password is the secret `registryPassword`. Left out: no login."""
+    """User for the login; the password is the secret `registryPassword`. If omitted, there is no login."""
     ca_file: File | None = None
-    """The authority of its certificate, made known to the undercloud; the system's where left out."""
+    """Certificate authority of the registry, installed on the undercloud. If omitted, the system's authorities are
+    trusted."""
     insecure: bool = False
-    """It speaks HTTP, or its certificate is not verified."""
+    """Whether the registry uses HTTP, or HTTPS with a certificate that is not verified."""
 
 
 class UndercloudSpec(Model):
-    """The node that runs TripleO (C1)."""
+    """Host that runs TripleO (C1)."""
 
     distribution: Release = Release.RDO_WALLABY
-    """Whose TripleO it is: the guide's, or Red Hat's, which comes by subscription and runs on RHEL (C1, C3, C5)."""
+    """Distribution of TripleO: the guide's, or Red Hat's, which needs a subscription and RHEL (C1, C3, C5)."""
     address: Address
-    """On the provisioning network; the two addresses after it are its public and its admin one (C2)."""
+    """Address on the provisioning network. The next two addresses are its public and admin addresses (C2)."""
     hostname: Hostname = "rdo-director.localdomain"
-    """Its own name (C2)."""
+    """Host name (C2)."""
     interface: Interface = "eno1"
-    """Its interface on the provisioning network (C2)."""
+    """Interface on the provisioning network (C2)."""
     root_gib: int = Field(default=100, ge=100)
-    """Size of the root partition that C1 asks for, in GiB."""
+    """Required size of the root partition in GiB (C1)."""
     images_dir: Folder = "/home/stack/images"
-    """Where overcloud and guest images are built (C5, G1)."""
+    """Folder in which overcloud and guest images are built (C5, G1)."""
     elements_path: Folder = "/opt/dib-elements"
-    """The image elements that diskimage-builder does not carry: mofed, cuda, gpudirect-bench, … (G1, G2)."""
+    """Folder with the image elements that are not part of diskimage-builder: mofed, cuda, gpudirect-bench, … (G1,
+    G2)."""
     repositories: tuple[Repository, ...] = ()
     registry: Registry = Registry()
     container_namespace: ContainerImage | None = None
-    """The registry's namespace of TripleO's containers (C3). Left out: the distribution's, quay.io/tripleowallaby or
+    """Registry and namespace of TripleO's containers (C3). If omitted, the distribution's: quay.io/tripleowallaby or
     registry.redhat.io/rhosp-rhel9."""
     mlnx_container_namespace: ContainerImage | None = None
-    """That of neutron-mlnx-agent (C3). Left out: as `containerNamespace`."""
+    """Registry and namespace of the neutron-mlnx-agent container (C3). If omitted, `containerNamespace`."""
     container_tag: ContainerTag | None = None
-    """The containers' tag (C3), taken as it is. Left out: the release behind the distribution's, current-tripleo or
-    17.1."""
+    """Tag of the containers (C3), used unchanged. If omitted, the release that the distribution's tag, current-tripleo
+    or 17.1, points to."""
     images_archive: HostFile | None = None
-    """A tar of the overcloud's disk images and of ironic-python-agent, a file on the undercloud: none is built or
-    installed then (C5). Another archive has another name."""
+    """Path on the undercloud of a tar with the overcloud's disk images and ironic-python-agent, instead of a build or
+    an installation (C5). A changed archive needs a new path."""
     boot_mode: Literal["bios", "uefi"] = "bios"
-    """How the nodes boot (I1)."""
+    """Boot mode of the nodes (I1)."""
     clean_nodes: bool = True
-    """Whether ironic wipes the disks of nodes that are provided or leave the cloud: some minutes a node (C2)."""
+    """Whether ironic wipes the disks of nodes that are provided or removed: a few minutes per node (C2)."""
     introspection_minutes: int = Field(default=90, ge=1, le=1440)
-    """The time limit until UFM has seen every node's port, repeated introspection included (I2, I4)."""
+    """Minutes until UFM must have seen the port of every node, repeated introspection included (I2, I4)."""
     introspection_repeats: int = Field(default=2, ge=0, le=10)
-    """How often nodes are introspected again whose port UFM has not seen (I2)."""
+    """Number of times that introspection is repeated for nodes whose port UFM has not seen (I2)."""
 
     @property
     def public_address(self) -> IPv4Address:
@@ -94,15 +99,19 @@ class UndercloudSpec(Model):
 
     @property
     def software(self) -> Distribution:
-        """What the distribution brings; KeyError for one that rule DIST001 refuses."""
+        """Return the settings of the distribution.
+
+        Raises:
+            KeyError: rule DIST001 refuses the distribution.
+        """
         return DISTRIBUTIONS[self.distribution]
 
     @property
     def namespace(self) -> str:
-        """Of TripleO's containers."""
+        """Return the registry and namespace of TripleO's containers."""
         return self.container_namespace or self.software.container_namespace
 
     @property
     def registry_host(self) -> str:
-        """The registry's; empty where `containerNamespace` names none."""
+        """Return the host of the containers' registry; empty if `containerNamespace` has none."""
         return registry_of(self.namespace)

@@ -101,7 +101,7 @@ def test_every_problem_at_once() -> None:
 
 def test_the_text_lists_every_problem_and_says_that_nothing_was_touched() -> None:
     error = ConfigError(("a: found 1", "b: found 2"))
-    assert str(error) == "2 problems in rack:site; nothing was touched:\n  - a: found 1\n  - b: found 2"
+    assert str(error) == "2 problems in rack:site; no resource was changed:\n  - a: found 1\n  - b: found 2"
     assert str(ConfigError(("a: found 1",))).startswith("1 problem in rack:site;")
 
 
@@ -178,5 +178,5 @@ def test_a_stack_file_without_a_site(tmp_path: Path, text: str) -> None:
 def test_a_stack_file_that_is_no_yaml(tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.x.yaml"
     file.write_text("config: {rack:site: [}")
-    with pytest.raises(ConfigError, match="found no YAML"):
+    with pytest.raises(ConfigError, match="found text that is not YAML; correct the file"):
         load_stack_file(file)
