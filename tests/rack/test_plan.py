@@ -141,13 +141,9 @@ def test_a_port_that_is_not_known_says_what_to_write() -> None:
     plan = Plan(parse(without_ports()))
     assert not plan.has_all_ports
     assert sites.plan().has_all_ports
-    with pytest.raises(
-        UnknownPortError, match="controller-1: found no port GUID before introspection; write `guid`"
-    ):
+    with pytest.raises(UnknownPortError, match="controller-1: found no port GUID before introspection; write `guid`"):
         _ = plan.hosts[0].guid
-    with pytest.raises(
-        UnknownPortError, match=r"interface: found nothing before introspection; write it to have it"
-    ):
+    with pytest.raises(UnknownPortError, match=r"interface: found nothing before introspection; write it to have it"):
         _ = plan.members
 
 
