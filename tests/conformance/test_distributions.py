@@ -49,7 +49,8 @@ def test_images_come_from_the_namespace_with_the_tag(run: CheckRun) -> None:
     assert images["ContainerNeutronApiImage"].endswith(f"/{host}neutron-server:{tag}-updated")
     assert images["ContainerNovaApiImage"].endswith(f"/{host}nova-api:{tag}")
     needed = run.results["templates"]["images"]
-    assert len(needed) > 50 and set(needed) <= set(images)
+    assert len(needed) > 50
+    assert set(needed) <= set(images)
 
 
 def test_a_login_that_is_missing_is_found(workers: Workers, tmp_path: Path) -> None:

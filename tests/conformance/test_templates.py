@@ -46,7 +46,8 @@ def test_the_branchs_templates_have_all_that_is_asked_of_them(branch: Path) -> N
 def test_the_release_14_3_0_lacks_the_token_alone(workers: Workers) -> None:
     (fault,) = inspection.look(workers.tools.templates, REQUIREMENTS)
     assert fault.startswith("MlnxSDNToken: no template declares it, neutron-ml2-mlnx-sdn-vm.yaml sets it")
-    assert "since 2021-12-12" in fault and fault.endswith(UPDATE)
+    assert "since 2021-12-12" in fault
+    assert fault.endswith(UPDATE)
 
 
 def unlink(name: str) -> Callable[[Path], None]:
@@ -168,7 +169,8 @@ def test_needs_follow_the_site() -> None:
         "environments/podman.yaml", "environments/services/neutron-ovs.yaml", AGENT,
         "environments/disable-telemetry.yaml",
     }  # fmt: skip
-    assert "KernelArgs" in REQUIREMENTS["parameters"] and "{{role.name}}Parameters" in REQUIREMENTS["parameters"]
+    assert "KernelArgs" in REQUIREMENTS["parameters"]
+    assert "{{role.name}}Parameters" in REQUIREMENTS["parameters"]
 
 
 def test_needs_are_known_before_introspection() -> None:

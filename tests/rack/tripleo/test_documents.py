@@ -1,4 +1,4 @@
-"""TripleO's files, read back as their readers read them. The real Wallaby tools judge them in tests/conformance."""
+"""Rendered documents, parsed as TripleO parses them. tests/conformance checks them with the Wallaby tools."""
 
 import configparser
 import json
@@ -29,7 +29,7 @@ def loaded(name: str, plan: Plan) -> Any:
 
 
 def nics(text: str, plan: Plan, role: Role) -> list[dict[str, Any]]:
-    """A NIC template with TripleO's variables filled in (wallaby-tools: 7)."""
+    """Return the entries of a NIC template, rendered with the variables of TripleO's overcloud.j2.yaml."""
     networks = loaded("network_data", plan)
     mine = next(r["networks"] for r in loaded("roles_data", plan) if r["name"] == role)
     known: dict[str, Any] = {
@@ -56,7 +56,7 @@ def nics(text: str, plan: Plan, role: Role) -> list[dict[str, Any]]:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.globals["lookup"] = lambda kind, name: known[name]
     environment.filters["flatten"] = lambda lists: [x for part in lists for x in part]
-    environment.filters["unique"] = list  # as Ansible's gives a list; nothing here is double
+    environment.filters["unique"] = list  # Ansible's filter returns a list too; there are no duplicates here
     config = yaml.safe_load(environment.from_string(text).render(**known))
     return list(config["network_config"])
 
@@ -66,18 +66,18 @@ def of_type(entries: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 
 
 @given(documents())
-def test_no_document_hides_a_value_behind_an_anchor(written: dict[str, Any]) -> None:
+def test_no_document_contains_a_yaml_anchor(written: dict[str, Any]) -> None:
     plan = Plan(parse(written))
     for name in YAML_FILES:
         events = list(yaml.parse(DOCUMENTS[name](plan), Loader=yaml.CSafeLoader))
         assert not [e for e in events if getattr(e, "anchor", None)], name
 
 
-def test_undercloud_conf_has_the_guides_keys() -> None:
+def test_undercloud_conf_has_the_options_of_the_guide() -> None:
     conf = configparser.ConfigParser(interpolation=None, default_section="none")
     conf.read_string(DOCUMENTS["undercloud.conf"](sites.plan()))
     assert conf.sections() == ["DEFAULT", "ctlplane-subnet"]
-    # The guide's keys but enable_tempest and network_gateway, which Wallaby does not know.
+    # The options of the guide except enable_tempest and network_gateway, which Wallaby does not have.
     assert set(conf["DEFAULT"]) == {
         "undercloud_hostname", "local_ip", "undercloud_public_host", "undercloud_admin_host",
         "undercloud_nameservers", "undercloud_ntp_servers", "subnets", "local_subnet",
@@ -106,13 +106,13 @@ def test_lists_in_undercloud_conf_are_joined_by_commas() -> None:
     assert "undercloud_ntp_servers = a,b.c\n" in text
 
 
-def test_cleaning_is_the_sites_word() -> None:
+def test_node_cleaning_follows_the_site() -> None:
     for cleaned, says in ((True, "clean_nodes = true\n"), (False, "clean_nodes = false\n")):
         assert says in DOCUMENTS["undercloud.conf"](sites.plan({"undercloud.cleanNodes": cleaned}))
 
 
 @given(documents())
-def test_the_inventory_is_the_sites_nodes(written: dict[str, Any]) -> None:
+def test_the_inventory_contains_the_nodes_of_the_site(written: dict[str, Any]) -> None:
     nodes = json.loads(tripleo.instackenv(Plan(parse(written)), "calvin"))["nodes"]
     assert [n["name"] for n in nodes] == [n["name"] for n in written["nodes"]]
     assert [n["pm_addr"] for n in nodes] == [n["ipmi"]["address"] for n in written["nodes"]]
@@ -124,7 +124,7 @@ def test_the_inventory_is_the_sites_nodes(written: dict[str, Any]) -> None:
 
 
 @given(documents())
-def test_networks_roles_vips_and_nodes_speak_of_the_same_networks(written: dict[str, Any]) -> None:
+def test_networks_roles_vips_and_nodes_name_the_same_networks(written: dict[str, Any]) -> None:
     plan = Plan(parse(written))
     networks = {n["name"]: n for n in loaded("network_data", plan)}
     roles = {r["name"]: r for r in loaded("roles_data", plan)}
@@ -143,7 +143,7 @@ def test_networks_roles_vips_and_nodes_speak_of_the_same_networks(written: dict[
 
 
 @given(documents())
-def test_each_node_becomes_the_host_that_the_plan_names(written: dict[str, Any]) -> None:
+def test_node_info_assigns_each_node_the_hostname_and_address_of_the_plan(written: dict[str, Any]) -> None:
     plan = Plan(parse(written))
     placed = [(g["name"], i) for g in loaded("node_info", plan) for i in g["instances"]]
     assert {(role, i["name"], i["hostname"]) for role, i in placed} == {
@@ -154,7 +154,7 @@ def test_each_node_becomes_the_host_that_the_plan_names(written: dict[str, Any])
         assert instance["networks"][0] == ctlplane
 
 
-def test_name_lower_is_tripleos() -> None:
+def test_name_lower_follows_tripleo() -> None:
     assert [lower(n) for n in ("InternalApi", "StorageMgmt", "External")] == [
         "internal_api",
         "storage_mgmt",
@@ -162,7 +162,7 @@ def test_name_lower_is_tripleos() -> None:
     ]
 
 
-def test_network_data_carries_ranges_and_the_external_gateway() -> None:
+def test_network_data_contains_ranges_and_the_external_gateway() -> None:
     networks = {n["name"]: n for n in loaded("network_data", sites.plan())}
     assert networks["Storage"]["subnets"]["storage_subnet"] == {
         "ip_subnet": "172.16.1.0/24",
@@ -180,12 +180,12 @@ def test_control_networks_are_pkey_children_of_the_ib_interface(written: dict[st
     for role, render in ((Role.CONTROLLER, tripleo.controller_nics), (Role.COMPUTE, tripleo.compute_nics)):
         children = of_type(nics(render(plan), plan, role), "ib_child_interface")
         mine = set(vlans) if role == Role.CONTROLLER else {"InternalApi", "Storage"}
-        # os-net-config wants the PKey as a text; a number is refused
+        # os-net-config rejects a PKey that is a number.
         assert {c["pkey_id"] for c in children} == {vlans[n] for n in mine}
         assert {c["parent"] for c in children} == {written["fabric"]["interface"]}
 
 
-def test_controllers_bring_the_parent_up_and_carry_external_on_the_bridge() -> None:
+def test_controllers_list_the_parent_interface_and_external_on_the_bridge() -> None:
     plan = sites.plan()
     entries = nics(tripleo.controller_nics(plan), plan, Role.CONTROLLER)
     assert [e["name"] for e in of_type(entries, "ib_interface")] == ["ib2"]
@@ -194,7 +194,7 @@ def test_controllers_bring_the_parent_up_and_carry_external_on_the_bridge() -> N
     assert (bridge["name"], bridge["members"][0]["name"]) == ("br-ex", "eno2")
 
 
-def test_computes_make_their_vfs_and_route_over_ctlplane() -> None:
+def test_computes_create_vfs_and_have_the_default_route_on_ctlplane() -> None:
     plan = sites.plan({"compute.vfs": 16})
     entries = nics(tripleo.compute_nics(plan), plan, Role.COMPUTE)
     (parent,) = of_type(entries, "sriov_pf")
@@ -204,7 +204,7 @@ def test_computes_make_their_vfs_and_route_over_ctlplane() -> None:
     assert ctlplane["routes"] == [{"default": True, "next_hop": "192.168.24.1"}]
 
 
-def test_nodes_provisioning_interface_is_not_the_underclouds() -> None:
+def test_nodes_and_undercloud_have_their_own_provisioning_interface() -> None:
     plan = sites.plan({"networks.provisioning.interface": "eno7", "undercloud.interface": "eno8"})
     for role, render in ((Role.CONTROLLER, tripleo.controller_nics), (Role.COMPUTE, tripleo.compute_nics)):
         assert of_type(nics(render(plan), plan, role), "interface")[0]["name"] == "eno7"
@@ -218,17 +218,17 @@ def test_node_info_names_the_nic_templates() -> None:
     assert groups["Controller"]["default_route_network"] == ["external"]
 
 
-def test_containers_with_the_driver_are_rebuilt_and_named_like_the_others() -> None:
+def test_rebuilt_images_have_the_driver_and_the_common_prefix() -> None:
     rest, rebuilt, agent = loaded("containers", sites.plan())["parameter_defaults"]["ContainerImagePrepare"]
     assert rebuilt["includes"] == ["nova-compute", "neutron-server", "neutron-dhcp-agent", "neutron-l3-agent"]
     assert rebuilt["modify_vars"]["yum_packages"] == ["python3-networking-mlnx"]
     assert agent["includes"] == ["neutron-mlnx-agent"]
     assert {e["set"]["name_prefix"] for e in (rest, rebuilt, agent)} == {"openstack-"}
-    for image in (*rebuilt["includes"], *agent["includes"]):  # patterns match anywhere in the name
+    for image in (*rebuilt["includes"], *agent["includes"]):  # a pattern matches anywhere in the name
         assert any(pattern in image for pattern in rest["excludes"]), f"{image} would be prepared twice"
 
 
-def test_neutron_reaches_ufm_with_the_token_alone() -> None:
+def test_neutron_uses_only_the_token_for_ufm() -> None:
     plan = sites.plan({"ufm.port": 8443})
     document = yaml.safe_load(tripleo.ml2_sdn(plan, "s3cr3t-t0ken"))
     sdn = document["parameter_defaults"]
@@ -248,21 +248,23 @@ def test_the_environment_maps_both_physical_networks() -> None:
         {"devname": "ib2", "physical_network": "fabric"},
         {"vendor_id": "10de", "product_id": "20f1"},
     ]
-    assert env["NtpServer"] == ["192.168.24.251"] and env["DnsServers"] == ["192.168.24.250"]
+    assert env["NtpServer"] == ["192.168.24.251"]
+    assert env["DnsServers"] == ["192.168.24.250"]
 
 
-def test_the_scheduler_and_the_computes_know_the_gpu_by_one_alias() -> None:
+def test_controllers_and_computes_have_the_same_gpu_alias() -> None:
     env = loaded("ib_env", sites.plan({"compute.gpu.alias": "h100"}))["parameter_defaults"]
     aliases = [env[f"{role}ExtraConfig"]["nova::pci::aliases"] for role in ("Controller", "ComputeSriovIB")]
     gpu = {"name": "h100", "vendor_id": "10de", "product_id": "20f1", "device_type": "type-PCI"}
     assert aliases == [[gpu], [gpu]]
 
 
-def test_cpus_are_partitioned_as_the_site_says() -> None:
+def test_cpu_partitioning_follows_the_site() -> None:
     plan = sites.plan({"compute.dedicatedCpus": "4-63", "compute.sharedCpus": "0-3"})
     computes = loaded("ib_env", plan)["parameter_defaults"]["ComputeSriovIBParameters"]
     assert computes["IsolCpusList"] == "4-63"
-    assert computes["NovaComputeCpuDedicatedSet"] == ["4-63"] and computes["NovaComputeCpuSharedSet"] == ["0-3"]
+    assert computes["NovaComputeCpuDedicatedSet"] == ["4-63"]
+    assert computes["NovaComputeCpuSharedSet"] == ["0-3"]
 
 
 @pytest.mark.parametrize(
@@ -280,31 +282,62 @@ def test_cpus_are_partitioned_as_the_site_says() -> None:
         ("networks.external.interface", "eno2", "eno3"),
     ],
 )
-def test_a_number_or_name_comes_from_one_place(path: str, old: str, new: str) -> None:
+def test_a_changed_value_leaves_no_old_one_in_any_document(path: str, old: str, new: str) -> None:
     value = {"networks.control.InternalApi.vlan": 77, "networks.tenant.vlans": [301, 400], "compute.vfs": 9}.get(
         path, new
     )
     edits = {path: value} | ({"tenant.network.vlan": 301} if path == "networks.tenant.vlans" else {})
     before, after = (rendered(plan) for plan in (sites.plan(), sites.plan(edits)))
     pattern = rf"(?<![\w.-]){re.escape(old)}(?![\w.])"
-    assert [n for n, text in before.items() if re.search(pattern, text)], "the old one was somewhere"
+    assert [n for n, text in before.items() if re.search(pattern, text)], "the old value is in a document"
     assert not [n for n, text in after.items() if re.search(pattern, text)]
     assert any(new in text for text in after.values())
 
 
-def test_secrets_stand_in_their_file_and_nowhere_else() -> None:
+def test_a_secret_occurs_once_per_use() -> None:
     plan = sites.plan()
     assert tripleo.ml2_sdn(plan, "s3cr3t-t0ken").count("s3cr3t-t0ken") == 1
     assert tripleo.instackenv(plan, "ipmi-s3cr3t").count("ipmi-s3cr3t") == len(plan.hosts)
 
 
 @pytest.mark.parametrize("secret", ['quote"d', "back\\slash", "colon: #hash", "'", "ünïcode", "{{ x }}", "null", "007"])
-def test_any_secret_survives_its_file(secret: str) -> None:
+def test_any_secret_can_be_read_back_from_its_file(secret: str) -> None:
     plan = sites.plan()
     assert yaml.safe_load(tripleo.ml2_sdn(plan, secret))["parameter_defaults"]["MlnxSDNToken"] == secret
     assert json.loads(tripleo.instackenv(plan, secret))["nodes"][0]["pm_password"] == secret
 
 
-def test_without_storage_management_no_document_speaks_of_it() -> None:
+def test_no_document_names_a_network_that_the_site_lacks() -> None:
     texts = rendered(sites.plan({"networks.control.StorageMgmt": DROP}))
     assert not [name for name, text in texts.items() if re.search("StorageMgmt|storage_mgmt", text)]
+
+
+def test_only_controllers_route_by_default_over_external() -> None:
+    roles = {role["name"]: role.get("default_route_networks") for role in loaded("roles_data", sites.plan())}
+    assert roles == {"Controller": ["External"], "ComputeSriovIB": None}
+    groups = {group["name"]: group["defaults"]["network_config"] for group in loaded("node_info", sites.plan())}
+    assert "default_route_network" not in groups["ComputeSriovIB"]
+
+
+def test_deployment_documents_contain_no_secret() -> None:
+    """The components install these as plain files; the file with UFM's token is installed as a secret."""
+    assert set(tripleo.DEPLOYMENT_DOCUMENTS) == {
+        "network_data_ib_vm.yaml", "vip-data-ib-vm.yaml", "roles_data_ib_vm.yaml", "node-info-ib-vm.yaml",
+        "controller-ib-vm-nics.j2", "compute-ib-vm-nics.j2", "ib-env-vm.yaml",
+        "containers-prepare-parameter-ib-vm.yaml",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("edits", "repeats"),
+    [
+        ({"compute.vfs": 16}, True),
+        ({"ufm.port": 8443}, True),
+        ({"ufm.tokenGeneration": 7}, True),
+        ({"undercloud.cleanNodes": False}, False),
+        ({"nodes[0].ipmi.address": "192.168.23.99"}, False),
+    ],
+)
+def test_the_deployment_digest_covers_what_the_deployment_reads(edits: dict[str, Any], repeats: bool) -> None:
+    before, after = tripleo.deployment_digest(sites.plan()), tripleo.deployment_digest(sites.plan(edits))
+    assert (before != after) == repeats
