@@ -13,14 +13,12 @@ import os
 import queue
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import tomllib
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +26,7 @@ from itertools import islice
 from pathlib import Path
 from xml.etree import ElementTree
 
-from coverage.numbits import numbits_to_nums
+from coverage import CoverageData
 
 from tests.mutation.mutants import Mutant, sample
 
@@ -45,6 +43,10 @@ MINUTES = 19.0
 LONGEST = 60.0
 """Seconds that the tests of one mutant may take. A mutant that takes longer hangs, and counts as killed."""
 SHORTEST = 15.0
+
+INTERRUPTED = threading.Event()
+RUNNING: set[int] = set()
+"""Process groups of the tests that run. They are killed when this program is interrupted."""
 
 
 @dataclass(frozen=True)
@@ -95,19 +97,21 @@ def pytest(tree: Path, *arguments: str, log: Path, seconds: float | None = None)
         child = subprocess.Popen(
             command, cwd=tree, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
+        RUNNING.add(child.pid)
         try:
             return child.wait(seconds)
         except subprocess.TimeoutExpired:
             return -1
         finally:
-            with_children(child)
+            kill_group(child.pid)
+            child.wait()
+            RUNNING.discard(child.pid)
 
 
-def with_children(child: subprocess.Popen[bytes]) -> None:
-    """Kill the child's process group, so that nothing that a mutant started outlives its tests."""
+def kill_group(pid: int) -> None:
+    """Kill a process group, so that nothing that a mutant started outlives its tests."""
     with suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+        os.killpg(pid, signal.SIGKILL)
 
 
 def measure(tree: Path) -> Tests:
@@ -116,9 +120,9 @@ def measure(tree: Path) -> Tests:
     Raises:
         SystemExit: a test fails without any mutant.
     """
-    log, report, data = tree / "baseline.log", tree / "baseline.xml", tree / "baseline.coverage"
-    coverage = [f"--cov={folder}" for folder in FOLDERS] + ["--cov-context=test", "--cov-report="]
-    os.environ["COVERAGE_FILE"] = str(data)
+    log, report, data, config = (tree / f"baseline.{suffix}" for suffix in ("log", "xml", "coverage", "rc"))
+    config.write_text(f"[run]\ndata_file = {data}\nsource = {','.join(FOLDERS)}\n")
+    coverage = ["--cov", f"--cov-config={config}", "--cov-context=test", "--cov-report="]
     status = pytest(tree, "-n", str(WORKERS), *FAST, *coverage, f"--junitxml={report}", log=log)
     if status:
         raise SystemExit(f"The fast tests fail without any mutant:\n{log.read_text()[-3000:]}")
@@ -126,19 +130,14 @@ def measure(tree: Path) -> Tests:
 
 
 def _by_line(data: Path, tree: Path) -> dict[tuple[str, int], frozenset[str]]:
-    found: dict[tuple[str, int], set[str]] = defaultdict(set)
-    query = (
-        "SELECT file.path, context.context, line_bits.numbits FROM line_bits"
-        " JOIN file ON file.id = line_bits.file_id JOIN context ON context.id = line_bits.context_id"
-    )
-    with sqlite3.connect(data) as connection:
-        for path, context, numbits in connection.execute(query):
-            file = Path(path)
-            name = (file.relative_to(tree) if file.is_relative_to(tree) else file).as_posix()
-            test = context.rpartition("|")[0]
-            for line in numbits_to_nums(numbits):
-                found[name, line] |= {test} if test else set()
-    return {place: frozenset(tests) for place, tests in found.items()}
+    found: dict[tuple[str, int], frozenset[str]] = {}
+    covered = CoverageData(str(data))
+    covered.read()
+    for path in covered.measured_files():
+        name = Path(path).relative_to(tree).as_posix()
+        for line, contexts in covered.contexts_by_lineno(path).items():
+            found[name, line] = frozenset(context.rpartition("|")[0] for context in contexts) - {""}
+    return found
 
 
 def _seconds(report: Path) -> dict[str, float]:
@@ -174,7 +173,7 @@ def run(mutants: Iterable[Mutant], trees: Sequence[Path], tests: Tests, until: f
     results: dict[Mutant, bool] = {}
 
     def work(tree: Path) -> None:
-        while time.monotonic() < until:
+        while time.monotonic() < until and not INTERRUPTED.is_set():
             try:
                 mutant = waiting.get_nowait()
             except queue.Empty:
@@ -183,7 +182,7 @@ def run(mutants: Iterable[Mutant], trees: Sequence[Path], tests: Tests, until: f
             verdict = "SURVIVED" if results[mutant] else "killed"
             print(f"{len(results):4} {verdict:8} {mutant.file}:{mutant.line} {mutant.after!r}", flush=True)
 
-    threads = [threading.Thread(target=work, args=(tree,)) for tree in trees]
+    threads = [threading.Thread(target=work, args=(tree,), daemon=True) for tree in trees]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -255,4 +254,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    finally:
+        INTERRUPTED.set()
+        for group in tuple(RUNNING):
+            kill_group(group)
