@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -50,7 +50,7 @@ RUNNING: set[int] = set()
 
 
 @dataclass(frozen=True)
-class Tests:
+class Selection:
     """Which of the fast tests execute which line, and how long each takes."""
 
     by_line: Mapping[tuple[str, int], frozenset[str]]
@@ -114,7 +114,7 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def measure(tree: Path) -> Tests:
+def measure(tree: Path) -> Selection:
     """Run the fast tests on the unchanged tree, with coverage by test.
 
     Raises:
@@ -126,7 +126,7 @@ def measure(tree: Path) -> Tests:
     status = pytest(tree, "-n", str(WORKERS), *FAST, *coverage, f"--junitxml={report}", log=log)
     if status:
         raise SystemExit(f"The fast tests fail without any mutant:\n{log.read_text()[-3000:]}")
-    return Tests(_by_line(data, tree), _seconds(report))
+    return Selection(_by_line(data, tree), _seconds(report))
 
 
 def _by_line(data: Path, tree: Path) -> dict[tuple[str, int], frozenset[str]]:
@@ -148,7 +148,7 @@ def _seconds(report: Path) -> dict[str, float]:
     }
 
 
-def survives(mutant: Mutant, tree: Path, tests: Tests) -> bool:
+def survives(mutant: Mutant, tree: Path, tests: Selection) -> bool:
     """Run the mutant's tests on it in the tree, which is restored afterwards."""
     chosen = tests.of(mutant.file, mutant.line)
     if not chosen:
@@ -165,7 +165,7 @@ def survives(mutant: Mutant, tree: Path, tests: Tests) -> bool:
         place.write_text(original)
 
 
-def run(mutants: Iterable[Mutant], trees: Sequence[Path], tests: Tests, until: float) -> dict[Mutant, bool]:
+def run(mutants: Iterable[Mutant], trees: Sequence[Path], tests: Selection, until: float) -> dict[Mutant, bool]:
     """Return for each mutant that was tried before `until` whether it survived."""
     waiting: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
     for mutant in mutants:
@@ -214,6 +214,16 @@ def judge(results: Mapping[Mutant, bool], listed: Mapping[tuple[str, str, str], 
     return new + stale
 
 
+def outdated(listed: Collection[tuple[str, str, str]]) -> list[str]:
+    """Return the listed survivors whose code is no longer there, one line each."""
+    texts = {file: (PROJECT / file).read_text() if (PROJECT / file).exists() else "" for file, _, _ in listed}
+    return [
+        f"{file}: listed in survivors.toml, but no longer in the file: {before!r}"
+        for file, before, _ in listed
+        if any(line not in texts[file] for line in before.split("\n"))
+    ]
+
+
 def summary(results: Mapping[Mutant, bool], listed: Mapping[tuple[str, str, str], str]) -> str:
     """Return one line for each directory, and one for all."""
     lines = []
@@ -248,7 +258,7 @@ def main(arguments: Sequence[str]) -> int:
         )
         results = run(islice(own, options.size), trees, tests, until)
     listed = listed_survivors()
-    problems = judge(results, listed)
+    problems = judge(results, listed) + outdated(listed)
     print("\n".join([*problems, summary(results, listed)]))
     return 1 if problems else 0
 

@@ -79,7 +79,10 @@ def candidates(file: str, text: str) -> Iterator[Candidate]:
         line, column = span[0]
         content = lines[line - 1]
         place = f"{SEED}:{file}:{content.strip()}:{earlier[line - 1]}:{column - len(content) + len(content.lstrip())}"
-        _, operator_name, occurrence = min((_digest(f"{place}:{name}:{nr}"), name, nr) for name, nr in choices)
+        _, operator_name, occurrence = min(
+            (_digest(f"{place}:{name}:{number}"), name, occurrence)
+            for number, (name, occurrence) in enumerate(choices)  # not the occurrence, which counts other lines too
+        )
         yield Candidate(_digest(place), file, line, operator_name, occurrence)
 
 

@@ -1,0 +1,94 @@
+"""Which mutants are made, in which order, which tests run on them, and what the list of survivors has to contain."""
+
+from tests.mutation.__main__ import Selection, judge, listed_survivors, summary
+from tests.mutation.mutants import Mutant, candidates, mutant_of
+
+SOURCE = """
+LIMIT = 3
+
+
+def within(value: int | None, factor: int = 2) -> bool | None:
+    if value is None:
+        return None
+    return value < LIMIT * factor and not value == 0
+"""
+
+
+def mutants(text: str) -> list[Mutant]:
+    found = [mutant_of(candidate, text) for candidate in sorted(candidates("rack/a.py", text))]
+    return [mutant for mutant in found if mutant]
+
+
+def test_every_place_gets_one_change() -> None:
+    found = mutants(SOURCE)
+    assert {mutant.before for mutant in found} == {
+        "LIMIT = 3",
+        "def within(value: int | None, factor: int = 2) -> bool | None:",
+        "if value is None:",
+        "return value < LIMIT * factor and not value == 0",
+    }
+    assert all(mutant.source != SOURCE for mutant in found)
+
+
+def test_annotations_stay() -> None:
+    assert all("value: int | None" in mutant.source and "-> bool | None" in mutant.source for mutant in mutants(SOURCE))
+
+
+def test_the_order_does_not_depend_on_other_lines() -> None:
+    moved = SOURCE.replace("LIMIT = 3", "OTHER = 4\nLIMIT = 3").replace("\n\n\ndef", "\n\n\n\n\ndef")
+    known = [mutant.key for mutant in mutants(SOURCE)]
+    assert [mutant.key for mutant in mutants(moved) if mutant.key in known] == known
+
+
+def test_a_mutant_is_python() -> None:
+    for mutant in mutants(SOURCE):
+        compile(mutant.source, "mutant", "exec")
+
+
+MUTANT = Mutant("rack/a.py", 5, "return a < b", "return a <= b", "")
+
+
+def test_a_new_survivor_is_a_problem() -> None:
+    (problem,) = judge({MUTANT: True}, {})
+    assert problem.startswith("rack/a.py:5: no fast test notices this change")
+    assert judge({MUTANT: True}, {MUTANT.key: "equivalent: a is never b"}) == []
+    assert judge({MUTANT: False}, {}) == []
+
+
+def test_a_listed_mutant_that_is_killed_is_a_problem() -> None:
+    (problem,) = judge({MUTANT: False}, {MUTANT.key: "equivalent: a is never b"})
+    assert "listed in survivors.toml, but killed" in problem
+
+
+def test_a_listed_mutant_that_was_not_tried_is_none() -> None:
+    """The time may end before it, and another part of the code may be asked for."""
+    assert judge({}, {MUTANT.key: "equivalent: a is never b"}) == []
+
+
+def test_equivalent_mutants_do_not_count() -> None:
+    other = Mutant("rack/a.py", 6, "return 1", "return 2", "")
+    results = {MUTANT: True, other: False}
+    assert "all        2 mutants, 1 equivalent, 1 of 1 killed: 100.0 %" in summary(
+        results, {MUTANT.key: "equivalent: …"}
+    )
+    assert "all        2 mutants, 0 equivalent, 1 of 2 killed: 50.0 %" in summary(results, {MUTANT.key: "a log line"})
+
+
+def test_a_mutant_gets_the_tests_of_its_line() -> None:
+    slow, fast = "tests/rack/test_a.py::test_slow", "tests/rack/test_a.py::test_fast"
+    lines = {
+        ("rack/a.py", 1): frozenset[str](),
+        ("rack/a.py", 2): frozenset({slow, fast}),
+        ("rack/a.py", 3): frozenset({slow}),
+        ("rack/program.py", 1): frozenset[str](),
+    }
+    tests = Selection(lines, {slow: 2.0, fast: 0.1, "tests/lab/test_b.py::test": 0.1})
+    assert tests.of("rack/a.py", 3) == [slow]
+    assert tests.of("rack/a.py", 2) == [fast, slow]
+    assert tests.of("rack/a.py", 1) == [fast, slow], "an import executes the line: every test of the file"
+    assert tests.of("rack/program.py", 1) == [fast, slow], "a child process executes the file: the mirrored directory"
+    assert tests.of("rack/a.py", 4) is None
+
+
+def test_every_listed_survivor_has_a_reason() -> None:
+    assert all(len(reason) > len("equivalent: ") for reason in listed_survivors().values())
