@@ -1,1 +1,1 @@
-"""The documents before the real tools of Wallaby: what they take, and that nothing broken passes."""
+"""Rendered documents and the real Wallaby tools: what the tools accept, and that they report each known fault."""

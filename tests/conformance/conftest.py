@@ -1,4 +1,4 @@
-"""The tools, installed once in .tools/. If the installation fails, the tests fail with its error."""
+"""The Wallaby tools, installed once in .tools/. If the installation fails, the tests fail with its error."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""Red Hat's 17.1 and a site without the Internet before the same tools as the guide's rack: the branch is the same.
+"""Red Hat's RHOSP 17.1 and an offline site: the same tools report nothing, as both are based on stable/wallaby.
 
-The tools are upstream's; Red Hat's own are on its customers' disks alone.
+The tools are upstream's. Red Hat's own builds are available to its customers only.
 """
 
 from pathlib import Path
@@ -31,16 +31,16 @@ def run(request: pytest.FixtureRequest, workers: Workers, tmp_path_factory: pyte
 
 
 @pytest.mark.parametrize("tool", CHECKS)
-def test_the_tools_find_nothing(run: CheckRun, tool: str) -> None:
+def test_the_tools_report_nothing(run: CheckRun, tool: str) -> None:
     assert run.findings(tool) == []
 
 
-def test_our_own_checks_find_nothing(run: CheckRun) -> None:
+def test_rack_check_reports_nothing(run: CheckRun) -> None:
     assert check(run.home) == []
 
 
 def test_images_come_from_the_namespace_with_the_tag(run: CheckRun) -> None:
-    """Those of the first entry are what is rebuilt too, but for the end of their tag."""
+    """Rebuilt images have the namespace of the first entry too, and a suffix of the tag."""
     cloud = run.plan.site.undercloud
     images, tag = run.results["containers"]["images"], cloud.software.container_tag
     host = f"{cloud.namespace.partition('/')[2]}/openstack-"
@@ -53,7 +53,7 @@ def test_images_come_from_the_namespace_with_the_tag(run: CheckRun) -> None:
     assert set(needed) <= set(images)
 
 
-def test_a_login_that_is_missing_is_found(workers: Workers, tmp_path: Path) -> None:
+def test_a_missing_login_file_is_reported(workers: Workers, tmp_path: Path) -> None:
     plan = sites.plan(RHOSP)
     write_home(plan, tmp_path / "home")
     run = CheckRun(workers, tmp_path / "home", plan, tmp_path)

@@ -1,4 +1,4 @@
-"""The twelve checks of the real tools on the documents of the stacks that come with the product, and on other sites."""
+"""The nine checks with the Wallaby tools: the stacks in the repository and generated sites have no problems."""
 
 import re
 import shlex
@@ -31,22 +31,22 @@ def run(request: pytest.FixtureRequest, workers: Workers, tmp_path_factory: pyte
 
 
 @pytest.mark.parametrize("tool", CHECKS)
-def test_the_tools_find_nothing(run: CheckRun, tool: str) -> None:
+def test_the_tools_report_nothing(run: CheckRun, tool: str) -> None:
     assert run.findings(tool) == []
 
 
-def test_our_own_checks_find_nothing(run: CheckRun) -> None:
+def test_rack_check_reports_nothing(run: CheckRun) -> None:
     assert check(run.home) == []
 
 
-def test_heat_sees_the_whole_overcloud(run: CheckRun) -> None:
+def test_heat_resolves_the_whole_overcloud(run: CheckRun) -> None:
     assert run.results["templates"]["declared"] > 900
     needed, prepared = run.results["templates"]["images"], run.results["containers"]["images"]
     assert len(needed) > 50
     assert set(needed) <= set(prepared)
 
 
-def test_images_come_from_where_the_guide_has_them(run: CheckRun) -> None:
+def test_images_have_the_guides_registry_and_tag(run: CheckRun) -> None:
     images = run.results["containers"]["images"]
     assert images["ContainerNeutronMlnxImage"].endswith("/openstack-neutron-mlnx-agent:current-tripleo")
     rebuilt = {name for name, image in images.items() if str(image).endswith("-updated")}
@@ -63,14 +63,14 @@ def test_os_net_config_writes_pkey_children_of_the_guides_interface(run: CheckRu
     assert "ifcfg-ib2.800d" not in interfaces["ComputeSriovIB"], "computes are not on StorageMgmt"
 
 
-def test_the_vendors_elements_are_the_only_ones_of_the_sites_own(run: CheckRun) -> None:
+def test_only_the_vendors_elements_are_unknown_to_diskimage_builder(run: CheckRun) -> None:
     assert set(run.results["elements"]["own"]) == {
         "cloud-init-config", "cloud-init-net-conf-disabled", "cuda", "gpudirect-bench", "mofed", "rdma-core",
     }  # fmt: skip
 
 
 def test_released_templates_lack_the_token(workers: Workers, reference: CheckRun, tmp_path: Path) -> None:
-    """Why rendering adds it, as the branch has it since December 2021."""
+    """The reason for `backport`: the branch has the token since December 2021."""
     released = CheckRun(workers, reference.home, reference.plan, tmp_path, released_templates=True)
     assert released.findings("rendering") == []
     (finding,) = released.findings("templates")
@@ -80,8 +80,8 @@ def test_released_templates_lack_the_token(workers: Workers, reference: CheckRun
 COMMAND = re.compile(r"openstack (?:overcloud|undercloud) [a-z][^\"'`)>]*")
 
 
-def test_every_command_of_the_program_is_one_of_tripleoclient(workers: Workers, tmp_path: Path) -> None:
-    """Each line with which a component calls the client; what stands in braces is the plan's."""
+def test_tripleoclient_accepts_every_command_of_the_program(workers: Workers, tmp_path: Path) -> None:
+    """Take each line of the components that calls the client, with a placeholder for values in braces."""
     (inventory := tmp_path / "instackenv.json").write_text("{}")
     callers = ("components/undercloud.py", "components/overcloud.py", "rack/distribution.py")
     texts = [(ROOT / name).read_text() for name in callers]
@@ -92,7 +92,7 @@ def test_every_command_of_the_program_is_one_of_tripleoclient(workers: Workers, 
     assert workers.run("commands", {"commands": list(zip(lines, words, strict=True))})["findings"] == []
 
 
-def test_the_guides_command_is_refused_as_printed(workers: Workers, reference: CheckRun) -> None:
+def test_tripleoclient_refuses_the_command_as_the_guide_prints_it(workers: Workers, reference: CheckRun) -> None:
     words = [reference.local_path(word) for word in GUIDES_COMMAND.split()]
     (finding,) = workers.run("commands", {"commands": [["the guide", words]]})["findings"]
     assert finding[1] == "Error: --deployed-server must be used when using --baremetal-deployment"
@@ -100,7 +100,9 @@ def test_the_guides_command_is_refused_as_printed(workers: Workers, reference: C
 
 @settings(max_examples=8, deadline=None, phases=[Phase.generate])
 @given(documents())
-def test_other_sites_pass_too(workers: Workers, tmp_path_factory: pytest.TempPathFactory, written: Document) -> None:
+def test_the_tools_report_nothing_for_generated_sites(
+    workers: Workers, tmp_path_factory: pytest.TempPathFactory, written: Document
+) -> None:
     folder, plan = tmp_path_factory.mktemp("site"), Plan(parse(written), "site")
     write_home(plan, folder / "home")
     run = CheckRun(workers, folder / "home", plan, folder)
@@ -109,12 +111,12 @@ def test_other_sites_pass_too(workers: Workers, tmp_path_factory: pytest.TempPat
     assert {tool: run.findings(tool) for tool in quick} == {tool: [] for tool in quick}
 
 
-def test_a_tool_that_dies_says_so(workers: Workers) -> None:
+def test_a_crash_of_a_tool_is_an_error_with_its_traceback(workers: Workers) -> None:
     with pytest.raises(ToolError, match="nics: Traceback"):
         workers.run("nics", {})
 
 
-def test_the_command_asks_the_tools_and_tells_all(
+def test_rack_check_deep_reports_all_problems(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
@@ -125,14 +127,14 @@ def test_the_command_asks_the_tools_and_tells_all(
     undercloud = home / UNDERCLOUD
     undercloud.write_text(undercloud.read_text().replace("dhcp_start", "dhcp_strat"))
     assert main(["check", "--stack", "reference", "--dir", str(home), "--deep"]) == 1
-    said = capsys.readouterr()
-    assert "netwrks: unknown key; write networks" in said.out
-    assert "dhcp_strat: unknown option; write dhcp_start" in said.out
-    assert "os-net-config (O2): the tool crashed: StopIteration" in said.out
-    assert "the Heat engine (O1, O3, O4)\n" in said.err
+    output = capsys.readouterr()
+    assert "netwrks: unknown key; write networks" in output.out
+    assert "dhcp_strat: unknown option; write dhcp_start" in output.out
+    assert "os-net-config (O2): the tool crashed: StopIteration" in output.out
+    assert "the Heat engine (O1, O3, O4)\n" in output.err
 
 
-def test_tools_that_cannot_be_brought_fail_with_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_installation_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rack.wallaby.tools._uv", lambda: "/nowhere/uv")
     with pytest.raises(ToolsError, match="/nowhere/uv: No such file"):
         install(tmp_path, print)

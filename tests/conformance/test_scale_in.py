@@ -1,4 +1,4 @@
-"""Who leaves by `openstack overcloud node delete`, as tripleo-ansible reads the file that is made for it."""
+"""Scale-in: which nodes tripleo-ansible deletes for the file that `openstack overcloud node delete` is given."""
 
 import json
 import subprocess
@@ -27,7 +27,8 @@ image = {"href": "overcloud-full"}
 found, environment, _, _ = baremetal_deploy.expand(roles, "overcloud", present, default_image=image)
 print(json.dumps({"hosts": {i["name"]: i["hostname"] for i in found}, **environment}))
 """
-"""state=absent of cli-overcloud-node-unprovision.yaml's first task, and state=present of the deployment's."""
+"""Prints what tripleo-ansible makes of the file: `absent` as cli-overcloud-node-unprovision.yaml does, `present` as the
+deployment does."""
 
 
 def expanded(workers: Workers, file: Path, state: str) -> Any:
@@ -39,7 +40,7 @@ def expanded(workers: Workers, file: Path, state: str) -> Any:
 
 
 def fewer(name: str) -> Plan:
-    """The guide's rack without a compute; those behind it keep their index."""
+    """Return the plan of the guide's rack without one compute. The other computes keep their indexes."""
     written = sites.document()
     for number, node in enumerate(n for n in written["nodes"] if n["role"] == "ComputeSriovIB"):
         node["index"] = number
@@ -51,18 +52,18 @@ def fewer(name: str) -> Plan:
 
 
 @pytest.mark.parametrize("name", ["compute-1", "compute-2"])
-def test_they_alone_are_deleted(workers: Workers, tmp_path: Path, name: str) -> None:
+def test_only_the_removed_node_is_deleted(workers: Workers, tmp_path: Path, name: str) -> None:
     host = stack("reference").host(name)
-    leaving = {name: {"role": str(host.role), "host": host.hostname}}
-    file = tmp_path / "leaving.yaml"
-    file.write_text(json.dumps(marked(tripleo.node_groups(fewer(name)), leaving)))
+    removed = {name: {"role": str(host.role), "host": host.hostname}}
+    file = tmp_path / "removed.yaml"
+    file.write_text(json.dumps(marked(tripleo.node_groups(fewer(name)), removed)))
     assert expanded(workers, file, "absent")["hosts"] == {name: host.short_hostname}
     stay = {h.name: h.short_hostname for h in stack("reference").hosts if h.name != name}
     assert expanded(workers, file, "present")["hosts"] == stay
 
 
 @pytest.mark.parametrize("name", ["compute-1", "compute-2"])
-def test_those_who_stay_keep_their_names(workers: Workers, tmp_path: Path, name: str) -> None:
+def test_remaining_nodes_keep_their_host_names(workers: Workers, tmp_path: Path, name: str) -> None:
     plan = fewer(name)
     write_home(plan, tmp_path / "home")
     assert CheckRun(workers, tmp_path / "home", plan, tmp_path).findings("networks") == []

@@ -1,4 +1,4 @@
-"""What is looked at on an undercloud before anything is installed, before real templates and the real client (C1)."""
+"""The check of an undercloud before the installation (C1), with real templates and the real client."""
 
 import json
 import os
@@ -16,8 +16,6 @@ from rack.tripleo.requirements import template_requirements
 from rack.wallaby.branch import SDN, backport
 from rack.wallaby.checks import Workers
 from tests.rack import sites
-from tests.rack.rules.cases import RHOSP
-from tests.rack.sites import DROP
 
 REQUIREMENTS = template_requirements(sites.plan())
 AGENT = "environments/services/neutron-mlnx-agent.yaml"
@@ -26,7 +24,7 @@ UPDATE = "dnf update openstack-tripleo-heat-templates"
 
 @pytest.fixture(scope="session")
 def branch(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """14.3.0 with MlnxSDNToken, as the branch has it since December 2021: never to be changed."""
+    """The templates of 14.3.0 with MlnxSDNToken, like the branch since December 2021. Tests must not change them."""
     folder = tmp_path_factory.mktemp("branch") / "templates"
     shutil.copytree(workers.tools.templates, folder)
     backport(folder)
@@ -35,15 +33,15 @@ def branch(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def templates(branch: Path, tmp_path: Path) -> Path:
-    """A copy, to be broken."""
+    """A copy of the templates, for a test to edit."""
     return Path(shutil.copytree(branch, tmp_path / "templates"))
 
 
-def test_the_branchs_templates_have_all_that_is_asked_of_them(branch: Path) -> None:
+def test_the_branchs_templates_meet_the_requirements(branch: Path) -> None:
     assert inspection.look(branch, REQUIREMENTS) == []
 
 
-def test_the_release_14_3_0_lacks_the_token_alone(workers: Workers) -> None:
+def test_the_release_14_3_0_lacks_only_the_token(workers: Workers) -> None:
     (fault,) = inspection.look(workers.tools.templates, REQUIREMENTS)
     assert fault.startswith("MlnxSDNToken: no template declares it, neutron-ml2-mlnx-sdn-vm.yaml sets it")
     assert "since 2021-12-12" in fault
@@ -93,22 +91,22 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("edit", "says"), BROKEN.values(), ids=BROKEN)
-def test_what_is_missing_is_told_with_what_to_do(edit: Callable[[Path], None], says: str, templates: Path) -> None:
+def test_a_missing_part_is_reported_with_the_fix(edit: Callable[[Path], None], says: str, templates: Path) -> None:
     edit(templates)
     faults = inspection.look(templates, REQUIREMENTS)
     assert [f for f in faults if f.startswith(says)], faults
     assert all(f.endswith(UPDATE) for f in faults)
 
 
-def test_all_faults_are_told_at_once(templates: Path) -> None:
+def test_all_faults_are_reported_at_once(templates: Path) -> None:
     for edit, _ in BROKEN.values():
         edit(templates)
     faults = inspection.look(templates, REQUIREMENTS)
     whole = [says for name, (_, says) in BROKEN.items() if name != "what an environment file names"]
-    assert all(any(f.startswith(says) for f in faults) for says in whole), "that file is gone itself"
+    assert all(any(f.startswith(says) for f in faults) for says in whole), "that file is missing itself"
 
 
-def test_no_templates_at_all(tmp_path: Path) -> None:
+def test_missing_templates_are_one_fault(tmp_path: Path) -> None:
     (fault,) = inspection.look(tmp_path, REQUIREMENTS)
     assert fault.endswith("no templates of TripleO; dnf install openstack-tripleo-heat-templates")
 
@@ -117,7 +115,7 @@ def test_no_templates_at_all(tmp_path: Path) -> None:
 
 
 def asked(path: str, *words: str) -> "subprocess.CompletedProcess[str]":
-    """The program as the undercloud runs it, with commands of `path` alone."""
+    """Run the program as the undercloud does, with `path` as PATH."""
     command = [sys.executable, "-I", inspection.__file__, *words]
     return subprocess.run(
         command, input=json.dumps(REQUIREMENTS), env={**os.environ, "PATH": path}, capture_output=True, text=True
@@ -131,7 +129,7 @@ def client(folder: Path, script: str) -> str:
 
 
 def test_wallabys_client_has_every_option_of_the_deploy_command(workers: Workers) -> None:
-    """tripleoclient 16.5.0; what is missing here are the templates."""
+    """Only the templates are missing here; the client is tripleoclient 16.5.0."""
     done = asked(f"{workers.tools.python.parent}:/usr/bin:/bin")
     assert done.returncode == 1
     assert done.stderr == (
@@ -143,7 +141,7 @@ def test_wallabys_client_has_every_option_of_the_deploy_command(workers: Workers
 TRAIN = "echo 'usage: openstack overcloud deploy --templates --stack -e -r --networks-file --deployed-server'"
 
 
-def test_an_older_client_is_told_by_each_option_it_lacks(tmp_path: Path) -> None:
+def test_each_option_that_an_older_client_lacks_is_reported(tmp_path: Path) -> None:
     done = asked(client(tmp_path, TRAIN))
     for option in ("--vip-file", "--network-config", "--baremetal-deployment"):
         assert f"openstack overcloud deploy {option}: no option of the installed client (O5); it must be" in done.stderr
@@ -151,28 +149,11 @@ def test_an_older_client_is_told_by_each_option_it_lacks(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("script", ["exit 2", None])
-def test_no_client(script: str | None, tmp_path: Path) -> None:
+def test_a_missing_client_is_reported(script: str | None, tmp_path: Path) -> None:
     done = asked(client(tmp_path, script) if script else str(tmp_path))
     assert "openstack overcloud deploy: the client does not know it; dnf install python3-tripleoclient" in done.stderr
 
 
-def test_a_folder_is_looked_at_without_a_client(branch: Path, tmp_path: Path) -> None:
+def test_a_folder_is_checked_without_a_client(branch: Path, tmp_path: Path) -> None:
     done = asked(str(tmp_path), str(branch))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_needs_follow_the_site() -> None:
-    plan = sites.plan(RHOSP)
-    assert "ContainerImageRegistryCredentials" in template_requirements(plan)["parameters"]
-    assert "ContainerImageRegistryCredentials" not in REQUIREMENTS["parameters"]
-    assert set(REQUIREMENTS["environments"]) == {
-        "environments/podman.yaml", "environments/services/neutron-ovs.yaml", AGENT,
-        "environments/disable-telemetry.yaml",
-    }  # fmt: skip
-    assert "KernelArgs" in REQUIREMENTS["parameters"]
-    assert "{{role.name}}Parameters" in REQUIREMENTS["parameters"]
-
-
-def test_needs_are_known_before_introspection() -> None:
-    """The interface's name is not: no parameter is called after it."""
-    assert template_requirements(sites.plan({"fabric.interface": DROP})) == REQUIREMENTS
