@@ -19,7 +19,7 @@ from components.introspection import Introspection
 from components.ssh import Host, Operator, as_root, as_stack, script
 from components.undercloud import Undercloud
 from rack import tripleo
-from rack.plan import BUNDLE, Plan
+from rack.plan import DEPLOY_FOLDER, Plan
 from rack.plan import Host as PlannedHost
 
 ML2_CONF = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
@@ -87,7 +87,7 @@ class Overcloud(pulumi.ComponentResource):
             # Without -b the stack goes and the nodes stay deployed (tripleoclient 16.5.0).
             delete=as_stack(
                 ". ~/stackrc",
-                f"openstack overcloud delete -y -b {BUNDLE}/node-info-ib-vm.yaml --network-ports {stack}",
+                f"openstack overcloud delete -y -b {DEPLOY_FOLDER}/node-info-ib-vm.yaml --network-ports {stack}",
                 f"rm -f ~/{stack}rc",
             ),
             opts=pulumi.ResourceOptions.merge(
@@ -106,7 +106,7 @@ class Overcloud(pulumi.ComponentResource):
         stem = name.partition(".")[0].replace("_", "-")
         return self._undercloud.file(
             f"{self._name}-{stem}",
-            f"{BUNDLE}/{name}",
+            f"{DEPLOY_FOLDER}/{name}",
             content,
             owner="stack",
             mode=mode,

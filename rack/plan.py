@@ -19,9 +19,9 @@ PROFILES = {Role.CONTROLLER: "control", Role.COMPUTE: "compute"}
 
 HEAT_TEMPLATES = "/usr/share/openstack-tripleo-heat-templates"
 """TripleO's own templates on the undercloud."""
-BUNDLE = "/home/stack/templates/IB/VM"
+DEPLOY_FOLDER = "/home/stack/templates/IB/VM"
 """Folder on the undercloud for the deployment files (O1)."""
-REGISTRY_FILE = f"{BUNDLE}/containers-registry-ib-vm.yaml"
+REGISTRY_FILE = f"{DEPLOY_FOLDER}/containers-registry-ib-vm.yaml"
 """File with the login for the container registry, if it needs one (C3)."""
 
 IPOIB_MTU = 2044
@@ -222,23 +222,23 @@ class Plan:
 
         It has `--deployed-server` too: without it, tripleoclient 16.5.0 refuses `--baremetal-deployment`.
         """
-        bundle, stock = BUNDLE, f"{HEAT_TEMPLATES}/environments"
+        folder, stock = DEPLOY_FOLDER, f"{HEAT_TEMPLATES}/environments"
         return (
             "openstack", "overcloud", "deploy", "--templates", HEAT_TEMPLATES,
             "--stack", self.site.cloud.name,
-            "--networks-file", f"{bundle}/network_data_ib_vm.yaml",
-            "--vip-file", f"{bundle}/vip-data-ib-vm.yaml",
-            "--baremetal-deployment", f"{bundle}/node-info-ib-vm.yaml",
+            "--networks-file", f"{folder}/network_data_ib_vm.yaml",
+            "--vip-file", f"{folder}/vip-data-ib-vm.yaml",
+            "--baremetal-deployment", f"{folder}/node-info-ib-vm.yaml",
             "--network-config",
             "--deployed-server",
-            "-r", f"{bundle}/roles_data_ib_vm.yaml",
-            "-e", f"{bundle}/containers-prepare-parameter-ib-vm.yaml",
+            "-r", f"{folder}/roles_data_ib_vm.yaml",
+            "-e", f"{folder}/containers-prepare-parameter-ib-vm.yaml",
             *(("-e", REGISTRY_FILE) if self.site.undercloud.registry.user else ()),
             "-e", f"{stock}/podman.yaml",
             "-e", f"{stock}/services/neutron-ovs.yaml",
             "-e", f"{stock}/services/neutron-mlnx-agent.yaml",
-            "-e", f"{bundle}/neutron-ml2-mlnx-sdn-vm.yaml",
-            "-e", f"{bundle}/ib-env-vm.yaml",
+            "-e", f"{folder}/neutron-ml2-mlnx-sdn-vm.yaml",
+            "-e", f"{folder}/ib-env-vm.yaml",
             "--validation-warnings-fatal",
             "-e", f"{stock}/disable-telemetry.yaml",
         )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from rack.plan import BUNDLE, HOSTNAMES, PROFILES, Plan
+from rack.plan import DEPLOY_FOLDER, HOSTNAMES, PROFILES, Plan
 from rack.site import Role
 from rack.tripleo.header import headed
 
@@ -120,7 +120,7 @@ def node_groups(plan: Plan) -> list[dict[str, Any]]:
 def _node_group(plan: Plan, role: Role) -> dict[str, Any]:
     networks = [{"network": lower(n), "subnet": f"{lower(n)}_subnet"} for n in role_networks(plan, role)]
     template = "controller" if role == Role.CONTROLLER else "compute"
-    network_config: dict[str, Any] = {"template": f"{BUNDLE}/{template}-ib-vm-nics.j2"}
+    network_config: dict[str, Any] = {"template": f"{DEPLOY_FOLDER}/{template}-ib-vm-nics.j2"}
     if role == Role.CONTROLLER:
         network_config["default_route_network"] = ["external"]
     return {

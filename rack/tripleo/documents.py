@@ -8,12 +8,12 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rack.plan import BUNDLE, REGISTRY_FILE, Plan
+from rack.plan import DEPLOY_FOLDER, REGISTRY_FILE, Plan
 from rack.tripleo import deployment, undercloud
 from rack.tripleo.header import digest, headed
 
 HOME = "/home/stack"
-DEPLOYMENT_FOLDER = BUNDLE.removeprefix(f"{HOME}/")
+DEPLOY_PATH = DEPLOY_FOLDER.removeprefix(f"{HOME}/")
 """The folder of the deployment files (O1 to O4), relative to HOME."""
 
 Render = Callable[[Plan], str]
@@ -47,7 +47,7 @@ class Document:
 
 
 def _deployed(name: str, step: str, description: str, render: Render, secret: str = "") -> Document:
-    return Document(f"{DEPLOYMENT_FOLDER}/{name}", step, description, render, secret)
+    return Document(f"{DEPLOY_PATH}/{name}", step, description, render, secret)
 
 
 CONTAINERS = undercloud.CONTAINERS_FILE.removeprefix(f"{HOME}/")
@@ -106,7 +106,7 @@ def rendered(plan: Plan) -> dict[str, str]:
 DEPLOYMENT_DOCUMENTS: dict[str, Render] = {
     document.path.rpartition("/")[2]: document.render
     for document in DOCUMENTS
-    if document.path.startswith(f"{DEPLOYMENT_FOLDER}/") and not document.secret
+    if document.path.startswith(f"{DEPLOY_PATH}/") and not document.secret
 }
 """File name → renderer of the deployment documents (O1 to O4) that contain no secret."""
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from rack.site import problems
-from rack.tripleo.documents import DEPLOYMENT_FOLDER
+from rack.tripleo.documents import DEPLOY_PATH
 from rack.tripleo.models import (
     DocumentModel,
     HeatEnvironment,
@@ -26,10 +26,10 @@ from rack.tripleo.models import (
 )
 
 INVENTORY, UNDERCLOUD = "instackenv.json", "undercloud.conf"
-NETWORKS, VIPS = f"{DEPLOYMENT_FOLDER}/network_data_ib_vm.yaml", f"{DEPLOYMENT_FOLDER}/vip-data-ib-vm.yaml"
-ROLES, NODES = f"{DEPLOYMENT_FOLDER}/roles_data_ib_vm.yaml", f"{DEPLOYMENT_FOLDER}/node-info-ib-vm.yaml"
-SDN, ENV = f"{DEPLOYMENT_FOLDER}/neutron-ml2-mlnx-sdn-vm.yaml", f"{DEPLOYMENT_FOLDER}/ib-env-vm.yaml"
-CONTAINERS = f"{DEPLOYMENT_FOLDER}/containers-prepare-parameter-ib-vm.yaml"
+NETWORKS, VIPS = f"{DEPLOY_PATH}/network_data_ib_vm.yaml", f"{DEPLOY_PATH}/vip-data-ib-vm.yaml"
+ROLES, NODES = f"{DEPLOY_PATH}/roles_data_ib_vm.yaml", f"{DEPLOY_PATH}/node-info-ib-vm.yaml"
+SDN, ENV = f"{DEPLOY_PATH}/neutron-ml2-mlnx-sdn-vm.yaml", f"{DEPLOY_PATH}/ib-env-vm.yaml"
+CONTAINERS = f"{DEPLOY_PATH}/containers-prepare-parameter-ib-vm.yaml"
 
 M = TypeVar("M", bound=DocumentModel)
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rack.plan import BUNDLE, HEAT_TEMPLATES, Plan
-from rack.tripleo.documents import DEPLOYMENT_FOLDER, HOME
+from rack.plan import DEPLOY_FOLDER, HEAT_TEMPLATES, Plan
+from rack.tripleo.documents import DEPLOY_PATH, HOME
 from rack.tripleo.loaded import Problem
 from rack.wallaby.branch import backport
 from rack.wallaby.tools import Log, Tools
@@ -132,7 +132,7 @@ class CheckRun:
         words = [self.local_path(word) for word in self._words()] if check in AFTER_RENDERING else []
         return {
             "home": str(self.home),
-            "deployment_folder": DEPLOYMENT_FOLDER,
+            "deployment_folder": DEPLOY_PATH,
             "templates": str(self.workers.tools.templates),
             "rendered": str(self.rendered),
             "stack": self.plan.site.cloud.name,
@@ -156,7 +156,9 @@ class CheckRun:
         """Return the local path of a file that the word names on the undercloud, or the word if it is no such path."""
         if word == HEAT_TEMPLATES or word.startswith(f"{HEAT_TEMPLATES}/"):
             return str(self.rendered) + word.removeprefix(HEAT_TEMPLATES)
-        return word.replace(BUNDLE, str(self.home / DEPLOYMENT_FOLDER)) if word.startswith(f"{BUNDLE}/") else word
+        if word.startswith(f"{DEPLOY_FOLDER}/"):
+            return str(self.home / DEPLOY_PATH) + word.removeprefix(DEPLOY_FOLDER)
+        return word
 
 
 def run_checks(workers: Workers, home: Path, plan: Plan, log: Log) -> list[Problem]:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from rack.tripleo.documents import DEPLOYMENT_FOLDER
+from rack.tripleo.documents import DEPLOY_PATH
 from rack.tripleo.loaded import CONTAINERS, ENV, INVENTORY, NETWORKS, NODES, ROLES, SDN, UNDERCLOUD
 from rack.wallaby.checks import CheckRun
 from tests.rack.tripleo.faults import Fault, drop, put, rename, text
 
-CONTROLLER_NICS = f"{DEPLOYMENT_FOLDER}/controller-ib-vm-nics.j2"
-COMPUTE_NICS = f"{DEPLOYMENT_FOLDER}/compute-ib-vm-nics.j2"
+CONTROLLER_NICS = f"{DEPLOY_PATH}/controller-ib-vm-nics.j2"
+COMPUTE_NICS = f"{DEPLOY_PATH}/compute-ib-vm-nics.j2"
 PREPARE = "parameter_defaults.ContainerImagePrepare"
 COMPUTES = "parameter_defaults.ComputeSriovIBParameters"
 SERVICES = "OS::TripleO::Services::"

@@ -12,14 +12,14 @@ from lab.hosts.backends.interfaces import ComputeService, Guest, NetworkAgent
 from lab.inventory import spares
 from lab.process import LabError, until
 from rack import tripleo
-from rack.plan import BUNDLE, Plan
+from rack.plan import DEPLOY_FOLDER, Plan
 from tests.lab.hosts.conftest import MARKS, STACK, Lab
 from tests.lab.hosts.fakes import OVERCLOUD_LOGIN
 from tests.lab.hosts.test_undercloud import DIB, admin, bundle, deploy, place, stack, states
 
 pytestmark = MARKS
 
-NODES = f"{BUNDLE}/node-info-ib-vm.yaml"
+NODES = f"{DEPLOY_FOLDER}/node-info-ib-vm.yaml"
 DELETE = f"openstack overcloud node delete -y -b {NODES}"
 THIRD = "overcloud-computesriov-ib-2.localdomain"
 AGENT = NetworkAgent("7f1c", "Mellanox plugin agent", THIRD, "neutron-mlnx-agent")
@@ -50,7 +50,7 @@ def register(lab: Lab) -> None:
 
 def ship(lab: Lab) -> None:
     for name, text in bundle(lab).items():
-        place(lab, f"{BUNDLE}/{name}", text)
+        place(lab, f"{DEPLOY_FOLDER}/{name}", text)
 
 
 def mark(lab: Lab, *leaving: str, **roles: object) -> None:
@@ -217,8 +217,8 @@ def test_a_compute_leaves(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shipped(lab: Lab) -> str:
     """A file that still has all of them."""
-    place(lab, f"{BUNDLE}/all.yaml", tripleo.node_info(lab.plan))
-    return f"{BUNDLE}/all.yaml"
+    place(lab, f"{DEPLOY_FOLDER}/all.yaml", tripleo.node_info(lab.plan))
+    return f"{DEPLOY_FOLDER}/all.yaml"
 
 
 def test_what_is_left_of_it_is_an_operators(lab: Lab) -> None:

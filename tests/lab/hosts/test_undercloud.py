@@ -12,7 +12,7 @@ import pytest
 from lab.hosts import templates
 from lab.process import LabError
 from rack import tripleo
-from rack.plan import BUNDLE, HEAT_TEMPLATES
+from rack.plan import DEPLOY_FOLDER, HEAT_TEMPLATES
 from rack.wallaby.branch import SDN
 from tests.lab.hosts.conftest import MARKS, Lab
 
@@ -322,17 +322,19 @@ def test_o5_refusals(lab: Lab) -> None:
         "Error: The following files were not found" in said and "ib-env-vm.yaml" in said and "podman.yaml" not in said
     )
     for name, text in bundle(lab).items():
-        place(lab, f"{BUNDLE}/{name}", text)
+        place(lab, f"{DEPLOY_FOLDER}/{name}", text)
     without = deploy(lab).replace(" --deployed-server", "")
     assert "--deployed-server must be used when using --baremetal-deployment" in lab.refused("undercloud", without)
     assert "unrecognized" in lab.refused("undercloud", deploy(lab).replace("--vip-file", "--vip-fil"))
     place(
-        lab, f"{BUNDLE}/node-info-ib-vm.yaml", tripleo.node_info(lab.plan).replace("name: compute-2", "name: compute-9")
+        lab,
+        f"{DEPLOY_FOLDER}/node-info-ib-vm.yaml",
+        tripleo.node_info(lab.plan).replace("name: compute-2", "name: compute-9"),
     )
     assert "compute-9 could not be found" in lab.refused("undercloud", deploy(lab))
-    place(lab, f"{BUNDLE}/node-info-ib-vm.yaml", tripleo.node_info(lab.plan).replace("count: 2", "count: 1"))
+    place(lab, f"{DEPLOY_FOLDER}/node-info-ib-vm.yaml", tripleo.node_info(lab.plan).replace("count: 2", "count: 1"))
     assert "cannot be greater than count" in lab.refused("undercloud", deploy(lab))
-    place(lab, f"{BUNDLE}/node-info-ib-vm.yaml", tripleo.node_info(lab.plan))
+    place(lab, f"{DEPLOY_FOLDER}/node-info-ib-vm.yaml", tripleo.node_info(lab.plan))
     assert lab.cloud.files is None
 
 
@@ -432,7 +434,7 @@ def test_delete_leaves_the_nodes_unless_told(lab: Lab) -> None:
 
 def test_delete_with_the_nodes(lab: Lab) -> None:
     lab.fabric.events.clear()
-    lab.ok("undercloud", admin(f"openstack overcloud delete -y overcloud -b {BUNDLE}/node-info-ib-vm.yaml"))
+    lab.ok("undercloud", admin(f"openstack overcloud delete -y overcloud -b {DEPLOY_FOLDER}/node-info-ib-vm.yaml"))
     assert set(states(lab).values()) == {("available", "power off")}
     assert lab.fabric.linked == {"ufm"}
     assert lab.run("compute-1", "true").returncode == 255
@@ -445,7 +447,7 @@ def test_a_new_deployment_has_new_host_keys(lab: Lab) -> None:
     lab.ok("undercloud", admin("openstack overcloud node introspect --all-manageable --provide"))
     lab.ok("undercloud", deploy(lab))
     first = (lab.rack.nodes["compute-1"].folder / "host_key.pub").read_text()
-    lab.ok("undercloud", admin(f"openstack overcloud node unprovision --all -y {BUNDLE}/node-info-ib-vm.yaml"))
+    lab.ok("undercloud", admin(f"openstack overcloud node unprovision --all -y {DEPLOY_FOLDER}/node-info-ib-vm.yaml"))
     lab.ok("undercloud", deploy(lab))
     assert (lab.rack.nodes["compute-1"].folder / "host_key.pub").read_text() != first
 

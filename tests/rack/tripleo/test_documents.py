@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 
 from rack import tripleo
-from rack.plan import BUNDLE, Plan
+from rack.plan import DEPLOY_FOLDER, Plan
 from rack.site import Role
 from rack.site.load import parse
 from rack.tripleo.deployment import lower
@@ -213,8 +213,8 @@ def test_nodes_and_undercloud_have_their_own_provisioning_interface() -> None:
 
 def test_node_info_names_the_nic_templates() -> None:
     groups = {g["name"]: g["defaults"]["network_config"] for g in loaded("node_info", sites.plan())}
-    assert groups["Controller"]["template"] == f"{BUNDLE}/controller-ib-vm-nics.j2"
-    assert groups["ComputeSriovIB"]["template"] == f"{BUNDLE}/compute-ib-vm-nics.j2"
+    assert groups["Controller"]["template"] == f"{DEPLOY_FOLDER}/controller-ib-vm-nics.j2"
+    assert groups["ComputeSriovIB"]["template"] == f"{DEPLOY_FOLDER}/compute-ib-vm-nics.j2"
     assert groups["Controller"]["default_route_network"] == ["external"]
 
 
