@@ -74,7 +74,7 @@ def test_released_templates_lack_the_token(workers: Workers, reference: CheckRun
     released = CheckRun(workers, reference.home, reference.plan, tmp_path, released_templates=True)
     assert released.findings("rendering") == []
     (finding,) = released.findings("templates")
-    assert "MlnxSDNToken: declared by no service" in finding.text
+    assert "MlnxSDNToken: no service of these roles declares it" in finding.text
 
 
 COMMAND = re.compile(r"openstack (?:overcloud|undercloud) [a-z][^\"'`)>]*")

@@ -90,7 +90,7 @@ FAULTS = [
 TOGETHER = [
     Fault("unknown parameter", "templates", ENV,
           rename("parameter_defaults.IPoIBPhysicalInterface", "IPoIBPhysicalInterfce"),
-          "IPoIBPhysicalInterfce: declared by no service of these roles; write IPoIBPhysicalInterface"),
+          "IPoIBPhysicalInterfce: no service of these roles declares it; write IPoIBPhysicalInterface"),
     Fault("no boolean", "templates", SDN, put("parameter_defaults.MlnxSDNSyncEnabled", "perhaps"),
           "MlnxSDNSyncEnabled: found 'perhaps'; write a Boolean"),
     Fault("no number of a role", "templates", ENV, put(f"{COMPUTES}.NovaReservedHostMemory", "lots"),
@@ -98,7 +98,7 @@ TOGETHER = [
     Fault("no list", "templates", ENV, put("parameter_defaults.NtpServer", {"a": "b"}), "NtpServer: found {'a': 'b'}"),
     Fault("missing parameter", "templates", SDN, drop("parameter_defaults.MlnxSDNUrl"), "MlnxSDNUrl: missing"),
     Fault("unknown parameter of a role", "templates", ENV, rename(f"{COMPUTES}.IsolCpusList", "IsolCpuList"),
-          "ComputeSriovIBParameters.IsolCpuList: role-specific in no service of this role; write IsolCpusList"),
+          "IsolCpuList: no service of this role declares it as role-specific; write IsolCpusList"),
 ]  # fmt: skip
 
 REFUSED = [

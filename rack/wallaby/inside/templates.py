@@ -96,7 +96,7 @@ def _unused_or_mistyped(declared, values):
     for name, value in sorted(values.items()):
         if name not in declared:
             if name not in UNUSED_UPSTREAM:
-                yield name, f"{name}: declared by no service of these roles; {suggestion(name, declared)}"
+                yield name, f"{name}: no service of these roles declares it; {suggestion(name, declared)}"
         else:
             wrong = _mistyped(name, declared[name], value)
             if wrong:
@@ -113,7 +113,8 @@ def _of_a_role(declared, values):
         own = {n: d for n, d in own.items() if any("role_specific" in (p.get("Tags") or []) for _, p in d)}
         for name, value in mine.items():
             if name not in own:
-                yield group, f"{group}.{name}: role-specific in no service of this role; {suggestion(name, own)}"
+                fault = "no service of this role declares it as role-specific"
+                yield group, f"{group}.{name}: {fault}; {suggestion(name, own)}"
             elif wrong := _mistyped(name, own[name], value):
                 yield group, f"{group}.{name}: {wrong}"
 
@@ -123,7 +124,7 @@ def _missing(declared, values):
     for name, where in sorted(declared.items()):
         needed = any("Default" not in p and "Value" not in p for _, p in where)
         if needed and name not in known and not IMAGE.match(name):
-            yield name, f"{name}: missing; write it: it has no default"
+            yield name, f"{name}: missing; write a value, as it has no default"
 
 
 def _registry(request):

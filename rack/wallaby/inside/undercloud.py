@@ -1,4 +1,4 @@
-"""undercloud.conf (C2), checked by tripleoclient's options and preflight, and for unknown keys, which it ignores."""
+"""undercloud.conf (C2), checked by tripleoclient's options and preflight, and for keys that oslo.config ignores."""
 
 import configparser
 

@@ -3,6 +3,7 @@
 import configparser
 import json
 import re
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import jinja2
@@ -15,6 +16,8 @@ from rack.plan import DEPLOY_FOLDER, Plan
 from rack.site import Role
 from rack.site.load import parse
 from rack.tripleo.deployment import lower
+from rack.tripleo.documents import DOCUMENTS as ALL_DOCUMENTS
+from rack.tripleo.documents import rendered as all_rendered
 from tests.rack import sites
 from tests.rack.sites import DROP, documents
 from tests.rack.test_plan import DOCUMENTS, rendered
@@ -341,3 +344,22 @@ def test_deployment_documents_contain_no_secret() -> None:
 def test_the_deployment_digest_covers_what_the_deployment_reads(edits: dict[str, Any], repeats: bool) -> None:
     before, after = tripleo.deployment_digest(sites.plan()), tripleo.deployment_digest(sites.plan(edits))
     assert (before != after) == repeats
+
+
+def test_the_deploy_script_has_one_option_per_line() -> None:
+    script = next(text for path, text in all_rendered(sites.plan()).items() if path == "deploy.sh")
+    first, header, *lines = script.splitlines()
+    assert (first, lines[:2]) == ("#!/bin/sh", ["set -eu", ". ~/stackrc"])
+    assert header.startswith("# rack: stack unnamed, guide step O5, ")
+    assert lines[2:5] == [
+        "exec openstack overcloud deploy \\",
+        "  --templates /usr/share/openstack-tripleo-heat-templates \\",
+        "  --stack overcloud \\",
+    ]
+    assert all(line.endswith(" \\") for line in lines[2:-1])
+    assert lines[-1] == "  -e /usr/share/openstack-tripleo-heat-templates/environments/disable-telemetry.yaml"
+
+
+def test_a_document_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        ALL_DOCUMENTS[0].path = "elsewhere"  # type: ignore[misc]

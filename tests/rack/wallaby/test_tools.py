@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
 
 from rack.wallaby import tools
 from rack.wallaby.tools import LOCK, ToolsError
+from tests.rack.sites import ROOT
 
 
 class Recorded:
@@ -111,3 +113,19 @@ def test_uv_is_looked_for_beside_this_python(tmp_path: Path, monkeypatch: pytest
         folder.mkdir(exist_ok=True)
         (folder / "uv").touch(mode=0o755)
         assert tools._uv() == str(folder / "uv")
+
+
+def test_templates_can_be_downloaded_alone(run: Recorded, tmp_path: Path) -> None:
+    folder = tools.templates(tmp_path / "new" / "folder", print)
+    assert (folder / "overcloud.j2.yaml").is_file()
+    assert list(folder.parent.iterdir()) == [folder], "the scratch folder is gone"
+    assert not run.named("--clear")
+
+
+def test_tools_are_installed_in_this_checkout() -> None:
+    assert tools.FOLDER == ROOT / ".tools" / "wallaby"
+
+
+def test_installed_tools_cannot_be_changed(run: Recorded, tmp_path: Path) -> None:
+    with pytest.raises(FrozenInstanceError):
+        tools.install(tmp_path, print).python = tmp_path  # type: ignore[misc]
