@@ -46,7 +46,7 @@ class IpmiNode(DocumentModel):
     @property
     def capability(self) -> dict[str, str]:
         """The capabilities, name → value."""
-        return dict(pair.split(":", 1) for pair in self.capabilities.split(","))
+        return dict(pair.split(":") for pair in self.capabilities.split(","))
 
 
 class SubnetData(DocumentModel):

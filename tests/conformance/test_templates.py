@@ -90,11 +90,11 @@ BROKEN = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("edit", "says"), BROKEN.values(), ids=BROKEN)
-def test_a_missing_part_is_reported_with_the_fix(edit: Callable[[Path], None], says: str, templates: Path) -> None:
+@pytest.mark.parametrize(("edit", "expected"), BROKEN.values(), ids=BROKEN)
+def test_a_missing_part_is_reported_with_the_fix(edit: Callable[[Path], None], expected: str, templates: Path) -> None:
     edit(templates)
     faults = inspection.look(templates, REQUIREMENTS)
-    assert [f for f in faults if f.startswith(says)], faults
+    assert [f for f in faults if f.startswith(expected)], faults
     assert all(f.endswith(UPDATE) for f in faults)
 
 
@@ -102,8 +102,8 @@ def test_all_faults_are_reported_at_once(templates: Path) -> None:
     for edit, _ in BROKEN.values():
         edit(templates)
     faults = inspection.look(templates, REQUIREMENTS)
-    whole = [says for name, (_, says) in BROKEN.items() if name != "what an environment file names"]
-    assert all(any(f.startswith(says) for f in faults) for says in whole), "that file is missing itself"
+    whole = [expected for name, (_, expected) in BROKEN.items() if name != "what an environment file names"]
+    assert all(any(f.startswith(expected) for f in faults) for expected in whole), "that file is missing itself"
 
 
 def test_missing_templates_are_one_fault(tmp_path: Path) -> None:

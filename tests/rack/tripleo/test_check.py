@@ -121,6 +121,7 @@ FAULTS = [
           "ComputeSriovIB.instances.compute-1.networks: found storage; write internal_api, storage"),
     Fault("no network", "own", NODES, put("[1].defaults.networks", []),
           "ComputeSriovIB.defaults.networks: found none; write internal_api, storage"),
+    Fault("count as a text", "own", NODES, put("[1].count", "2"), "[1] (ComputeSriovIB).count: found '2'; write"),
     Fault("fewer instances than count", "own", NODES, put("[1].count", 3), "ComputeSriovIB.count: found 3; write 2"),
     Fault("more instances than count", "own", NODES, put("[1].count", 1), "ComputeSriovIB.count: found 1; write 2"),
     Fault("host name twice", "own", NODES, put("[0].instances[1].hostname", "overcloud-controller-0"),

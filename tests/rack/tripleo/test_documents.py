@@ -110,8 +110,8 @@ def test_lists_in_undercloud_conf_are_joined_by_commas() -> None:
 
 
 def test_node_cleaning_follows_the_site() -> None:
-    for cleaned, says in ((True, "clean_nodes = true\n"), (False, "clean_nodes = false\n")):
-        assert says in DOCUMENTS["undercloud.conf"](sites.plan({"undercloud.cleanNodes": cleaned}))
+    for cleaned, option in ((True, "clean_nodes = true\n"), (False, "clean_nodes = false\n")):
+        assert option in DOCUMENTS["undercloud.conf"](sites.plan({"undercloud.cleanNodes": cleaned}))
 
 
 @given(documents())
