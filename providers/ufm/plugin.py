@@ -82,7 +82,8 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
     def __init__(self, engine: Any) -> None:
         """Keep the engine's gRPC stub `engine` for messages to the user."""
         self._engine = engine
-        self._session: Session
+        self.session: Session | None = None
+        """Open after Configure."""
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return the package's version."""
@@ -102,7 +103,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
     @in_one_line
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Open the session with UFM."""
-        self._session = Session.of(Settings.of(props(request.args)))
+        self.session = Session.of(Settings.of(props(request.args)))
         return proto.ConfigureResponse(acceptSecrets=False, supportsPreview=True)
 
     @in_one_line
@@ -162,12 +163,13 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         """Call a function; there is one."""
         if request.tok != inventory.FUNCTION:
             raise ConfigurationError(f"no function {request.tok}", remedy=f"call {inventory.FUNCTION}")
-        found = inventory.invoke(self._session.client, props(request.args))
+        found = inventory.invoke(self._configured().client, props(request.args))
         return proto.InvokeResponse(**{"return": struct(found)})
 
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
         """End every wait: the user interrupted the engine."""
-        self._session.cancelled.set()
+        if self.session:
+            self.session.cancelled.set()
         return Empty()
 
     def _handler(self, urn: str) -> ResourceHandler:
@@ -180,7 +182,12 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
                 engine_pb2.LogRequest(severity=SEVERITIES[severity], message=text, urn=urn, ephemeral=ephemeral)
             )
 
-        return HANDLERS[pulumi_type](self._session, log)
+        return HANDLERS[pulumi_type](self._configured(), log)
+
+    def _configured(self) -> Session:
+        if self.session is None:
+            raise ConfigurationError("the provider has not been configured", remedy="send Configure first")
+        return self.session
 
 
 def main() -> None:

@@ -218,6 +218,81 @@ def test_settings_reach_every_member(life: Lifecycle, ufm: LabUfm) -> None:
     assert set(found.members.values()) == {Member("limited", True)}
 
 
+# preview
+
+
+def test_a_preview_of_an_absent_partition_reports_nothing(life: Lifecycle, ufm: LabUfm) -> None:
+    assert life.preview(**declared()) == []
+    assert ufm.calls == [GET]
+
+
+def test_a_preview_reports_what_the_create_will_do(life: Lifecycle, ufm: LabUfm) -> None:
+    ufm.client.set_guids("0x65", MEMBERS.values(), ip_over_ib=True)
+    assert life.preview(**declared()) == ["PKey 0x65 exists as declared: it will be adopted without a write"]
+    ufm.client.set_guids("0x65", [B, X], ip_over_ib=True)
+    differences = f"controller-1/ib0: missing, {X}: not declared"
+    with pytest.raises(errors.TakeoverError, match=f"PKey 0x65: it exists and differs: {differences}; set adopt=True"):
+        life.preview(**declared())
+    assert life.preview(**declared(adopt=True)) == [f"PKey 0x65 exists and will be changed: {differences}"]
+    assert life.preview(**additive()) == ["PKey 0x65 exists and will be changed: controller-1/ib0: missing"]
+    assert {call.split()[0] for call in ufm.calls} == {"PUT", "GET"}
+
+
+@pytest.mark.parametrize("key", ["pkey", "members"])
+def test_a_preview_with_unknown_inputs_calls_nobody(life: Lifecycle, ufm: LabUfm, key: str) -> None:
+    inputs, _ = life.handler.check({**declared(), key: UNKNOWN})
+    life.handler.preview(inputs)
+    inputs, _ = life.handler.check(declared(members={"a/ib0": A, "b/ib0": UNKNOWN}))
+    life.handler.preview(inputs)
+    assert ufm.calls == []
+
+
+@pytest.mark.parametrize("status", [401, 503])
+def test_a_preview_without_an_answer_reports_it_once(start: Start, status: int) -> None:
+    _, server = start(lambda _request: Answer(status))
+    life = Lifecycle(PKeyHandler, configuration(server.port, server.ca_file))
+    (message,) = life.preview(**declared())
+    assert message.startswith(f"PKey 0x65: not compared with UFM: UFM 127.0.0.1:{server.port} PKey 0x65 (GET ")
+    assert server.verbs == ["GET"], "no retry"
+
+
+def test_a_preview_of_an_unreachable_ufm_reports_it(ufm: LabUfm) -> None:
+    life = Lifecycle(PKeyHandler, configuration(1, ufm.ca_file))
+    (message,) = life.preview(**declared())
+    assert "no connection" in message
+
+
+def test_a_preview_raises_any_other_refusal(start: Start) -> None:
+    _, server = start(lambda _request: Answer(403))
+    life = Lifecycle(PKeyHandler, configuration(server.port, server.ca_file))
+    with pytest.raises(errors.ForbiddenError):
+        life.preview(**declared())
+
+
+# import
+
+
+def test_an_import_declares_all_members_under_ufms_names(life: Lifecycle, ufm: LabUfm) -> None:
+    ufm.fabric.add("compute-1", B)
+    ufm.client.set_guids("0x65", [B, X], ip_over_ib=True)
+    assert life.import_("0x8065") == {
+        "pkey": "0x65",
+        "members": {"compute-1/1": B, f"unknown/{X}": X},
+        "membership": "full",
+        "index0": False,
+        "ownership": "authoritative",
+        "adopt": False,
+    }
+    assert life.id == "0x65"
+    assert life.outputs["member_count"] == 2
+    assert life.outputs["foreign"] == []
+    assert life.outputs["partition"] == "api_pkey_0x65"
+
+
+def test_an_import_of_an_absent_partition_finds_nothing(life: Lifecycle) -> None:
+    assert life.import_("0x66") == {}
+
+
 # read
 
 

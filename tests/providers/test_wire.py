@@ -1,4 +1,4 @@
-"""The plugin as the engine starts it: a process of its own, asked over gRPC, which talks back to the engine."""
+"""The plugin over gRPC: in this process, and as the engine starts it, in a process of its own."""
 
 import os
 import subprocess
@@ -13,10 +13,10 @@ import grpc  # type: ignore[import-untyped]
 import pytest
 from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
 from pulumi.runtime import rpc
-from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, provider_pb2_grpc
 
 from providers.ufm import inventory
-from providers.ufm.plugin import HANDLERS, struct
+from providers.ufm.plugin import CALLS, HANDLERS, Plugin, props, struct
 from tests.providers.conftest import LabUfm, configuration
 from tests.providers.server import PASSWORD
 
@@ -25,19 +25,21 @@ PLUGIN = ROOT / "providers/ufm/pulumi-resource-ufm"
 GUIDS = [f"b8599f0300b0{n:04x}" for n in range(1, 9)]
 
 
-def test_the_type_tokens_stay() -> None:
-    """They stand in every state."""
+def test_the_type_tokens_do_not_change() -> None:
+    """Every state contains them."""
     assert set(HANDLERS) == {f"ufm:index:{kind}" for kind in ("PKey", "PKeyGate", "AccessToken", "AdminPassword")}
 
 
 class Engine(engine_pb2_grpc.EngineServicer):
-    """Keeps what the plugin tells the user."""
+    """Keeps the messages to the user: the resource's name and the text."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, str]] = []
+        self.requests: list[engine_pb2.LogRequest] = []
         self.spoken = threading.Event()
 
     def Log(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.requests.append(request)
         self.messages.append((request.urn.rpartition("::")[2], request.message))
         self.spoken.set()
         return Empty()
@@ -55,12 +57,35 @@ def log(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def stub(engine: Engine, log: Path) -> Iterator[Any]:
-    """The plugin, not configured yet; started from elsewhere, as the engine may do."""
+def address(engine: Engine) -> Iterator[str]:
+    """The engine's address."""
     server = grpc.server(ThreadPoolExecutor(2))
     engine_pb2_grpc.add_EngineServicer_to_server(engine, server)
-    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(0).wait()
+
+
+@pytest.fixture
+def stub(address: str) -> Iterator[Any]:
+    """The plugin in this process, not configured yet."""
+    with grpc.insecure_channel(address) as to_engine:
+        plugin = Plugin(engine_pb2_grpc.EngineStub(to_engine))
+        server = grpc.server(ThreadPoolExecutor(CALLS))
+        provider_pb2_grpc.add_ResourceProviderServicer_to_server(plugin, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield provider_pb2_grpc.ResourceProviderStub(channel)
+        server.stop(0).wait()
+        if plugin.session:
+            plugin.session.close()
+
+
+@pytest.fixture
+def process(address: str, log: Path) -> Iterator[Any]:
+    """The plugin as a process, not configured yet; started from another directory, as the engine may do."""
     with log.open("wb") as errors:
         plugin = subprocess.Popen([PLUGIN, address], cwd="/", stdout=subprocess.PIPE, stderr=errors, env=ENVIRONMENT)
     assert plugin.stdout
@@ -69,7 +94,6 @@ def stub(engine: Engine, log: Path) -> Iterator[Any]:
     plugin.kill()
     plugin.wait()
     plugin.stdout.close()
-    server.stop(0).wait()
 
 
 ENVIRONMENT = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -109,8 +133,8 @@ class Remote:
         self._stub.Delete(provider_pb2.DeleteRequest(urn=self._urn, id=id_, properties=struct(olds)))
 
 
-def test_a_pkeys_life_over_the_wire(stub: Any, ufm: LabUfm) -> None:
-    remote = Remote(stub, "PKey", ufm)
+def test_a_pkeys_life_over_the_wire(process: Any, ufm: LabUfm) -> None:
+    remote = Remote(process, "PKey", ufm)
     inputs = {"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}, "ip_over_ib": True}
     id_, outs = remote.create(inputs)
     assert id_ == "0x65" and outs["member_count"] == 1
@@ -147,9 +171,9 @@ def test_credentials_over_the_wire(stub: Any, ufm: LabUfm) -> None:
     assert token.read(id_, outs).id == ""
 
 
-def test_many_at_once(stub: Any, ufm: LabUfm) -> None:
+def test_concurrent_calls_share_one_client(process: Any, ufm: LabUfm) -> None:
     """The plugin has eight threads and one client."""
-    remote = Remote(stub, "PKey", ufm)
+    remote = Remote(process, "PKey", ufm)
 
     def live(number: int) -> None:
         id_, outs = remote.create({"pkey": hex(number), "members": {f"a/{i}": g for i, g in enumerate(GUIDS)}})
@@ -161,31 +185,37 @@ def test_many_at_once(stub: Any, ufm: LabUfm) -> None:
     assert set(ufm.client.list_pkeys()) == {"0x7fff"}
 
 
-def test_an_error_reaches_the_user_in_one_line_without_a_secret(stub: Any, ufm: LabUfm, log: Path) -> None:
+def test_an_error_reaches_the_user_in_one_line_without_a_secret(process: Any, ufm: LabUfm, log: Path) -> None:
     ufm.client.set_guids("0x65", [GUIDS[1]])
     inputs = {"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}}
     with pytest.raises(grpc.RpcError) as caught:
-        Remote(stub, "PKey", ufm).create(inputs)
+        Remote(process, "PKey", ufm).create(inputs)
     told = caught.value.details()
     assert f"PKey 0x65: it exists and differs: a/ib0: missing, {GUIDS[1]}: not declared; set adopt=True" in told
     ufm.core.accounts.set_password("admin", "somebody_elses")
     with pytest.raises(grpc.RpcError) as caught:
-        Remote(stub, "PKey", ufm).create(inputs)
+        Remote(process, "PKey", ufm).create(inputs)
     assert "401" in caught.value.details()
     shown = caught.value.details() + told + log.read_text()
     assert PASSWORD not in shown
 
 
-def test_an_error_of_ours_names_its_kind(stub: Any, ufm: LabUfm) -> None:
+def test_a_defect_is_reported_with_its_exception_type(stub: Any, ufm: LabUfm) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         Remote(stub, "Nothing", ufm).check({})
     assert caught.value.details() == "UFM provider: KeyError in Check: 'ufm:index:Nothing'"
 
 
-def test_who_loses_a_partition_is_told_the_user_at_the_resource(stub: Any, ufm: LabUfm, engine: Engine) -> None:
+def test_a_removal_of_foreign_members_is_a_warning_at_the_resource(stub: Any, ufm: LabUfm, engine: Engine) -> None:
     ufm.client.set_guids("0x65", [GUIDS[1]])
     Remote(stub, "PKey", ufm).create({"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}, "adopt": True})
     assert engine.messages == [("name", f"PKey 0x65: removing members that are not declared: {GUIDS[1]}")]
+    (request,) = engine.requests
+    assert (request.severity, request.ephemeral) == (engine_pb2.WARNING, False)
+    ufm.client.delete_pkey("0x65")
+    Remote(stub, "PKey", ufm).create({"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}})
+    Remote(stub, "PKey", ufm).create({"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}}, preview=True)
+    assert (engine.requests[1].severity, engine.requests[1].ephemeral) == (engine_pb2.INFO, False)
 
 
 def test_a_preview_writes_nothing(stub: Any, ufm: LabUfm) -> None:
@@ -199,7 +229,7 @@ def test_a_preview_writes_nothing(stub: Any, ufm: LabUfm) -> None:
     assert changed["membership"] == "limited" and ufm.calls == []
 
 
-def test_what_is_wrong_with_the_provider_is_told_before_all(stub: Any) -> None:
+def test_check_config_reports_a_wrong_provider_input(stub: Any) -> None:
     request = provider_pb2.CheckRequest(news=struct({"address": "127.0.0.1", "password": "123456"}))
     failures = stub.CheckConfig(request).failures
     assert len(failures) == 1 and "input password is UFM's default" in failures[0].reason
@@ -208,27 +238,83 @@ def test_what_is_wrong_with_the_provider_is_told_before_all(stub: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["AccessToken", "PKeyGate"])
-def test_what_cannot_be_imported_says_so(stub: Any, ufm: LabUfm, kind: str) -> None:
+def test_a_type_without_import_reports_it(stub: Any, ufm: LabUfm, kind: str) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         Remote(stub, kind, ufm).read("x", {})
     text = f"ufm:index:{kind} cannot be imported: it has no ID at UFM; create it with `pulumi up`"
     assert text in caught.value.details()
 
 
-def test_a_gate_that_waits_says_for_whom_and_is_cancelled(stub: Any, ufm: LabUfm, engine: Engine) -> None:
-    gate = Remote(stub, "PKeyGate", ufm)
+def test_a_waiting_gate_reports_progress_and_is_cancelled(process: Any, ufm: LabUfm, engine: Engine) -> None:
+    gate = Remote(process, "PKeyGate", ufm)
     with ThreadPoolExecutor(1) as pool:
         inputs = {"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}, "timeout": 600}
         waiting = pool.submit(gate.create, inputs)
         assert engine.spoken.wait(30)
-        stub.Cancel(Empty())
+        process.Cancel(Empty())
         error = waiting.exception(timeout=30)
     assert isinstance(error, grpc.RpcError)
     assert "cancelled while waiting for members; run pulumi again" in error.details()
     assert engine.messages[0] == ("name", "PKey 0x65: waiting for 1 of 1 members")
+    assert (engine.requests[0].severity, engine.requests[0].ephemeral) == (engine_pb2.INFO, True)
 
 
-def test_an_unknown_function(stub: Any, ufm: LabUfm) -> None:
+def test_a_cancel_ends_the_waits_of_this_process(stub: Any, ufm: LabUfm) -> None:
+    stub.Cancel(Empty())  # before Configure: nothing waits
+    gate = Remote(stub, "PKeyGate", ufm)
+    stub.Cancel(Empty())
+    with pytest.raises(grpc.RpcError) as caught:
+        gate.create({"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}, "timeout": 600})
+    assert "cancelled while waiting for members" in caught.value.details()
+    assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+
+
+def test_a_call_before_configure_is_an_error(stub: Any) -> None:
+    urn = "urn:pulumi:test::rack::ufm:index:PKey::name"
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Check(provider_pb2.CheckRequest(urn=urn, news=struct({})))
+    assert "the provider has not been configured" in caught.value.details()
+
+
+def test_the_plugin_reports_its_version_and_its_abilities(stub: Any, ufm: LabUfm) -> None:
+    assert stub.GetPluginInfo(Empty()).version == "0.1.0"
+    answer = stub.Configure(provider_pb2.ConfigureRequest(args=struct(configuration(ufm.port, ufm.ca_file))))
+    assert answer.supportsPreview
+    assert not answer.acceptSecrets
+
+
+def test_a_lifecycle_in_this_process(stub: Any, ufm: LabUfm) -> None:
+    remote = Remote(stub, "PKey", ufm)
+    inputs = {"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}, "index0": True}
+    id_, outs = remote.create(inputs)
+    assert remote.diff(id_, outs, inputs).changes == provider_pb2.DiffResponse.DIFF_NONE
+    diff = remote.diff(id_, outs, {**inputs, "pkey": "0x66"})
+    assert diff.changes == provider_pb2.DiffResponse.DIFF_SOME
+    assert list(diff.replaces) == ["pkey"]
+    assert diff.deleteBeforeReplace
+    outs = remote.update(id_, outs, {**inputs, "membership": "limited"})
+    assert outs["membership"] == "limited"
+    imported = remote.read(id_, {})
+    assert imported.id == id_
+    assert rpc.deserialize_properties(imported.inputs)["members"] == {f"unknown/{GUIDS[0]}": GUIDS[0]}
+    assert rpc.deserialize_properties(imported.properties)["member_count"] == 1
+    remote.delete(id_, outs)
+    assert remote.read(id_, outs).id == ""
+
+
+def test_find_members_over_the_wire(stub: Any, ufm: LabUfm) -> None:
+    ufm.fabric.add("node-1", GUIDS[0])
+    Remote(stub, "PKey", ufm)
+    answer = stub.Invoke(provider_pb2.InvokeRequest(tok=inventory.FUNCTION, args=struct({"hosts": ["node-1"]})))
+    assert rpc.deserialize_properties(getattr(answer, "return")) == {"members": {"node-1/1": GUIDS[0]}}
+
+
+def test_secrets_reach_the_handler_in_plain_text() -> None:
+    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "value": "canary"}
+    assert props(struct({"password": secret, "none": None})) == {"password": "canary"}
+
+
+def test_an_unknown_function_is_an_error(stub: Any, ufm: LabUfm) -> None:
     Remote(stub, "PKey", ufm)
     with pytest.raises(grpc.RpcError) as caught:
         stub.Invoke(provider_pb2.InvokeRequest(tok="ufm:index:getAll", args=struct({})))

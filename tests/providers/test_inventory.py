@@ -1,0 +1,46 @@
+"""Members by the names of hosts."""
+
+from typing import Any
+
+import pytest
+
+from providers.ufm import errors, inventory
+from tests.providers.conftest import Start
+from tests.providers.server import Answer, Request
+
+A, B, C, D = (f"b8599f0300b000{n}1" for n in range(1, 5))
+
+
+def port(host: str, number: int, guid: str, state: str = "Active") -> dict[str, Any]:
+    return {"system_name": host, "number": number, "guid": guid, "logical_state": state}
+
+
+PORTS = [port("node-1", 1, A), port("node-1", 2, B), port("node-2", 1, C), port("node-3", 1, D, "Down")]
+
+
+def ports(request: Request) -> Answer:
+    return Answer(body=PORTS if request.path == "/ufmRest/resources/ports?sys_type=Computer" else [])
+
+
+def test_all_active_ports_of_the_hosts_are_members(start: Start) -> None:
+    client, _ = start(ports)
+    assert inventory.members(client, ["node-1", "node-2"]) == {"node-1/1": A, "node-1/2": B, "node-2/1": C}
+    assert inventory.members(client, ["node-2"]) == {"node-2/1": C}
+    assert inventory.members(client, []) == {}
+    assert inventory.invoke(client, {"hosts": ["node-2"]}) == {"members": {"node-2/1": C}}
+
+
+def test_a_host_without_an_active_port_is_an_error(start: Start) -> None:
+    client, server = start(ports)
+    with pytest.raises(errors.UnknownHostsError) as caught:
+        inventory.members(client, ["node-9", "node-1", "node-3"])
+    text = (
+        f"UFM 127.0.0.1:{server.port}: no active port of node-3, node-9; hosts with active ports: node-1, node-2; use"
+    )
+    assert str(caught.value).startswith(text)
+
+
+def test_a_fabric_without_active_ports_is_an_error(start: Start) -> None:
+    client, _ = start(lambda _request: Answer(body=[{"system_name": "node-1", "number": 1, "guid": A}]))
+    with pytest.raises(errors.UnknownHostsError, match="no active port of node-1; hosts with active ports: none; "):
+        inventory.members(client, ["node-1"])
