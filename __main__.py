@@ -13,7 +13,7 @@ try:
 except ConfigError as error:
     raise pulumi.RunError(str(error)) from None
 operator = Operator.load(plan.site)
-at_ufm = pulumi.ResourceOptions(providers=[c.ufm_api(plan.site.ufm, config)])
+at_ufm = pulumi.ResourceOptions(providers=[c.ufm_provider(plan.site.ufm, config)])
 
 ufm = c.UfmHost("ufm", plan, operator, config.get_secret("ufmLicense"), at_ufm)
 logins = (config.require_secret("ipmiPassword"), config.get_secret("registryPassword"))

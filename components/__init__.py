@@ -1,14 +1,15 @@
-"""The rack's components, one a file, in the order of the guide:
+"""The rack's components, one per file, in the order of the guide.
 
     UfmHost → Undercloud → Introspection → Fabric → Gate → Overcloud → Firmware → GuestImages → Tenant →
     ExternalAccess → Bandwidth
 
-Each takes the plan and what an earlier one gives, and decides nothing that the plan could have decided.
+Each takes the plan and outputs of earlier components. Whatever follows from the configuration is decided in the plan.
+`ssh`, `local` and `repositories` hold what several components use.
 """
 
 from components.bandwidth import Bandwidth
 from components.external_access import ExternalAccess
-from components.fabric import Fabric, ufm_api
+from components.fabric import Fabric, ufm_provider
 from components.firmware import Firmware
 from components.gate import Gate
 from components.guest_images import GuestImages
@@ -32,5 +33,5 @@ __all__ = [
     "Tenant",
     "UfmHost",
     "Undercloud",
-    "ufm_api",
+    "ufm_provider",
 ]

@@ -1,12 +1,13 @@
-"""The GPUDirect RDMA test between two instances (B4 to B6), its verdict an output of the stack.
+"""The GPUDirect RDMA bandwidth test between two instances (B4 to B6). Its verdict is an output of the stack.
 
-The instances are reached as in T7: from the DHCP namespace on a controller, by the ssh key in the guest image.
+The instances are reached as in T7: from the DHCP namespace on a controller, with the ssh key in the guest image.
 """
 
 import shlex
 
 import pulumi
 
+from components.base import Component
 from components.external_access import ExternalAccess
 from components.overcloud import Overcloud
 from components.ssh import as_root
@@ -16,8 +17,13 @@ from rack.plan import Plan
 from rack.site import BandwidthSpec
 
 
-class Bandwidth(pulumi.ComponentResource):
+class Bandwidth(Component):
+    """One run of ib_write_bw between two instances, repeated when its configuration changes."""
+
+    TYPE = "rack:tenant:Bandwidth"
+
     verdict: pulumi.Output[str]
+    """`pass` or `fail`, with the measured bandwidth in Gb/s."""
 
     def __init__(
         self,
@@ -29,7 +35,8 @@ class Bandwidth(pulumi.ComponentResource):
         external: ExternalAccess | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("rack:tenant:Bandwidth", name, None, opts)
+        """Measure once the tenant's PKey has its members (T6) and floating IPs are associated."""
+        super().__init__(name, opts)
         addresses = [tenant.summary[vm]["address"] for vm in (test.server, test.client)]
         command = pulumi.Output.all(tenant.network.id, *addresses).apply(
             lambda found: _measure(test, plan.site.tenant.user, *found)
@@ -37,13 +44,18 @@ class Bandwidth(pulumi.ComponentResource):
         run = overcloud.controllers[0].run(
             f"{name}-ib-write-bw",
             command,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[tenant.membership, *([external] if external else [])]),
+            opts=self._child(tenant.membership, *([external] if external else [])),
         )
         self.verdict = run.stdout.apply(lambda output: _judge(output, test.minimum_gbps))
         self.register_outputs({"verdict": self.verdict})
 
 
 def _judge(output: str, minimum_gbps: float) -> str:
+    """Return the verdict on a measurement and warn about a failed one.
+
+    Raises:
+        RunError: the output has no result.
+    """
     try:
         verdict = Result.parse(output).verdict(minimum_gbps)
     except NoResultError as error:
@@ -54,9 +66,9 @@ def _judge(output: str, minimum_gbps: float) -> str:
 
 
 def _measure(test: BandwidthSpec, user: str, network: str, server: str, client: str) -> str:
-    """B4 and B5 in both guests, driven from the DHCP namespace.
+    """Return the script for B4 and B5 on a controller. Another text measures again.
 
-    The guests' host keys exist only once they have booted; they are learnt at first contact, on the controller.
+    The guests' host keys exist only after their first boot, so they are accepted at the first contact.
     """
     cuda = " --use_cuda=0" if test.cuda else ""
     prepare = [

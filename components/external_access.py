@@ -1,7 +1,8 @@
 """Access from outside (X1 to X4): public network, router, floating IPs.
 
-What this component enforces: chosen addresses are taken first. Neutron gives the router's gateway, and whoever asks for
-any address, a random one of the pool's first: now and then the chosen one.
+What this component enforces: floating IPs with a configured address are created first. For the router's gateway, and
+for a floating IP without an address, Neutron picks a random one of the pool's first addresses, which may be a
+configured one.
 """
 
 from collections.abc import Sequence
@@ -9,14 +10,19 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_openstack as openstack
 
+from components.base import Component
 from components.overcloud import Overcloud
 from components.tenant import Tenant
 from rack.site import ExternalAccessSpec, FloatingIp
 
 
-class ExternalAccess(pulumi.ComponentResource):
+class ExternalAccess(Component):
+    """The public network and the floating IPs of the tenant's instances."""
+
+    TYPE = "rack:tenant:ExternalAccess"
+
     floating_ips: dict[str, pulumi.Output[str]]
-    """By instance."""
+    """Address by instance."""
 
     def __init__(
         self,
@@ -26,9 +32,9 @@ class ExternalAccess(pulumi.ComponentResource):
         tenant: Tenant,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("rack:tenant:ExternalAccess", name, None, opts)
-        self._name, self._access, self._tenant = name, access, tenant
-        self._opts = pulumi.ResourceOptions(parent=self, provider=overcloud.provider)
+        """Create the network, floating IPs with an address, the router, then the other floating IPs."""
+        super().__init__(name, opts)
+        self._access, self._tenant, self._provider = access, tenant, overcloud.provider
         self.network, subnet = self._public(overcloud.ready)
         chosen = {ip.instance: self._floating_ip(ip, subnet) for ip in access.floating_ips if ip.address}
         interface = self._router(subnet, *chosen.values())
@@ -39,8 +45,9 @@ class ExternalAccess(pulumi.ComponentResource):
         self.floating_ips = {ip.instance: taken[ip.instance].address for ip in access.floating_ips}
         self.register_outputs({"floatingIps": self.floating_ips})
 
-    def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions.merge(self._opts, pulumi.ResourceOptions(depends_on=list(depends_on)))
+    def _in_cloud(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
+        """Return the options of a child in the overcloud."""
+        return self._child(*depends_on, provider=self._provider)
 
     def _public(
         self, after: Sequence[pulumi.Resource]
@@ -52,7 +59,7 @@ class ExternalAccess(pulumi.ComponentResource):
             external=True,
             admin_state_up=True,
             segments=[openstack.networking.NetworkSegmentArgs(physical_network=net.physnet, network_type="flat")],
-            opts=self._child(*after),
+            opts=self._in_cloud(*after),
         )
         subnet = openstack.networking.Subnet(
             f"{self._name}-subnet",
@@ -65,25 +72,28 @@ class ExternalAccess(pulumi.ComponentResource):
             allocation_pools=[
                 openstack.networking.SubnetAllocationPoolArgs(start=str(net.pool.start), end=str(net.pool.end))
             ],
-            opts=self._child(),
+            opts=self._in_cloud(),
         )
         return network, subnet
 
     def _router(self, *after: pulumi.Resource) -> openstack.networking.RouterInterface:
-        """X2: not HA, whose heartbeat network Neutron can't build over IPoIB. The gateway needs the public subnet."""
+        """Create the router (X2), which needs the public subnet for its gateway.
+
+        It is not HA: Neutron cannot build the heartbeat network of HA routers over IPoIB.
+        """
         router = openstack.networking.Router(
             f"{self._name}-router",
             name=self._access.router,
             admin_state_up=True,
             external_network_id=self.network.id,
             value_specs={"ha": "false"},
-            opts=self._child(*after),
+            opts=self._in_cloud(*after),
         )
         return openstack.networking.RouterInterface(
             f"{self._name}-interface",
             router_id=router.id,
             subnet_id=self._tenant.subnet.id,
-            opts=self._child(),
+            opts=self._in_cloud(),
         )
 
     def _floating_ip(self, ip: FloatingIp, *after: pulumi.Resource) -> openstack.networking.FloatingIp:
@@ -91,16 +101,16 @@ class ExternalAccess(pulumi.ComponentResource):
             f"{self._name}-{ip.instance}",
             pool=self.network.name,
             address=str(ip.address) if ip.address else None,
-            opts=self._child(*after),
+            opts=self._in_cloud(*after),
         )
 
     def _associate(
         self, instance: str, floating: openstack.networking.FloatingIp, interface: openstack.networking.RouterInterface
     ) -> None:
-        """Neutron refuses the association before the router reaches the tenant's subnet, and the interface after it."""
+        """Associate a floating IP once the router reaches the tenant's subnet; Neutron refuses it earlier."""
         openstack.networking.FloatingIpAssociate(
             f"{self._name}-{instance}-associate",
             floating_ip=floating.address,
             port_id=self._tenant.ports[instance].id,
-            opts=self._child(interface, self._tenant.instances[instance]),
+            opts=self._in_cloud(interface, self._tenant.instances[instance]),
         )

@@ -1,19 +1,20 @@
-"""The control PKeys on the fabric (I3): one resource a PKey, members by host name.
+"""The control PKeys on the fabric (I3): one resource per PKey, members by host name.
 
-Authoritative: nobody else writes a control PKey, so a GUID that the plan does not know is drift and is shown as such.
-A node's port becomes a member after its introspection, and is taken out last, after the node has left the cloud.
+Control PKeys are authoritative: no other system writes them, so a GUID that is not in the plan is drift and is shown as
+drift. A node's port becomes a member after introspection and is removed last, after the node is scaled in.
 """
 
 import pulumi
 
+from components.base import Component
 from components.introspection import Introspection
 from providers.ufm import PKey, Provider
 from rack.plan import Plan
 from rack.site import UfmSpec
 
 
-def ufm_api(ufm: UfmSpec, config: pulumi.Config) -> Provider:
-    """UFM's REST API as a provider, for `providers=` of the components that have resources there (U7)."""
+def ufm_provider(ufm: UfmSpec, config: pulumi.Config) -> Provider:
+    """Return the provider for UFM's REST API, for `providers=` of the components with resources at UFM (U7)."""
     return Provider(
         "ufm-api",
         address=str(ufm.address),
@@ -26,22 +27,27 @@ def ufm_api(ufm: UfmSpec, config: pulumi.Config) -> Provider:
     )
 
 
-class Fabric(pulumi.ComponentResource):
+class Fabric(Component):
+    """The partitions of the control networks."""
+
+    TYPE = "rack:fabric:Fabric"
+
     pkeys: dict[str, PKey]
-    """By network: InternalApi, Storage, StorageMgmt."""
+    """PKey by network: InternalApi, Storage, StorageMgmt."""
 
     def __init__(
         self, name: str, plan: Plan, introspection: Introspection, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("rack:fabric:Fabric", name, None, opts)
+        """Create one PKey per control network, with every node of the plan as a member."""
+        super().__init__(name, opts)
         self.pkeys = {
             control.network: PKey(
                 f"{name}-{control.network}",
                 pkey=control.pkey,
-                members=introspection.known(lambda plan: dict(plan.members)),
+                members=introspection.with_ports(lambda plan: dict(plan.members)),
                 adopt=plan.site.ufm.adopt_pkeys,
                 qos={"mtu_limit": control.mtu_kib} if control.mtu_kib else None,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=introspection.ready, protect=plan.site.protect),
+                opts=self._child(*introspection.ready, protect=plan.site.protect),
             )
             for control in plan.control_pkeys
         }
@@ -49,7 +55,7 @@ class Fabric(pulumi.ComponentResource):
 
     @property
     def summary(self) -> dict[str, pulumi.Output[str]]:
-        """For the stack's outputs: `InternalApi` → `0xc: 5 members`."""
+        """Network to `0xc: 5 members`, for the stack's outputs."""
         return {
             network: pulumi.Output.format("{0}: {1} members", pkey.pkey, pkey.member_count)
             for network, pkey in self.pkeys.items()

@@ -1,24 +1,25 @@
 """The nodes' adapter firmware and BIOS (H1 to H4, B1), and ACS on the computes' PCIe bridges (B2).
 
-What this component enforces: adapters are asked first and only what differs is set; nodes reboot in waves, one resource
-each, and none begins before the one before it has come back healthy and as wanted; a compute is disabled in nova and
-empty before anything on it is changed. What Linux shows of the BIOS is checked, the rest printed as a check-list.
+What this component enforces: adapters are queried first and only what differs is set; nodes reboot in waves, one
+resource per wave, and a wave starts once the nodes of the wave before are healthy and as wanted; a compute is disabled
+in nova and empty before anything on it is changed. BIOS settings that Linux shows are checked, the others printed as a
+check-list.
 
-The work is `wave.py`'s, a job on the undercloud as stack: its key opens the nodes, and no reboot of theirs cuts it off.
-This component ships it and says what to do.
+`onhost/undercloud/wave.py` does the work, as a job on the undercloud: stack's key opens the nodes there, and a reboot
+of a node does not interrupt it. This component ships the program and its orders.
 """
 
-import json
 from collections.abc import Sequence
-from importlib.resources import files
-from typing import Any
 
 import pulumi
 from pulumi_command import remote
 
+from components.base import Component
 from components.overcloud import Overcloud
 from components.ssh import as_stack
 from components.undercloud import Undercloud
+from onhost import shipping
+from onhost.undercloud.orders import SshAccess, WaveMember, WaveOrder, encode
 from rack import firmware, tripleo
 from rack.plan import Host, Plan
 from rack.site import Role
@@ -26,14 +27,18 @@ from rack.site import Role
 PROGRAM = "/home/stack/wave.py"
 KINDS = {Role.CONTROLLER: "controller", Role.COMPUTE: "compute"}
 PAUSES = (1.0, 15.0)
-"""Seconds between two looks at a node, the first and the longest: a server boots for minutes."""
+"""Shortest and longest pause between two looks at a node, in seconds: a server boots for minutes."""
 REBOOTS = 2
-"""One for ADVANCED_PCI_SETTINGS, one for what it shows (B1)."""
-ASKING = 15
-"""Minutes for all that is no waiting."""
+"""One for ADVANCED_PCI_SETTINGS, one for the parameters that are visible after it (B1)."""
+WORK_MINUTES = 15
+"""Minutes for everything but waiting."""
 
 
-class Firmware(pulumi.ComponentResource):
+class Firmware(Component):
+    """Waves of nodes, controllers first, whose firmware is brought to what the guide asks for."""
+
+    TYPE = "rack:cloud:Firmware"
+
     def __init__(
         self,
         name: str,
@@ -42,22 +47,23 @@ class Firmware(pulumi.ComponentResource):
         overcloud: Overcloud,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("rack:cloud:Firmware", name, None, opts)
-        self._name, self._plan = name, plan
+        """Ship the program and order one wave after the other."""
+        super().__init__(name, opts)
+        self._plan = plan
         self._undercloud, self._overcloud = undercloud.host, overcloud
-        self._text = files("onhost.undercloud").joinpath("wave.py").read_text()
+        self._text = shipping.program("undercloud.wave")
         last = self._undercloud.file(
             f"{name}-program",
             PROGRAM,
             self._text,
             owner="stack",
-            opts=pulumi.ResourceOptions(parent=self, depends_on=overcloud.ready),
+            opts=self._child(*overcloud.ready),
         )
         for role in Role:
             for number, nodes in enumerate(firmware.reboot_waves(plan, role), start=1):
                 last = self._wave(role, number, nodes, last)
         self.ready: list[pulumi.Resource] = [last]
-        """What must be done before instances are placed."""
+        """Resources that instances depend on."""
         self.register_outputs({})
 
     def _wave(self, role: Role, number: int, nodes: Sequence[Host], before: remote.Command) -> remote.Command:
@@ -71,43 +77,39 @@ class Firmware(pulumi.ComponentResource):
                 f"exec python3 {PROGRAM}",
             ),
             delete=":",
-            stdin=keys.apply(lambda keys: json.dumps(order(self._plan, role, nodes, keys, check_list=number == 1))),
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=[before],
-                custom_timeouts=pulumi.CustomTimeouts(create=minutes, update=minutes),
-            ),
+            stdin=keys.apply(lambda keys: encode(wave_order(self._plan, role, nodes, keys, check_list=number == 1))),
+            opts=self._child(before, custom_timeouts=pulumi.CustomTimeouts(create=minutes, update=minutes)),
         )
 
     @property
     def _minutes(self) -> int:
-        """SSH and the services of a node have `rebootMinutes` each."""
+        """Timeout of a wave. SSH and the services of a node may take `rebootMinutes` each."""
         limits = self._plan.site.firmware
         drain = limits.drain_minutes if limits.instances == "drain" else 0
-        return (2 * REBOOTS + 2) * limits.reboot_minutes + drain + ASKING
+        return (2 * REBOOTS + 2) * limits.reboot_minutes + drain + WORK_MINUTES
 
 
-def order(
+def wave_order(
     plan: Plan, role: Role, nodes: Sequence[Host], host_keys: Sequence[str], *, check_list: bool
-) -> dict[str, Any]:
-    """What `wave.py` reads: all of it follows from the plan but the host keys. Times in seconds."""
+) -> WaveOrder:
+    """Return the order of `wave.py` for nodes of one role. `host_keys`: lines of a known_hosts file."""
     site, own = plan.site, plan.site.firmware
-    return {
-        "kind": KINDS[role],
-        "nodes": [{"name": n.name, "address": str(n.address), "hostname": n.hostname} for n in nodes],
-        "host_keys": [key.strip() for key in host_keys],
-        "ssh": {"user": site.overcloud_user, "port": site.ssh.port},
-        "tool": own.tool,
-        "device": (own.controller_hca if role == Role.CONTROLLER else None) or site.compute.hca,
-        "settings": dict(firmware.parameters(site, role)),
-        "minimum_release": own.minimum_release,
-        "instances": own.instances,
-        "alone": len(plan.controllers) == 1,
-        "boot_mode": site.undercloud.boot_mode,
-        "kernel_args": site.compute.kernel_args,
-        "gpu": f"{site.compute.gpu.vendor_id}:{site.compute.gpu.product_id}",
-        "drain_limit": own.drain_minutes * 60,
-        "reboot_limit": own.reboot_minutes * 60,
-        "pauses": PAUSES,
-        "check_list": check_list,
-    }
+    return WaveOrder(
+        kind=KINDS[role],
+        nodes=[WaveMember(name=n.name, address=str(n.address), hostname=n.hostname) for n in nodes],
+        host_keys=[key.strip() for key in host_keys],
+        ssh=SshAccess(user=site.overcloud_user, port=site.ssh.port),
+        tool=own.tool,
+        device=(own.controller_hca if role == Role.CONTROLLER else None) or site.compute.hca,
+        settings=dict(firmware.parameters(site, role)),
+        minimum_release=own.minimum_release,
+        instances=own.instances,
+        alone=len(plan.controllers) == 1,
+        boot_mode=site.undercloud.boot_mode,
+        kernel_args=site.compute.kernel_args,
+        gpu=f"{site.compute.gpu.vendor_id}:{site.compute.gpu.product_id}",
+        drain_limit=own.drain_minutes * 60,
+        reboot_limit=own.reboot_minutes * 60,
+        pauses=PAUSES,
+        check_list=check_list,
+    )

@@ -1,27 +1,30 @@
-"""The gate before a deployment (I4): every control PKey has every member, a full one, as UFM says then.
+"""The gate before a deployment (I4): UFM lists every node's port as a full member of every control PKey.
 
-What this component enforces: no deployment begins, the first or a later one, while a node would come up without its
-control networks. It waits with progress, for UFM may just restart, and names node, port, GUID and PKey at its limit.
+What this component enforces: no deployment, first or later, starts while a node would come up without its control
+networks. The gate waits and logs progress, because UFM may be restarting; a timeout names node, port, GUID and PKey.
 """
-
-import json
-from typing import Any
 
 import pulumi
 
+from components.base import Component
 from components.fabric import Fabric
-from components.introspection import Introspection, api
+from components.introspection import Introspection, ufm_access
 from components.undercloud import PAUSES, Undercloud
+from onhost.undercloud.orders import GateOrder, encode
 from rack import tripleo
 from rack.plan import Plan
 
 MINUTES = 15
-"""Of waiting: UFM takes some to restart; what it has not by then, nobody is writing."""
+"""Time limit. A restart of UFM takes less, and a member that is missing by then is not being written."""
 
 
-class Gate(pulumi.ComponentResource):
+class Gate(Component):
+    """The check that runs before each deployment."""
+
+    TYPE = "rack:fabric:Gate"
+
     ready: list[pulumi.Resource]
-    """What must be done before the overcloud can be deployed."""
+    """Resources that the overcloud depends on."""
 
     def __init__(
         self,
@@ -33,21 +36,21 @@ class Gate(pulumi.ComponentResource):
         token: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`token`: for UFM's REST API."""
-        super().__init__("rack:fabric:Gate", name, None, opts)
-        members = introspection.known(lambda plan: dict(plan.members))
-        told = pulumi.Output.all(members, pulumi.Output.secret(token)).apply(
-            lambda told: json.dumps(order(plan, *told))
+        """Check before each deployment. `token`: for UFM's REST API."""
+        super().__init__(name, opts)
+        members = introspection.with_ports(lambda plan: dict(plan.members))
+        order = pulumi.Output.all(members, pulumi.Output.secret(token)).apply(
+            lambda values: encode(gate_order(plan, *values))
         )
         gate = undercloud.nodes_job(
             f"{name}-members",
             "gate",
-            introspection.known(lambda plan: f": deployment {tripleo.deployment_digest(plan)}"),
-            stdin=told,
+            introspection.with_ports(lambda plan: f": deployment {tripleo.deployment_digest(plan)}"),
+            stdin=order,
             quiet=True,
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=[*introspection.ready, *fabric.pkeys.values()],
+            opts=self._child(
+                *introspection.ready,
+                *fabric.pkeys.values(),
                 custom_timeouts=pulumi.CustomTimeouts(create=f"{2 * MINUTES}m", update=f"{2 * MINUTES}m"),
             ),
         )
@@ -55,12 +58,12 @@ class Gate(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def order(plan: Plan, members: dict[str, str], token: str) -> dict[str, Any]:
-    """What `nodes.py gate` reads. Times in seconds."""
-    return {
-        "ufm": api(plan.site.ufm, token),
-        "pkeys": {control.pkey: control.network for control in plan.control_pkeys},
-        "members": members,
-        "limit": MINUTES * 60,
-        "pauses": PAUSES,
-    }
+def gate_order(plan: Plan, members: dict[str, str], token: str) -> GateOrder:
+    """Return the order of `nodes.py gate`. `members`: member name to port GUID; `token`: for UFM's REST API."""
+    return GateOrder(
+        ufm=ufm_access(plan.site.ufm, token),
+        pkeys={control.pkey: control.network for control in plan.control_pkeys},
+        members=members,
+        limit=MINUTES * 60,
+        pauses=PAUSES,
+    )

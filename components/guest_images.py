@@ -1,7 +1,7 @@
-"""Guest images (G1, G2): built by disk-image-create on the undercloud, copied, uploaded to the cloud; or a file's.
+"""Guest images (G1, G2): built by disk-image-create on the undercloud, or given as a file, and uploaded to the cloud.
 
-The guide copies the image from its build host and uploads it; here the machine that runs pulumi fetches it by its own
-ssh into `.images/`, from where the OpenStack provider uploads it.
+As in the guide, a built image is copied from the build host before it is uploaded: the machine that runs pulumi fetches
+it over ssh into `.images/`, from where the OpenStack provider uploads it.
 """
 
 import shlex
@@ -11,6 +11,7 @@ import pulumi
 import pulumi_openstack as openstack
 from pulumi_command import local, remote
 
+from components.base import Component
 from components.overcloud import Overcloud
 from components.ssh import as_stack, script
 from components.undercloud import Undercloud
@@ -19,11 +20,16 @@ from rack.plan import Plan
 from rack.site import Image
 
 CACHE = ".images"
-"""Below the project; git-ignored."""
+"""Folder in the project; git ignores it."""
 
 
-class GuestImages(pulumi.ComponentResource):
+class GuestImages(Component):
+    """The images of the tenant's instances."""
+
+    TYPE = "rack:cloud:GuestImages"
+
     images: dict[str, openstack.images.Image]
+    """Image by name."""
 
     def __init__(
         self,
@@ -33,8 +39,9 @@ class GuestImages(pulumi.ComponentResource):
         overcloud: Overcloud,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("rack:cloud:GuestImages", name, None, opts)
-        self._name, self._plan, self._undercloud, self._overcloud = name, plan, undercloud, overcloud
+        """Build or take, then upload, every image of the configuration."""
+        super().__init__(name, opts)
+        self._plan, self._undercloud, self._overcloud = plan, undercloud, overcloud
         self.images = {image.name: self._image(image) for image in plan.site.images}
         self.register_outputs({})
 
@@ -46,9 +53,7 @@ class GuestImages(pulumi.ComponentResource):
             container_format="bare",
             disk_format="qcow2",
             visibility="public",
-            opts=pulumi.ResourceOptions(
-                parent=self, provider=self._overcloud.provider, depends_on=self._overcloud.ready
-            ),
+            opts=self._child(*self._overcloud.ready, provider=self._overcloud.provider),
         )
 
     def _path(self, image: Image) -> str:
@@ -73,11 +78,14 @@ class GuestImages(pulumi.ComponentResource):
                 },
             ),
             delete=script(f"rm -rf {shlex.quote(path)} {shlex.quote(path.removesuffix('.qcow2'))}.d"),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=self._undercloud.ready),
+            opts=self._child(*self._undercloud.ready),
         )
 
     def _fetch(self, image: Image, built: remote.Command) -> local.Command:
-        """Prints the local path, which changes with what is built: a new build is uploaded, an old one never again."""
+        """Copy a built image to this machine; the command prints its local path.
+
+        The path changes with elements and release, so that a new build is uploaded, and nothing is uploaded twice.
+        """
         ssh, address = self._plan.site.ssh, self._plan.site.undercloud.address
         mark = tripleo.digest(*image.elements, image.release)
         target = f"{CACHE}/{image.name}-{mark}.qcow2"
@@ -93,15 +101,15 @@ class GuestImages(pulumi.ComponentResource):
             ),
             delete=f"rm -f {target}",
             add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[built]),
+            opts=self._child(built),
         )
 
 
 def _given(file: Path) -> str:
-    """The path of a finished image on this machine.
+    """Return the path of a finished image on this machine.
 
     Raises:
-        RunError: it is no file.
+        RunError: there is no such file.
     """
     path = file.expanduser()
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Files of the machine that runs pulumi, named by the configuration."""
+"""Files on the machine that runs pulumi, named by the configuration."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ import pulumi
 
 
 def read(key: str, path: Path) -> str:
-    """The text of the file that a key of `rack:site` names.
+    """Return the text of the file that a key of `rack:site` names.
 
     Raises:
-        RunError: it can't be read; the text names key and file.
+        RunError: the file can't be read; the text names key and file.
     """
     try:
         return path.expanduser().read_text()

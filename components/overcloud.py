@@ -1,8 +1,11 @@
 """The overcloud (O1 to O6, T4): files, deployment, and what the guide changes by hand on the controllers.
 
 What this component enforces: every file is rendered from the plan and shown as a diff, the one with UFM's token as a
-secret; nothing is deployed before the gate has opened (I4); a changed file runs the deployment again
-as a stack update and never deletes the stack first.
+secret; nothing is deployed before the gate has opened (I4); a changed file runs the deployment again as a stack update,
+and the stack is never deleted first.
+
+The texts of the commands are inputs of resources: a change of one, even of a message, runs its step again. The
+deployment (`deploy`), the restart of neutron_api (`ml2`) and the restart of UFM must not run again for that reason.
 """
 
 import json
@@ -14,6 +17,7 @@ import pulumi_openstack as openstack
 from pulumi_command import remote
 
 from components import repositories, ufm_host
+from components.base import Component
 from components.gate import Gate
 from components.introspection import Introspection
 from components.ssh import Host, Operator, as_root, as_stack, script
@@ -24,7 +28,7 @@ from rack.plan import Host as PlannedHost
 
 ML2_CONF = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
 STRIP = f"sed -i '/^# rack: begin$/,/^# rack: end$/d' {ML2_CONF}"
-"""Takes the program's block out of it."""
+"""Removes this program's block from the file."""
 HEALTHY = """\
 tries=0
 until [ -n "$(podman ps -q --filter name=neutron_api --filter health=healthy)" ]; do
@@ -32,14 +36,18 @@ until [ -n "$(podman ps -q --filter name=neutron_api --filter health=healthy)" ]
   [ "$tries" -lt 60 ] || { echo "neutron_api is not healthy: podman logs neutron_api" >&2; exit 1; }
   sleep 2
 done"""
-"""neutron_api has taken its file: with a broken one, podman starts it again and again."""
+"""Waits until neutron_api is healthy; with a broken file, podman restarts it again and again."""
 
 
-class Overcloud(pulumi.ComponentResource):
+class Overcloud(Component):
+    """The deployed overcloud, its nodes and its administrator's login."""
+
+    TYPE = "rack:cloud:Overcloud"
+
     endpoint: pulumi.Output[str]
     """Keystone's public URL."""
     provider: openstack.Provider
-    """The cloud's administrator, for the resources on it."""
+    """Provider with the administrator's login, for resources in the cloud."""
 
     def __init__(
         self,
@@ -52,55 +60,56 @@ class Overcloud(pulumi.ComponentResource):
         sdn_token: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("rack:cloud:Overcloud", name, None, opts)
-        self._name, self._plan, self._undercloud = name, plan, undercloud.host
+        """Deploy the overcloud. `sdn_token`: UFM's access token for Neutron's SDN driver."""
+        super().__init__(name, opts)
+        self._plan, self._undercloud = plan, undercloud.host
         self._inventory = undercloud.ready
-        self.known = introspection.known
-        """What follows from the plan with every port known."""
+        self.with_ports = introspection.with_ports
+        """Makes inputs that depend on ports: see `Introspection.with_ports`."""
         deployed = self._deploy(gate, sdn_token)
         keys = {host.name: self._host_key(host, deployed) for host in plan.hosts}
         self.host_keys = {name: key.stdout for name, key in keys.items()}
-        """Each node's SSH host key, as a line of a known_hosts file."""
+        """Node to its SSH host key, as a line of a known_hosts file."""
         self.controllers = [operator.node(h.address, self.host_keys[h.name]) for h in plan.controllers]
         self.computes = [operator.node(h.address, self.host_keys[h.name]) for h in plan.computes]
         adjusted = [self._adjust(i, host, deployed) for i, host in enumerate(self.controllers)]
         restarted = self._restart_ufm(operator, adjusted)
         own = self._repositories(deployed) if plan.site.undercloud.repositories else []
         self.ready: list[pulumi.Resource] = [*(restarted or adjusted), *own]
-        """What must be done before tenants' resources can be made."""
+        """Resources that tenants' resources depend on."""
         self.provider, self.endpoint = self._credentials(deployed)
         self.register_outputs({"endpoint": self.endpoint})
 
-    def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
-
     def _deploy(self, gate: Gate, sdn_token: pulumi.Input[str]) -> remote.Command:
-        """O1 to O5. The command carries a digest of its documents, so that a change of one runs it again."""
+        """Ship the documents and deploy (O1 to O5).
+
+        The command contains a digest of its documents, so that a change of a document runs it again.
+        """
         plan = self._plan
-        files = [self._file(name, self.known(render)) for name, render in tripleo.DEPLOYMENT_DOCUMENTS.items()]
+        files = [self._file(name, self.with_ports(render)) for name, render in tripleo.DEPLOYMENT_DOCUMENTS.items()]
         sdn = pulumi.Output.secret(sdn_token).apply(lambda token: tripleo.ml2_sdn(plan, token))
         files.append(self._file("neutron-ml2-mlnx-sdn-vm.yaml", sdn, mode="0600"))
         stack = plan.site.cloud.name
         return self._undercloud.job(
             f"{self._name}-deploy",
             self._after_each(lambda mark: as_stack(mark, ". ~/stackrc", f"{shlex.join(plan.deploy_command)} >&2")),
-            # Without -b the stack goes and the nodes stay deployed (tripleoclient 16.5.0).
+            # Without -b, tripleoclient 16.5.0 deletes the stack and leaves the nodes deployed.
             delete=as_stack(
                 ". ~/stackrc",
                 f"openstack overcloud delete -y -b {DEPLOY_FOLDER}/node-info-ib-vm.yaml --network-ports {stack}",
                 f"rm -f ~/{stack}rc",
             ),
-            opts=pulumi.ResourceOptions.merge(
-                self._child(*files, *gate.ready),
-                pulumi.ResourceOptions(
-                    custom_timeouts=pulumi.CustomTimeouts(create="6h", update="6h"), protect=plan.site.protect
-                ),
+            opts=self._child(
+                *files,
+                *gate.ready,
+                custom_timeouts=pulumi.CustomTimeouts(create="6h", update="6h"),
+                protect=plan.site.protect,
             ),
         )
 
     def _after_each(self, make: Callable[[str], str]) -> pulumi.Input[str]:
-        """A command that runs again after each deployment. `make` is given a line that names the deployment."""
-        return self.known(lambda plan: make(f": deployment {tripleo.deployment_digest(plan)}"))
+        """Return a command that runs again after each deployment. `make` gets a line that names the deployment."""
+        return self.with_ports(lambda plan: make(f": deployment {tripleo.deployment_digest(plan)}"))
 
     def _file(self, name: str, content: pulumi.Input[str], mode: str = "0644") -> remote.Command:
         stem = name.partition(".")[0].replace("_", "-")
@@ -114,9 +123,9 @@ class Overcloud(pulumi.ComponentResource):
         )
 
     def _host_key(self, host: PlannedHost, deployed: remote.Command) -> remote.Command:
-        """The node's SSH host key, which deployment made, as the undercloud sees it on the provisioning network.
+        """Read a node's SSH host key, which deployment created, from the undercloud over the provisioning network.
 
-        One resource a node: another node's arrival leaves the known ones as they are.
+        There is one resource per node, so that a new node does not change those of the others.
         """
         port = self._plan.site.ssh.port
         name = host.address if port == 22 else f"[{host.address}]:{port}"
@@ -132,10 +141,11 @@ class Overcloud(pulumi.ComponentResource):
         )
 
     def _adjust(self, index: int, controller: Host, deployed: remote.Command) -> remote.Command:
-        """O6 and T4 on one controller: the SDN driver keeps to the InfiniBand physnet; CentOS 8 guests get DHCP.
+        """Restrict the SDN driver to the InfiniBand physnet (O6) and give CentOS 8 guests DHCP (T4) on one controller.
 
-        The guide's copy has lost T4's section; `[mlnx] client_id_hardware` is the only option of networking-mlnx that
-        does what its text says. A deployment overwrites the file, so the step follows every deployment.
+        The section of T4 is missing in the published guide; `[mlnx] client_id_hardware` is the only option of
+        networking-mlnx that does what the guide's text says. A deployment overwrites the file, so the step runs after
+        every deployment.
         """
         physnet = self._plan.site.networks.tenant.physnet
         block = f"# rack: begin\n[sdn]\nphysical_networks = {physnet}\n[mlnx]\nclient_id_hardware = True\n# rack: end\n"
@@ -149,11 +159,11 @@ class Overcloud(pulumi.ComponentResource):
         )
 
     def _restart_ufm(self, operator: Operator, adjusted: list[remote.Command]) -> list[pulumi.Resource]:
-        """O6 ends with a restart of UFM, where it is ours to restart."""
+        """Restart UFM (O6), if this stack manages its host."""
         if not self._plan.site.ufm.host:
             return []
         return [
-            operator.known(self._plan.site.ufm.address).run(
+            operator.host(self._plan.site.ufm.address).run(
                 f"{self._name}-restart-ufm",
                 self._after_each(lambda mark: f"{mark}\n{ufm_host.restart(self._plan.site)}"),
                 opts=self._child(*adjusted),
@@ -161,7 +171,10 @@ class Overcloud(pulumi.ComponentResource):
         ]
 
     def _repositories(self, deployed: remote.Command) -> list[pulumi.Resource]:
-        """The site's own repositories on the nodes, which came up with those of their image: mstflint is one's (B1)."""
+        """Set the site's own repositories on the nodes; mstflint comes from there (B1).
+
+        The nodes start with the repositories of their image.
+        """
         hosts = zip((*self._plan.controllers, *self._plan.computes), (*self.controllers, *self.computes), strict=True)
         return [
             at.run(
@@ -175,7 +188,7 @@ class Overcloud(pulumi.ComponentResource):
         ]
 
     def _credentials(self, deployed: remote.Command) -> tuple[openstack.Provider, pulumi.Output[str]]:
-        """The administrator's login that deployment wrote; its password never leaves the secret output."""
+        """Read the administrator's login that deployment wrote. The password stays in a secret output."""
         stack = self._plan.site.cloud.name
         rc = self._undercloud.run(
             f"{self._name}-credentials",
@@ -203,6 +216,6 @@ class Overcloud(pulumi.ComponentResource):
 
 
 def parse_rc(text: str) -> dict[str, str]:
-    """The variables of an rc file: `export OS_USERNAME=admin`, with or without export and quotes."""
+    """Return the OS_ variables of an rc file: `export OS_USERNAME=admin`, with or without export and quotes."""
     pairs = (line.strip().removeprefix("export ").partition("=") for line in text.splitlines() if "=" in line)
     return {key.strip(): shlex.split(value)[0] if value else "" for key, _, value in pairs if key.startswith("OS_")}

@@ -1,24 +1,31 @@
-"""What keeps a production stack from `pulumi destroy`.
+"""Protection of a production stack from `pulumi destroy`.
 
-The engine deletes from the leaves down and stops at a protected resource only when it comes to it: by then instances
-and images of a stack whose overcloud is protected would be gone (unless a preview before had told so, which
-`--skip-preview` leaves out). So this component depends on everything: it is the first to be deleted, and refuses.
+The engine deletes dependents first and refuses a protected resource only when it reaches it: instances and images of a
+stack whose overcloud is protected would be deleted by then (a preview would refuse earlier, but `--skip-preview` omits
+it). So this component depends on everything: it is the first to be deleted, and its deletion is refused.
 
-"Everything" is the last components: those before them follow. Where a deletion fails, the engine walks every path from
-there to the roots (pulumi 3.259.0, `TransitiveDependenciesOf`), not every resource: what lists dependencies that follow
-from its others doubles them. That is why components name what they directly need, and no more.
+It depends on the last components only; the earlier ones follow. When a deletion fails, the engine walks every path from
+there to the roots (pulumi 3.259.0, `TransitiveDependenciesOf`), not every resource, so each redundant dependency
+doubles the number of paths. That is why components list direct dependencies only.
 
-It makes nothing, and is there whether the stack is protected or not: a protected resource that leaves the program could
-not be deleted any more.
+The component has no children, and it exists whether the stack is protected or not: a protected resource that is removed
+from the program could not be deleted any more.
 """
 
 from collections.abc import Sequence
 
 import pulumi
 
+from components.base import Component
 
-class Protection(pulumi.ComponentResource):
+
+class Protection(Component):
+    """The first resource to be deleted."""
+
+    TYPE = "rack:index:Protection"
+
     def __init__(self, name: str, protect: bool, last: Sequence[pulumi.Resource]) -> None:
+        """Depend on the last components of the program; `protect`: refuse to be deleted."""
         opts = pulumi.ResourceOptions(protect=protect, depends_on=list(last))
-        super().__init__("rack:index:Protection", name, None, opts)
+        super().__init__(name, opts)
         self.register_outputs({})

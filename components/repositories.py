@@ -1,12 +1,12 @@
-"""The site's own yum repositories on a host, in place of all others (C1): for the undercloud and the overcloud's nodes.
+"""The site's own yum repositories on a host, in place of all others (C1): for the undercloud and overcloud nodes.
 
-The others are not removed but renamed, so that dnf passes over them; destroy names them as they were.
+The files of other repositories are renamed, so that dnf ignores them; destroy restores their names.
 """
 
 FOLDER = "/etc/yum.repos.d"
 FILE = f"{FOLDER}/rack.repo"
 ASIDE = ".rack-off"
-"""Behind the name of a file that dnf shall not read: it reads *.repo."""
+"""Suffix of a file that dnf must ignore: it reads *.repo."""
 
 INSTALL = (
     f"install -m 0644 /dev/stdin {FILE}",
@@ -14,7 +14,7 @@ INSTALL = (
     f'  [ "$repo" = {FILE} ] || mv "$repo" "$repo{ASIDE}"',
     "done",
 )
-"""Shell lines for root, the file on standard input."""
+"""Shell lines for root, with the file on standard input."""
 
 REMOVE = (
     f"rm -f {FILE}",

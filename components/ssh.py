@@ -2,14 +2,14 @@
 
 What this module enforces:
 
-- A host key is always checked. UFM's and the undercloud's come from the operator's known_hosts file; the overcloud
-  nodes', which exist only after deployment, are read through the undercloud on the provisioning network.
-- A file travels by stdin and is put in place by `install`: owner and mode from the first moment, a diff of its content
-  in previews, nothing of it in a command line or an error text (pulumi-command #134, #260).
-- A step of minutes or hours is a job: it goes on when the connection breaks or pulumi ends, and is joined by the next
-  `up` (`job.py`, which is shipped).
-- A step's `create` is idempotent and runs again as its `update`; `delete` undoes it. Nothing uses `triggers`: they
-  would run `delete` before a change (pulumi-command's semantics), and here `delete` may take a cloud down.
+- A host key is always checked. The keys of UFM's host and the undercloud come from the operator's known_hosts file; the
+  keys of overcloud nodes exist only after deployment and are read through the undercloud on the provisioning network.
+- A file travels by standard input and is put in place by `install`: it has its owner and mode from the start, previews
+  show a diff of its content, and its content is on no command line and in no error text (pulumi-command #134, #260).
+- A step of minutes or hours is a job (`onhost/undercloud/job.py`): it continues when the connection breaks or pulumi
+  ends, and the next `up` joins it.
+- A step's `create` is idempotent and runs again as its `update`; `delete` undoes it. `triggers` are not used: with
+  them, pulumi-command would run `delete` before a change, which may delete the cloud.
 """
 
 import os
@@ -17,32 +17,33 @@ import shlex
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import pulumi
 from pulumi_command import remote
 
 from components.known_hosts import HostKeyError, known_host_key
+from onhost import shipping
 from rack.site import Site, Ssh
 
 DIALS = 10
-"""Dial attempts, pulumi-command's default: about ten seconds and the connection's own time limits.
+"""Dial attempts, pulumi-command's default: about ten seconds and the connection's own timeouts.
 
-pulumi-command retries a wrong host key or a refused login like a host that is not up yet, and says why only at the end
-(docs/command-plugin.md). No step follows a reboot that was not waited for, so few attempts are enough."""
+pulumi-command retries a wrong host key or a rejected login like a host that is not up yet, and reports the reason only
+at the end (docs/command-plugin.md). Every reboot is waited for by the step that causes it, so few attempts are enough.
+"""
 
 
 HIDDEN = pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"])
-"""For steps with a secret on standard input: pulumi-command does not conclude from it that the output is secret."""
+"""For steps with a secret on standard input: pulumi-command does not make their output secret."""
 
 RUNNER = "/opt/rack-job"
-"""Where `job.py` is on a host."""
+"""Path of the job runner on a host."""
 
 
 @dataclass(frozen=True)
 class Operator:
-    """Who connects: the user's private key and the host keys he knows."""
+    """The operator's private key and known host keys."""
 
     ssh: Ssh
     overcloud_user: str
@@ -51,7 +52,7 @@ class Operator:
 
     @classmethod
     def load(cls, site: Site) -> "Operator":
-        """Reads key and known_hosts from the machine that runs pulumi.
+        """Read key and known_hosts from the machine that runs pulumi.
 
         Raises:
             HostKeyError: a file can't be read.
@@ -73,13 +74,17 @@ class Operator:
             read("knownHostsFile", ssh.known_hosts_file),
         )
 
-    def known(self, address: object) -> "Host":
-        """A host whose key the operator knows."""
+    def host(self, address: object) -> "Host":
+        """Return a host whose key is in the operator's known_hosts file.
+
+        Raises:
+            HostKeyError: the file has no key for it.
+        """
         key = known_host_key(self.known_hosts, str(address), self.ssh.port)
         return Host(str(address), self._connection(str(address), self.ssh.user, key))
 
     def node(self, address: object, host_keys: pulumi.Input[str]) -> "Host":
-        """An overcloud node; `host_keys` holds its key in known_hosts form, as read on the undercloud."""
+        """Return an overcloud node. `host_keys`: its key as a line of known_hosts, as read on the undercloud."""
         port = self.ssh.port
         key = pulumi.Output.from_input(host_keys).apply(lambda text: known_host_key(text, str(address), port))
         return Host(str(address), self._connection(str(address), self.overcloud_user, key))
@@ -97,7 +102,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Host:
-    """One host and how to reach it."""
+    """A host and its connection."""
 
     address: str
     connection: remote.ConnectionArgs
@@ -113,14 +118,19 @@ class Host:
         logging: remote.Logging = remote.Logging.NONE,
         opts: pulumi.ResourceOptions,
     ) -> remote.Command:
-        """A step: `create` runs again on every change of it.
+        """Register a step. `create` runs again when its text or its standard input changes.
 
-        It logs nothing by default: a logged line of more than 64 KiB would hang pulumi-command for good, and the error
-        of a failed step holds all its output anyway (docs/command-plugin.md).
+        Nothing is logged by default: a logged line of more than 64 KiB would hang pulumi-command forever, and the error
+        of a failed step contains all its output anyway (docs/command-plugin.md).
 
         Args:
-            quiet: its input or output carries a secret: both output streams are secret, for pulumi-command does not
-                infer that from a secret stdin.
+            name: the resource's name.
+            create: a shell script, idempotent.
+            delete: undoes it.
+            stdin: standard input of `create`.
+            quiet: its input or output contains a secret, so both output streams are secret.
+            logging: which output streams are logged while the step runs.
+            opts: the resource's options.
         """
         return remote.Command(
             name,
@@ -135,12 +145,12 @@ class Host:
         )
 
     def runner(self, name: str, *, opts: pulumi.ResourceOptions) -> remote.Command:
-        """The program behind `job`; its removal is refused while a job runs, and takes the jobs' logs along."""
+        """Install the job runner. Its removal is refused while a job runs, and removes the logs of all jobs."""
         return self.run(
             name,
             f"install -m 0755 /dev/stdin {RUNNER}",
             delete=script(f"{RUNNER} forget", f"rm -f {RUNNER}"),
-            stdin=files("onhost.undercloud").joinpath("job.py").read_text(),
+            stdin=shipping.program("undercloud.job"),
             opts=opts,
         )
 
@@ -154,12 +164,16 @@ class Host:
         quiet: bool = False,
         opts: pulumi.ResourceOptions,
     ) -> remote.Command:
-        """A step of minutes or hours, on a host with a `runner`. It runs once for its command and input.
+        """Register a step of minutes or hours on a host that has a `runner`. It runs once per command and input.
 
         Args:
-            command: one simple command, as `as_stack` makes it. What it says on standard error is shown meanwhile,
-                in lines that the runner keeps short; standard output is its result.
+            name: the name of resource and job.
+            command: one simple command, as `as_stack` makes it. Its standard error is shown while it runs, in lines
+                that the runner keeps short; its standard output is its result.
+            delete: undoes it.
+            stdin: its standard input.
             quiet: as for `run`.
+            opts: the resource's options.
         """
         return self.run(
             name,
@@ -168,7 +182,8 @@ class Host:
             stdin=stdin,
             quiet=quiet,
             logging=remote.Logging.STDERR,
-            # A new one is the same job: it would find the old one done, and then that one's effect deleted.
+            # The replacement has the same job name: it would find the old run complete, and the later delete would undo
+            # its effect.
             opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(delete_before_replace=True)),
         )
 
@@ -182,7 +197,7 @@ class Host:
         mode: str = "0644",
         opts: pulumi.ResourceOptions,
     ) -> remote.Command:
-        """A file, put in place in one piece and removed on destroy."""
+        """Register a file. It is replaced as a whole and removed on destroy."""
         where = shlex.quote(path)
         return remote.Command(
             name,
@@ -214,19 +229,19 @@ def check_agent(path: str) -> None:
 
 
 def script(*lines: str, environment: Mapping[str, str] | None = None) -> str:
-    """A POSIX shell script that stops at the first error or unset variable."""
+    """Return a POSIX shell script that stops at the first error or unset variable."""
     exports = [f"export {key}={shlex.quote(value)}" for key, value in (environment or {}).items()]
     return "\n".join(["set -eu", *exports, *lines])
 
 
 def as_root(*lines: str) -> str:
-    """The script, run by root, for overcloud nodes: they are entered as `ssh.overcloudUser`."""
+    """Return a command that runs the script as root, for overcloud nodes: the login there is `ssh.overcloudUser`."""
     return f"sudo sh -c {shlex.quote(script(*lines))}"
 
 
 def as_stack(*lines: str, environment: Mapping[str, str] | None = None) -> str:
-    """The script, run by the undercloud's user stack in its home, as the guide's `su - stack` (C3, C5).
+    """Return a command that runs the script as the undercloud's user stack in its home, like `su - stack` (C3, C5).
 
-    Not `sudo -i`: it escapes newlines, and the login shell then joins the lines.
+    It does not use `sudo -i`, which escapes newlines, so that the login shell joins the lines.
     """
     return f"sudo -Hu stack sh -c {shlex.quote(script('cd', *lines, environment=environment))}"

@@ -1,14 +1,17 @@
 """The tenant's cloud (T1 to T6): GPU flavor, InfiniBand network, direct ports, instances pinned to their computes.
 
-What this component enforces: one alias name for flavor and computes; the network's VLAN is the tenant's PKey; ports
-keep what nova and networking-mlnx write into them after boot (`binding.profile`, DHCP client-id), which a plain
-provider would take away from a live VF; the PKey's members are verified at UFM, for the OpenStack API calls a network
-ACTIVE that UFM has never heard of.
+What this component enforces: flavor and computes use one alias name; the network's VLAN is the tenant's PKey; ports
+keep what nova and networking-mlnx write into them after boot (`binding.profile`, DHCP client-id), which the provider
+would otherwise remove from a live VF; the PKey's members are verified at UFM, because the OpenStack API reports a
+network as ACTIVE even if UFM does not know it.
 """
+
+from typing import Any
 
 import pulumi
 import pulumi_openstack as openstack
 
+from components.base import Component
 from components.firmware import Firmware
 from components.guest_images import GuestImages
 from components.overcloud import Overcloud
@@ -17,10 +20,15 @@ from rack.plan import Plan
 from rack.site import Instance
 
 
-class Tenant(pulumi.ComponentResource):
+class Tenant(Component):
+    """The tenant's flavor, network, ports and instances."""
+
+    TYPE = "rack:tenant:Tenant"
+
     instances: dict[str, openstack.compute.Instance]
+    """Instance by name."""
     ports: dict[str, openstack.networking.Port]
-    """By instance."""
+    """Port by instance."""
     network: openstack.networking.Network
     subnet: openstack.networking.Subnet
 
@@ -33,8 +41,9 @@ class Tenant(pulumi.ComponentResource):
         firmware: Firmware,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("rack:tenant:Tenant", name, None, opts)
-        self._name, self._plan, self._provider, self._known = name, plan, overcloud.provider, overcloud.known
+        """Create everything once the computes' firmware is as wanted, and verify the PKey last."""
+        super().__init__(name, opts)
+        self._plan, self._provider, self._with_ports = plan, overcloud.provider, overcloud.with_ports
         self._images, self._after = images, firmware.ready
         self.flavor = self._flavor()
         self.network, self.subnet = self._network()
@@ -43,13 +52,9 @@ class Tenant(pulumi.ComponentResource):
         self.membership = self._membership()
         self.register_outputs({"instances": self.summary})
 
-    def _child(self, *depends_on: pulumi.Resource, replace_first: bool = False) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(
-            parent=self,
-            provider=self._provider,
-            depends_on=list(depends_on),
-            delete_before_replace=replace_first or None,
-        )
+    def _in_cloud(self, *depends_on: pulumi.Resource, **more: Any) -> pulumi.ResourceOptions:
+        """Return the options of a child in the overcloud."""
+        return self._child(*depends_on, provider=self._provider, **more)
 
     def _flavor(self) -> openstack.compute.Flavor:
         flavor, alias = self._plan.site.tenant.flavor, self._plan.site.compute.gpu.alias
@@ -61,7 +66,7 @@ class Tenant(pulumi.ComponentResource):
             vcpus=flavor.vcpus,
             is_public=True,
             extra_specs={"hw:cpu_policy": "dedicated", "pci_passthrough:alias": f"{alias}:{flavor.gpus}"},
-            opts=self._child(*self._after),
+            opts=self._in_cloud(*self._after),
         )
 
     def _network(self) -> tuple[openstack.networking.Network, openstack.networking.Subnet]:
@@ -76,7 +81,7 @@ class Tenant(pulumi.ComponentResource):
                     physical_network=physnet, network_type="vlan", segmentation_id=net.vlan
                 )
             ],
-            opts=self._child(*self._after),
+            opts=self._in_cloud(*self._after),
         )
         subnet = openstack.networking.Subnet(
             f"{self._name}-subnet",
@@ -86,7 +91,7 @@ class Tenant(pulumi.ComponentResource):
             ip_version=4,
             enable_dhcp=True,
             dns_nameservers=[str(address) for address in net.dns],
-            opts=self._child(),
+            opts=self._in_cloud(),
         )
         return network, subnet
 
@@ -98,10 +103,7 @@ class Tenant(pulumi.ComponentResource):
             admin_state_up=True,
             fixed_ips=[openstack.networking.PortFixedIpArgs(subnet_id=self.subnet.id)],
             binding=openstack.networking.PortBindingArgs(vnic_type="direct"),
-            opts=pulumi.ResourceOptions.merge(
-                self._child(replace_first=True),
-                pulumi.ResourceOptions(ignore_changes=["binding.profile", "extraDhcpOptions"]),
-            ),
+            opts=self._in_cloud(delete_before_replace=True, ignore_changes=["binding.profile", "extraDhcpOptions"]),
         )
 
     def _instance(self, vm: Instance) -> openstack.compute.Instance:
@@ -112,11 +114,11 @@ class Tenant(pulumi.ComponentResource):
             image_id=self._images.images[vm.image].id,
             availability_zone=f"nova:{self._plan.host(vm.compute).hostname}",
             networks=[openstack.compute.InstanceNetworkArgs(port=self.ports[vm.name].id)],
-            opts=self._child(replace_first=True),
+            opts=self._in_cloud(delete_before_replace=True),
         )
 
     def _membership(self) -> PKeyGate:
-        """T6: the tenant's PKey at UFM has the VMs' VFs and the controllers, put there by Neutron's driver."""
+        """Wait until the tenant's PKey at UFM has the VMs' VFs and the controllers (T6); Neutron's driver adds them."""
         vfs = {f"{vm}/vf": port.mac_address.apply(vf_guid) for vm, port in self.ports.items()}
 
         def members(plan: Plan) -> dict[str, pulumi.Input[str]]:
@@ -125,13 +127,13 @@ class Tenant(pulumi.ComponentResource):
         return PKeyGate(
             f"{self._name}-pkey",
             pkey=self._plan.tenant_pkey,
-            members=self._known(members),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=list(self.instances.values())),
+            members=self._with_ports(members),
+            opts=self._child(*self.instances.values()),
         )
 
     @property
     def summary(self) -> dict[str, dict[str, pulumi.Output[str]]]:
-        """For the stack's outputs: status and fixed address of each instance."""
+        """Status and fixed address of each instance, for the stack's outputs."""
         return {
             vm: {
                 "status": instance.power_state.apply(lambda state: (state or "").upper()),
@@ -142,6 +144,6 @@ class Tenant(pulumi.ComponentResource):
 
 
 def vf_guid(mac: str) -> str:
-    """The GUID that networking-mlnx derives from a port's address: fa:16:3e:aa:bb:cc → fa163e0000aabbcc."""
+    """Return the GUID that networking-mlnx derives from a port's MAC: fa:16:3e:aa:bb:cc → fa163e0000aabbcc."""
     digits = mac.replace(":", "").lower()
     return f"{digits[:6]}0000{digits[6:]}"

@@ -1,12 +1,13 @@
 """UFM on its host, after the guide's chapter "Fabric Management Node (UFM) Installation" (U1 to U8).
 
-What this component enforces: every fault of the host is said before anything is changed; the licence is a secret file;
-UFM is installed once, and upgraded where the configuration names another image; what is taken from the host on destroy
-is what was brought, and no more; the default login does not outlive the installation; the API token is made once and
-is a secret. Where `ufm.host` is left out, UFM runs already and only password and token are managed.
+What this component enforces: all faults of the host are listed before anything is changed; the licence is a secret
+file; UFM is installed once, and upgraded where the configuration names another image; destroy removes only what this
+stack has brought to the host; the default login is changed right after the installation; the API token is created once
+and is a secret. Where `ufm.host` is left out, UFM is already running, and only password and token are managed.
 
-The steps are the scripts in `components/ufm`, each the text of one command, so that a change of it or of its
-configuration runs it again, and nothing else does.
+The steps are the scripts in `onhost/ufm`. Each is the text of one command, so that a change of the script or of its
+configuration runs it again, and nothing else does. Do not reword `common`, `install`, `license` and `restart`: their
+steps install or restart UFM.
 """
 
 import re
@@ -16,6 +17,7 @@ from importlib.resources import files
 import pulumi
 from pulumi_command import remote
 
+from components.base import Component
 from components.ssh import Host, Operator, script
 from providers.ufm import AccessToken, AdminPassword
 from rack.plan import Plan
@@ -23,13 +25,13 @@ from rack.site import Site
 
 LICENSE_FILE = "mlnx-ufm.lic"
 NOTES = "/var/lib/rack-ufm"
-"""Where the steps note on the host what is theirs."""
+"""Folder on the host in which the steps note what belongs to this stack."""
 START_SECONDS = 900
-"""What UFM may take to start: minutes on a large fabric, more after an upgrade."""
+"""Timeout for UFM to start: it takes minutes on a large fabric, and longer after an upgrade."""
 
 
 def step(site: Site, *names: str) -> str:
-    """Scripts of `components/ufm`, one after the other, with the variables they name."""
+    """Return scripts of `onhost/ufm`, one after the other, with the variables that they use."""
     folder = files("onhost").joinpath("ufm")
     lines = [folder.joinpath(f"{name}.sh").read_text() for name in names]
     used = set(re.findall(r"\$\{?([A-Z_]+)", "".join(lines)))
@@ -37,13 +39,13 @@ def step(site: Site, *names: str) -> str:
 
 
 def restart(site: Site) -> str:
-    """O6: `ufmd restart`, and the wait until UFM is back."""
+    """Return the script that restarts ufmd and waits until UFM runs again (O6)."""
     return step(site, "common", "restart")
 
 
 def _variables(site: Site) -> dict[str, str]:
     host = site.ufm.host
-    assert host, "the steps are for a UFM host of ours"
+    assert host, "ufm.host is left out, so there are no steps on UFM's host"
     return {
         "ADDRESS": str(site.ufm.address),
         "ARCHIVE": host.image_archive or "",
@@ -62,8 +64,10 @@ def _variables(site: Site) -> dict[str, str]:
     }
 
 
-class UfmHost(pulumi.ComponentResource):
+class UfmHost(Component):
     """UFM, installed or existing, with its own password and an API token."""
+
+    TYPE = "rack:fabric:UfmHost"
 
     url: pulumi.Output[str]
     version: pulumi.Output[str]
@@ -79,10 +83,15 @@ class UfmHost(pulumi.ComponentResource):
         license_text: pulumi.Input[str] | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("rack:fabric:UfmHost", name, None, opts)
-        self._name, self._site = name, plan.site
+        """Install UFM where `ufm.host` is configured; set the password and create the token.
+
+        Raises:
+            RunError: UFM is to be installed and `license_text` is missing.
+        """
+        super().__init__(name, opts)
+        self._site = plan.site
         ufm = plan.site.ufm
-        installed = self._install(operator.known(ufm.address), license_text) if ufm.host else None
+        installed = self._install(operator.host(ufm.address), license_text) if ufm.host else None
         done = [installed] if installed else []
         password = AdminPassword(f"{name}-admin", generation=ufm.password_generation, opts=self._child(*done))
         token = AccessToken(f"{name}-token", generation=ufm.token_generation, opts=self._child(password))
@@ -90,11 +99,8 @@ class UfmHost(pulumi.ComponentResource):
         self.version = _last_line(installed.stdout) if installed else password.version
         self.token = token.token
         self.ready: list[pulumi.Resource] = [password]
-        """What must exist before UFM's API can be used."""
+        """Resources that users of UFM's API depend on."""
         self.register_outputs({"url": self.url, "version": self.version})
-
-    def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
 
     def _install(self, at: Host, license_text: pulumi.Input[str] | None) -> remote.Command:
         if license_text is None:
@@ -135,7 +141,7 @@ class UfmHost(pulumi.ComponentResource):
         after: Sequence[pulumi.Resource] = (),
         protect: bool = False,
     ) -> remote.Command:
-        opts = pulumi.ResourceOptions.merge(self._child(*after), pulumi.ResourceOptions(protect=protect))
+        opts = self._child(*after, protect=protect)
         return at.run(f"{self._name}-{name}", create, stdin=stdin, delete=delete, quiet=stdin is not None, opts=opts)
 
 

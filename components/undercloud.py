@@ -1,38 +1,41 @@
-"""The undercloud and its bare-metal inventory (C1 to C7); what leaves the configuration leaves the cloud first.
+"""The undercloud and its bare-metal inventory (C1 to C7), and scale-in of nodes removed from the configuration.
 
-What this component enforces: the host is checked before it is changed (C1); what the distribution's packages brought is
-looked at before anything is made of it; every file is rendered from the plan and shown as a diff; IPMI credentials and
-the registry's login travel in one secret file each.
+What this component enforces: the host is checked before it is changed (C1); the templates and the client that the
+distribution's packages have brought are checked before they are used; every file is rendered from the plan and shown as
+a diff; IPMI credentials and the registry's login travel in one secret file each.
+
+The texts of the commands are inputs of resources: a change of one, even of a message, runs its step again. `install`
+and `images` are jobs of an hour that must not run again for that reason.
 """
 
-import json
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import pulumi
 from pulumi_command import remote
 
 from components import local, repositories
+from components.base import Component
 from components.ssh import Operator, as_stack, script
+from onhost import shipping
+from onhost.undercloud.orders import LeaveOrder, Placement, TemplateRequirements, encode
 from rack import tripleo
 from rack.distribution import DISTRIBUTIONS
 from rack.plan import REGISTRY_FILE, Plan
 from rack.tripleo.undercloud import CONTAINERS_FILE
 
 SUDOERS = "/etc/sudoers.d/rack-stack"
-"""Written where this program made the user stack; only then destroy removes the user again."""
+"""Written if this program created the user stack; only then does destroy remove the user."""
 ANCHOR = "/etc/pki/ca-trust/source/anchors/rack-registry.pem"
-"""The authority of the containers' registry (C3)."""
-DISK_IMAGES = (*(known.overcloud_image for known in DISTRIBUTIONS.values()), "ironic-python-agent")
-"""What C5 may leave in the folder of images."""
+"""Certificate authority of the containers' registry (C3)."""
+DISK_IMAGES = (*(distribution.overcloud_image for distribution in DISTRIBUTIONS.values()), "ironic-python-agent")
+"""File name stems that C5 may leave in the folder of images."""
 INSPECTION = "/opt/rack-inspection"
-"""Where `onhost/undercloud/templates.py` is on the undercloud."""
-
+"""Path of the program that checks templates and client."""
 PROGRAM = "/home/stack/nodes.py"
+"""Path of the nodes' program."""
 NODES = "/home/stack/nodes.json"
-"""Which nodes the last run knew."""
+"""The file in which `nodes.py leave` records the nodes of its last run."""
 CLEANED = """\
 pause=1 waited=0
 while openstack baremetal node list -f value -c Name -c 'Provisioning State' |
@@ -42,14 +45,18 @@ while openstack baremetal node list -f value -c Name -c 'Provisioning State' |
   waited=$((waited + pause))
   [ "$pause" -ge 16 ] || pause=$((pause * 2))
 done"""
-"""The nodes of a deleted overcloud are at rest, cleaned where undercloud.conf wants that."""
+"""Waits until the nodes of a deleted overcloud are at rest, cleaned where undercloud.conf demands it."""
 PAUSES = (0.5, 10.0)
-"""Seconds between two looks of nodes.py, the first and the longest: agents stay up for minutes."""
-CLEANING = 60
-"""Minutes that cleaning a node's disks may take."""
+"""Shortest and longest pause between two looks of nodes.py, in seconds: agents stay up for minutes."""
+CLEANING_MINUTES = 60
+"""How long cleaning a node's disks may take."""
 
 
-class Undercloud(pulumi.ComponentResource):
+class Undercloud(Component):
+    """The undercloud with its registered nodes."""
+
+    TYPE = "rack:cloud:Undercloud"
+
     def __init__(
         self,
         name: str,
@@ -59,27 +66,27 @@ class Undercloud(pulumi.ComponentResource):
         registry_password: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`registry_password`: of `undercloud.registry.user`, where there is one."""
-        super().__init__("rack:cloud:Undercloud", name, None, opts)
-        self._name, self._plan = name, plan
-        self.host = operator.known(plan.site.undercloud.address)
+        """Install the undercloud and register the nodes.
+
+        `registry_password`: of `undercloud.registry.user`, where there is one.
+        """
+        super().__init__(name, opts)
+        self._plan = plan
+        self.host = operator.host(plan.site.undercloud.address)
         prepared = self._prepare()
         inspected = self._inspect(prepared)
         fetching = self._registry(registry_password, inspected)
         installed = self._install([inspected, *fetching], self.host.runner(f"{name}-jobs", opts=self._child(prepared)))
         images = self._images(installed)
-        self._text = files("onhost.undercloud").joinpath("nodes.py").read_text()
+        self._text = shipping.program("undercloud.nodes")
         inventory = self._inventory(images, ipmi_password)
         self.ready: list[pulumi.Resource] = [self._leave(inventory)]
-        """What must be done before nodes can be introspected."""
+        """Resources that introspection depends on."""
         self.endpoint = f"https://{plan.site.undercloud.public_address}:13000"
         self.register_outputs({"endpoint": self.endpoint})
 
-    def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
-
     def _checks(self) -> list[str]:
-        """C1's conditions, each fault told; the script ends where there is one."""
+        """Return shell lines that check the conditions of C1, print every fault and end the script if there is one."""
         cloud = self._plan.site.undercloud
         wanted, title = cloud.software.os, cloud.software.os_title
         conditions = {} if cloud.repositories else cloud.software.conditions
@@ -95,7 +102,7 @@ class Undercloud(pulumi.ComponentResource):
         ]
 
     def _prepare(self) -> remote.Command:
-        """C1: OS and disk checked, host name, user stack, the distribution's repositories and client."""
+        """Check OS and disk, then set host name, user stack, the distribution's repositories and the client (C1)."""
         cloud = self._plan.site.undercloud
         own = self._repositories() if cloud.repositories else []
         written = cloud.software.repository_files
@@ -119,7 +126,7 @@ class Undercloud(pulumi.ComponentResource):
         )
 
     def _repositories(self) -> list[pulumi.Resource]:
-        """C1 with the site's own repositories: they are put in place of all others."""
+        """Replace all repositories by the site's own, where the configuration has them (C1)."""
         return [
             self.host.run(
                 f"{self._name}-repositories",
@@ -131,18 +138,18 @@ class Undercloud(pulumi.ComponentResource):
         ]
 
     def _inspect(self, prepared: remote.Command) -> remote.Command:
-        """Templates and client are those that the documents were made for, or a fault says what to do (C1)."""
-        text = files("onhost.undercloud").joinpath("templates.py").read_text()
+        """Check that templates and client are those that the documents were made for (C1)."""
+        text = shipping.program("undercloud.templates")
         program = self.host.file(f"{self._name}-inspection", INSPECTION, text, mode="0755", opts=self._child(prepared))
         return self.host.run(
             f"{self._name}-templates",
             f": program {tripleo.digest(text)}\n{INSPECTION}",
-            stdin=json.dumps(tripleo.template_requirements(self._plan), indent=1),
+            stdin=encode(TemplateRequirements(**tripleo.template_requirements(self._plan)), indent=1),
             opts=self._child(program),
         )
 
     def _registry(self, password: pulumi.Input[str] | None, inspected: remote.Command) -> list[pulumi.Resource]:
-        """C3: what the registry of the containers asks for."""
+        """Set what the registry of the containers needs (C3)."""
         registry = self._plan.site.undercloud.registry
         return [
             *([self._authority(registry.ca_file, inspected)] if registry.ca_file else []),
@@ -150,7 +157,7 @@ class Undercloud(pulumi.ComponentResource):
         ]
 
     def _authority(self, file: Path, inspected: remote.Command) -> remote.Command:
-        """Podman and TripleO's Python trust what the system trusts."""
+        """Add the registry's authority to the system's, which podman and TripleO's Python use."""
         return self.host.run(
             f"{self._name}-registry-ca",
             script(f"install -m 0644 /dev/stdin {ANCHOR}", "update-ca-trust"),
@@ -173,7 +180,7 @@ class Undercloud(pulumi.ComponentResource):
         )
 
     def _install(self, before: Sequence[pulumi.Resource], runner: remote.Command) -> remote.Command:
-        """C2 to C4. All that comes after can be a job too."""
+        """Write the documents and install the undercloud (C2 to C4)."""
         conf = tripleo.undercloud_conf(self._plan)
         containers = tripleo.containers_prepare(self._plan)
         documents = [
@@ -187,13 +194,11 @@ class Undercloud(pulumi.ComponentResource):
                 "openstack undercloud install >&2",
             ),
             delete=as_stack("rm -rf stackrc undercloud-passwords.conf tripleo-undercloud-*"),
-            opts=pulumi.ResourceOptions.merge(
-                self._child(runner, *documents), pulumi.ResourceOptions(protect=self._plan.site.protect)
-            ),
+            opts=self._child(runner, *documents, protect=self._plan.site.protect),
         )
 
     def _images(self, installed: remote.Command) -> remote.Command:
-        """C5: the overcloud's own images, as the distribution has them where they are missing, or of an archive."""
+        """Upload the overcloud's disk images: built or installed where they are missing, or from an archive (C5)."""
         cloud = self._plan.site.undercloud
         folder, software, archive = cloud.images_dir, cloud.software, cloud.images_archive
         own = {"DIB_YUM_REPO_CONF": repositories.FILE} if cloud.repositories and software.images_environment else {}
@@ -221,7 +226,7 @@ class Undercloud(pulumi.ComponentResource):
         )
 
     def _inventory(self, images: remote.Command, ipmi_password: pulumi.Input[str]) -> remote.Command:
-        """C6, C7: known nodes are updated, new ones become manageable."""
+        """Register the nodes (C6, C7): new ones become manageable, known ones are updated."""
         content = pulumi.Output.secret(ipmi_password).apply(lambda password: tripleo.instackenv(self._plan, password))
         instackenv = self.host.file(
             f"{self._name}-instackenv",
@@ -246,28 +251,27 @@ class Undercloud(pulumi.ComponentResource):
         )
 
     def _leave(self, inventory: remote.Command) -> remote.Command:
-        """Scale-in: nodes that left the configuration leave the cloud and the inventory, before their ports leave the
-        PKeys. Left-over instances stop it before anything is touched."""
+        """Scale in the nodes that were removed from the configuration, before their ports are removed from PKeys.
+
+        Instances that are left on them stop it before anything is changed.
+        """
         plan = self._plan
         program = self.host.file(
             f"{self._name}-nodes-program", PROGRAM, self._text, owner="stack", opts=self._child(inventory)
         )
-        limit = f"{plan.site.firmware.drain_minutes + CLEANING}m"
+        limit = f"{plan.site.firmware.drain_minutes + CLEANING_MINUTES}m"
         return self.nodes_job(
             f"{self._name}-leavers",
             "leave",
             self.program_mark,
-            stdin=json.dumps(leave_order(plan)),
+            stdin=encode(leave_order(plan)),
             delete=f"rm -f {NODES}",
-            opts=pulumi.ResourceOptions.merge(
-                self._child(program),
-                pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit)),
-            ),
+            opts=self._child(program, custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit)),
         )
 
     @property
     def program_mark(self) -> str:
-        """Names the text of nodes.py."""
+        """Shell line that names the text of nodes.py, so that a changed program runs again."""
         return f": program {tripleo.digest(self._text)}"
 
     def nodes_job(
@@ -281,7 +285,7 @@ class Undercloud(pulumi.ComponentResource):
         quiet: bool = False,
         opts: pulumi.ResourceOptions,
     ) -> remote.Command:
-        """A job of nodes.py's. `mark`: a line that does nothing; another one runs the job again."""
+        """Register a job that runs nodes.py. `mark`: a shell line without effect; another one runs the job again."""
         command = pulumi.Output.from_input(mark).apply(
             lambda mark: as_stack(mark, ". ~/stackrc", f"exec python3 {PROGRAM} {verb}")
         )
@@ -291,16 +295,16 @@ class Undercloud(pulumi.ComponentResource):
         return self.host.file(f"{self._name}-{name}", path, content, owner="stack", opts=self._child(*after))
 
 
-def leave_order(plan: Plan) -> dict[str, Any]:
-    """What `nodes.py leave` reads. Times in seconds."""
+def leave_order(plan: Plan) -> LeaveOrder:
+    """Return the order of `nodes.py leave`."""
     firmware = plan.site.firmware
-    return {
-        "stack": plan.site.cloud.name,
-        "nodes": {host.name: {"role": host.role, "host": host.hostname} for host in plan.hosts},
-        "roles": tripleo.node_groups(plan),
-        "instances": firmware.instances,
-        "limit": firmware.drain_minutes * 60,
-        "cleaning": CLEANING * 60,
-        "pauses": PAUSES,
-        "record": NODES,
-    }
+    return LeaveOrder(
+        stack=plan.site.cloud.name,
+        nodes={host.name: Placement(role=host.role, host=host.hostname) for host in plan.hosts},
+        roles=tripleo.node_groups(plan),
+        instances=firmware.instances,
+        limit=firmware.drain_minutes * 60,
+        cleaning=CLEANING_MINUTES * 60,
+        pauses=PAUSES,
+        record=NODES,
+    )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from onhost.undercloud import templates as undercloud_templates
+from onhost.undercloud.orders import TemplateRequirements
 from rack.plan import Plan, UnknownPortError
 from rack.site.load import ConfigError, load_stack_file
 from rack.tripleo.check import check
@@ -106,7 +107,7 @@ def check_stack(plan: Plan, given: argparse.Namespace) -> int:
 def _problems(plan: Plan, home: Path, given: argparse.Namespace) -> list[str]:
     found = [str(problem) for problem in check(home, documents(plan))]
     if given.templates:
-        found += undercloud_templates.look(given.templates, template_requirements(plan))
+        found += undercloud_templates.look(given.templates, TemplateRequirements(**template_requirements(plan)))
     if given.deep and all((home / document.path).is_file() for document in documents(plan)):
         with Workers(install(FOLDER, _log)) as workers:
             found += map(str, run_checks(workers, home, plan, _log))

@@ -32,11 +32,11 @@ MARKERS = {
 LONGEST = (
     "the lab",
     "tests/providers/test_engine.py",
-    "tests/onhost/test_wave.py",
-    "tests/onhost/test_leave.py",
+    "tests/onhost/undercloud/test_wave.py",
+    "tests/onhost/undercloud/test_leave.py",
     "tests/lab/hosts/test_ufm_steps.py",
     "Wallaby's tools",
-    "tests/onhost/test_nodes.py",
+    "tests/onhost/undercloud/test_nodes.py",
     "tests/engine_build/test_life.py",
     "a UFM and its fabric",
 )

@@ -1,39 +1,37 @@
 #!/usr/bin/python3 -I
-"""Whether TripleO's templates and client on an undercloud are those that the documents were made for (C1).
+"""Check that an undercloud's TripleO templates and client have what the documents need (C1).
 
-Their versions tell little: MlnxSDNToken came to Wallaby's branch with no version of its own. So it is looked at what
-they hold: the environment files and options of the deploy command, every parameter and service of the documents. All
-faults are told at once, each with what to do; nothing is changed.
+  rack-inspection < REQUIREMENTS               on an undercloud: its templates and its client
+  rack-inspection FOLDER < REQUIREMENTS        the templates of a folder only
 
-  rack-inspection < NEEDS               on an undercloud: templates and client; `rack/tripleo/needs.py` makes NEEDS
-  rack-inspection FOLDER < NEEDS        the templates of a folder alone
-
-Shipped as it is: the standard library only, and Python 3.6, which is CentOS Stream 8's own.
+Package versions are not enough: MlnxSDNToken came to Wallaby's branch without a new version. So the content is checked:
+the environment files and options of the deploy command, every parameter and every service of the documents. All faults
+are listed at once, each with what to do; nothing is changed. REQUIREMENTS is JSON, see `orders.TemplateRequirements`.
 """
 
-import json
 import re
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Iterator, List, Optional, Set, Tuple
+
+from onhost.undercloud.common import execute, say
+from onhost.undercloud.orders import TemplateRequirements
 
 REGISTRY = "overcloud-resource-registry-puppet.j2.yaml"
-"""Where each service has its template."""
+"""The file that names the template of each service."""
 SECTION = re.compile(r"([a-z_]+):")
 ENTRY = re.compile(r"  ([^\s:][^\s]*?):(?:\s+(\S+))?\s*(?:#.*)?$")
-"""Of a section, with its value where that is one word. Service names hold colons, and no space follows those."""
-
-Needs = Dict[str, Any]
-
+"""An entry of a section, with its value if that is one word. Service names contain colons that no space follows."""
 UPDATE = "dnf update openstack-tripleo-heat-templates"
 SINCE = {"MlnxSDNToken": "Wallaby's branch has it since 2021-12-12, the release 14.3.0 has not"}
-"""Of what is known to come late."""
+"""Parameters that came late."""
 
 
 def entries(path: Path, section: str) -> Iterator[Tuple[str, str]]:
-    """The keys of a top-level section, each with its value where it stands on the same line. Jinja's lines may stand
-    between them, which is why this is no YAML yet."""
+    """Return the keys of a top-level section, each with its value if that is on the same line.
+
+    The file is not parsed as YAML, because lines of Jinja may stand between the entries.
+    """
     inside = False
     for line in path.read_text(encoding="utf-8").splitlines():
         begun = SECTION.match(line)
@@ -45,19 +43,20 @@ def entries(path: Path, section: str) -> Iterator[Tuple[str, str]]:
 
 
 def there(path: Path) -> bool:
-    """Whether a template is there, or the one that it is rendered from."""
+    """Return whether a template exists, or the file that it is rendered from."""
     return path.exists() or path.with_suffix(".j2.yaml").exists()
 
 
-def look(templates: Path, needs: Needs) -> List[str]:
-    """What the templates lack, a line each."""
+def look(templates: Path, required: TemplateRequirements) -> List[str]:
+    """Return what the templates lack, one line per fault."""
     if not (templates / REGISTRY).exists():
         return [f"{templates}: no templates of TripleO; dnf install openstack-tripleo-heat-templates"]
-    return [*environments(templates, needs), *parameters(templates, needs), *services(templates, needs)]
+    return [*environments(templates, required), *parameters(templates, required), *services(templates, required)]
 
 
-def environments(templates: Path, needs: Needs) -> Iterator[str]:
-    for name in needs["environments"]:
+def environments(templates: Path, required: TemplateRequirements) -> Iterator[str]:
+    """Return the missing environment files, and the missing templates that environment files name."""
+    for name in required.environments:
         path = templates / name
         if not path.exists():
             yield f"{name}: missing, and the deploy command names it (O5); {UPDATE}"
@@ -67,62 +66,60 @@ def environments(templates: Path, needs: Needs) -> Iterator[str]:
                 yield f"{name}: {resource} is {target}, which is missing; {UPDATE}"
 
 
-def parameters(templates: Path, needs: Needs) -> Iterator[str]:
-    known: Set[str] = set()
+def parameters(templates: Path, required: TemplateRequirements) -> Iterator[str]:
+    """Return the parameters that no template declares."""
+    declared: Set[str] = set()
     for path in templates.rglob("*.yaml"):
-        known.update(name for name, _ in entries(path, "parameters"))
-    for name, document in needs["parameters"].items():
-        if name not in known:
+        declared.update(name for name, _ in entries(path, "parameters"))
+    for name, document in required.parameters.items():
+        if name not in declared:
             since = f" ({SINCE[name]})" if name in SINCE else ""
             yield f"{name}: no template declares it, {document} sets it{since}; {UPDATE}"
 
 
-def services(templates: Path, needs: Needs) -> Iterator[str]:
-    known = dict(entries(templates / REGISTRY, "resource_registry"))
-    for name, document in needs["services"].items():
-        target = known.get(name)
+def services(templates: Path, required: TemplateRequirements) -> Iterator[str]:
+    """Return the services that have no template."""
+    registry = dict(entries(templates / REGISTRY, "resource_registry"))
+    for name, document in required.services.items():
+        target = registry.get(name)
         if target is None:
             yield f"{name}: no service of these templates, {document} names it; {UPDATE}"
         elif target.endswith(".yaml") and not there(templates / target):
             yield f"{name}: its template {target} is missing; {UPDATE}"
 
 
-def client(needs: Needs) -> Iterator[str]:
-    """What the installed client's own help does not list."""
-    said = help_of_deploy()
-    if said is None:
+def client(required: TemplateRequirements) -> Iterator[str]:
+    """Return the options that the installed client's help does not list."""
+    text = help_of_deploy()
+    if text is None:
         yield "openstack overcloud deploy: the client does not know it; dnf install python3-tripleoclient"
         return
-    words = set(re.findall(r"(?<![\w-])--?[\w-]+", said))
-    for option in needs["options"]:
+    words = set(re.findall(r"(?<![\w-])--?[\w-]+", text))
+    for option in required.options:
         if option not in words:
             update = "it must be Wallaby's: dnf update python3-tripleoclient"
             yield f"openstack overcloud deploy {option}: no option of the installed client (O5); {update}"
 
 
 def help_of_deploy() -> Optional[str]:
-    """It needs no login."""
+    """Return the help of the deploy command, which needs no login; None where the client or the command is missing."""
     try:
-        done = subprocess.run(
-            ["openstack", "overcloud", "deploy", "--help"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        done = execute(["openstack", "overcloud", "deploy", "--help"])
     except OSError:
         return None
     return None if done.returncode else done.stdout.decode(errors="replace")
 
 
 def main(words: List[str]) -> int:
-    needs = json.load(sys.stdin)
-    found = look(Path(words[0] if words else needs["templates"]), needs)
+    """Check what the command line names, list the faults and return the exit status."""
+    required = TemplateRequirements.decode(sys.stdin.read())
+    found = look(Path(words[0] if words else required.templates), required)
     if not words:
-        found += client(needs)
+        found += client(required)
     for fault in found:
-        print(f"undercloud: {fault}", file=sys.stderr)
+        say(f"undercloud: {fault}")
     if found:
-        print(f"faults found: {len(found)}; nothing was installed", file=sys.stderr)
+        say(f"faults found: {len(found)}; nothing was installed")
     return 1 if found else 0
 
 

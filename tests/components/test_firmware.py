@@ -3,18 +3,18 @@
 import json
 import re
 import shlex
-from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from onhost import shipping
 from rack import tripleo
 from rack.plan import Plan
 from tests.components.conftest import HOST_KEY, Recorder, record
 from tests.components.test_rack import deploy
 
-PROGRAM = files("onhost.undercloud").joinpath("wave.py").read_text()
+PROGRAM = shipping.program("undercloud.wave")
 CONTROLLERS = ["firmware-controllers-1", "firmware-controllers-2", "firmware-controllers-3"]
 
 

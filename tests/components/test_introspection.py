@@ -2,20 +2,20 @@
 
 import json
 import shlex
-from importlib.resources import files
 from typing import Any
 
 import pulumi
 import pytest
 
 from components import introspection
+from onhost import shipping
 from rack import tripleo
 from rack.plan import Plan
 from rack.site import Site
 from tests.components.conftest import AUTHORITY, SDN_TOKEN, Recorder, record
 from tests.components.test_rack import deploy, secret
 
-PROGRAM = files("onhost.undercloud").joinpath("nodes.py").read_text()
+PROGRAM = shipping.program("undercloud.nodes")
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_who_leaves_is_told_by_who_stays(rack: Recorder, plan: Plan) -> None:
 def test_an_authority_that_cannot_be_read_is_named(plan: Plan) -> None:
     ufm = plan.site.ufm.model_copy(update={"ca_file": plan.site.ufm.ca_file and plan.site.ufm.ca_file.parent})
     with pytest.raises(pulumi.RunError, match=r"ufm\.caFile: can't read"):
-        introspection.order(Plan(plan.site.model_copy(update={"ufm": ufm})), SDN_TOKEN)
+        introspection.introspect_order(Plan(plan.site.model_copy(update={"ufm": ufm})), SDN_TOKEN)
 
 
 # -- ports that the configuration leaves to introspection

@@ -22,7 +22,7 @@ SECRETS = {"license": "LICENSE-CANARY", "ipmi": "IPMI-CANARY", "ufm": "UFM-CANAR
 def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
     """`__main__.py`'s chain of components, with the stack's secrets."""
     pulumi.runtime.set_all_config({"rack:ufmPassword": SECRETS["ufm"]}, ["rack:ufmPassword"])
-    at_ufm = pulumi.ResourceOptions(providers=[c.ufm_api(plan.site.ufm, pulumi.Config("rack"))])
+    at_ufm = pulumi.ResourceOptions(providers=[c.ufm_provider(plan.site.ufm, pulumi.Config("rack"))])
     ufm = c.UfmHost("ufm", plan, operator, pulumi.Output.secret(SECRETS["license"]), at_ufm)
     undercloud = c.Undercloud("undercloud", plan, operator, pulumi.Output.secret(SECRETS["ipmi"]))
     introspection = c.Introspection("introspection", plan, undercloud, ufm.token)

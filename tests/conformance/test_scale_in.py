@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from onhost.undercloud.nodes import marked
+from onhost.undercloud.leave import marked
+from onhost.undercloud.orders import Placement
 from rack import tripleo
 from rack.__main__ import write_home
 from rack.plan import Plan
@@ -54,7 +55,7 @@ def fewer(name: str) -> Plan:
 @pytest.mark.parametrize("name", ["compute-1", "compute-2"])
 def test_only_the_removed_node_is_deleted(workers: Workers, tmp_path: Path, name: str) -> None:
     host = stack("reference").host(name)
-    removed = {name: {"role": str(host.role), "host": host.hostname}}
+    removed = {name: Placement(role=str(host.role), host=host.hostname)}
     file = tmp_path / "removed.yaml"
     file.write_text(json.dumps(marked(tripleo.node_groups(fewer(name)), removed)))
     assert expanded(workers, file, "absent")["hosts"] == {name: host.short_hostname}

@@ -1,6 +1,5 @@
 """The check of an undercloud before the installation (C1), with real templates and the real client."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -10,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from onhost import shipping
 from onhost.undercloud import templates as inspection
+from onhost.undercloud.orders import TemplateRequirements, encode
 from rack.plan import HEAT_TEMPLATES
 from rack.tripleo.requirements import template_requirements
 from rack.wallaby.branch import SDN, backport
 from rack.wallaby.checks import Workers
 from tests.rack import sites
 
-REQUIREMENTS = template_requirements(sites.plan())
+REQUIREMENTS = TemplateRequirements(**template_requirements(sites.plan()))
 AGENT = "environments/services/neutron-mlnx-agent.yaml"
 UPDATE = "dnf update openstack-tripleo-heat-templates"
 
@@ -116,9 +117,9 @@ def test_missing_templates_are_one_fault(tmp_path: Path) -> None:
 
 def asked(path: str, *words: str) -> "subprocess.CompletedProcess[str]":
     """Run the program as the undercloud does, with `path` as PATH."""
-    command = [sys.executable, "-I", inspection.__file__, *words]
+    command = [sys.executable, "-I", "-c", shipping.program("undercloud.templates"), *words]
     return subprocess.run(
-        command, input=json.dumps(REQUIREMENTS), env={**os.environ, "PATH": path}, capture_output=True, text=True
+        command, input=encode(REQUIREMENTS), env={**os.environ, "PATH": path}, capture_output=True, text=True
     )
 
 

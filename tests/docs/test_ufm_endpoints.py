@@ -62,7 +62,7 @@ def test_the_providers_calls() -> None:
 
 
 def test_the_gates_calls() -> None:
-    source = (PROJECT / "onhost/undercloud/nodes.py").read_text()
+    source = (PROJECT / "onhost/undercloud/ufm.py").read_text()
     paths = re.findall(r'_get\(f?"([^"?]+)', source)
     assert documented(GATE) == {f"GET {path.replace('{pkey}', 'PKEY')}" for path in paths}
 

@@ -16,7 +16,7 @@ from engine.build import environment
 from lab.hosts import step_faults, templates
 from lab.hosts.backends.interfaces import Backends
 from lab.process import until
-from onhost.undercloud.job import Job, Run
+from onhost.undercloud.job_runs import Job, Run
 from tests.engine.conftest import PROJECT
 from tests.lab.hosts.conftest import Lab
 from tests.lab.hosts.fakes import FakeCloud
@@ -44,7 +44,7 @@ undercloud = Undercloud("undercloud", plan, operator, pulumi.Output.secret("ipmi
 provided = undercloud.host.run("provide", as_stack(
     ". ~/stackrc", "openstack overcloud node introspect --all-manageable --provide >&2"),
     opts=pulumi.ResourceOptions(depends_on=undercloud.ready))
-introspection, gate = SimpleNamespace(known=lambda make: make(plan)), SimpleNamespace(ready=[provided])
+introspection, gate = SimpleNamespace(with_ports=lambda make: make(plan)), SimpleNamespace(ready=[provided])
 overcloud = Overcloud("overcloud", plan, operator, undercloud, introspection, gate, "token")
 pulumi.export("endpoint", overcloud.endpoint)
 """
@@ -139,7 +139,7 @@ def test_a_failed_deployment_says_which_step_and_how_to_resume(stack: Stack) -> 
         f"TASK | {step_faults.STEP}" in shown and "overcloud-controller-0: Failed containers: neutron_api" in shown
     ), shown
     assert "port 9696 is in use" in shown
-    assert f"/var/lib/rack-jobs/{DEPLOY}/1/log" in shown and "To resume: mend the cause, then pulumi up" in shown
+    assert f"/var/lib/rack-jobs/{DEPLOY}/1/log" in shown and "To resume: fix the cause, then pulumi up" in shown
     assert stack.cloud.made == 0
 
 

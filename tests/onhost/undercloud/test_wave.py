@@ -1,14 +1,11 @@
 """`wave.py` on the lab's undercloud: it reaches the nodes by stack's own key over real SSH, sets their adapters,
 reboots them, and asks the overcloud's nova; the nodes' kernels show what firmware and BIOS make of them."""
 
-import ast
-import json
 import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +18,19 @@ from lab.hosts.backends.interfaces import ComputeService, Guest
 from lab.hosts.keys import STACK_KEY, keygen, public_key
 from lab.hosts.machine import Machine
 from lab.process import LabError, Say
-from onhost.undercloud.wave import REASON, Value, bus_path, settings
+from onhost import shipping
+from onhost.undercloud.adapter import Value, settings
+from onhost.undercloud.orders import WaveOrder, encode
+from onhost.undercloud.pcie import bus_path
+from onhost.undercloud.wave_compute import REASON
 from rack.plan import Host
 from tests.lab.hosts.conftest import MARKS, Lab
 from tests.lab.hosts.fakes import FakeCloud
-from tests.onhost.progress import run_and
+from tests.onhost.undercloud.progress import run_and
 
 pytestmark = [*MARKS, pytest.mark.timeout(180)]
 
-PROGRAM = files("onhost.undercloud").joinpath("wave.py").read_text()
+PROGRAM = shipping.program("undercloud.wave")
 RUN = as_stack(". ~/overcloudrc", f"exec python3 {firmware.PROGRAM}")
 WANTED = {
     "LINK_TYPE_P1": 1, "SRIOV_EN": 1, "NUM_OF_VFS": 8, "ATS_ENABLED": 1, "ADVANCED_PCI_SETTINGS": 1,
@@ -114,18 +115,19 @@ class Rig:
         hostname = self.plan.host(host).hostname
         self.nova.vms.append(Guest("7c1f", "vm1_gpu", status, hostname, addresses={}, floating={}))
 
-    def order(self, *names: str, **changes: Any) -> dict[str, Any]:
+    def order(self, *names: str, **changes: Any) -> WaveOrder:
         nodes = [self.plan.host(name) for name in names]
         keys = [self._known(host) for host in nodes]
-        made = firmware.order(self.plan, nodes[0].role, nodes, keys, check_list=False)
-        return {**made, "pauses": [0.05, 0.2], "reboot_limit": 20, "drain_limit": 20, **changes}
+        made = firmware.wave_order(self.plan, nodes[0].role, nodes, keys, check_list=False)
+        usual = {"pauses": (0.05, 0.2), "reboot_limit": 20, "drain_limit": 20}
+        return made._replace(**{**usual, **changes})
 
     def _known(self, host: Host) -> str:
         port = self.plan.site.ssh.port
         return f"[{host.address}]:{port} {public_key(self.node(host.name).host_key)}\n"
 
     def run(self, *names: str, **changes: Any) -> subprocess.CompletedProcess[str]:
-        return self._checked(self.lab.run("undercloud", RUN, json.dumps(self.order(*names, **changes))))
+        return self._checked(self.lab.run("undercloud", RUN, encode(self.order(*names, **changes))))
 
     def ok(self, *names: str, **changes: Any) -> subprocess.CompletedProcess[str]:
         done = self.run(*names, **changes)
@@ -139,7 +141,7 @@ class Rig:
 
     def run_and(self, at: str, act: Callable[[], object], *names: str, **changes: Any) -> tuple[int, str]:
         """Status and what it said; does `act` once a line of its progress holds `at`."""
-        done = self._checked(run_and(self.lab, RUN, json.dumps(self.order(*names, **changes)), at, act))
+        done = self._checked(run_and(self.lab, RUN, encode(self.order(*names, **changes)), at, act))
         return done.returncode, done.stderr
 
     @staticmethod
@@ -300,7 +302,7 @@ def test_drain_waits_until_it_is_empty(rig: Rig) -> None:
 def test_a_drain_without_end_is_taken_up_by_the_next_run(rig: Rig) -> None:
     rig.guest("compute-1")
     said = rig.refused("compute-1", instances="drain", drain_limit=0.5)
-    assert "no new ones are placed on it" in said
+    assert "no new instances are placed on it" in said
     assert rig.service("compute-1").disabled, "it goes on emptying"
     rig.nova.vms = []
     rig.ok("compute-1", instances="drain")
@@ -369,8 +371,8 @@ def test_a_parameter_that_the_adapter_does_not_know(rig: Rig) -> None:
 
 
 def test_a_host_key_that_is_not_the_known_one(rig: Rig) -> None:
-    wrong = rig.order("compute-2")["host_keys"][0].split(" ", 1)[1]
-    name = rig.order("compute-1")["host_keys"][0].split(" ", 1)[0]
+    wrong = rig.order("compute-2").host_keys[0].split(" ", 1)[1]
+    name = rig.order("compute-1").host_keys[0].split(" ", 1)[0]
     said = rig.refused("compute-1", host_keys=[f"{name} {wrong}"], reboot_limit=0.3)
     assert "Host key verification failed" in said
 
@@ -472,16 +474,3 @@ The '*' shows parameters with next value different from default/current value.
 @pytest.mark.parametrize("line", ["c0:01.0/c5:00.0 Infiniband controller: x", "0000:c0:01.0/c5:00.0 x"])
 def test_bus_path(line: str) -> None:
     assert bus_path(line) == ["c0:01.0", "c5:00.0"]
-
-
-def test_the_program_is_python_3_6_and_needs_no_package() -> None:
-    tree = ast.parse(PROGRAM, feature_version=(3, 6))
-    froms = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-    assert froms | names == {
-        "abc", "concurrent.futures", "contextlib", "fcntl", "json", "os", "pathlib", "re", "shutil", "subprocess",
-        "sys", "tempfile", "time", "typing",
-    }  # fmt: skip
-    used = {n.arg for n in ast.walk(tree) if isinstance(n, ast.keyword)}
-    used |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
-    assert not used & {"capture_output", "text", "missing_ok", "removeprefix", "removesuffix"}, "came after 3.6"

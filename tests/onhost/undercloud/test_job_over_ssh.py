@@ -14,7 +14,7 @@ from components.ssh import RUNNER, as_stack
 from lab.hosts import step_faults
 from lab.hosts.machine import descendants
 from lab.process import until
-from onhost.undercloud.job import Job
+from onhost.undercloud.job_runs import Job
 from rack.plan import Plan
 from tests.components.conftest import Recorder, record
 from tests.components.test_rack import deploy
@@ -160,7 +160,7 @@ def test_the_host_is_rebooted(site: Site) -> None:
     second = site.run()
     assert second.returncode == 0, second.stderr
     assert (
-        "its last run was cut off, by a reboot or a kill; log: /var/lib/rack-jobs/undercloud-install/1/log"
+        "its last run was interrupted, by a reboot or a kill; log: /var/lib/rack-jobs/undercloud-install/1/log"
         in second.stderr
     )
     assert ["successfully installed" in log for log in site.logs] == [False, True]
@@ -176,7 +176,7 @@ def test_a_failure_names_the_step_and_the_next_up_resumes(site: Site) -> None:
     assert report[3].strip() == "port 9696 is in use"
     assert "Ansible execution failed" in report[-3]
     assert report[-2].startswith("The whole log, on localhost.localdomain: /var/lib/rack-jobs/undercloud-install/1/")
-    assert report[-1].startswith("To resume: mend the cause, then pulumi up")
+    assert report[-1].startswith("To resume: fix the cause, then pulumi up")
     assert site.run().returncode == 0
     assert ["successfully installed" in log for log in site.logs] == [False, True]
 
@@ -185,8 +185,8 @@ def test_destroy_is_refused_while_it_runs_and_leaves_nothing_then(site: Site) ->
     site.hold()
     running = site.begin()
     refused = site.lab.refused("undercloud", site.command(what="delete"))
-    assert f"{INSTALL} runs" in refused and f"{RUNNER} stop {INSTALL}" in refused
-    assert "undercloud-install runs" in site.lab.refused("undercloud", site.command("undercloud-jobs", "delete"))
+    assert f"{INSTALL} is running" in refused and f"{RUNNER} stop {INSTALL}" in refused
+    assert "undercloud-install is running" in site.lab.refused("undercloud", site.command("undercloud-jobs", "delete"))
     assert f"{INSTALL}: run 1, running" in site.lab.ok("undercloud", f"{RUNNER} status")
     site.lab.ok("undercloud", f"{RUNNER} stop {INSTALL}")
     running.communicate()

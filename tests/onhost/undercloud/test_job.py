@@ -1,4 +1,4 @@
-"""`job.py`: whatever happens to who asks, to the supervisor and to the machine, a job runs once, and its end is kept.
+"""The job runner: whatever happens to its caller, to the supervisor and to the machine, a job runs once.
 
 A job of these tests counts its runs and waits for the test at a pipe with a name, so nothing is timed.
 """
@@ -17,10 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.process import until
-from onhost.undercloud import job
-from onhost.undercloud.job import Job, Run, Told, failing_step
+from onhost import shipping
+from onhost.undercloud import job_follow, job_report, job_runs, job_start
+from onhost.undercloud.common import Fault
+from onhost.undercloud.job_follow import ShownLog, follow
+from onhost.undercloud.job_report import failing_step
+from onhost.undercloud.job_runs import Job, Run
+from onhost.undercloud.job_start import join
 
-PROGRAM = Path(job.__file__)
 Done = subprocess.CompletedProcess[str]
 pytestmark = pytest.mark.timeout(60)
 
@@ -29,7 +33,8 @@ class Host:
     """Where jobs run; `gate` and `count` are what its script has in its folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.jobs = folder, folder / "jobs"
+        self.folder, self.jobs, self.program = folder, folder / "jobs", folder / "rack-job"
+        self.program.write_text(shipping.program("undercloud.job"))
         os.mkfifo(folder / "gate")
         self.script = f"cd {folder}; echo run >> count; echo begun >&2; cat gate >&2; cat; echo result"
         self._children: list[subprocess.Popen[str]] = []
@@ -44,7 +49,7 @@ class Host:
         (self.folder / "gate").write_text("went on\n")
 
     def argv(self, *words: str) -> list[str]:
-        return [sys.executable, "-I", str(PROGRAM), *words]
+        return [sys.executable, "-I", str(self.program), *words]
 
     @property
     def env(self) -> dict[str, str]:
@@ -77,7 +82,7 @@ class Host:
 
     @property
     def supervisor(self) -> int:
-        return int(self.latest.known["session"])
+        return int(self.latest.state["session"])
 
     def clean(self) -> None:
         for child in self._children:
@@ -139,7 +144,7 @@ def test_what_failed_is_run_again_and_its_log_stays(host: Host) -> None:
 
 
 def test_of_many_runs_the_newest_are_kept(host: Host) -> None:
-    for _ in range(job.KEPT + 3):
+    for _ in range(job_start.KEPT + 3):
         host.run("exit 1")
     assert sorted(r.folder.name for r in Job(host.jobs / "deploy").runs) == ["4", "5", "6", "7", "8"]
 
@@ -158,7 +163,7 @@ def test_with_other_inputs_at_once_is_refused_and_says_what_runs(host: Host) -> 
     running = host.begin()
     refused = host.run(stdin="other\n")
     assert refused.returncode == 1 and refused.stdout == ""
-    assert "deploy: another run of it is under way since " in refused.stderr and "stop deploy" in refused.stderr
+    assert "deploy: another run has been under way since " in refused.stderr and "stop deploy" in refused.stderr
     assert host.run("true", name="another").returncode == 0, "other names go on"
     host.open()
     assert running.wait() == 0
@@ -173,7 +178,7 @@ def test_who_asks_is_killed_and_the_next_joins(host: Host, how: signal.Signals) 
     first = host.begin()
     first.send_signal(how)
     _, said = first.communicate()
-    assert ("left; it goes on" in said) == (how != signal.SIGKILL)
+    assert ("detached; the job continues" in said) == (how != signal.SIGKILL)
     second = host.begin()
     host.open()
     out, said = second.communicate()
@@ -208,7 +213,7 @@ def test_who_began_it_was_killed_before_it_had_its_input(host: Host) -> None:
     command = ["sh", "-c", host.script]
     half = Run(host.jobs / "deploy/1")
     half.folder.mkdir(parents=True)
-    half.note(key=job.key_of(command, b"in\n"), command=command, at=0)
+    half.note(key=job_runs.key_of(command, b"in\n"), command=command, at=0)
     os.mkfifo(half.input)
     with subprocess.Popen(host.argv("supervise", str(half.folder))):
         wait_until(lambda: Job(host.jobs / "deploy").running)
@@ -226,7 +231,7 @@ def test_input_cut_short_begins_nothing(host: Host) -> None:
     command = ["sh", "-c", host.script]
     half = Run(host.jobs / "deploy/1")
     half.folder.mkdir(parents=True)
-    half.note(key=job.key_of(command, b"all of it"), command=command, at=0)
+    half.note(key=job_runs.key_of(command, b"all of it"), command=command, at=0)
     os.mkfifo(half.input)
     with subprocess.Popen(host.argv("supervise", str(half.folder))) as supervisor:
         half.input.write_bytes(b"all")
@@ -241,14 +246,14 @@ def test_the_supervisor_is_killed_and_nothing_begins_beside_what_it_left(host: H
     first = host.begin()
     os.kill(host.supervisor, signal.SIGKILL)
     out, said = first.communicate()
-    assert (first.returncode, out) == (1, "") and "deploy was cut off: its supervisor was killed" in said
+    assert (first.returncode, out) == (1, "") and "deploy was interrupted: its supervisor was killed" in said
     argv = host.argv("run", "deploy", "sh", "-c", host.script)
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, env=host.env, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as second:
         assert second.stdin and second.stdout
         second.stdin.write("in\n")
         second.stdin.close()
-        said_until(second.stderr, "waiting for what it left: [")
+        said_until(second.stderr, "waiting for its processes: [")
         assert host.count == 1 and len(host.latest.processes()) == 2
         host.open()
         said_until(second.stderr, "begun")
@@ -268,18 +273,18 @@ def another() -> Iterator[int]:
 def test_after_a_reboot_another_s_pid_is_nobody(host: Host, another: int) -> None:
     """The record names a session of before the reboot; a process of that number runs, and is not ours."""
     host.run("exit 1")
-    known = host.latest.known
+    known = host.latest.state
     del known["status"], known["ended"]
     for cut in (
-        {"boot": "another", "session": another, "begun": job.process(another)[1]},
+        {"boot": "another", "session": another, "begun": job_runs.process(another)[1]},
         {"session": another, "begun": 1},
     ):
         host.latest._state.write_text("{}")
         host.latest.note(**{**known, **cut})
         assert host.latest.processes() == []
-        assert "cut off" in host.do("status").stdout
+        assert "interrupted" in host.do("status").stdout
         done = host.run("exit 1")
-        assert "its last run was cut off, by a reboot or a kill" in done.stderr and done.returncode == 1
+        assert "its last run was interrupted, by a reboot or a kill" in done.stderr and done.returncode == 1
 
 
 def test_stop_ends_what_runs(host: Host) -> None:
@@ -292,7 +297,7 @@ def test_stop_ends_what_runs(host: Host) -> None:
 
 def test_stop_ends_what_does_not_listen(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     first = host.begin(f"trap '' TERM; {host.script}")
-    monkeypatch.setattr(job, "STOP_SECONDS", 1)
+    monkeypatch.setattr(job_runs, "STOP_SECONDS", 1)
     Job(host.jobs / "deploy").stop()
     assert first.wait() == 137
 
@@ -301,7 +306,7 @@ def test_forget_is_refused_while_it_runs_and_leaves_nothing(host: Host) -> None:
     first = host.begin()
     for words in (["forget", "deploy"], ["forget"]):
         refused = host.do(*words)
-        assert refused.returncode == 1 and refused.stderr.startswith("deploy runs\n")
+        assert refused.returncode == 1 and refused.stderr.startswith("deploy is running\n")
     host.open()
     first.wait()
     assert host.do("forget").returncode == 0
@@ -342,7 +347,7 @@ def test_a_log_is_told_line_by_line_and_thinned(host: Host) -> None:
         "i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo line $i >&2; done; printf '\\033[31mred\\033[0m' >&2"
     )
     told = [line for line in done.stderr.splitlines() if line.startswith("line")]
-    assert told == [f"line {i}" for i in range(1, job.TOLD_LINES + 1)]
+    assert told == [f"line {i}" for i in range(1, job_follow.SHOWN_FIRST + 1)]
     assert done.stderr.endswith("\nred\n"), "the newest, at the end"
 
 
@@ -354,7 +359,7 @@ def test_what_cannot_be_started_says_so(host: Host) -> None:
 @pytest.mark.parametrize("words", [[], ["run"], ["run", "x"], ["stop"], ["run", "../x", "true"], ["forget", "a/b"]])
 def test_what_is_no_order_is_refused(host: Host, words: list[str]) -> None:
     done = host.do(*words)
-    assert done.returncode == 1 and ("rack-job run NAME" in done.stderr or "A job's name" in done.stderr)
+    assert done.returncode == 1 and ("rack-job run NAME" in done.stderr or "the name of a job" in done.stderr)
     assert not host.jobs.exists()
 
 
@@ -386,32 +391,34 @@ def units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     monkeypatch.setenv("UNITS", str(tmp_path))
     monkeypatch.setenv("PYTHON", sys.executable)
-    monkeypatch.setattr(job, "SYSTEMD", tmp_path)
+    monkeypatch.setattr(job_start, "SYSTEMD", tmp_path)
+    monkeypatch.setattr(job_start, "PROGRAM", tmp_path / "rack-job")
+    (tmp_path / "rack-job").write_text(shipping.program("undercloud.job"))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     return tmp_path
 
 
 def test_where_systemd_runs_a_run_is_its_unit(units: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     deploy = Job(units / "jobs/deploy")
-    run = deploy.join(["sh", "-c", 'cat; echo "$PATH"; echo "$UNITS"'], b"in\n")
-    assert deploy.follow(run) == 0
+    run = join(deploy, ["sh", "-c", 'cat; echo "$PATH"; echo "$UNITS"'], b"in\n")
+    assert follow(deploy, run) == 0
     assert capfdbinary.readouterr().out == f"in\n{os.environ['PATH']}\n\n".encode(), "PATH is ours, the rest systemd's"
     words = (units / "arguments").read_text().split()
     assert words[:3] == ["--quiet", "--collect", "--unit=rack-job-deploy-1"]
-    assert words[-3:] == [str(PROGRAM), "supervise", str(run.folder)]
+    assert words[-3:] == [str(units / "rack-job"), "supervise", str(run.folder)]
 
 
 def test_a_unit_that_does_not_start_is_a_fault(units: Path) -> None:
     (units / "broken").touch()
-    with pytest.raises(job.Fault, match="systemd-run could not start it"):
-        Job(units / "jobs/deploy").join(["true"], b"")
+    with pytest.raises(Fault, match="systemd-run could not start it"):
+        join(Job(units / "jobs/deploy"), ["true"], b"")
 
 
 def test_a_unit_that_never_answers_is_given_up(units: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (units / "bin/systemd-run").write_text("#!/bin/true\n")
-    monkeypatch.setattr(job, "START_SECONDS", 1)
-    with pytest.raises(job.Fault, match="did not start within 1 s"):
-        Job(units / "jobs/deploy").join(["true"], b"")
+    monkeypatch.setattr(job_start, "START_SECONDS", 1)
+    with pytest.raises(Fault, match="did not start within 1 s"):
+        join(Job(units / "jobs/deploy"), ["true"], b"")
 
 
 # -- what an error says
@@ -458,7 +465,7 @@ def test_the_failing_step_of_a_deployment() -> None:
     )
     assert told[2:5] == ["    one", "    two", "    port 9696 is in use"]
     assert told[-1].startswith("RuntimeError: Ansible execution failed.")
-    assert len(told) <= job.SHOWN and not any("no account" in line for line in told)
+    assert len(told) <= job_report.SHOWN_LINES and not any("no account" in line for line in told)
 
 
 def test_the_failing_step_in_ansible_s_own_words() -> None:
@@ -495,7 +502,7 @@ def test_the_failing_resource_of_a_stack() -> None:
 
 
 def test_a_log_without_steps_is_told_by_its_end() -> None:
-    assert failing_step([str(n) for n in range(100)]) == [str(n) for n in range(100 - job.SHOWN, 100)]
+    assert failing_step([str(n) for n in range(100)]) == [str(n) for n in range(100 - job_report.SHOWN_LINES, 100)]
 
 
 LINES = st.lists(
@@ -511,7 +518,7 @@ LINES = st.lists(
 @given(LINES)
 def test_an_error_is_never_long_and_always_says_something(lines: list[str]) -> None:
     told = failing_step(lines)
-    assert len(told) <= job.SHOWN and all(len(line) <= job.WIDTH for line in told)
+    assert len(told) <= job_report.SHOWN_LINES and all(len(line) <= job_report.WIDTH for line in told)
     assert bool(told) == bool(lines)
 
 
@@ -519,10 +526,10 @@ def test_an_error_is_never_long_and_always_says_something(lines: list[str]) -> N
 def test_every_line_is_told_once_however_the_log_grows(parts: list[bytes]) -> None:
     said: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "say", said.append)
-        told = Told()
+        patch.setattr(job_follow, "say", said.append)
+        shown = ShownLog()
         for part in parts:
-            told.more(part)
-        told.end()
-    lines = [job.printable(line) for line in b"".join(parts).split(b"\n")]
-    assert said == [line for line in lines if line][: job.TOLD_LINES] or len(lines) > job.TOLD_LINES
+            shown.more(part)
+        shown.end()
+    lines = [job_report.printable(line) for line in b"".join(parts).split(b"\n")]
+    assert said == [line for line in lines if line][: job_follow.SHOWN_FIRST] or len(lines) > job_follow.SHOWN_FIRST

@@ -6,7 +6,6 @@ import subprocess
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from importlib.resources import files
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -24,18 +23,17 @@ from lab.ufm.listener import Listener
 from lab.ufm.partitions import Member
 from lab.ufm.request_log import RequestLog
 from lab.ufm.simulator import UfmSimulator
+from onhost import shipping
+from onhost.undercloud.orders import GateOrder, IntrospectOrder, encode
 from rack import tripleo
 from rack.plan import Plan
 from tests.lab.hosts.conftest import MARKS, Lab
 from tests.lab.hosts.fakes import FakeFabric
-from tests.onhost.progress import run_and
+from tests.onhost.undercloud.progress import run_and
 
 pytestmark = [*MARKS, pytest.mark.timeout(120)]
 
-RUN = {
-    verb: as_stack(". ~/stackrc", f"exec python3 {undercloud.PROGRAM} {verb}")
-    for verb in ("introspect", "gate", "leave")
-}
+RUN = {verb: as_stack(". ~/stackrc", f"exec python3 {undercloud.PROGRAM} {verb}") for verb in ("introspect", "gate")}
 LOGIN = {"OS_AUTH_URL": "https://undercloud:13000", "OS_USERNAME": "admin", "OS_PASSWORD": "stack-canary"}
 LOOK_SECONDS = 20
 """How long a node waits for UFM's look before it goes off all the same."""
@@ -126,7 +124,7 @@ class Rig:
         machine.refresh()
         self.lab.ok("undercloud", "useradd -m stack")
         self.place("stackrc", "".join(f"export {k}={v}\n" for k, v in LOGIN.items()))
-        self.place("nodes.py", files("onhost.undercloud").joinpath("nodes.py").read_text())
+        self.place("nodes.py", shipping.program("undercloud.nodes"))
 
     def place(self, name: str, text: str) -> None:
         self.lab.rack.undercloud.root.write(f"/home/stack/{name}", text)
@@ -160,23 +158,21 @@ class Rig:
     def admin(self, command: str) -> str:
         return self.lab.ok("undercloud", as_stack(". ~/stackrc", command))
 
-    def order(self, verb: str = "introspect", **changes: Any) -> dict[str, Any]:
-        orders = {
-            "introspect": lambda: introspection.order(self.plan, self.token),
-            "gate": lambda: gate.order(self.plan, dict(self.plan.members), self.token),
-            "leave": lambda: undercloud.leave_order(self.plan),
-        }
-        return {**orders[verb](), "limit": 60, "pauses": [0.02, 0.2], **changes}
+    def order(self, verb: str = "introspect", **changes: Any) -> IntrospectOrder | GateOrder:
+        made: IntrospectOrder | GateOrder = introspection.introspect_order(self.plan, self.token)
+        if verb == "gate":
+            made = gate.gate_order(self.plan, dict(self.plan.members), self.token)
+        return made._replace(**{"limit": 60, "pauses": (0.02, 0.2), **changes})
 
     def run(self, verb: str = "introspect", **changes: Any) -> subprocess.CompletedProcess[str]:
         """The program's end; the token stands in none of its lines."""
-        return self._checked(self.lab.run("undercloud", RUN[verb], json.dumps(self.order(verb, **changes))))
+        return self._checked(self.lab.run("undercloud", RUN[verb], encode(self.order(verb, **changes))))
 
     def run_and(
         self, at: str, act: Callable[[], object], verb: str = "introspect", **changes: Any
     ) -> subprocess.CompletedProcess[str]:
         """The same; does `act` once a line of its progress holds `at`."""
-        order = json.dumps(self.order(verb, **changes))
+        order = encode(self.order(verb, **changes))
         return self._checked(run_and(self.lab, RUN[verb], order, at, act))
 
     def _checked(self, done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
@@ -301,7 +297,7 @@ def test_introspection_is_repeated_for_the_unseen_alone(rig: Rig) -> None:
     rig.lab.rack.darken(rig.lab.rack.nodes["compute-2"], 1)
     done = rig.ok()
     assert rig.introspected() == {**all_once(rig), "compute-2": 2}
-    assert "introspecting compute-2, once more (1 of 2)" in done.stderr
+    assert "introspecting compute-2, again (1 of 2)" in done.stderr
     assert set(rig.states().values()) == {"available"}
 
 
@@ -321,7 +317,7 @@ def test_introspection_that_keeps_failing_is_an_error(rig: Rig) -> None:
 def test_the_never_seen_are_named_and_the_next_run_goes_on_from_there(rig: Rig) -> None:
     rig.lab.rack.darken(rig.lab.rack.nodes["compute-2"], 99)
     said = rig.refused(repeats=1, limit=6)
-    end = said[said.index("given up after 0.1 minutes:") :]
+    end = said[said.index("timed out after 0.1 minutes:") :]
     assert f"compute-2/ib2 ({guid(rig, 'compute-2')}) was not seen in the fabric" in end and "controller-1" not in end
     assert "is its cable in" in end
     assert rig.introspected() == {**all_once(rig), "compute-2": 2}
@@ -355,7 +351,9 @@ def test_a_guid_that_is_not_the_node_s_is_named_with_those_it_has(rig: Rig) -> N
     wrong = {host.name: host.guid for host in rig.plan.hosts} | {"compute-1": "b8599f03deadbeef"}
     said = rig.refused(nodes=wrong)
     found = f"`guid` is b8599f03deadbeef, found ib2 ({guid(rig, 'compute-1')}, in the fabric)"
-    assert f"compute-1: {found}" in said and "write that of the wired port" in said and "controller" not in said[-400:]
+    assert (
+        f"compute-1: {found}" in said and "write the GUID of the wired port" in said and "controller" not in said[-400:]
+    )
     assert rig.introspected() == all_once(rig), "and not once more"
     assert set(rig.states().values()) == {"manageable"}, "nothing that can be deployed"
     rig.ok()
@@ -424,14 +422,15 @@ def test_ufm_may_restart_meanwhile(rig: Rig) -> None:
 
 def test_a_ufm_that_stays_away_is_named(rig: Rig) -> None:
     rig.faults.set([Rule(status=503)])
-    assert "given up" in (said := rig.refused(limit=0.2)) and "UFM answers 503" in said
+    assert "timed out" in (said := rig.refused(limit=0.2)) and "UFM answers 503" in said
     assert rig.wire.events == []
 
 
 def test_a_wrong_token_is_said_at_once_and_not_shown(rig: Rig) -> None:
     wrong = "wr0ng" * 6
-    for token, says in ((wrong, "does not take the API token (401"), (f"{wrong}\n", "is no word of printable letters")):
-        said = rig.refused(ufm={**rig.order()["ufm"], "token": token})
+    refusals = {wrong: "rejects the API token (status 401", f"{wrong}\n": "has characters that are not printable ASCII"}
+    for token, says in refusals.items():
+        said = rig.refused(ufm=rig.order().ufm._replace(token=token))
         assert says in said and "ufm.tokenGeneration" in said and "wr0ng" not in said
     assert rig.wire.events == []
 
@@ -439,16 +438,16 @@ def test_a_wrong_token_is_said_at_once_and_not_shown(rig: Rig) -> None:
 @pytest.mark.parametrize("fault", ["login_page", "login_redirect"])
 def test_a_login_page_is_no_answer(rig: Rig, fault: str) -> None:
     rig.faults.set([Rule(fault=fault)])
-    assert "does not take the API token" in rig.refused()
+    assert "rejects the API token" in rig.refused()
 
 
 def test_a_foreign_certificate_is_refused(rig: Rig, tmp_path: Path) -> None:
     tls.authority(tmp_path)
-    where = {**rig.order()["ufm"], "ca": (tmp_path / "ca.pem").read_text()}
+    where = rig.order().ufm._replace(ca=(tmp_path / "ca.pem").read_text())
     said = rig.refused(ufm=where)
-    assert "certificate is not to be trusted" in said and "ufm.caFile" in said
+    assert "certificate cannot be verified" in said and "ufm.caFile" in said
     assert not rig.asked, "the token went to nobody"
-    rig.ok(ufm={**where, "insecure": True})
+    rig.ok(ufm=where._replace(insecure=True))
 
 
 # -- nodes that need a hand

@@ -4,7 +4,6 @@ import json
 import subprocess
 import threading
 from collections.abc import Iterator
-from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -14,12 +13,14 @@ from components.ssh import as_stack
 from lab.hosts import templates
 from lab.hosts.backends.interfaces import Guest
 from lab.inventory import spares
+from onhost import shipping
+from onhost.undercloud.orders import LeaveOrder, encode
 from rack.plan import Plan
 from tests.lab.hosts.conftest import MARKS, STACK, Lab
 from tests.lab.hosts.fakes import OVERCLOUD_LOGIN
 from tests.lab.hosts.test_scale import AGENT, THIRD, ready, register, serve, ship
 from tests.lab.hosts.test_undercloud import deploy, place, states
-from tests.onhost.progress import run_and
+from tests.onhost.undercloud.progress import run_and
 
 pytestmark = [*MARKS, pytest.mark.timeout(180)]
 
@@ -36,7 +37,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     register(lab)
     ship(lab)
     lab.ok("undercloud", deploy(lab))
-    place(lab, undercloud.PROGRAM, files("onhost.undercloud").joinpath("nodes.py").read_text())
+    place(lab, undercloud.PROGRAM, shipping.program("undercloud.nodes"))
     yield lab
     lab.stop()
 
@@ -54,8 +55,11 @@ def deployed(lab: Lab) -> Lab:
 
 
 def leave(lab: Lab, plan: Plan, **changes: Any) -> subprocess.CompletedProcess[str]:
-    order = {**undercloud.leave_order(plan), "pauses": [0.02, 0.2], **changes}
-    return lab.run("undercloud", RUN, json.dumps(order))
+    return lab.run("undercloud", RUN, encode(order(plan)._replace(**changes)))
+
+
+def order(plan: Plan) -> LeaveOrder:
+    return undercloud.leave_order(plan)._replace(pauses=(0.02, 0.2))
 
 
 def refused(lab: Lab, plan: Plan, **changes: Any) -> str:
@@ -109,7 +113,7 @@ def test_instances_stop_it_before_anything_is_touched(deployed: Lab) -> None:
 def test_draining_waits_and_whoever_is_put_back_takes_instances_again(deployed: Lab) -> None:
     deployed.cloud.vms = [GUEST]
     said = refused(deployed, without(deployed, "compute-3"), instances="drain", limit=0.5)
-    assert f"waiting: vm3 (1) on {THIRD}" in said and "The next `up` goes on from here" in said
+    assert f"waiting: vm3 (1) on {THIRD}" in said and "The next `up` continues from here" in said
     assert deployed.cloud.services[THIRD].disabled
     assert leave(deployed, deployed.plan).returncode == 0
     assert not deployed.cloud.services[THIRD].disabled
@@ -128,7 +132,7 @@ def test_it_leaves_cloud_and_ironic_and_the_others_stay_as_they_are(deployed: La
     events.clear()
     done = leave(deployed, without(deployed, "compute-3"), limit=60)
     assert done.returncode == 0, done.stderr
-    assert "leaving the cloud: compute-3" in done.stderr
+    assert "removing from the cloud: compute-3" in done.stderr
     assert THIRD not in deployed.cloud.services and AGENT.id not in deployed.cloud.agents_
     stay = {h.name for h in deployed.plan.hosts} - {"compute-3"}
     assert states(deployed) == dict.fromkeys(stay, ("active", "power on")) and set(known(deployed)) == stay
@@ -140,13 +144,14 @@ def test_it_leaves_cloud_and_ironic_and_the_others_stay_as_they_are(deployed: La
 def test_its_disks_are_cleaned_before_it_is_forgotten(deployed: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     link, agent_runs = deployed.fabric.link, threading.Event()
     monkeypatch.setattr(deployed.fabric, "link", lambda node: agent_runs.wait(60) and link(node))
-    order = json.dumps({**undercloud.leave_order(without(deployed, "compute-3")), "pauses": [0.02, 0.2]})
 
     def clean() -> None:
         assert "compute-3" in states(deployed)
         agent_runs.set()
 
-    done = run_and(deployed, RUN, order, "waiting: compute-3 is cleaning", clean)
+    done = run_and(
+        deployed, RUN, encode(order(without(deployed, "compute-3"))), "waiting: compute-3 is cleaning", clean
+    )
     assert done.returncode == 0 and "compute-3" not in states(deployed)
 
 

@@ -1,0 +1,161 @@
+"""A compute in a wave (H2 to H4, B1, B2)."""
+
+from typing import Any, Dict, Iterator, List
+
+from onhost.undercloud.common import Fault, openstack, openstack_json
+from onhost.undercloud.orders import WaveMember, WaveOrder
+from onhost.undercloud.pcie import ACS, BRIDGES, Bridges, parse_bridges
+from onhost.undercloud.shell import Unreachable
+from onhost.undercloud.wave_node import WaveNode
+
+REASON = "rack: adapter firmware"
+"""Reason with which a nova-compute service is disabled. It marks the services that this program may enable again."""
+RESTING = ("SHUTOFF", "SHELVED", "SHELVED_OFFLOADED", "ERROR")
+"""States in which an instance has no process that a reboot would end."""
+NOVA_HEALTHY = "podman ps -q --filter 'name=^nova_compute$' --filter health=healthy"
+QEMU = "pgrep -x qemu-kvm || [ $? -eq 1 ]"
+"""Status 1 means that there is none; any other failure is an error."""
+
+
+class Compute(WaveNode):
+    """A compute. It is disabled in nova and empty while its firmware or ACS is changed."""
+
+    def __init__(self, order: WaveOrder, member: WaveMember, folder: str) -> None:
+        """Prepare the connection; nothing is sent."""
+        super().__init__(order, member, folder)
+        self._enabled = self._ours = False
+        """Enabled in nova; disabled by this program, in this run or in one that was interrupted."""
+        self._bridges = Bridges({}, [], False)
+
+    # -- steps
+
+    def inspect(self) -> None:
+        """Read firmware, BIOS and the state of nova's service."""
+        super().inspect()
+        service = self._service()
+        self._enabled = service["Status"] == "enabled"
+        self._ours = not self._enabled and (service["Disabled Reason"] or "").startswith(REASON)
+
+    def drain(self) -> None:
+        """Disable the compute in nova and make sure that it is empty, where something is to be changed.
+
+        Raises:
+            Fault: instances run on it, and the configuration says `refuse`; or they run at the time limit.
+        """
+        if not self._pending() and all(self._bridges.acs().values()):
+            return
+        if self._enabled:
+            self._set_service("--disable", "--disable-reason", f"{REASON} (B1)")
+            self._ours = True
+        if self._order.instances == "drain":
+            advice = "no new instances are placed on it; run it again"
+            self._until(self._instances, self._order.drain_limit, advice)
+            return
+        running = self._instances()
+        if running:
+            self._refuse([*running, "runs instances; delete, stop or move them before its firmware is changed (B1)"])
+
+    def settle(self) -> None:
+        """Change what differs, check the result and enable the compute."""
+        try:
+            super().settle()
+        except (Fault, Unreachable) as error:
+            after = "\n  nova places nothing on it before a run succeeds" if self._ours else ""
+            raise Fault(f"{error}{after}") from None
+
+    def release(self) -> None:
+        """Enable the compute once nova has it up: an agent that starts would lose an instance placed earlier."""
+        if self._ours:
+            self._until_healthy()
+            self._set_service("--enable")
+            self._ours = False
+
+    def report(self) -> Iterator[str]:
+        """Return what the node holds, one line each."""
+        yield from super().report()
+        facts = self.facts
+        yield (
+            f"{self.name}: booted by {facts['boot_mode']}, {facts['virtualization']}, {facts['iommu_groups']} IOMMU "
+            f"groups, {facts['vfs']} VFs, ACS direct translation on {' '.join(self._bridges.above)}"
+        )
+
+    # -- nova
+
+    def _service(self) -> Dict[str, Any]:
+        found = openstack_json(
+            "compute", "service", "list", "--service", "nova-compute", "--host", self._hostname, "--long"
+        )
+        if not found:
+            raise Fault(f"{self.name}: nova knows no compute {self._hostname}; see openstack compute service list")
+        service: Dict[str, Any] = found[0]
+        return service
+
+    def _set_service(self, *words: str) -> None:
+        openstack("compute", "service", "set", *words, self._hostname, "nova-compute")
+
+    def _instances(self) -> List[str]:
+        """Return what runs on the compute: nova's instances, or else QEMU processes that nova does not know of.
+
+        Nova is asked first because it knows of instances that are on their way to the compute.
+        """
+        columns = ("-c", "ID", "-c", "Name", "-c", "Status")
+        found = openstack_json(
+            "server", "list", "--all-projects", "--host", self._hostname, "--no-name-lookup", *columns
+        )
+        running = [f"instance {s['Name']} ({s['ID']}) is {s['Status']}" for s in found if s["Status"] not in RESTING]
+        if running:
+            return running
+        return [f"qemu-kvm {pid} runs, for which nova has no instance" for pid in self._shell.run(QEMU).split()]
+
+    def _unhealthy(self) -> List[str]:
+        """Return what the container's health check and nova's heartbeat say."""
+        try:
+            healthy = self._shell.run(NOVA_HEALTHY).strip()
+        except Unreachable as error:
+            return [str(error)]
+        up = self._service()["State"] == "up"
+        return [] if healthy and up else ["nova_compute is not healthy" if up else "nova has it down"]
+
+    # -- BIOS and PCIe
+
+    def _learn(self) -> None:
+        super()._learn()
+        self._read_bridges()
+
+    def _read_bridges(self) -> None:
+        """Read ACS of the bridges above the adapter (B2) and above the GPUs beside it (B3)."""
+        self._bridges = parse_bridges(self._shell.run(BRIDGES.format(device=self._order.device, gpu=self._order.gpu)))
+        alone = "no GPU shares a PCIe bridge with the adapter (B3); see lspci -tv"
+        self.remarks = [] if self._bridges.beside else [alone]
+
+    def _after_boot(self) -> None:
+        if not all(self._bridges.acs().values()):
+            self._shell.run("\n".join(ACS.format(device=device) for device in self._bridges.capable()))
+            self._read_bridges()
+
+    def _bios_faults(self) -> Iterator[str]:
+        yield from super()._bios_faults()
+        if self.facts["virtualization"] == "none" or self.facts["kvm"] == "none":
+            yield "no hardware virtualization; enable VT-x or SVM in the BIOS (H4)"
+        for bridge in self._bridges.without_acs():
+            yield f"PCIe bridge {bridge} has no ACS with direct translation; enable ACS in the BIOS (H4)"
+
+    def _settled_faults(self) -> Iterator[str]:
+        """Return BIOS settings that show only once kernel arguments, firmware and ACS are as wanted."""
+        wanted = self._wanted["NUM_OF_VFS"]
+        yield from settled_faults(self.facts, self._order.kernel_args, wanted)
+        for bridge in (bridge for bridge, on in self._bridges.acs().items() if not on):
+            yield f"PCIe bridge {bridge} does not take ACS direct translation; enable ACS in the BIOS (H4)"
+
+
+def settled_faults(facts: Dict[str, str], kernel_args: str, wanted_vfs: str) -> Iterator[str]:
+    """Return what is wrong with kernel arguments, IOMMU and SR-IOV of a compute whose firmware is as wanted."""
+    given = facts["kernel_args"].split()
+    missing = [word for word in kernel_args.split() if word not in given]
+    if missing:
+        yield f"the kernel runs without {' '.join(missing)}; reboot it once TripleO has set them (O4)"
+    elif facts["iommu_groups"] == "0":
+        yield "no IOMMU; enable VT-d or AMD-Vi in the BIOS (H4)"
+    vfs = int(facts["vfs"]) if facts["vfs"].isdigit() else 0
+    if vfs < int(wanted_vfs):
+        yield f"the adapter offers {vfs} VFs of {wanted_vfs}; enable SR-IOV in the BIOS (H4)"
