@@ -1,0 +1,207 @@
+"""What the programs share, without a host: progress, polling on a clock of the test's own, commands, records."""
+
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onhost.undercloud import common
+from onhost.undercloud.common import (
+    Fault,
+    Progress,
+    Unavailable,
+    Wait,
+    execute,
+    growing,
+    openstack,
+    openstack_json,
+    poll,
+    read_record,
+    refuse,
+    some,
+    write_record,
+)
+
+
+class Clock:
+    """Time that passes only while the program sleeps."""
+
+    def __init__(self) -> None:
+        self.now, self.slept = 100.0, list[float]()
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    monkeypatch.setattr(common, "time", clock := Clock())
+    return clock
+
+
+# -- texts
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, ""),
+        (1, "0"),
+        (6, "0; 1; 2; 3; 4; 5"),
+        (7, "0; 1; 2; 3; 4; 5; and 1 more"),
+        (9, "0; 1; 2; 3; 4; 5; and 3 more"),
+    ],
+)
+def test_a_long_list_is_cut(count: int, text: str) -> None:
+    assert some([str(n) for n in range(count)]) == text
+
+
+def test_all_faults_are_in_one_text() -> None:
+    refuse("nothing is wrong", [])
+    with pytest.raises(Fault, match=r"\Athese are wrong:\n  a\n  b\Z"):
+        refuse("these are wrong:", ["a", "b"])
+
+
+def test_an_unchanged_line_is_repeated_after_a_while(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(60)
+    for after, text in ((0, "a"), (60, "a"), (0.5, "a"), (0, "b"), (0, "a"), (59, "a")):
+        clock.now += after
+        progress.tell(text)
+    assert capsys.readouterr().err == "a\na\nb\na\n"
+
+
+# -- polling
+
+
+@given(first=st.floats(0.01, 10), factor=st.floats(1, 100))
+def test_pauses_grow_by_a_quarter_to_the_longest(first: float, factor: float) -> None:
+    longest = first * factor
+    pauses = list(itertools.islice(growing([first, longest]), 40))
+    assert pauses[0] == first
+    for before, after in itertools.pairwise(pauses):
+        assert after == min(before * 1.25, longest)
+
+
+def test_a_poll_ends_when_nothing_is_missing(clock: Clock) -> None:
+    answers, told = [["a", "b"], ["b"], []], list[list[str]]()
+    assert poll(lambda: answers.pop(0), (1, 10), clock.now + 100, told.append) == []
+    assert (told, clock.slept) == ([["a", "b"], ["b"]], [1, 1.25])
+
+
+def test_a_poll_without_time_asks_once(clock: Clock) -> None:
+    told = list[list[str]]()
+    assert poll(lambda: ["a"], (1, 10), clock.now, told.append) == ["a"]
+    assert (told, clock.slept) == ([], [])
+
+
+def test_a_poll_never_sleeps_beyond_its_end(clock: Clock) -> None:
+    assert poll(lambda: ["a"], (1, 10), clock.now + 2, lambda lines: None) == ["a"]
+    assert clock.slept == [1, 1]
+
+
+def test_a_slow_answer_leaves_no_time_to_sleep(clock: Clock) -> None:
+    def told(lines: list[str]) -> None:
+        clock.now += 5
+
+    assert poll(lambda: ["a"], (1, 10), clock.now + 2, told) == ["a"]
+    assert clock.slept == [0.0]
+
+
+def test_a_wait_lists_what_is_missing_at_its_end(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    wait = Wait(90, (1, 10), "\nlook there")
+    with pytest.raises(Fault, match=r"\Atimed out after 1.5 minutes:\n  a\n  b\nlook there\Z"):
+        wait.until(lambda: ["a", "b"])
+    assert wait.expired()
+    assert clock.now == 190
+    assert capsys.readouterr().err.splitlines() == ["waiting: a; b"] * 2
+
+
+def test_a_wait_asks_an_unavailable_service_again(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    answers: list[Unavailable | list[str]] = [Unavailable("UFM answers 503"), []]
+
+    def missing() -> list[str]:
+        answer = answers.pop(0)
+        if isinstance(answer, Unavailable):
+            raise answer
+        return answer
+
+    Wait(90, (1, 10), "").until(missing)
+    assert capsys.readouterr().err == "waiting: UFM answers 503\n"
+
+
+def test_waits_share_their_time_until_more_is_allowed(clock: Clock) -> None:
+    wait = Wait(10, (1, 10), "")
+    clock.now += 9.5
+    assert not wait.expired()
+    clock.now += 0.5
+    assert wait.expired()
+    wait.allow(5)
+    assert not wait.expired()
+    with pytest.raises(Fault, match=r"timed out after 0\.0833333 minutes"):
+        wait.until(lambda: ["a"])
+
+
+# -- commands
+
+
+@pytest.fixture
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A client that prints its words and the login, and fails where it is told to."""
+    program = tmp_path / "openstack"
+    program.write_text('#!/bin/sh\necho "[\\"$*\\", \\"$LOGIN\\"]"\necho reason >&2\n[ "$1" != fail ] || exit 3\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("LOGIN", "ours")
+    return tmp_path
+
+
+def test_a_command_gets_its_input_and_is_captured() -> None:
+    done = execute(["sh", "-c", "cat; echo said >&2; exit 3"], "given")
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"given", b"said\n")
+
+
+def test_a_shown_command_prints_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    done = execute(["sh", "-c", "echo out; echo err >&2"], shown=True)
+    assert not done.stdout
+    assert not done.stderr
+    out, err = capfd.readouterr()
+    assert (out, sorted(err.split())) == ("", ["err", "out"])
+
+
+def test_the_client_s_output_is_returned(client: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert openstack("server", "list") == '["server list", "ours"]\n'
+    assert capfd.readouterr() == ("", "")
+    assert openstack("server", "list", shown=True) == ""
+    assert capfd.readouterr() == ("", '["server list", "ours"]\nreason\n')
+
+
+def test_another_login_is_sourced(client: Path) -> None:
+    (client / "rc").write_text("LOGIN=theirs\n")
+    assert openstack_json("a b", login=str(client / "rc")) == ["a b -f json", "theirs"]
+    assert openstack_json("a b") == ["a b -f json", "ours"]
+
+
+@pytest.mark.parametrize(("shown", "reason"), [(False, "reason"), (True, "see its output above")])
+def test_a_failure_names_command_and_reason(client: Path, shown: bool, reason: str) -> None:
+    with pytest.raises(Fault, match=rf"\A`openstack fail x` failed with status 3: {reason}\Z"):
+        openstack("fail", "x", shown=shown)
+
+
+# -- records
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    file = tmp_path / "nodes.json"
+    assert read_record(file) == {}
+    for record in ({"compute-1": {"role": "Compute"}}, {}):
+        write_record(file, record)
+        assert read_record(file) == record
+    assert [path.name for path in tmp_path.iterdir()] == ["nodes.json"]
