@@ -71,8 +71,11 @@ def render(plan: Plan, out: Path) -> int:
     return 0
 
 
-def write_home(plan: Plan, folder: Path) -> None:
-    """Write the documents, with their modes, and README.md to a folder like the home directory of the user stack."""
+def write_home(plan: Plan, folder: Path) -> Path:
+    """Write the documents, with their modes, and README.md to a folder, and return it.
+
+    The folder is laid out like the home directory of the user stack on the undercloud.
+    """
     texts = rendered(plan)
     for document in documents(plan):
         path = folder / document.path
@@ -81,6 +84,7 @@ def write_home(plan: Plan, folder: Path) -> None:
         path.write_text(texts[document.path])
         path.chmod(document.mode)
     (folder / "README.md").write_text(readme(plan))
+    return folder
 
 
 def check_stack(plan: Plan, given: argparse.Namespace) -> int:
@@ -90,10 +94,7 @@ def check_stack(plan: Plan, given: argparse.Namespace) -> int:
     """
     scratch = Path(tempfile.mkdtemp(prefix="rack-check-"))
     try:
-        home: Path = given.dir or scratch
-        if home == scratch:
-            write_home(plan, scratch)
-        found = list(dict.fromkeys(_problems(plan, home, given)))
+        found = list(dict.fromkeys(_problems(plan, given.dir or write_home(plan, scratch), given)))
     finally:
         shutil.rmtree(scratch)
     for line in found:
@@ -115,7 +116,7 @@ def _problems(plan: Plan, home: Path, given: argparse.Namespace) -> list[str]:
 
 
 def _log(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

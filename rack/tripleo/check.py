@@ -29,8 +29,8 @@ from rack.tripleo.loaded import (
 )
 from rack.tripleo.models import IpmiNode, NodeGroup, NodeInstance, NodeNetwork, PassthroughDevice, PciAlias
 
-HIERADATA = ("nova::pci::aliases",)
-"""The Puppet keys that this rack sets. The Puppet modules, which define all keys, are not installed here."""
+ALIASES = "nova::pci::aliases"
+"""The only Puppet key that this rack sets. The Puppet modules, which define all keys, are not installed here."""
 
 FLAT_PHYSNET = "datacentre"
 """The physical network of Ethernet. Its VLANs are not PKeys."""
@@ -218,7 +218,7 @@ def images_are_prepared_once(loaded: LoadedDocuments) -> Findings:
         yield CONTAINERS, f"ContainerImagePrepare: found {len(general)} entries without includes; write one"
         return
     for image in (image for entry in loaded.containers for image in entry.includes):
-        if not any(re.search(pattern, image) for pattern in general[0].excludes):
+        if not any(re.search(pattern, image) for entry in general for pattern in entry.excludes):
             yield (
                 CONTAINERS,
                 f"ContainerImagePrepare: {image} is prepared twice; write it in excludes of the first entry",
@@ -246,14 +246,13 @@ def pci_aliases_are_the_same(loaded: LoadedDocuments) -> Findings:
         extra, path = loaded.environment.get(f"{role}ExtraConfig"), f"parameter_defaults.{role}ExtraConfig"
         if not isinstance(extra, dict):
             continue
-        for key in set(extra) - set(HIERADATA):
-            if get_close_matches(key, HIERADATA, cutoff=0.8):
-                yield ENV, f"{path}.{key}: unknown key; write {HIERADATA[0]}"
-        given = extra.get(HIERADATA[0], UNREADABLE)
-        aliases[role] = loaded.items(PciAlias, ENV, f"{path}.{HIERADATA[0]}", given)
+        for key in extra:
+            if key != ALIASES and get_close_matches(key, [ALIASES], cutoff=0.8):
+                yield ENV, f"{path}.{key}: unknown key; write {ALIASES}"
+        aliases[role] = loaded.items(PciAlias, ENV, f"{path}.{ALIASES}", extra.get(ALIASES, UNREADABLE))
     if len({tuple(listed) for listed in aliases.values()}) > 1:
         roles = " and ".join(sorted(aliases))
-        yield ENV, f"nova::pci::aliases: found different ones for {roles}; write the same for both"
+        yield ENV, f"{ALIASES}: found different ones for {roles}; write the same for both"
 
 
 @_rule

@@ -8,9 +8,9 @@ import pytest
 
 from rack.__main__ import write_home
 from rack.tripleo.check import check
-from rack.tripleo.documents import DOCUMENTS, LOGIN
+from rack.tripleo.documents import DOCUMENTS, LOGIN, Document
 from rack.tripleo.loaded import CONTAINERS, ENV, INVENTORY, NETWORKS, NODES, ROLES, SDN, UNDERCLOUD, VIPS
-from rack.tripleo.models import NetworkData, NodeInstance, NodeNetwork, RoleData
+from rack.tripleo.models import ImageEntry, NetworkData, NodeInstance, NodeNetwork, RoleData
 from tests.rack import sites
 from tests.rack.tripleo.faults import Edit, Fault, drop, put, rename, text
 
@@ -134,6 +134,8 @@ FAULTS = [
           "found 0 entries without includes; write one"),
     Fault("mapping to another interface", "own", ENV, put("parameter_defaults.NeutronPhysicalDevMappings",
           ["ibnet:ib7"]), "NovaPCIPassthrough[0]: found 'ibnet on ib2'; write ibnet on ib7"),
+    Fault("mapping to an interface before it", "own", ENV, put("parameter_defaults.NeutronPhysicalDevMappings",
+          ["ibnet:ib1"]), "NovaPCIPassthrough[0]: found 'ibnet on ib2'; write ibnet on ib1"),
     Fault("key of a device's ID", "own", ENV, put(f"{COMPUTES}.NovaPCIPassthrough[1].vendor_id", "10DE"),
           "NovaPCIPassthrough[1].vendor_id: found '10DE'"),
     Fault("alias as a mapping", "own", ENV, put(f"parameter_defaults.ControllerExtraConfig.{ALIASES}", {}),
@@ -143,6 +145,9 @@ FAULTS = [
       for key in ("NeutronPhysicalDevMappings", "MultiInterfaceDriverMappings", "NeutronBridgeMappings")),
     Fault("no parameters", "own", ENV, put("parameter_defaults", {}), "parameter_defaults: found nothing; write the"),
     Fault("no JSON", "own", INVENTORY, text("{", ""), "found no JSON: Extra data"),
+    Fault("empty list", "own", VIPS, lambda written: "[]", "the document: found a list of 0; write a list of one"),
+    Fault("text for a list", "own", VIPS, lambda written: "abc", "the document: found 'abc'; write a list of one"),
+    Fault("roles that are no YAML", "own", ROLES, lambda written: "a: [", "found no YAML"),
     Fault("no date", "own", VIPS, lambda written: "- name: 2024-99-99", "found no YAML: month must be in 1..12"),
     Fault("no INI file", "own", UNDERCLOUD, text("[DEFAULT]", "DEFAULT"), "found no INI file: File contains"),
 ]  # fmt: skip
@@ -165,7 +170,8 @@ ONE_FAULT = {fault.name: fault for fault in FAULTS}
         "unknown subnet of a VIP", "unknown subnet of a role", "unknown subnet of a node", "unknown role",
         "unknown node", "unknown capability", "template elsewhere", "no date", "no INI file", "no JSON", "no YAML",
         "other physical network in NeutronBridgeMappings", "two entries for all images", "empty", "key of a device",
-        "VLAN 0", "no parameters", "no BMC address but a text", "includes misspelt", "section misspelt",
+        "VLAN 0", "no parameters", "empty list", "text for a list", "roles that are no YAML",
+        "no BMC address but a text", "includes misspelt", "section misspelt",
     ],
 )  # fmt: skip
 def test_a_fault_causes_no_second_report(name: str, home: Path) -> None:
@@ -216,6 +222,27 @@ def test_ranges_may_be_a_text(home: Path) -> None:
     ]
 
 
+def test_a_faulty_entry_does_not_hide_the_next_one(home: Path) -> None:
+    first, second = put("[0].name", "Nobody"), drop("[1].defaults.networks[0]")
+    problems = edited(home, (NODES, first), (NODES, second))
+    assert any("found 'Nobody'; write one of ComputeSriovIB, Controller" in problem for problem in problems)
+    assert any("ComputeSriovIB.defaults.networks: found storage" in problem for problem in problems)
+
+
+def test_a_role_without_puppet_keys_does_not_hide_the_next_one(home: Path) -> None:
+    none = put("parameter_defaults.ControllerExtraConfig", "none")
+    misspelt = rename(f"parameter_defaults.ComputeSriovIBExtraConfig.{ALIASES}", f"{ALIASES}s")
+    (problem,) = edited(home, (ENV, none), (ENV, misspelt))
+    assert problem.endswith(f"ComputeSriovIBExtraConfig.{ALIASES}s: unknown key; write {ALIASES}")
+
+
+def test_any_control_network_in_the_tenants_range_is_reported(home: Path) -> None:
+    """Whether its name sorts before or after External, which may be in the range."""
+    renamed, inside = put("[0].name", "Api"), put("[0].subnets.internal_api_subnet.vlan", 150)
+    problems = edited(home, (NETWORKS, renamed), (NETWORKS, inside))
+    assert any("Api.subnets.internal_api_subnet.vlan: found 150" in problem for problem in problems)
+
+
 def test_an_inventory_may_be_a_list(home: Path) -> None:
     assert edited(home, (INVENTORY, lambda written: written.partition(":")[2].rpartition("}")[0])) == []
 
@@ -229,6 +256,8 @@ def test_known_names_are_all_listed_if_none_is_similar(home: Path) -> None:
     (problem,) = edited(home, (VIPS, put("[0].network", "zzz")))
     names = "ctlplane, external, internal_api, storage, storage_mgmt"
     assert problem.endswith(f"[0].network: found 'zzz'; write one of {names}")
+    (problem,) = edited(home, (VIPS, put("[0].network", "aaa")))
+    assert problem.endswith(f"[0].network: found 'aaa'; write one of {names}")
     (problem,) = edited(
         home, (VIPS, put("[0].network", "internal_api")), (ROLES, put("[0].networks.Storage.subnet", "q"))
     )
@@ -284,3 +313,13 @@ def test_models_have_the_defaults_of_tripleo() -> None:
     instance = NodeInstance(hostname="h", name="n")
     assert (instance.provisioned, instance.managed) == (True, True)
     assert NodeNetwork(network="a").vif is False
+    assert ImageEntry(push_destination=True, image_set={}).multi_arch is False
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.path)
+@pytest.mark.parametrize("content", ["", "3", "[]", "[3]", "{}", "a: [", "parameter_defaults: 3", "- name: [x]", "\0"])
+def test_any_content_of_a_document_is_reported_without_a_crash(document: Document, content: str, home: Path) -> None:
+    (home / document.path).write_text(content)
+    problems = check(home)
+    only_tools_check = document.path.endswith((".j2", ".sh", ".conf")) or "/" not in document.path
+    assert only_tools_check or problems
