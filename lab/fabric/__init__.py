@@ -1,10 +1,8 @@
-"""A real OpenSM on ibsim's simulated switches and HCAs, wired after the plan.
+"""OpenSM on ibsim's simulated switches and HCAs, cabled as the plan says.
 
-Three layers, each a module a reader can take alone:
-
-    topology    the fabric as data, and ibsim's file made from it (pure)
-    controller  one process that owns ibsim's console and OpenSM, and answers on a Unix socket
-    client      the socket's calls; standard library only, imports nothing of this project
-
-`part` puts it under `make lab`; `tools` runs the real infiniband-diags against it.
+topology     the cabling as data, and ibsim's net file
+controller   the process that owns ibsim (`ibsim`) and OpenSM (`opensm`); `server` answers on a Unix socket
+client       the client of that socket; standard library only
+tools        infiniband-diags on the simulated fabric
+service      runs the controller under `make lab`
 """

@@ -1,15 +1,12 @@
-"""The fabric's controller: owns ibsim's console and OpenSM, and serves `lab.fabric.client` on a Unix socket.
+"""The fabric's controller: owns ibsim's console and OpenSM.
 
-One process, so that a link, the GUID of a VF and the partitions change in one place and in order. What it is told
-survives a restart: nodes on the wire and GUIDs of VFs in state.json, partitions in partitions.conf (OpenSM's own file).
+One process, so that links, VF GUIDs and partitions change in one place and in order. They survive a restart: linked
+nodes and VF GUIDs in state.json, the partitions in OpenSM's own partitions.conf.
 """
 
-import hashlib
 import inspect
-import json
 import os
 import signal
-import socketserver
 import sys
 import threading
 from collections.abc import Callable
@@ -18,90 +15,54 @@ from pathlib import Path
 from typing import Any
 
 from lab.fabric import sim
-from lab.fabric.children import Child, ChildError, Ibsim, OpenSM
-from lab.fabric.topology import Hca, Switch, Topology, Trunk, net_file, node_guid, text
+from lab.fabric.child import Child, ChildError
+from lab.fabric.ibsim import Ibsim
+from lab.fabric.opensm import OpenSM
+from lab.fabric.state import State, digest, load_topology, write
+from lab.fabric.topology import Hca, Switch, net_file, node_guid, text
 
 DEFAULT_PARTITIONS = "Default=0x7fff,ipoib:ALL=full;\n"
-"""Everybody is a full member of 0x7fff, as on a fabric whose UFM was never told anything."""
+"""All ports are full members of 0x7fff, as on a fabric whose UFM has no partitions."""
 
 OPENSM_CONF = """\
 # Written by the lab's fabric controller at every start.
 partition_config_file {folder}/partitions.conf
 dump_files_dir {folder}
 per_module_logging_file {folder}/opensm-logging.conf
-# Without it OpenSM puts service level 0 in place of every partition's.
+# Without it OpenSM replaces every partition's service level with 0.
 qos TRUE
 """
 
 OPENSM_LOGGING = "osm_state_mgr.c 0x07\n"
 
-
 RESTART = signal.SIGUSR1
-"""Asks the main thread for another OpenSM."""
+"""Asks the main thread to restart OpenSM."""
 
 
 class RefusedError(Exception):
-    """A request that cannot be done; the text goes to the client."""
-
-
-def write(path: Path, content: str) -> None:
-    """Replaces the file in one step."""
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(content)
-    beside.replace(path)
-
-
-def model_text(fabric: Topology) -> str:
-    return json.dumps(asdict(fabric), indent=1)
-
-
-def read_model(content: str) -> Topology:
-    model = json.loads(content)
-    return Topology(
-        switches=tuple(Switch(**switch) for switch in model["switches"]),
-        hcas=tuple(Hca(**hca) for hca in model["hcas"]),
-        manager=model["manager"],
-        trunks=tuple(Trunk(**trunk) for trunk in model["trunks"]),
-    )
-
-
-def digest(model: str) -> str:
-    return hashlib.sha256(model.encode()).hexdigest()[:16]
-
-
-class State:
-    """Which HCAs are on the wire, and what GUIDs VFs have."""
-
-    def __init__(self, path: Path, fabric: Topology) -> None:
-        self._path = path
-        stored: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-        names = {hca.name for hca in fabric.hcas}
-        self.linked: set[str] = {fabric.manager, *stored.get("linked", [])} & names
-        self.plugged: dict[str, str] = {n: g for n, g in stored.get("plugged", {}).items() if n in names}
-
-    def save(self) -> None:
-        write(self._path, json.dumps({"linked": sorted(self.linked), "plugged": self.plugged}, indent=1))
+    """A request is invalid; the text goes to the client."""
 
 
 class Controller:
-    """The simulated fabric and what may be done to it. `handle` is safe to call from many threads."""
+    """The simulated fabric and its operations. `handle` is thread-safe."""
 
     def __init__(self, folder: Path) -> None:
-        """Starts ibsim and OpenSM for `folder`/fabric.json; returns when the fabric is up for the first time.
+        """Start ibsim and OpenSM for the topology in `folder`/fabric.json; return after OpenSM's first sweep.
 
         Raises:
-            ChildError: one of them does not come up.
+            ChildError: ibsim or OpenSM does not start.
+            NotInstalledError: a Debian package is missing.
         """
-        model = (folder / "fabric.json").read_text()
-        self._hash = digest(model)
-        self._fabric = read_model(model)
-        self._hcas = {hca.name: hca for hca in self._fabric.hcas}
-        self._state = State(folder / "state.json", self._fabric)
+        content = (folder / "fabric.json").read_text()
+        self._digest = digest(content)
+        self._topology = load_topology(content)
+        self._hcas = {hca.name: hca for hca in self._topology.hcas}
+        self._state = State(folder / "state.json", self._topology)
         self._partitions = folder / "partitions.conf"
         self._guid2lid = folder / "guid2lid"
         if not self._partitions.exists():
             write(self._partitions, DEFAULT_PARTITIONS)
-        # Never held while a sweep is awaited: callers that come at once then share one sweep.
+        # Not held while waiting for a sweep, so that simultaneous callers share one sweep.
         self._lock = threading.Lock()
         self._partitioning = threading.Lock()
         self._replacing = threading.Lock()
@@ -115,32 +76,32 @@ class Controller:
             raise
 
     def crashed(self) -> list[Child]:
-        """The children that have ended by themselves. For the main thread: two that ask Popen at once get no answer."""
+        """Return the children that ended by themselves. Main thread only: Popen.poll is not thread-safe."""
         return [child for child in self._children if child.popen.poll() is not None]
 
     def restart_opensm(self) -> None:
-        """For the main thread, which alone may start children (see `Child`); others send it `RESTART`."""
+        """Restart OpenSM. Main thread only, because it starts a child (see `Child`); other threads send `RESTART`."""
         with self._replacing:
             self._opensm.stop()
             self._children.remove(self._opensm)
             try:
                 self._opensm = self._start_opensm(self._partitions.parent)
             except ChildError as error:
-                print(f"OpenSM does not start again: {error}", file=sys.stderr, flush=True)
-                os.kill(os.getpid(), signal.SIGTERM)  # There is no fabric without it.
+                print(f"restarting OpenSM failed, the controller ends: {error}", file=sys.stderr, flush=True)
+                os.kill(os.getpid(), signal.SIGTERM)
             self._replaced.set()
 
     def stop(self) -> None:
-        """Ends the children, OpenSM first."""
+        """Stop the children, OpenSM first."""
         for child in reversed(self._children):
             child.stop()
 
     def handle(self, request: dict[str, Any]) -> dict[str, Any]:
-        """One request of `lab.fabric.client`.
+        """Return the answer to a request of `lab.fabric.client`, which documents the operations.
 
         Raises:
-            RefusedError: it names what is not there, or what cannot be.
-            ChildError: ibsim or OpenSM did not do it.
+            RefusedError: the request is invalid or names an unknown object.
+            ChildError: ibsim or OpenSM failed.
         """
         ops: dict[str, Callable[..., dict[str, Any] | None]] = {
             "ping": self.ping,
@@ -155,7 +116,7 @@ class Controller:
         arguments = dict(request)
         op = str(arguments.pop("op", None))
         if op not in ops:
-            raise RefusedError(f"no such operation: {op!r}")
+            raise RefusedError(f"unknown operation: {op!r}")
         try:
             inspect.signature(ops[op]).bind(**arguments)
         except TypeError as error:
@@ -163,18 +124,21 @@ class Controller:
         return {"ok": True, **(ops[op](**arguments) or {})}
 
     def ping(self) -> dict[str, Any]:
-        return {"model": self._hash, "ibsim": self._ibsim.popen.pid, "opensm": self._opensm.popen.pid}
+        """Return the digest of the topology and the children's pids."""
+        return {"model": self._digest, "ibsim": self._ibsim.popen.pid, "opensm": self._opensm.popen.pid}
 
     def nodes(self) -> dict[str, Any]:
+        """Return all nodes and trunks."""
         lids = self._lids()
         with self._lock:
-            nodes = [self._switch(switch) for switch in self._fabric.switches]
-            nodes += [self._hca(hca) for hca in self._fabric.hcas]
+            nodes = [self._switch(switch) for switch in self._topology.switches]
+            nodes += [self._hca(hca) for hca in self._topology.hcas]
         for node in nodes:
             node["lid"] = lids.get(node["port_guid"]) if node["linked"] else None
-        return {"nodes": nodes, "trunks": [asdict(trunk) for trunk in self._fabric.trunks]}
+        return {"nodes": nodes, "trunks": [asdict(trunk) for trunk in self._topology.trunks]}
 
     def link(self, node: str) -> None:
+        """Link a host's port."""
         host = self._host(node)
         with self._lock:
             if host.name in self._state.linked:
@@ -183,11 +147,12 @@ class Controller:
         self._sweep()
 
     def unlink(self, node: str) -> None:
+        """Unlink a host's port and its VFs."""
         host = self._host(node)
-        if host.name == self._fabric.manager:
-            raise RefusedError(f"{node} holds the fabric's manager: OpenSM runs there and stays linked")
+        if host.name == self._topology.manager:
+            raise RefusedError(f"cannot unlink {node}: OpenSM runs there")
         with self._lock:
-            gone = [hca for hca in self._fabric.hcas if host.name in (hca.name, hca.vf_of)]
+            gone = [hca for hca in self._topology.hcas if host.name in (hca.name, hca.vf_of)]
             gone = [hca for hca in gone if hca.name in self._state.linked]
             for hca in gone:
                 self._disconnect(hca)
@@ -195,6 +160,7 @@ class Controller:
             self._sweep()
 
     def plug(self, node: str, vf: int, guid: str) -> None:
+        """Set the GUID of a VF and link it."""
         hca, value = self._vf(node, vf), self._guid(guid)
         self.link(node)
         with self._lock:
@@ -202,18 +168,19 @@ class Controller:
                 return
             for other in self._hcas.values():
                 if other.name != hca.name and other.name in self._state.linked and self._port_guid(other) == value:
-                    raise RefusedError(f"GUID {value} is on the wire already, as {other.name}")
+                    raise RefusedError(f"cannot plug {hca.name}: {other.name} already has GUID {value}")
             changed = hca.name in self._state.linked
             if changed:
                 self._disconnect(hca)
         if changed:
-            self._sweep()  # OpenSM must see the old GUID go, or it takes the new one for a second port.
+            self._sweep()  # OpenSM must remove the old GUID first, or it treats the new one as a second port.
         with self._lock:
             self._assign(hca, value)
             self._connect(hca)
         self._sweep()
 
     def unplug(self, node: str, vf: int) -> None:
+        """Unlink a VF."""
         hca = self._vf(node, vf)
         with self._lock:
             if hca.name not in self._state.linked:
@@ -222,6 +189,7 @@ class Controller:
         self._sweep()
 
     def partitions(self, text: str, restart: bool = False) -> None:
+        """Replace partitions.conf and keep the old one if OpenSM refuses the new one."""
         with self._partitioning:
             before = self._partitions.read_text()
             write(self._partitions, text)
@@ -236,13 +204,15 @@ class Controller:
                 raise RefusedError(f"OpenSM: {refusal}")
 
     def reap(self) -> None:
+        """Free ibsim's connections to killed programs."""
         with self._lock:
             self._ibsim.disconnect_dead_clients()
 
     def _sweep(self) -> None:
-        """
+        """Sweep the fabric, with the new OpenSM if it is restarted meanwhile.
+
         Raises:
-            ChildError: OpenSM has ended, or is not done in time.
+            ChildError: OpenSM has ended, or does not finish in time.
         """
         opensm = self._opensm
         try:
@@ -251,13 +221,13 @@ class Controller:
             with self._replacing:
                 if self._opensm is opensm:
                     raise
-            self._opensm.sweep()  # The other one was on its way out.
+            self._opensm.sweep()
 
     def _start_ibsim(self, folder: Path) -> Ibsim:
         net = folder / "net.txt"
-        write(net, net_file(self._fabric))
-        ports = sum(switch.ports + 1 for switch in self._fabric.switches) + len(self._hcas)
-        limits = {"N": len(self._hcas) + len(self._fabric.switches), "S": len(self._fabric.switches), "P": ports}
+        write(net, net_file(self._topology))
+        ports = sum(switch.ports + 1 for switch in self._topology.switches) + len(self._hcas)
+        limits = {"N": len(self._hcas) + len(self._topology.switches), "S": len(self._topology.switches), "P": ports}
         ibsim = Ibsim(folder, net, limits)
         self._children.append(ibsim)
         ibsim.wait_ready()
@@ -270,8 +240,8 @@ class Controller:
     def _start_opensm(self, folder: Path) -> OpenSM:
         write(folder / "opensm.conf", OPENSM_CONF.format(folder=folder))
         write(folder / "opensm-logging.conf", OPENSM_LOGGING)
-        # OSM_CACHE_DIR holds guid2lid: ports keep their LIDs over a restart.
-        env = {**sim.environment(folder, self._fabric.manager), "OSM_CACHE_DIR": str(folder)}
+        # OSM_CACHE_DIR holds guid2lid: ports keep their LIDs across a restart.
+        env = {**sim.environment(folder, self._topology.manager), "OSM_CACHE_DIR": str(folder)}
         opensm = OpenSM(folder, folder / "opensm.conf", env)
         self._children.append(opensm)
         opensm.wait_swept(0, seconds=30)
@@ -283,7 +253,7 @@ class Controller:
         self._state.save()
 
     def _disconnect(self, hca: Hca) -> None:
-        # "Unlink" would leave the port its LID.
+        # "Unlink" would keep the port's LID.
         self._ibsim.command(f'Clear "{hca.name}"')
         self._state.linked.discard(hca.name)
         self._state.plugged.pop(hca.name, None)
@@ -296,7 +266,7 @@ class Controller:
     def _host(self, node: str) -> Hca:
         hca = self._hcas.get(node)
         if hca is None or hca.vf_of is not None:
-            raise RefusedError(f"no such host on the fabric: {node!r}")
+            raise RefusedError(f"no host {node!r} on the fabric")
         return hca
 
     def _vf(self, node: str, index: int) -> Hca:
@@ -315,7 +285,7 @@ class Controller:
         return self._state.plugged.get(hca.name, text(hca.port_guid))
 
     def _lids(self) -> dict[str, int]:
-        """Port GUID → LID, from OpenSM's guid2lid: lines of GUID, first and last LID."""
+        """Return port GUID → LID from OpenSM's guid2lid: lines of GUID, first and last LID."""
         try:
             rows = [line.split() for line in self._guid2lid.read_text().splitlines()]
         except FileNotFoundError:
@@ -347,52 +317,3 @@ class Controller:
             "ports": switch.ports,
             **dict.fromkeys(("switch", "switch_port", "vf_of", "vf_index")),
         }
-
-
-class Handler(socketserver.StreamRequestHandler):
-    """One connection, one request."""
-
-    server: "Server"
-
-    def handle(self) -> None:
-        try:
-            answer = self.server.controller.handle(json.loads(self.rfile.readline()))
-        except (RefusedError, ChildError) as error:
-            answer = {"error": str(error)}
-        except ValueError as error:
-            answer = {"error": f"no JSON object: {error}"}
-        self.wfile.write(json.dumps(answer).encode() + b"\n")
-
-
-class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, path: Path, controller: Controller) -> None:
-        self.controller = controller
-        path.unlink(missing_ok=True)
-        super().__init__(str(path), Handler)
-
-
-def serve(folder: Path) -> int:
-    """Runs until SIGTERM (exit status 0), or until ibsim or OpenSM ends by itself (1, after saying so)."""
-    # For sigwait below. Before any thread starts, since a signal goes to whichever thread has it unblocked.
-    signals = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, RESTART}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        controller = Controller(folder)
-    except (ChildError, sim.NotInstalledError) as error:
-        print(f"the fabric does not start: {error}", file=sys.stderr, flush=True)
-        return 1
-    path = folder / "control.sock"
-    server = Server(path, controller)
-    threading.Thread(target=server.serve_forever, daemon=True, name="socket").start()
-    print(f"serving {path}", flush=True)
-    while not (crashed := controller.crashed()) and (number := signal.sigwait(signals)) in (signal.SIGCHLD, RESTART):
-        if number == RESTART:
-            controller.restart_opensm()
-    for child in crashed:
-        print(f"{child.name} ended with status {child.popen.poll()}; see its log", file=sys.stderr, flush=True)
-    path.unlink(missing_ok=True)
-    controller.stop()
-    return 1 if crashed else 0

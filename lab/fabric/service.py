@@ -1,4 +1,4 @@
-"""The fabric under `make lab`."""
+"""The fabric as a service of the lab."""
 
 import shutil
 import sys
@@ -7,20 +7,24 @@ from pathlib import Path
 
 from lab.addresses import PROJECT, STATE
 from lab.fabric.client import FabricClient, FabricError
-from lab.fabric.controller import digest, model_text, write
+from lab.fabric.state import digest, dump_topology, write
 from lab.fabric.topology import Topology
 from lab.process import Process, Say
 
 
 class FabricService:
-    """ibsim, OpenSM and their controller. When one of the first two ends, the controller ends the other and itself; the
-    pid file of the one that crashed stays, so `processes` tells which it was."""
+    """ibsim, OpenSM and their controller.
+
+    If ibsim or OpenSM crashes, the controller stops the other one and ends. The pid file of the crashed process stays,
+    so `processes` shows which one it was.
+    """
 
     name = "fabric"
     packages: Sequence[str] = ("opensm", "ibsim-utils", "libumad2sim0", "infiniband-diags")
 
-    def __init__(self, fabric: Topology, folder: Path = STATE / "fabric") -> None:
-        self._model = model_text(fabric)
+    def __init__(self, topology: Topology, folder: Path = STATE / "fabric") -> None:
+        """Describe the processes; `folder` holds their state, logs and socket."""
+        self._topology = dump_topology(topology)
         self._folder = folder
         self._controller = Process(
             "fabric", [sys.executable, "-m", "lab.fabric", "serve", str(folder)], folder, cwd=PROJECT
@@ -29,33 +33,35 @@ class FabricService:
         self.client = FabricClient(folder / "control.sock")
 
     def install(self, say: Say) -> None:
-        """Nothing: all of it is in Debian packages."""
+        """Do nothing: everything is in Debian packages."""
 
     def start(self, say: Say) -> None:
-        """A fabric that differs from the running one replaces it; hosts and VFs that are in both stay on the wire."""
-        if self._running() == digest(self._model):
+        """Start the processes; replace those of another topology. Hosts and VFs in both topologies stay linked."""
+        if self._running() == digest(self._topology):
             return
         self.stop(say)
         self._folder.mkdir(parents=True, exist_ok=True)
-        write(self._folder / "fabric.json", self._model)
-        say("fabric: ibsim and OpenSM")
+        write(self._folder / "fabric.json", self._topology)
+        say("fabric: starting ibsim and OpenSM")
         self._controller.start()
         self._controller.wait(lambda: self._running() is not None)
 
     def processes(self) -> Sequence[Process]:
+        """Return the controller, OpenSM and ibsim."""
         return [self._controller, *self._children]
 
     def stop(self, say: Say) -> None:
+        """Stop the controller, which stops its children."""
         self._controller.stop()
         for child in self._children:
             child.stop()
-        # A program that umad2sim serves leaves a folder sys-PID behind when it is killed.
+        # umad2sim leaves a folder sys-PID when its program is killed.
         for left in [self._folder / "tmp", *self._folder.glob("sys-*")]:
             shutil.rmtree(left, ignore_errors=True)
         (self._folder / "control.sock").unlink(missing_ok=True)
 
     def _running(self) -> str | None:
-        """The hash of the fabric that runs; None where none answers."""
+        """Return the digest of the running topology, or None if the controller does not answer."""
         try:
             return str(self.client.ping()["model"])
         except FabricError:

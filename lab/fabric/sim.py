@@ -1,4 +1,4 @@
-"""How a program comes to see the simulated fabric instead of hardware: a preloaded library and three variables."""
+"""The environment in which a program uses the simulated fabric: a preloaded library and three variables."""
 
 import hashlib
 from pathlib import Path
@@ -11,10 +11,10 @@ class NotInstalledError(Exception):
 
 
 def umad2sim() -> Path:
-    """The library that stands in for the kernel's /dev/infiniband/umad*.
+    """Return the library that replaces the kernel's /dev/infiniband/umad*.
 
     Raises:
-        NotInstalledError: libumad2sim0 is not there.
+        NotInstalledError: the Debian package libumad2sim0 is missing.
     """
     found = next(LIBRARIES.glob("*/umad2sim/libumad2sim.so"), None)
     if found is None:
@@ -23,10 +23,10 @@ def umad2sim() -> Path:
 
 
 def socket_name(folder: Path) -> dict[str, str]:
-    """ibsim's name among the kernel's abstract sockets: one a folder, so that fabrics beside each other do not meet."""
+    """Return the variable with ibsim's abstract socket: one per folder, so that several fabrics can run."""
     return {"IBSIM_SOCKNAME": "ibsim-" + hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}
 
 
 def environment(folder: Path, node: str) -> dict[str, str]:
-    """Added to a program's environment, lets it see the fabric that runs in `folder` as on the host `node`."""
+    """Return the variables with which a program uses the fabric of `folder` as if it ran on the host `node`."""
     return {**socket_name(folder), "LD_PRELOAD": str(umad2sim()), "SIM_HOST": node}

@@ -1,8 +1,9 @@
 """Reads many P_Key tables in one process: lines "LID PORT" in, lines "LID PORT 0xffff 0x8065 ..." out.
 
-`smpquery pkeys` reads one port and costs a process (8 ms); saquery's PKTR would read all at once, but an answer of many
-packets (RMPP) is the kernel's work, which umad2sim does not do: only the first packet arrives. This calls libibmad, as
-smpquery does, port after port. Run by `lab.fabric.tools` with umad2sim preloaded; it imports nothing of the project.
+`smpquery pkeys` reads one port and needs a process (8 ms) each time. saquery's PKTR cannot read all ports: its answer
+has many packets (RMPP), which the kernel assembles and umad2sim does not, so only the first packet arrives. This
+program calls libibmad for each port, as smpquery does. `lab.fabric.tools` runs it with umad2sim preloaded. It imports
+nothing of the project.
 """
 
 import ctypes
@@ -18,7 +19,7 @@ TIMEOUT_MS = 1000
 
 
 class PortId(ctypes.Structure):
-    """`ib_portid_t` of infiniband/mad.h, a path by LID; the parts that a query by LID leaves zero are one block."""
+    """`ib_portid_t` of infiniband/mad.h with a LID; the fields that a query by LID does not use are one block."""
 
     _fields_ = [("lid", ctypes.c_int), ("rest", ctypes.c_ubyte * 252)]
 

@@ -1,11 +1,11 @@
-"""The fabric as data, and the file ibsim builds it from.
+"""The cabling as data, and ibsim's net file.
 
-ibsim 0.10 reads ibnetdiscover's form. What its sources (sim_net.c, sim_mad.c) and trials say:
+ibsim 0.10 reads ibnetdiscover's format. From its sources (sim_net.c, sim_mad.c) and experiments:
 
-- The file holds every link, on both of its ends, and those of nodes that are down at first too: a switch port which
-  the file does not link has no extended speed and comes up as QDR later. The controller takes links down by `Clear`.
-- An HCA's port GUID is its node GUID + the port's number in every answer, whatever the console's `Guid "node"[port]`
-  says. So the node GUID follows from the port GUID here, and `Guid "node"` sets both.
+- The file must hold every link at both ends, also links of nodes that are down at first: a switch port that the file
+  does not link has no extended speed and later comes up as QDR. The controller unlinks nodes with `Clear`.
+- ibsim always reports node GUID + port number as an HCA's port GUID and ignores the console's `Guid "node"[port]`. The
+  node GUID is therefore derived from the port GUID here, and `Guid "node"` sets both.
 """
 
 import re
@@ -19,40 +19,44 @@ CONNECTX6 = 0x101B
 CONNECTX6_VF = 0x101C
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
-"""ibsim's console takes lines of 127 characters, and a `Link` line holds two names."""
+"""ibsim's console accepts lines of 127 characters, and a `Link` line has two names."""
 
 
 def guid(value: str | int) -> int:
-    """A GUID as a number: "0xb8599f0300b00011", "b8599f0300b00011", "b8:59:9f:03:00:b0:00:11" or the number itself.
+    """Return a GUID as a number.
+
+    Accepts "0xb8599f0300b00011", "b8599f0300b00011", "b8:59:9f:03:00:b0:00:11" and the number itself.
 
     Raises:
-        ValueError: it is none, or does not fit 64 bits, or is below 2.
+        ValueError: the value is not a GUID, does not fit into 64 bits, or is below 2.
     """
     try:
         number = value if isinstance(value, int) else int(value.replace(":", ""), 16)
     except ValueError:
         number = 0
     if not 1 < number < 1 << 64:
-        raise ValueError(f"{value!r} is no GUID: write 16 hexadecimal digits, with or without 0x")
+        raise ValueError(f"{value!r} is not a GUID: write 16 hexadecimal digits, with or without 0x")
     return number
 
 
 def text(value: str | int) -> str:
-    """A GUID as infiniband-diags print it: "0x" and 16 lower-case digits."""
+    """Return a GUID as infiniband-diags print it: "0x" and 16 lower-case digits."""
     return f"0x{guid(value):016x}"
 
 
 def node_guid(port_guid: str | int) -> str:
-    """The GUID of the one-port HCA that has this port."""
+    """Return the node GUID of the one-port HCA with this port GUID."""
     return text(guid(port_guid) - 1)
 
 
 @dataclass(frozen=True)
 class Switch:
+    """A switch."""
+
     name: str
     guid: str
     ports: int
-    """External ports, at most 254. A VF's HCA takes one, so more than the 40 of a QM8700 may be needed."""
+    """External ports, at most 254. Each VF uses one, so this may exceed the 40 ports of a QM8700."""
 
 
 @dataclass(frozen=True)
@@ -67,45 +71,47 @@ class Trunk:
 
 @dataclass(frozen=True)
 class Hca:
-    """One wired port of a host, or a VF. ibsim has no virtual ports: a VF is an HCA with a switch port of its own."""
+    """One cabled port of a host, or a VF. ibsim has no virtual ports: a VF is an HCA with its own switch port."""
 
     name: str
     port_guid: str
     switch: str
     switch_port: int
     vf_of: str | None = None
-    """The HCA whose virtual function it is; None for a host's own port."""
+    """The HCA that has this virtual function; None for a host's own port."""
     vf_index: int | None = None
     """From 0."""
 
     @property
     def node_guid(self) -> str:
+        """Return the node GUID, see `node_guid`."""
         return node_guid(self.port_guid)
 
     @property
     def kind(self) -> str:
+        """Return "host" or "vf"."""
         return "host" if self.vf_of is None else "vf"
 
 
 @dataclass(frozen=True)
 class Topology:
-    """Every switch and HCA there is, linked or not.
+    """All switches, HCAs and links between switches, linked or not.
 
     Raises:
-        ValueError: names, GUIDs or switch ports are used twice, or something refers to what is not there.
+        ValueError: a name, GUID or switch port is used twice, or a name refers to a missing object.
     """
 
     switches: tuple[Switch, ...]
     hcas: tuple[Hca, ...]
     manager: str
-    """The HCA that OpenSM runs on (UFM's host): always linked."""
+    """The HCA of UFM's host, where OpenSM runs. Always linked."""
     trunks: tuple[Trunk, ...] = field(default=())
 
     def __post_init__(self) -> None:
         names = [switch.name for switch in self.switches] + [hca.name for hca in self.hcas]
         for name in names:
             if not NAME.fullmatch(name):
-                raise ValueError(f"{name!r}: a node's name has 1 to 40 letters, digits, dots, dashes or underscores")
+                raise ValueError(f"{name!r}: a node name has 1 to 40 letters, digits, dots, dashes or underscores")
         _once(names, "name")
         _once([guid(switch.guid) for switch in self.switches] + [guid(hca.node_guid) for hca in self.hcas], "node GUID")
         _once([guid(hca.port_guid) for hca in self.hcas], "port GUID")
@@ -133,11 +139,11 @@ def _once(values: Iterable[object], what: str) -> None:
         seen.add(value)
 
 
-def net_file(fabric: Topology) -> str:
-    """ibsim's file for `fabric`, every link up."""
-    systems = {hca.name: hca.node_guid for hca in fabric.hcas}
-    records = [_hca(hca, systems[hca.vf_of or hca.name]) for hca in fabric.hcas]
-    return "\n".join(records + [_switch(switch, fabric) for switch in fabric.switches])
+def net_file(topology: Topology) -> str:
+    """Return ibsim's net file with every link up."""
+    systems = {hca.name: hca.node_guid for hca in topology.hcas}
+    records = [_hca(hca, systems[hca.vf_of or hca.name]) for hca in topology.hcas]
+    return "\n".join(records + [_switch(switch, topology) for switch in topology.switches])
 
 
 def _hca(hca: Hca, system_guid: str) -> str:
@@ -148,10 +154,10 @@ def _hca(hca: Hca, system_guid: str) -> str:
     )
 
 
-def _switch(switch: Switch, fabric: Topology) -> str:
-    ends = [_port(hca.switch_port, hca.name, 1) for hca in fabric.hcas if hca.switch == switch.name]
-    ends += [_port(trunk.port, trunk.peer, trunk.peer_port) for trunk in fabric.trunks if trunk.switch == switch.name]
-    ends += [_port(trunk.peer_port, trunk.switch, trunk.port) for trunk in fabric.trunks if trunk.peer == switch.name]
+def _switch(switch: Switch, topology: Topology) -> str:
+    ends = [_port(hca.switch_port, hca.name, 1) for hca in topology.hcas if hca.switch == switch.name]
+    ends += [_port(trunk.port, trunk.peer, trunk.peer_port) for trunk in topology.trunks if trunk.switch == switch.name]
+    ends += [_port(trunk.peer_port, trunk.switch, trunk.port) for trunk in topology.trunks if trunk.peer == switch.name]
     return (
         f"vendid=0x{MELLANOX:x}\ndevid=0x{QUANTUM:x}\nsysimgguid={text(switch.guid)}\nswitchguid={text(switch.guid)}\n"
         f'Switch\t{switch.ports} "{switch.name}"\n{"".join(ends)}'

@@ -15,7 +15,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def service(folder: Path) -> Iterator[FabricService]:
-    """A running fabric of the test's own."""
+    """Run a fabric for one test."""
     service = started(folder)
     yield service
     service.stop(silent)

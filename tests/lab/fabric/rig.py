@@ -1,4 +1,4 @@
-"""A small fabric of its own for tests: the guide's rack with two VFs a compute."""
+"""Topologies for tests: the guide's rack with two VFs per compute, and fat trees."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def rack() -> Topology:
 
 
 def fat_tree(leaves: int, spines: int, hosts: int) -> Topology:
-    """`hosts` a leaf on its first ports, spine s on port `hosts` + s; the first host is the manager."""
+    """Return a tree with `hosts` hosts per leaf on the first ports, then the spines; the first host is the manager."""
     switches = [Switch(f"spine-{s}", f"0xb8599f0300d{s:04x}0", leaves) for s in range(spines)]
     switches += [Switch(f"leaf-{leaf}", f"0xb8599f0300c{leaf:04x}0", hosts + spines) for leaf in range(leaves)]
     trunks = [
@@ -38,7 +38,7 @@ def fat_tree(leaves: int, spines: int, hosts: int) -> Topology:
 
 
 def silent(line: str) -> None:
-    """Progress that nobody reads."""
+    """Ignore a line of progress."""
 
 
 def started(folder: Path, fabric: Topology | None = None) -> FabricService:

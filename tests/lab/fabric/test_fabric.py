@@ -1,4 +1,4 @@
-"""The running fabric: ibsim, OpenSM and their controller, looked at with infiniband-diags."""
+"""The running fabric: ibsim, OpenSM and their controller, inspected with infiniband-diags."""
 
 import os
 import re
@@ -20,10 +20,7 @@ from lab.fabric.tools import Diagnostics
 from lab.process import LabError, Process, until
 from tests.lab.fabric.rig import GUIDS, fat_tree, rack, silent, started
 
-pytestmark = [
-    pytest.mark.lab,
-    # Processes of the lab outlive the Python object that started them.
-]
+pytestmark = pytest.mark.lab
 
 DEFAULT = "management=0x7fff,ipoib:ALL=full;\n"
 VF_GUID = "0xfa163e0000aabbcc"
@@ -37,7 +34,7 @@ def by_name(service: FabricService, name: str) -> Process:
     return next(process for process in service.processes() if process.name == name)
 
 
-def test_at_first_only_the_manager_is_on_the_wire(service: FabricService, diagnostics: Diagnostics) -> None:
+def test_at_first_only_the_manager_is_linked(service: FabricService, diagnostics: Diagnostics) -> None:
     assert [(p.name, p.guid) for p in diagnostics.ports()] == [("ufm", GUIDS["ufm"])]
     assert [n["name"] for n in service.client.nodes() if n["linked"]] == ["qm8700", "ufm"]
     assert diagnostics.pkeys(GUIDS["ufm"]) == {0xFFFF}
@@ -54,7 +51,7 @@ def test_a_linked_host_is_found_with_its_guid_at_full_speed(service: FabricServi
     assert (node["linked"], node["lid"]) == (True, found["compute-1"].lid)
 
 
-def test_an_unlinked_host_vanishes_and_keeps_its_lid(service: FabricService, diagnostics: Diagnostics) -> None:
+def test_an_unlinked_host_disappears_and_keeps_its_lid(service: FabricService, diagnostics: Diagnostics) -> None:
     service.client.link("compute-1")
     before = {port.name: port.lid for port in diagnostics.ports()}
     service.client.unlink("compute-1")
@@ -65,7 +62,7 @@ def test_an_unlinked_host_vanishes_and_keeps_its_lid(service: FabricService, dia
     assert {port.name: port.lid for port in diagnostics.ports()} == before
 
 
-def test_partitions_are_in_the_ports_when_the_call_returns(service: FabricService, diagnostics: Diagnostics) -> None:
+def test_partitions_are_programmed_when_the_call_returns(service: FabricService, diagnostics: Diagnostics) -> None:
     service.client.link("controller-1")
     service.client.link("compute-1")
     service.client.partitions(
@@ -77,13 +74,13 @@ def test_partitions_are_in_the_ports_when_the_call_returns(service: FabricServic
     assert "0: 0x8066" in diagnostics.run("smpquery", "-G", "pkeys", GUIDS["compute-1"], "1").splitlines()[0]
 
 
-def test_partitions_come_first_and_the_host_later(service: FabricService, diagnostics: Diagnostics) -> None:
+def test_partitions_are_programmed_for_a_host_linked_later(service: FabricService, diagnostics: Diagnostics) -> None:
     service.client.partitions(f"{DEFAULT}tenant=0x65:\n{GUIDS['compute-2']}=full;\n")
     service.client.link("compute-2")
     assert diagnostics.pkeys(GUIDS["compute-2"]) == {0xFFFF, 0x8065}
 
 
-def test_a_file_that_opensm_refuses_leaves_the_one_before(service: FabricService, diagnostics: Diagnostics) -> None:
+def test_a_file_that_opensm_refuses_keeps_the_previous_one(service: FabricService, diagnostics: Diagnostics) -> None:
     good = f"{DEFAULT}tenant=0x65:\n{GUIDS['ufm']}=full;\n"
     service.client.partitions(good)
     with pytest.raises(FabricError, match="PARSE ERROR"):
@@ -92,21 +89,21 @@ def test_a_file_that_opensm_refuses_leaves_the_one_before(service: FabricService
 
 
 def group(folder: Path, host: str, pkey: int) -> dict[str, int]:
-    """The partition's IPoIB broadcast group as the subnet administrator tells a member of it."""
+    """Return the partition's IPoIB broadcast group as the subnet administrator shows it to a member."""
     mgid = f"ff12:401b:{pkey | 0x8000:x}::ffff:ffff"
     record = Diagnostics(folder, host).run("saquery", "MCMR", "--mgid", mgid)
     fields = {name.lower(): int(value, 16) for name, value in re.findall(r"(mtu|rate|SL)\.+(0x\w+)", record)}
-    return {name: value & 0x3F for name, value in fields.items()}  # Above: the selector "exactly".
+    return {name: value & 0x3F for name, value in fields.items()}  # The upper two bits are the selector "exactly".
 
 
-def test_opensm_reads_a_groups_values_when_the_group_begins_and_when_it_starts_itself(
+def test_opensm_reads_group_settings_when_it_creates_the_group_and_when_it_starts(
     service: FabricService, folder: Path, diagnostics: Diagnostics
 ) -> None:
     service.client.link("compute-1")
     pids = [service.client.ping()["opensm"]]
 
-    def partitions(flags: str, **how: bool) -> dict[str, int]:
-        service.client.partitions(f"{DEFAULT}tenant=0x65,ipoib,{flags}:\n{GUIDS['compute-1']}=full;\n", **how)
+    def partitions(flags: str, **options: bool) -> dict[str, int]:
+        service.client.partitions(f"{DEFAULT}tenant=0x65,ipoib,{flags}:\n{GUIDS['compute-1']}=full;\n", **options)
         assert diagnostics.pkeys(GUIDS["compute-1"]) == {0xFFFF, 0x8065}
         pids.append(service.client.ping()["opensm"])
         return group(folder, "compute-1", 0x65)
@@ -120,7 +117,7 @@ def test_opensm_reads_a_groups_values_when_the_group_begins_and_when_it_starts_i
     assert {port.name: port.lid for port in diagnostics.ports()} == lids
 
 
-def test_hosts_come_up_while_opensm_starts_again(service: FabricService, diagnostics: Diagnostics) -> None:
+def test_hosts_come_up_while_opensm_restarts(service: FabricService, diagnostics: Diagnostics) -> None:
     hosts = ("controller-1", "controller-2", "compute-1", "compute-2")
     text = f"{DEFAULT}tenant=0x65:\n" + ",\n".join(f"{GUIDS[host]}=full" for host in hosts) + ";\n"
     with ThreadPoolExecutor() as pool:
@@ -144,7 +141,7 @@ def test_a_vf_takes_the_guid_of_its_vm(service: FabricService, diagnostics: Diag
     service.client.plug("compute-1", 1, "fa163e0000aabbdd")
     assert diagnostics.pkeys("fa163e0000aabbdd") == {0xFFFF}
     service.client.plug("compute-2", 0, VF_GUID)
-    assert diagnostics.pkeys(VF_GUID) == {0xFFFF, 0x8065}, "it may live on another host now"
+    assert diagnostics.pkeys(VF_GUID) == {0xFFFF, 0x8065}, "the VM has moved to another host"
 
     service.client.unplug("compute-1", 1)
     service.client.unplug("compute-1", 1)
@@ -153,23 +150,23 @@ def test_a_vf_takes_the_guid_of_its_vm(service: FabricService, diagnostics: Diag
 
 def test_a_vm_needs_its_host(service: FabricService, diagnostics: Diagnostics) -> None:
     service.client.plug("compute-1", 0, VF_GUID)
-    assert names(diagnostics) == {"ufm", "compute-1", "compute-1-vf-0"}, "powering the VM on powered the host on"
+    assert names(diagnostics) == {"ufm", "compute-1", "compute-1-vf-0"}, "plugging a VF also links its host"
     service.client.unlink("compute-1")
-    assert names(diagnostics) == {"ufm"}, "and it cannot outlive it"
+    assert names(diagnostics) == {"ufm"}, "unlinking a host also unlinks its VFs"
 
 
-def test_what_cannot_be_is_refused(service: FabricService) -> None:
+def test_invalid_requests_are_refused(service: FabricService) -> None:
     client = service.client
     client.plug("compute-1", 0, VF_GUID)
     refusals: list[tuple[Callable[[], object], str]] = [
-        (lambda: client.link("nobody"), "no such host"),
-        (lambda: client.link("compute-1-vf-0"), "no such host"),
-        (lambda: client.unlink("ufm"), "manager"),
+        (lambda: client.link("nobody"), "no host"),
+        (lambda: client.link("compute-1-vf-0"), "no host"),
+        (lambda: client.unlink("ufm"), "cannot unlink ufm: OpenSM runs there"),
         (lambda: client.plug("compute-1", 9, VF_GUID), "no VF 9"),
         (lambda: client.plug("controller-1", 0, VF_GUID), "no VF 0"),
-        (lambda: client.plug("compute-1", 1, "ib0"), "no GUID"),
-        (lambda: client.plug("compute-2", 1, VF_GUID), "on the wire already, as compute-1-vf-0"),
-        (lambda: client._call("explode"), "no such operation"),
+        (lambda: client.plug("compute-1", 1, "ib0"), "is not a GUID"),
+        (lambda: client.plug("compute-2", 1, VF_GUID), "compute-1-vf-0 already has GUID"),
+        (lambda: client._call("explode"), "unknown operation"),
         (lambda: client._call("link"), "missing a required argument"),
     ]
     for call, complaint in refusals:
@@ -177,7 +174,7 @@ def test_what_cannot_be_is_refused(service: FabricService) -> None:
             call()
 
 
-def test_nonsense_on_the_socket_is_answered(service: FabricService, folder: Path) -> None:
+def test_invalid_json_on_the_socket_is_answered(service: FabricService, folder: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.connect(str(folder / "control.sock"))
         connection.sendall(b"link compute-1\n")
@@ -185,7 +182,7 @@ def test_nonsense_on_the_socket_is_answered(service: FabricService, folder: Path
     service.client.ping()
 
 
-def test_all_tables_at_once_are_what_smpquery_reads(service: FabricService, diagnostics: Diagnostics) -> None:
+def test_all_pkeys_equals_the_tables_that_smpquery_reads(service: FabricService, diagnostics: Diagnostics) -> None:
     for host in ("controller-1", "compute-1"):
         service.client.link(host)
     service.client.partitions(f"{DEFAULT}tenant=0x65:\n{GUIDS['controller-1']}=limited;\n")
@@ -195,15 +192,15 @@ def test_all_tables_at_once_are_what_smpquery_reads(service: FabricService, diag
     assert diagnostics.all_pkeys([GUIDS["ufm"]]) == {GUIDS["ufm"]: {0xFFFF}}
 
 
-def test_programs_wait_for_a_place_and_the_dead_make_room(
+def test_programs_wait_for_a_connection_and_killed_programs_free_theirs(
     service: FabricService, diagnostics: Diagnostics, folder: Path
 ) -> None:
-    """saquery waits for an OpenSM that is stopped, and is killed: ibsim does not see that by itself."""
+    """saquery waits for a stopped OpenSM and is killed after 0.2 s. ibsim does not notice killed programs itself."""
     opensm = service.client.ping()["opensm"]
     os.kill(opensm, signal.SIGSTOP)
     try:
         for _ in range(12):
-            with pytest.raises(LabError, match=r"not done after|connect failed"):
+            with pytest.raises(LabError, match=r"did not end within|connect failed"):
                 diagnostics.run("saquery", "-t", "60000", "NR", seconds=0.2)
     finally:
         os.kill(opensm, signal.SIGCONT)
@@ -229,7 +226,9 @@ def test_state_survives_a_restart(service: FabricService, diagnostics: Diagnosti
     assert diagnostics.pkeys(VF_GUID) == {0xFFFF, 0x8065}
 
 
-def test_another_fabric_keeps_what_is_in_both(service: FabricService, diagnostics: Diagnostics, folder: Path) -> None:
+def test_another_topology_keeps_common_hosts_linked(
+    service: FabricService, diagnostics: Diagnostics, folder: Path
+) -> None:
     service.client.link("compute-1")
     service.client.link("compute-2")
     smaller = rack()
@@ -242,7 +241,7 @@ def test_another_fabric_keeps_what_is_in_both(service: FabricService, diagnostic
 
 
 @pytest.mark.parametrize("victim", ["ibsim", "opensm"])
-def test_a_crash_is_told_and_repaired(service: FabricService, diagnostics: Diagnostics, victim: str) -> None:
+def test_a_crash_is_reported_and_repaired(service: FabricService, diagnostics: Diagnostics, victim: str) -> None:
     service.client.link("compute-1")
     pid = by_name(service, victim).pid()
     assert pid is not None
@@ -258,7 +257,7 @@ def test_a_crash_is_told_and_repaired(service: FabricService, diagnostics: Diagn
     assert not [p.name for p in service.processes() if p.crashed()]
 
 
-def test_children_do_not_outlive_a_killed_controller(service: FabricService) -> None:
+def test_children_end_with_a_killed_controller(service: FabricService) -> None:
     pids = [process.pid() for process in service.processes()]
     assert None not in pids
     os.kill(pids[0] or 0, signal.SIGKILL)
@@ -272,7 +271,7 @@ def test_stop_leaves_nothing(service: FabricService, folder: Path) -> None:
     service.stop(silent)
 
 
-def test_a_start_that_fails_says_why(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_start_reports_the_reason(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     programs = folder.parent / "bin"
     programs.mkdir()
     (programs / "ibsim").write_text("#!/bin/sh\necho no fabric today >&2\nexit 3\n")
@@ -285,7 +284,7 @@ def test_a_start_that_fails_says_why(folder: Path, monkeypatch: pytest.MonkeyPat
     service.stop(silent)
 
 
-def test_two_fabrics_do_not_meet(service: FabricService, diagnostics: Diagnostics, tmp_path: Path) -> None:
+def test_two_fabrics_are_independent(service: FabricService, diagnostics: Diagnostics, tmp_path: Path) -> None:
     other = started(tmp_path / "other")
     try:
         other.client.link("compute-1")
@@ -312,8 +311,8 @@ def test_the_command_line(service: FabricService, tmp_path: Path) -> None:
     assert [n["name"] for n in service.client.nodes() if n["linked"]] == ["qm8700", "ufm"]
 
 
-def test_the_client_alone_needs_no_project(service: FabricService, folder: Path, tmp_path: Path) -> None:
-    """nova's virt driver loads it by its path from another virtual environment."""
+def test_the_client_imports_nothing_of_the_project(service: FabricService, folder: Path, tmp_path: Path) -> None:
+    """nova's virt driver loads the client by its path in another virtual environment."""
     source = PROJECT / "lab" / "fabric" / "client.py"
     program = (
         "import importlib.util, sys\n"
@@ -328,7 +327,7 @@ def test_the_client_alone_needs_no_project(service: FabricService, folder: Path,
 
 
 def test_eight_hundred_hosts(tmp_path: Path) -> None:
-    """The scaled design (D2): every host on, one partition of all of them, every table read back."""
+    """The scaled design (guide step D2): all hosts linked, one partition with all of them, all tables read back."""
     fabric = fat_tree(40, 20, 20)
     service = started(tmp_path / "fabric", fabric)
     try:

@@ -1,11 +1,11 @@
-"""The fabric as data: what it refuses, and the file made of it. Whether ibsim takes the file: test_fabric.py."""
+"""The cabling as data: what it refuses, and ibsim's net file. test_fabric.py shows that ibsim accepts the file."""
 
 import re
 from dataclasses import replace
 
 import pytest
 
-from lab.fabric.controller import model_text, read_model
+from lab.fabric.state import dump_topology, load_topology
 from lab.fabric.topology import Hca, Switch, Topology, Trunk, guid, net_file, text
 from tests.lab.fabric.rig import fat_tree, rack
 
@@ -16,13 +16,13 @@ UFM = Hca("ufm", "0xb1", "sw", 1)
 @pytest.mark.parametrize(
     "spelling", ["0xb8599f0300b00011", "b8599f0300b00011", "B8599F0300B00011", "b8:59:9f:03:00:b0:00:11"]
 )
-def test_every_spelling_of_a_guid_is_the_same(spelling: str) -> None:
+def test_every_notation_of_a_guid_is_accepted(spelling: str) -> None:
     assert text(spelling) == "0xb8599f0300b00011"
 
 
 @pytest.mark.parametrize("spelling", ["", "ib0", "0x0", "1", "0x1ffffffffffffffff", -5])
-def test_what_is_no_guid(spelling: str | int) -> None:
-    with pytest.raises(ValueError, match="no GUID"):
+def test_an_invalid_guid_is_refused(spelling: str | int) -> None:
+    with pytest.raises(ValueError, match="is not a GUID"):
         guid(spelling)
 
 
@@ -42,7 +42,7 @@ def test_what_is_no_guid(spelling: str | int) -> None:
         ([], [Trunk("sw", 2, "spine", 1)], "'spine' has no port"),
     ],
 )
-def test_a_fabric_that_cannot_be(hcas: list[Hca], trunks: list[Trunk], complaint: str) -> None:
+def test_an_invalid_topology_is_refused(hcas: list[Hca], trunks: list[Trunk], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         Topology((SWITCH,), (UFM, *hcas), "ufm", tuple(trunks))
 
@@ -52,13 +52,13 @@ def test_the_manager_must_be_a_host() -> None:
         replace(rack(), manager="compute-1-vf-0")
 
 
-def test_the_model_survives_its_file() -> None:
-    fabric = fat_tree(3, 2, 2)
-    assert read_model(model_text(fabric)) == fabric
+def test_a_topology_is_loaded_as_it_was_dumped() -> None:
+    topology = fat_tree(3, 2, 2)
+    assert load_topology(dump_topology(topology)) == topology
 
 
-def test_every_link_stands_on_both_of_its_ends() -> None:
-    """ibsim refuses a file where one end does not know of the other."""
+def test_every_link_is_listed_at_both_ends() -> None:
+    """ibsim refuses a file in which a link is listed at one end only."""
     node, ends = "", set()
     for line in net_file(fat_tree(3, 2, 2)).splitlines():
         if header := re.match(r'(?:Switch|Hca)\t\d+ "(.*)"', line):
@@ -69,7 +69,7 @@ def test_every_link_stands_on_both_of_its_ends() -> None:
     assert {(peer, peer_port, node, port) for node, port, peer, peer_port in ends} == ends
 
 
-def test_a_vf_belongs_to_its_hosts_system() -> None:
+def test_a_vf_has_the_system_guid_of_its_host() -> None:
     records = net_file(rack()).split("\n\n")
     host = next(r for r in records if 'Hca\t1 "compute-1"' in r)
     vf = next(r for r in records if '"compute-1-vf-1"' in r.partition("Hca")[2].splitlines()[0])
