@@ -1,4 +1,4 @@
-"""The hosts' keeper as a process: `python -m lab.hosts --stack FILE --folder DIR ...`. Started by `HostsPart`."""
+"""The keeper as a process: `python -m lab.hosts --stack FILE --folder DIR …`. `HostsPart` starts it."""
 
 import argparse
 import importlib
@@ -11,35 +11,39 @@ from lab.hosts.backends.interfaces import Backends
 from lab.hosts.keeper import Keeper
 from lab.hosts.rack import Rack
 from lab.inventory import inventory_plan
+from lab.process import LabError
 
 
 def load_backends(spec: str) -> Backends:
-    """The result of `MODULE:FUNCTION`."""
+    """Return the result of `MODULE:FUNCTION`."""
     module, _, function = spec.partition(":")
     backends: Backends = getattr(importlib.import_module(module), function)()
     return backends
 
 
 def main(arguments: list[str]) -> int:
+    """Run the keeper until SIGTERM; return its exit status."""
     parser = argparse.ArgumentParser(prog="lab.hosts", description=__doc__, allow_abbrev=False)
     parser.add_argument("--stack", type=Path, required=True, help="the stack's Pulumi.<stack>.yaml")
-    parser.add_argument("--folder", type=Path, required=True, help="everything the hosts keep")
+    parser.add_argument("--folder", type=Path, required=True, help="holds the hosts' roots and state")
     parser.add_argument("--key", type=Path, required=True, help="the operator's private key")
-    parser.add_argument("--socket", type=Path, required=True, help="the lab's own handle")
-    parser.add_argument(
-        "--backends", default="lab.hosts.backends.lab:backends", help="MODULE:FUNCTION that returns them"
-    )
+    parser.add_argument("--socket", type=Path, required=True, help="for requests of the lab")
+    parser.add_argument("--backends", default="lab.hosts.backends.lab:backends", help="MODULE:FUNCTION")
     parser.add_argument("--pace", type=float, default=0.2, help="seconds for a step of a long job")
     options = parser.parse_args(arguments)
-    plan = inventory_plan(options.stack)
-    rack = Rack(plan, load_backends(options.backends), options.folder, options.key, options.pace)
-    keeper = Keeper(rack, options.socket)
-    keeper.start()
+    try:
+        backends = load_backends(options.backends)
+        rack = Rack(inventory_plan(options.stack), backends, options.folder, options.key, options.pace)
+        keeper = Keeper(rack, options.socket)
+        keeper.start()
+    except LabError as error:
+        print(f"lab.hosts: {error}", file=sys.stderr)
+        return 1
     done = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: done.set())
     signal.signal(signal.SIGINT, lambda *_: done.set())
     done.wait()
-    # Hosts outlive their keeper: `HostsPart.stop` powers them down, a crash of ours does not.
+    # The hosts stay up: only `HostsPart.stop` powers them down, so a crash of the keeper takes no host with it.
     keeper.stop()
     return 0
 

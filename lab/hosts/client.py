@@ -1,8 +1,10 @@
 #!/usr/bin/python3 -IS
-"""An emulated command: hands its arguments, environment, folder and its three standard streams to the host's keeper,
-which writes to them itself, and ends with the status that comes back. Or becomes the program the keeper names.
+"""The program behind every emulated command.
 
-Installed in every host's root and started once a command: few imports, nothing of this project.
+It sends its arguments, environment, working directory and standard streams to the keeper, which reads and writes the
+streams itself. Then it ends with the status that the keeper returns, or executes the program that the keeper names.
+
+It is installed in every host's root and starts once per command: few imports, nothing of this project.
 """
 
 import json
@@ -14,6 +16,7 @@ KEEPER = "/usr/local/libexec/keeper.sock"
 
 
 def main() -> None:
+    """Run one emulated command."""
     name = os.path.basename(sys.argv[0])  # noqa: PTH119 - pathlib costs 10 ms here
     try:
         cwd = os.getcwd()  # noqa: PTH109

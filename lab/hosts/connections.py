@@ -1,4 +1,4 @@
-"""SSH connections that the lab's hosts take, counted where they arrive: each host's sshd logs them."""
+"""A counter of the SSH connections that the lab's hosts accept, from the logs of their SSH servers."""
 
 import os
 import signal
@@ -8,19 +8,24 @@ from lab.process import Process, until
 
 
 class Connections:
-    """Counts from now on. The lab's sshds log errors alone, so each is told to read its configuration again, with a
-    LogLevel that names connections; a host's next boot writes it anew."""
+    """Counts the connections since it was created.
+
+    The SSH servers log errors only, so each is made to reload its configuration with a LogLevel that includes
+    connections. The next boot of a host restores its configuration.
+
+    Args:
+        hosts: the folder of the hosts' folders.
+    """
 
     def __init__(self, hosts: Path) -> None:
-        """`hosts`: where the lab keeps them, a folder a host."""
         servers = [Process(f"{config.parent.name}-sshd", (), config.parent) for config in hosts.glob("*/sshd_config")]
         self._servers = [server for server in servers if server.pid()]
         for server in self._servers:
-            _speak(server)
+            _log_connections(server)
         self._before = self._logged()
 
     def __call__(self) -> int:
-        """How many there were."""
+        """Return the number of connections so far."""
         return self._logged() - self._before
 
     def _logged(self) -> int:
@@ -31,8 +36,8 @@ def _lines(server: Process, begin: str) -> int:
     return sum(line.startswith(begin) for line in server.log.read_text().splitlines())
 
 
-def _speak(server: Process) -> None:
-    """Returns once the server listens again; connections that stand are not touched."""
+def _log_connections(server: Process) -> None:
+    """Make a server log connections; return once it listens again. Open connections stay open."""
     config, pid, before = server.folder / "sshd_config", server.pid(), _lines(server, "Server listening")
     assert pid, f"{server.name} does not run"
     config.write_text(config.read_text().replace("LogLevel ERROR", "LogLevel VERBOSE"))

@@ -8,7 +8,7 @@ STACK_KEY = "home/stack/.ssh/id_rsa"
 
 
 def keygen(file: Path, comment: str, kind: str = "ed25519") -> None:
-    """A key and FILE.pub beside it, made once."""
+    """Create a key pair in FILE and FILE.pub, unless FILE exists."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(
@@ -19,5 +19,5 @@ def keygen(file: Path, comment: str, kind: str = "ed25519") -> None:
 
 
 def public_key(file: Path) -> str:
-    """Algorithm and key of FILE.pub, without the comment."""
+    """Return algorithm and key of FILE.pub, without the comment."""
     return " ".join(file.with_name(file.name + ".pub").read_text().split()[:2])

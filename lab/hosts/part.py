@@ -9,19 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from lab import addresses
-from lab.hosts import templates
-from lab.hosts.rack import Rack
+from lab.hosts import state, templates
+from lab.hosts.rack import machines, prepare
 from lab.process import LabError, Process, Say
 from rack.plan import Plan
 
 
 class HostsPart:
-    """UFM's node and the undercloud as SSH servers, the nodes as bare metal; state below `folder`.
+    """The rack's hosts: UFM's node and the undercloud run, the nodes are bare metal.
 
     Args:
-        stack: the stack's file, for the keeper's process to read the same plan.
-        backends: MODULE:FUNCTION that returns fabric, UFM and cloud in the keeper's process.
-        pace: seconds that one step of a long job takes.
+        stack: the stack's file, from which the keeper's process reads the plan.
+        folder: holds the roots, the state and the keys.
+        backends: MODULE:FUNCTION that returns the backends in the keeper's process.
+        pace: seconds that one step of a long job takes here.
     """
 
     name = "hosts"
@@ -53,39 +54,50 @@ class HostsPart:
         self.keeper = Process("hosts-keeper", argv, folder, env={"PYTHONPATH": str(addresses.PROJECT)})
 
     def install(self, say: Say) -> None:
-        """Fetches TripleO's templates and makes the keys."""
+        """Fetch TripleO's templates and create the keys.
+
+        Raises:
+            LabError: the templates cannot be downloaded, or have the wrong checksum.
+        """
         templates.fetch(say)
-        Rack.prepare(self._plan, self._folder, self._key, self._known_hosts)
+        prepare(self._plan, self._folder, self._key, self._known_hosts)
 
     def start(self, say: Say) -> None:
+        """Start the keeper, which starts the hosts, and wait for it.
+
+        Raises:
+            LabError: another version of the lab wrote the hosts' state, or the keeper does not start.
+        """
+        for machine in machines(self._plan, self._folder):
+            if (file := machine.folder / state.FILE).exists():
+                state.check(file)
         if self.keeper.pid() is None:
             say("hosts: SSH servers of UFM's node and the undercloud")
-            Rack.prepare(self._plan, self._folder, self._key, self._known_hosts)
+            prepare(self._plan, self._folder, self._key, self._known_hosts)
             self._socket.unlink(missing_ok=True)
             self.keeper.start()
         self.keeper.wait(lambda: self._socket.exists(), 30)
 
     def processes(self) -> Sequence[Process]:
-        """The keeper, and of each host that is powered on its first process and its SSH server."""
-        return [self.keeper, *(p for m in self._rack().machines() for p in m.processes())]
+        """Return the keeper, and the first process and SSH server of each host that is powered on."""
+        return [self.keeper, *(p for m in machines(self._plan, self._folder) for p in m.processes())]
 
     def stop(self, say: Say) -> None:
+        """End the keeper and every process of every host and guest, also of those that an earlier keeper started."""
         self.keeper.stop()
-        rack = self._rack()
-        rack.stop()
-        rack.stop_guests()
+        for machine in machines(self._plan, self._folder):
+            machine.shutdown()
         self._socket.unlink(missing_ok=True)
 
     def forget(self) -> None:
-        """Removes every host's disk and state, the keys too."""
+        """Remove the disk and the state of every host, and the keys."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def request(self, **request: Any) -> dict[str, Any]:
-        """Asks the keeper: op="status", or "power_on", "power_off", "reboot" with node=NAME, or one of the tests'
-        orders: "darken", "spoil", "step_fault", "templates" (docs/lab-hosts.md).
+        """Send a request to the keeper and return its answer; `Keeper.control` lists the requests.
 
         Raises:
-            LabError: it does not run, or refuses.
+            LabError: the keeper does not run, or refuses the request.
         """
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
@@ -99,7 +111,3 @@ class HostsPart:
         if "error" in answer:
             raise LabError(f"hosts: {answer['error']}")
         return answer
-
-    def _rack(self) -> Rack:
-        """The machines as their pid files tell; for stopping and listing only, so without backends."""
-        return Rack(self._plan, backends=None, folder=self._folder, operator_key=self._key)  # type: ignore[arg-type]

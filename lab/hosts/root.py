@@ -1,9 +1,11 @@
-"""A host's root: its own /etc, /var, /home ... on the disk, the machine's programs read-only, a folder of emulated
-commands before them.
+"""The root file system of a host.
 
-The root is entered in two steps. `bwrap` starts the host's first process in namespaces of its own (mount, PID, host
-name); it lives as long as the host is powered on, so a job that a broken SSH connection left behind goes on, and ends
-at a reboot, as on hardware. Each SSH session joins those namespaces with `nsenter`.
+/etc, /var, /home and so on are the host's own; programs are the lab machine's, read-only; emulated commands come first
+in PATH.
+
+The root is entered in two steps. `bwrap` starts the host's first process in its own namespaces (mount, PID, host name).
+The process lives as long as the host is powered on: a job that outlives its SSH connection keeps running, and ends at a
+reboot, as on hardware. Each SSH session joins those namespaces with `nsenter`.
 """
 
 import shutil
@@ -12,15 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 PROGRAMS = ("bin", "sbin", "lib", "lib32", "lib64", "libexec")
-"""Folders of /usr that the root shares with the machine, read-only."""
+"""Folders of /usr that the root shares with the lab's machine, read-only."""
 
 SHARED = ("zoneinfo", "terminfo", "perl", "perl5", "ca-certificates", "i18n")
-"""Folders of /usr/share that programs above read. The rest of it is the host's own: packages put files there."""
+"""Folders of /usr/share that those programs read. The rest of /usr/share is the host's: packages put files there."""
 
 SHARED_ETC = ("alternatives", "ssl", "ca-certificates", "ld.so.cache", "ld.so.conf", "ld.so.conf.d")
 
 KERNEL = ("cpuinfo", "cmdline")
-"""Files of /proc that a node has of its own."""
+"""Files of /proc that each node has its own version of."""
 
 CLIENT = Path(__file__).with_name("client.py")
 """The program behind every emulated command."""
@@ -38,11 +40,11 @@ password required   pam_deny.so
 
 @dataclass(frozen=True)
 class System:
-    """An operating system as a host shows it."""
+    """How a host presents its operating system."""
 
     os_release: Mapping[str, str]
     files: Mapping[str, str] = field(default_factory=dict)
-    """Path below / → text, beside those every root has."""
+    """Path below / → text, in addition to the files of every root."""
 
 
 UBUNTU = System(
@@ -70,7 +72,7 @@ CENTOS = System(
     },
     {"etc/centos-release": "CentOS Stream release 8\n", "etc/redhat-release": "CentOS Stream release 8\n"},
 )
-"""Undercloud (C1), overcloud nodes (C5) and guests (G1)."""
+"""The undercloud (C1), the overcloud's nodes (C5) and guests (G1)."""
 
 
 @dataclass(frozen=True)
@@ -81,28 +83,30 @@ class Root:
 
     @property
     def tree(self) -> Path:
+        """The folder that is the host's /."""
         return self.folder / "root"
 
     @property
     def local(self) -> Path:
-        """Bound read-only at /usr/local: the emulated commands and the keeper's socket."""
+        """The folder that is bound read-only at /usr/local: the emulated commands and the keeper's socket."""
         return self.folder / "local"
 
     @property
     def boot_id(self) -> Path:
-        """Bound over /proc/sys/kernel/random/boot_id: a new one after every boot, as on hardware."""
+        """The file that is bound over /proc/sys/kernel/random/boot_id. Every boot writes a new ID, as on hardware."""
         return self.folder / "boot_id"
 
     @property
     def kernel(self) -> Path:
-        """Its files are bound over those of /proc: what a node's kernel was started with, and runs on."""
+        """The folder whose files are bound over those of /proc: CPU and command line of a node's kernel."""
         return self.folder / "kernel"
 
     def exists(self) -> bool:
+        """Return whether an operating system is installed."""
         return (self.tree / "etc" / "hostname").exists()
 
     def make(self, hostname: str, system: System, commands: Iterable[str]) -> None:
-        """Installs `system`; what the root held before is gone."""
+        """Erase the root and install `system` with these emulated commands."""
         self.wipe()
         for name in ("home", "opt", "srv", "mnt", "sys", "proc", "dev", "etc/skel", "usr/local", "usr/share"):
             (self.tree / name).mkdir(parents=True, exist_ok=True)
@@ -127,7 +131,7 @@ class Root:
                 (self.tree / name).symlink_to(f"usr/{name}")
 
     def install_commands(self, commands: Iterable[str]) -> None:
-        """Puts the emulated commands first in everybody's PATH."""
+        """Put exactly these emulated commands into /usr/local/bin, the first folder of every user's PATH."""
         binaries, libexec = self.local / "bin", self.local / "libexec"
         for folder in (binaries, libexec, self.local / "sbin"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -143,13 +147,13 @@ class Root:
             (binaries / name).symlink_to("../libexec/command")
 
     def clear_run(self) -> None:
-        """/run as a boot finds it."""
+        """Empty /run, as a boot does."""
         shutil.rmtree(self.tree / "run", ignore_errors=True)
         (self.tree / "run" / "sudo").mkdir(parents=True)
         (self.tree / "run" / "sudo").chmod(0o711)
 
     def show_hardware(self, proc: Mapping[str, str], sys: Mapping[str, str | None]) -> None:
-        """What a boot finds: path below /proc or /sys → text, or None for a folder."""
+        """Write the files of /proc and /sys that a boot finds: path below them → text, or None for a folder."""
         self.kernel.mkdir(exist_ok=True)
         for name, text in proc.items():
             (self.kernel / name).write_text(text)
@@ -162,16 +166,21 @@ class Root:
                 self.write(f"sys/{name}", content)
 
     def wipe(self) -> None:
+        """Erase the root."""
         shutil.rmtree(self.tree, ignore_errors=True)
 
     def write(self, path: str, text: str) -> None:
-        """Writes /`path` as root does."""
+        """Write /`path`, owned by root, with its missing folders."""
         file = self.tree / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
     def resolve(self, path: str, cwd: str = "/") -> Path:
-        """Where `path` of the root lies on the machine. Symbolic links are followed inside of the root only."""
+        """Return where `path` of the root lies on the lab's machine. Symbolic links never lead out of the root.
+
+        Raises:
+            OSError: there are too many symbolic links.
+        """
         todo = list(reversed(PurePosixPath(cwd, path).parts[1:]))
         at = self.tree
         for _ in range(1000):
@@ -191,7 +200,7 @@ class Root:
         raise OSError(f"Too many levels of symbolic links: {path}")
 
     def init_argv(self, hostname: str) -> Sequence[str]:
-        """The host's first process; file descriptor 3 receives bwrap's JSON with its pid."""
+        """Return the command line of the host's first process. bwrap writes its pid as JSON to file descriptor 3."""
         binds: list[str] = []
         for name in PROGRAMS:
             if Path("/usr", name).exists():

@@ -1,7 +1,9 @@
-"""Trouble to order, for tests: a long command of the undercloud stands still, or fails at a step in TripleO's words."""
+"""Faults that tests inject into long commands of the undercloud: stand still, or fail at a step in TripleO's words."""
 
-from lab.hosts.call import Call, Hangup, Refusal
-from lab.hosts.machine import Machine
+from lab.hosts.call import Call
+from lab.hosts.kinds.undercloud import Undercloud
+from lab.hosts.outcomes import Hangup, Refusal
+from lab.hosts.state import StepFault
 
 LOOK_SECONDS = 0.05
 STEP = "Start containers for step 3"
@@ -9,27 +11,28 @@ STAMP = "2022-03-01 12:00:00.123456 | 525400c2-f6d2-b8e2-8bbd-0000000000a1"
 FATAL = 'error={"changed": false, "msg": "Failed containers: neutron_api", "rc": 1, "stderr": "port 9696 is in use"}'
 
 
-def order(undercloud: Machine, command: str, hold: bool, fails: int) -> None:
-    """`command`, e.g. "overcloud deploy", stands still for as long as `hold` says, and fails the next `fails` times."""
-    with undercloud.change() as state:
-        state.setdefault("trouble", {})[command] = {"hold": hold, "fails": fails}
+def inject(undercloud: Undercloud, command: str, hold: bool, fails: int) -> None:
+    """Let `command`, e.g. "overcloud deploy", stand still at `STEP` while `hold`, and fail there `fails` times."""
+    with undercloud.change():
+        undercloud.state.step_faults[command] = StepFault(hold, fails)
 
 
-def meet(call: Call, host: str) -> None:
-    """The step at which trouble is; `host` is where it fails.
+def reach_step(call: Call[Undercloud], host: str) -> None:
+    """Print the lines of `STEP`, which runs on `host`, and do what was injected for the command.
 
     Raises:
-        Refusal: the step was ordered to fail.
+        Refusal: the step was told to fail.
         Hangup: the caller was killed while the command stood still.
     """
     command = call.argv[0].removeprefix("openstack ")
     call.out(f"{STAMP} |       TASK | {STEP}")
-    while call.host.state.get("trouble", {}).get(command, {}).get("hold"):
+    state = call.host.state
+    while state.step_faults.get(command, StepFault()).hold:
         if not call.alive(LOOK_SECONDS):
             raise Hangup("killed")
-    with call.host.change() as state:
-        ordered = state.get("trouble", {}).get(command, {"fails": 0})
-        fails, ordered["fails"] = ordered["fails"], max(0, ordered["fails"] - 1)
+    with call.host.change():
+        fault = state.step_faults.get(command, StepFault())
+        fails, fault.fails = fault.fails, max(0, fault.fails - 1)
     if fails:
         call.out(f"{STAMP} |      FATAL | {STEP} | {host} | {FATAL}")
         call.out(f"{STAMP} |     TIMING | {STEP} | {host} | 0:21:33.100000 | 61.35s\n\nPLAY RECAP {'*' * 60}")

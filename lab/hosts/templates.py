@@ -1,5 +1,8 @@
-"""TripleO's templates as the undercloud's package installs them: of stable/wallaby, which `tripleo-repos -b wallaby
-current` gives. They are 14.3.0 of the package index, and what the branch has besides that the program needs."""
+"""TripleO's templates of stable/wallaby, as the package of `tripleo-repos -b wallaby current` installs them.
+
+They are release 14.3.0 of the package index with the branch's later changes that the program needs
+(`rack.wallaby.branch`).
+"""
 
 import shutil
 from pathlib import Path
@@ -12,10 +15,10 @@ NAME = f"{tools.TEMPLATES_PACKAGE}-{tools.TEMPLATES_VERSION}"
 
 
 def fetch(say: Say) -> None:
-    """Brings them once, to where the conformance checks have them too.
+    """Download the release once, to the folder that the conformance checks share.
 
     Raises:
-        LabError: they cannot be downloaded, or are not the pinned ones.
+        LabError: the download fails, or its checksum is not the pinned one.
     """
     try:
         tools.templates(tools.FOLDER, say)
@@ -24,10 +27,10 @@ def fetch(say: Say) -> None:
 
 
 def install(target: Path, released: bool) -> None:
-    """Makes `target` hold them; `released`: as they were released, without what the branch has got since.
+    """Install the templates into `target`; if `released`, without the branch's later changes.
 
     Raises:
-        LabError: they were not fetched.
+        LabError: the release was not downloaded.
     """
     source = tools.FOLDER / NAME
     if not source.exists():

@@ -14,7 +14,6 @@ import yaml
 from components.ssh import RUNNER
 from engine.build import environment
 from lab.hosts import step_faults, templates
-from lab.hosts.backends.interfaces import Backends
 from lab.process import until
 from onhost.undercloud.job_runs import Job, Run
 from tests.engine.conftest import PROJECT
@@ -67,7 +66,7 @@ class Stack:
     def __init__(self, folder: Path) -> None:
         self.lab = Lab(folder / "lab")
         self.cloud = CountingCloud()
-        self.lab.rack.backends = Backends(self.lab.fabric, self.lab.ufm, self.cloud)
+        self.lab.rack.backends.cloud = self.cloud
         templates.fetch(print)
         self._folder = folder / "project"
         (self._folder / "state").mkdir(parents=True)
@@ -104,8 +103,8 @@ class Stack:
     def up(self, *arguments: str, fails: bool = False) -> str:
         return self.run("up", "--yes", "--skip-preview", *arguments, fails=fails)
 
-    def trouble(self, hold: bool = False, fails: int = 0) -> None:
-        step_faults.order(self.lab.rack.undercloud, "overcloud deploy", hold, fails)
+    def inject(self, hold: bool = False, fails: int = 0) -> None:
+        step_faults.inject(self.lab.rack.undercloud, "overcloud deploy", hold, fails)
 
     def path(self, path: str) -> Path:
         return self.lab.rack.undercloud.root.resolve(path)
@@ -132,7 +131,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def test_a_failed_deployment_says_which_step_and_how_to_resume(stack: Stack) -> None:
-    stack.trouble(fails=1)
+    stack.inject(fails=1)
     shown = stack.up(fails=True)
     assert re.search(rf"{DEPLOY} failed with status 1 after \d+ s:", shown)
     assert (
@@ -144,7 +143,7 @@ def test_a_failed_deployment_says_which_step_and_how_to_resume(stack: Stack) -> 
 
 
 def test_pulumi_is_killed_and_the_next_up_joins(stack: Stack) -> None:
-    stack.trouble(hold=True)
+    stack.inject(hold=True)
     killed = stack.start("up", "--yes", "--skip-preview")
     assert until(lambda: stack.deploys(2), 60)
     killed.kill()
@@ -157,7 +156,7 @@ def test_pulumi_is_killed_and_the_next_up_joins(stack: Stack) -> None:
         for line in second.stdout:
             shown += line
             if f"{DEPLOY}: joined; under way since" in line:
-                stack.trouble(hold=False)
+                stack.inject(hold=False)
     assert second.returncode == 0, shown
     assert f"{DEPLOY}: joined" in shown and f"OK | {step_faults.STEP}" in shown
     assert len(stack.runs) == 2 and stack.cloud.made == 1

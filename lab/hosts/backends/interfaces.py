@@ -10,7 +10,7 @@ from lab.process import LabError, Say
 
 @dataclass(frozen=True)
 class Guest:
-    """A VM as the cloud knows it."""
+    """A VM as nova and neutron show it."""
 
     id: str
     name: str
@@ -22,21 +22,21 @@ class Guest:
     floating: Mapping[str, str]
     """Floating address → router ID."""
     keys: Sequence[str] = field(default_factory=tuple)
-    """Public keys that cloud-init authorises for its user."""
+    """Public keys that cloud-init authorises for the image's user."""
     image: str = ""
     """Name of its image."""
     gpus: int = 0
-    """Passed through after its flavor."""
+    """Number of GPUs that its flavor passes through."""
     direct: bool = False
     """Whether it has an SR-IOV port."""
 
 
 @dataclass(frozen=True)
 class ComputeService:
-    """A nova-compute as nova knows it."""
+    """A nova-compute as nova shows it."""
 
     id: int | str
-    """nova's number; a UUID from microversion 2.53 on, which Wallaby's client does not ask for."""
+    """A number; a UUID from microversion 2.53 on, which Wallaby's client does not request."""
     host: str
     """Compute host name."""
     up: bool = True
@@ -47,11 +47,11 @@ class ComputeService:
 
 @dataclass(frozen=True)
 class NetworkAgent:
-    """An agent as neutron knows it."""
+    """An agent as neutron shows it."""
 
     id: str
     type: str
-    """As "Mellanox plugin agent"."""
+    """E.g. "Mellanox plugin agent"."""
     host: str
     binary: str
     zone: str | None = None
@@ -61,7 +61,7 @@ class NetworkAgent:
 
 
 class RefusedError(LabError):
-    """A service of the overcloud says no; the text is in its own words."""
+    """A service of the overcloud refuses a request; `reason` is its own text."""
 
     def __init__(self, reason: str, status: int, url: str = "") -> None:
         super().__init__(reason)
@@ -69,88 +69,93 @@ class RefusedError(LabError):
 
 
 class FabricBackend(Protocol):
-    def link(self, node: str) -> None: ...
+    """The InfiniBand fabric. Every method raises LabError if it does not answer."""
 
-    def unlink(self, node: str) -> None: ...
+    def link(self, node: str) -> None:
+        """Bring the link of the node's wired port up."""
+
+    def unlink(self, node: str) -> None:
+        """Take the link down."""
 
     def ibstat(self, node: str) -> str:
-        """What `ibstat` prints on that node."""
+        """Return the output of `ibstat` on the node."""
 
 
 class UfmBackend(Protocol):
-    def call(self, what: str, release: str | None = None) -> None:
-        """`install` and `upgrade` (of that release, where one is named), `start`, `stop`, `restart` or `remove`.
+    """UFM. Every method raises LabError if it refuses or does not answer."""
 
-        Raises:
-            LabError: UFM's lab refused.
-        """
+    def call(self, what: str, release: str | None = None) -> None:
+        """Run one of `install`, `upgrade`, `start`, `stop`, `restart` and `remove`; the first two to a release."""
 
     def release(self) -> str:
-        """Of the UFM that runs; empty where none does.
-
-        Raises:
-            LabError: UFM's lab does not answer.
-        """
+        """Return the release that runs; empty if none does."""
 
     def name_hosts(self, names: Mapping[str, str]) -> None:
-        """Which host name was given to which node: on a rack, nodes tell the fabric by their descriptions.
-
-        Raises:
-            LabError: UFM's lab does not answer.
-        """
+        """Set host name → node. On a rack, nodes send their host names to the fabric in their descriptions."""
 
 
 class CloudBackend(Protocol):
+    """The overcloud. Every method raises LabError if a service does not answer."""
+
     def deploy(self, files: DeployFiles, hardware: Mapping[str, ComputeHardware], say: Say) -> None:
-        """Makes the cloud from the files; hardware by compute host name.
+        """Create the cloud from the files, or update it; `hardware` is by compute host name.
 
         Raises:
-            LabError: the files are wrong, or a service fails; the text holds its lines.
+            LabError: the files are wrong, or a service fails; the text has the end of its log.
         """
 
-    def overcloudrc(self) -> str: ...
+    def overcloudrc(self) -> str:
+        """Return the text of overcloudrc."""
 
-    def ml2_conf(self) -> str: ...
+    def ml2_conf(self) -> str:
+        """Return the text of ml2_conf.ini."""
 
-    def restart_neutron(self, ml2_conf: str, say: Say) -> None: ...
+    def restart_neutron(self, ml2_conf: str, say: Say) -> None:
+        """Restart Neutron with this ml2_conf.ini."""
 
-    def restart_compute(self, host: str, hardware: ComputeHardware, say: Say) -> None: ...
+    def restart_compute(self, host: str, hardware: ComputeHardware, say: Say) -> None:
+        """Restart nova-compute on a host, which may have other hardware now."""
 
     def computes(self) -> Sequence[ComputeService]:
-        """Every nova-compute; none where no cloud runs."""
+        """Return every nova-compute; none if no cloud runs."""
 
-    def set_compute(self, host: str, *, disabled: bool, reason: str = "") -> None: ...
+    def set_compute(self, host: str, *, disabled: bool, reason: str = "") -> None:
+        """Disable or enable a nova-compute."""
 
     def stop_compute(self, host: str, say: Say) -> None:
-        """The container ends; the service stays known, and goes down."""
+        """End a nova-compute; its service stays registered, and goes down."""
 
     def delete_compute(self, service: str) -> None:
-        """
+        """Delete a compute service by its ID.
+
         Raises:
-            RefusedError: there is none, or it has servers.
+            RefusedError: there is no such service, or its host has servers.
         """
 
     def agents(self, host: str = "") -> Sequence[NetworkAgent]:
-        """neutron's, or those of one host; none where no cloud runs."""
+        """Return Neutron's agents, or those of one host; none if no cloud runs."""
 
     def delete_agent(self, agent: str) -> None:
-        """
+        """Delete an agent by its ID.
+
         Raises:
-            RefusedError: there is none.
+            RefusedError: there is no such agent.
         """
 
     def lose(self, host: str, say: Say) -> None:
-        """The host was unprovisioned: nothing runs on it any more. No error where no cloud runs."""
+        """End everything that runs on an undeployed host. Does nothing if no cloud runs."""
 
-    def delete(self, say: Say) -> None: ...
+    def delete(self, say: Say) -> None:
+        """Delete the cloud."""
 
     def guests(self) -> Sequence[Guest]:
-        """Every VM; none where no cloud runs."""
+        """Return every VM; none if no cloud runs."""
 
     def dhcp_networks(self) -> Sequence[str]:
-        """IDs of the networks with a DHCP server."""
+        """Return the IDs of the networks that have a DHCP server."""
 
-    def routers(self) -> Sequence[str]: ...
+    def routers(self) -> Sequence[str]:
+        """Return the IDs of the routers."""
 
 
 @dataclass

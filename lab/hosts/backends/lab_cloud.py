@@ -1,4 +1,4 @@
-"""The lab's cloud as the hosts use it: what `lab.cloud` offers, and the few things that its client does not ask."""
+"""The lab's overcloud, as the hosts use it: `lab.cloud`, and requests that its client lacks."""
 
 import base64
 import binascii
@@ -8,34 +8,27 @@ from typing import Any
 import yaml
 
 from lab.cloud import configuration, overcloud
-from lab.cloud.client import ApiError, CloudClient, Session
-from lab.cloud.translation import ComputeHardware, DeployFiles
+from lab.cloud.client import ApiError, CloudClient, Port, Session
 from lab.hosts.backends.interfaces import ComputeService, Guest, NetworkAgent, RefusedError
-from lab.process import Say
 
 OLDEST = {"OpenStack-API-Version": "compute 2.1"}
-"""What Wallaby's openstackclient asks for: services have numbers then."""
+"""The microversion that Wallaby's openstackclient requests: its services have numbers as IDs."""
 
 
 class LabCloud:
-    """See `lab.hosts.backends.interfaces.CloudBackend`."""
+    """Implements `CloudBackend` with the lab's overcloud. Methods without a body here are functions of `overcloud`."""
 
-    def deploy(self, files: DeployFiles, hardware: Mapping[str, ComputeHardware], say: Say) -> None:
-        overcloud.deploy(files, hardware, say)
-
-    def overcloudrc(self) -> str:
-        return overcloud.overcloudrc()
-
-    def ml2_conf(self) -> str:
-        return overcloud.ml2_conf()
-
-    def restart_neutron(self, ml2_conf: str, say: Say) -> None:
-        overcloud.restart_neutron(ml2_conf, say)
-
-    def restart_compute(self, host: str, hardware: ComputeHardware, say: Say) -> None:
-        overcloud.restart_compute(host, hardware, say)
+    deploy = staticmethod(overcloud.deploy)
+    overcloudrc = staticmethod(overcloud.overcloudrc)
+    ml2_conf = staticmethod(overcloud.ml2_conf)
+    restart_neutron = staticmethod(overcloud.restart_neutron)
+    restart_compute = staticmethod(overcloud.restart_compute)
+    stop_compute = staticmethod(overcloud.stop_compute)
+    lose = staticmethod(overcloud.lose)
+    delete = staticmethod(overcloud.delete)
 
     def computes(self) -> Sequence[ComputeService]:
+        """Return every nova-compute; none if no cloud runs."""
         if overcloud.deployed() is None:
             return []
         url = f"{configuration.NOVA}/os-services"
@@ -53,20 +46,20 @@ class LabCloud:
         ]
 
     def set_compute(self, host: str, *, disabled: bool, reason: str = "") -> None:
+        """Disable or enable a nova-compute."""
         body = {"host": host, "binary": "nova-compute", **({"disabled_reason": reason} if reason else {})}
         verb = "disable-log-reason" if reason else "disable" if disabled else "enable"
         Session().send("PUT", f"{configuration.NOVA}/os-services/{verb}", json=body, headers=OLDEST)
 
-    def stop_compute(self, host: str, say: Say) -> None:
-        overcloud.stop_compute(host, say)
-
     def delete_compute(self, service: str) -> None:
-        hosts = [known.host for known in self.computes() if str(known.id) == service]
+        """Delete a compute service, and forget its hardware."""
+        hosts = [compute.host for compute in self.computes() if str(compute.id) == service]
         _delete(f"{configuration.NOVA}/os-services/{service}")
         for host in hosts:
             overcloud.forgotten(host)
 
     def agents(self, host: str = "") -> Sequence[NetworkAgent]:
+        """Return Neutron's agents, or those of one host; none if no cloud runs."""
         if overcloud.deployed() is None:
             return []
         query = {"host": host} if host else {}
@@ -84,15 +77,11 @@ class LabCloud:
         ]
 
     def delete_agent(self, agent: str) -> None:
+        """Delete an agent."""
         _delete(f"{configuration.NEUTRON}/v2.0/agents/{agent}")
 
-    def lose(self, host: str, say: Say) -> None:
-        overcloud.lose(host, say)
-
-    def delete(self, say: Say) -> None:
-        overcloud.delete(say)
-
     def guests(self) -> Sequence[Guest]:
+        """Return every VM; none if no cloud runs."""
         if overcloud.deployed() is None:
             return []
         session = Session()
@@ -103,38 +92,50 @@ class LabCloud:
         images = {i["id"]: i["name"] for i in session.get(f"{configuration.GLANCE}/v2/images")["images"]}
         floating = session.get(f"{configuration.NEUTRON}/v2.0/floatingips")["floatingips"]
         owners = {p["id"]: p["device_id"] for p in session.get(f"{configuration.NEUTRON}/v2.0/ports")["ports"]}
-        guests = []
-        for server in found:
-            mine = {port for port, owner in owners.items() if owner == server["id"]}
-            addresses: dict[str, list[str]] = {}
-            for port in ports:
-                if port.id in mine:
-                    addresses.setdefault(port.network_id, []).extend(port.fixed_ips)
-            guests.append(
-                Guest(
-                    id=server["id"],
-                    name=server["name"],
-                    status=server["status"],
-                    host=server.get("OS-EXT-SRV-ATTR:host") or "",
-                    addresses=addresses,
-                    floating={f["floating_ip_address"]: f["router_id"] for f in floating if f["port_id"] in mine},
-                    keys=_keys(session, server),
-                    image=images.get((server["image"] or {}).get("id", ""), ""),
-                    gpus=_gpus(server["flavor"]),
-                    direct=any(port.vnic_type == "direct" for port in ports if port.id in mine),
-                )
-            )
-        return guests
+        return [_guest(session, server, ports, owners, images, floating) for server in found]
 
     def dhcp_networks(self) -> Sequence[str]:
+        """Return the IDs of the networks that have a DHCP server."""
         if overcloud.deployed() is None:
             return []
         return [n.id for n in CloudClient().networks() if n.dhcp_subnets]
 
     def routers(self) -> Sequence[str]:
+        """Return the IDs of the routers."""
         if overcloud.deployed() is None:
             return []
         return [r["id"] for r in Session().get(f"{configuration.NEUTRON}/v2.0/routers")["routers"]]
+
+
+def _guest(
+    session: Session,
+    server: Mapping[str, Any],
+    ports: Sequence[Port],
+    owners: Mapping[str, str],
+    images: Mapping[str, str],
+    floating: Sequence[Mapping[str, Any]],
+) -> Guest:
+    """Return a VM from nova's record of it.
+
+    `owners`: port ID → server ID. `images`: image ID → name. `floating`: Neutron's floating IPs.
+    """
+    own = [port for port in ports if owners.get(port.id) == server["id"]]
+    own_ids = {port for port, owner in owners.items() if owner == server["id"]}
+    addresses: dict[str, list[str]] = {}
+    for port in own:
+        addresses.setdefault(port.network_id, []).extend(port.fixed_ips)
+    return Guest(
+        id=server["id"],
+        name=server["name"],
+        status=server["status"],
+        host=server.get("OS-EXT-SRV-ATTR:host") or "",
+        addresses=addresses,
+        floating={f["floating_ip_address"]: f["router_id"] for f in floating if f["port_id"] in own_ids},
+        keys=_keys(session, server),
+        image=images.get((server["image"] or {}).get("id", ""), ""),
+        gpus=_gpus(server["flavor"]),
+        direct=any(port.vnic_type == "direct" for port in own),
+    )
 
 
 def _delete(url: str) -> None:
@@ -145,7 +146,7 @@ def _delete(url: str) -> None:
 
 
 def _keys(session: Session, server: Mapping[str, Any]) -> list[str]:
-    """What cloud-init authorises: nova's key pair and the keys in a cloud-config of user data."""
+    """Return the keys that cloud-init authorises: nova's key pair, and those in a cloud-config of user data."""
     keys = list(user_data_keys(server.get("OS-EXT-SRV-ATTR:user_data") or ""))
     if server.get("key_name"):
         url = f"{configuration.NOVA}/os-keypairs/{server['key_name']}"
@@ -154,13 +155,13 @@ def _keys(session: Session, server: Mapping[str, Any]) -> list[str]:
 
 
 def _gpus(flavor: Mapping[str, Any]) -> int:
-    """Devices that the flavor's aliases ask for: a100:1 (T1)."""
+    """Return the number of devices that the flavor's aliases request, e.g. a100:1 (T1)."""
     aliases = flavor.get("extra_specs", {}).get("pci_passthrough:alias", "")
     return sum(int(alias.rpartition(":")[2]) for alias in aliases.split(",") if alias)
 
 
 def user_data_keys(encoded: str) -> list[str]:
-    """`ssh_authorized_keys` of a #cloud-config, for all and for each of its users."""
+    """Return `ssh_authorized_keys` of base64-encoded user data in the form #cloud-config; none for any other form."""
     try:
         text = base64.b64decode(encoded).decode()
         document = yaml.safe_load(text) if text.startswith("#cloud-config") else {}

@@ -10,26 +10,29 @@ from lab.process import LabError
 
 
 class UfmAdmin:
-    """The lab's own handle on UFM."""
+    """Implements `UfmBackend` with the administration port of the lab's UFM."""
 
     def __init__(self, port: int = addresses.UFM_ADMIN_PORT) -> None:
         self._url = f"http://{addresses.LOOPBACK}:{port}"
 
     def call(self, what: str, release: str | None = None) -> None:
+        """Send an administrative verb, see `UfmBackend.call`."""
         self._send("POST", what, {"release": release} if release else {})
 
     def name_hosts(self, names: Mapping[str, str]) -> None:
+        """Set host name → node."""
         self._send("PUT", "names", names)
+
+    def release(self) -> str:
+        """Return the release that runs; empty if none does."""
+        state: dict[str, str] = json.loads(self._ask(urllib.request.Request(f"{self._url}/state"), "state"))  # noqa: S310
+        return state.get("release", "")
 
     def _send(self, verb: str, what: str, fields: Mapping[str, str]) -> None:
         body = json.dumps(dict(fields)).encode()
         request = urllib.request.Request(f"{self._url}/{what}", data=body, method=verb)  # noqa: S310
         request.add_header("Content-Type", "application/json")
         self._ask(request, what)
-
-    def release(self) -> str:
-        state: dict[str, str] = json.loads(self._ask(urllib.request.Request(f"{self._url}/state"), "state"))  # noqa: S310
-        return state.get("release", "")
 
     @staticmethod
     def _ask(request: urllib.request.Request, what: str) -> bytes:

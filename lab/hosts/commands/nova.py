@@ -1,16 +1,21 @@
-"""The overcloud's nova and neutron as `openstack` asks them on the undercloud, after python-openstackclient 5.5: who
-runs on a compute (B1), compute services and network agents, which outlive their host."""
+"""The overcloud's nova and neutron as `openstack` shows them on the undercloud, after python-openstackclient 5.5.
+
+Servers (B1), compute services and network agents. The last two outlive their host.
+"""
 
 from collections.abc import Callable, Sequence
 
 from lab.hosts.backends.interfaces import RefusedError
-from lab.hosts.call import Call, Refusal, add_format, listing
-from lab.hosts.commands.openstack import parser, subcommand
+from lab.hosts.call import Call
+from lab.hosts.commands.openstack import Login, parser, subcommand
+from lab.hosts.kinds.undercloud import Undercloud
+from lab.hosts.outcomes import Refusal
+from lab.hosts.output import add_format, listing
 
 
-@subcommand("compute service list", of_overcloud=True)
-def services(call: Call) -> None:
-    """`[--host HOST] [--service nova-compute] [--long]`, columns as python-openstackclient 5.5 has them."""
+@subcommand("compute service list", Login.OVERCLOUD)
+def services(call: Call[Undercloud]) -> None:
+    """List compute services: `[--host HOST] [--service nova-compute] [--long]`."""
     options = parser(call)
     options.add_argument("--host")
     options.add_argument("--service")
@@ -35,9 +40,9 @@ def services(call: Call) -> None:
     listing(call, given, rows, columns if given.long else columns[:-1])
 
 
-@subcommand("compute service set", of_overcloud=True)
-def set_service(call: Call) -> None:
-    """`--enable` or `--disable [--disable-reason TEXT] HOST nova-compute`."""
+@subcommand("compute service set", Login.OVERCLOUD)
+def set_service(call: Call[Undercloud]) -> None:
+    """Run `--enable` or `--disable [--disable-reason TEXT]` with `HOST nova-compute`."""
     options = parser(call)
     options.add_argument("--enable", action="store_true")
     options.add_argument("--disable", action="store_true")
@@ -52,16 +57,16 @@ def set_service(call: Call) -> None:
     call.rack.backends.cloud.set_compute(given.host, disabled=given.disable, reason=given.disable_reason)
 
 
-@subcommand("compute service delete", of_overcloud=True)
-def delete_service(call: Call) -> None:
-    """`ID...`; nova refuses one whose host has servers."""
+@subcommand("compute service delete", Login.OVERCLOUD)
+def delete_service(call: Call[Undercloud]) -> None:
+    """Delete services by ID. nova refuses a service whose host has servers."""
     options = parser(call)
     options.add_argument("service", nargs="+")
     _delete(call, options.parse().service, "compute service", call.rack.backends.cloud.delete_compute, "{0} (HTTP {1})")
 
 
-def _delete(call: Call, names: Sequence[str], what: str, delete: Callable[[str], None], says: str) -> None:
-    """Each of them, whatever became of the one before; `says`: how the client shows reason, status and URL."""
+def _delete(call: Call[Undercloud], names: Sequence[str], what: str, delete: Callable[[str], None], says: str) -> None:
+    """Delete each of them, even if another one fails. `says` formats reason, status and URL of a failure."""
     failed = 0
     for name in names:
         try:
@@ -80,13 +85,13 @@ AGENT_TYPES = {
     "l3": "L3 agent",
     "metadata": "Metadata agent",
 }
-"""Those of the client's choices that the lab has; the Mellanox plugin agent is none of them."""
+"""The client's choices for --agent-type that the lab has. There is none for the Mellanox plugin agent."""
 AGENT_COLUMNS = ("ID", "Agent Type", "Host", "Availability Zone", "Alive", "State", "Binary")
 
 
-@subcommand("network agent list", of_overcloud=True)
-def agents(call: Call) -> None:
-    """`[--agent-type TYPE] [--host HOST]`. Alive and State are for eyes in a table, and booleans for programs."""
+@subcommand("network agent list", Login.OVERCLOUD)
+def agents(call: Call[Undercloud]) -> None:
+    """List agents: `[--agent-type TYPE] [--host HOST]`. Alive and State are words in a table, else booleans."""
     options = parser(call)
     options.add_argument("--agent-type", choices=list(AGENT_TYPES))
     options.add_argument("--host", default="")
@@ -110,18 +115,18 @@ def agents(call: Call) -> None:
     listing(call, given, rows, AGENT_COLUMNS)
 
 
-@subcommand("network agent delete", of_overcloud=True)
-def delete_agent(call: Call) -> None:
-    """`ID...`."""
+@subcommand("network agent delete", Login.OVERCLOUD)
+def delete_agent(call: Call[Undercloud]) -> None:
+    """Delete agents by ID."""
     options = parser(call)
     options.add_argument("network_agent", nargs="+", metavar="<network-agent>")
     says = "ResourceNotFound: {1}: Client Error for url: {2}, {0}"
     _delete(call, options.parse().network_agent, "network agent", call.rack.backends.cloud.delete_agent, says)
 
 
-@subcommand("server list", of_overcloud=True)
-def servers(call: Call) -> None:
-    """`--all-projects [--host HOST]`."""
+@subcommand("server list", Login.OVERCLOUD)
+def servers(call: Call[Undercloud]) -> None:
+    """List servers: `--all-projects [--host HOST]`."""
     options = parser(call)
     options.add_argument("--all-projects", action="store_true", required=True)
     options.add_argument("--host")

@@ -1,28 +1,43 @@
-"""`openstack` on the undercloud: finds the subcommand, checks the credentials that it needs."""
+"""`openstack` on the undercloud: finds the subcommand and checks the login that it needs."""
 
 import re
 from collections.abc import Callable
+from enum import Enum, auto
 
-from lab.hosts.call import Call, Handler, Parser, Refusal, command
+from lab.hosts.call import Call
+from lab.hosts.kinds.undercloud import Undercloud
+from lab.hosts.outcomes import Refusal
+from lab.hosts.output import Parser
+from lab.hosts.registry import command
 
-SUBCOMMANDS: dict[tuple[str, ...], tuple[Handler, Callable[[Call], None]]] = {}
-"""Words → handler, and the check of its login; filled by the areas."""
+Handler = Callable[[Call[Undercloud]], int | None]
+SUBCOMMANDS: dict[tuple[str, ...], tuple[Handler, Callable[[Call[Undercloud]], None]]] = {}
+"""Words → handler, and the check of the login that it needs."""
 
 
-def subcommand(words: str, needs_stackrc: bool = True, of_overcloud: bool = False) -> Callable[[Handler], Handler]:
-    """Registers `openstack WORDS`; the handler sees the arguments after them as argv[1:]."""
-    check = _as_overcloud_admin if of_overcloud else _authenticate if needs_stackrc else _as_anybody
+class Login(Enum):
+    """Which credentials a subcommand needs in its environment."""
+
+    NONE = auto()
+    UNDERCLOUD = auto()
+    """stackrc's."""
+    OVERCLOUD = auto()
+    """overcloudrc's."""
+
+
+def subcommand(words: str, login: Login = Login.UNDERCLOUD) -> Callable[[Handler], Handler]:
+    """Return a decorator that registers `openstack WORDS`. The handler gets the arguments after them as argv[1:]."""
 
     def register(handler: Handler) -> Handler:
-        SUBCOMMANDS[tuple(words.split())] = (handler, check)
+        SUBCOMMANDS[tuple(words.split())] = (handler, CHECKS[login])
         return handler
 
     return register
 
 
-@command("openstack", "undercloud")
-def openstack(call: Call) -> int:
-    """Dispatches to the longest subcommand that matches."""
+@command("openstack", Undercloud)
+def openstack(call: Call[Undercloud]) -> int:
+    """Run the longest subcommand that matches, after the check of its login."""
     words = tuple(call.argv[1:])
     for length in range(len(words), 0, -1):
         if words[:length] in SUBCOMMANDS:
@@ -34,13 +49,13 @@ def openstack(call: Call) -> int:
     raise Refusal(f"openstack: '{' '.join(words)}' is not an openstack command. See 'openstack --help'.", 2)
 
 
-def _as_anybody(call: Call) -> None:
-    """No login at all."""
+def _accept_all(call: Call[Undercloud]) -> None:
+    """Check nothing."""
 
 
-def _as_overcloud_admin(call: Call) -> None:
-    """As the overcloud's keystone would with what `source ~/overcloudrc` sets."""
-    _needs_url(call)
+def _check_overcloud(call: Call[Undercloud]) -> None:
+    """Check the environment that `source ~/overcloudrc` sets, as the overcloud's keystone would."""
+    _check_url(call)
     given = re.findall(r"^export (OS_\w+)=(.*)$", call.rack.backends.cloud.overcloudrc(), re.MULTILINE)
     expected = {key: value.strip("'\"") for key, value in given}
     for key in ("OS_AUTH_URL", "OS_USERNAME", "OS_PASSWORD"):
@@ -48,21 +63,24 @@ def _as_overcloud_admin(call: Call) -> None:
             raise Refusal(f"The request you have made requires authentication. (HTTP 401): {key}")
 
 
-def _needs_url(call: Call) -> None:
+def _check_url(call: Call[Undercloud]) -> None:
     if "OS_AUTH_URL" not in call.env:
         raise Refusal("Missing value auth-url required for auth plugin password")
 
 
-def _authenticate(call: Call) -> None:
-    """As keystone would with what `source ~/stackrc` sets."""
-    _needs_url(call)
-    expected = call.rack.undercloud.state.get("undercloud")
-    if not expected or call.env["OS_AUTH_URL"] != expected["auth_url"]:
+def _check_undercloud(call: Call[Undercloud]) -> None:
+    """Check the environment that `source ~/stackrc` sets, as the undercloud's keystone would."""
+    _check_url(call)
+    login = call.host.state.login
+    if not login or call.env["OS_AUTH_URL"] != login.auth_url:
         raise Refusal(f"Unable to establish connection to {call.env['OS_AUTH_URL']}: connection refused")
-    if call.env.get("OS_PASSWORD") != expected["password"] or call.env.get("OS_USERNAME") != "admin":
+    if call.env.get("OS_PASSWORD") != login.password or call.env.get("OS_USERNAME") != "admin":
         raise Refusal("The request you have made requires authentication. (HTTP 401)")
 
 
-def parser(call: Call) -> Parser:
-    """argparse for the subcommand at hand."""
+CHECKS = {Login.NONE: _accept_all, Login.UNDERCLOUD: _check_undercloud, Login.OVERCLOUD: _check_overcloud}
+
+
+def parser(call: Call[Undercloud]) -> Parser:
+    """Return an argument parser for the called subcommand."""
     return Parser(call, call.argv[0])

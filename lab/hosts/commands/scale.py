@@ -1,16 +1,22 @@
-"""Hosts leave the overcloud: `openstack overcloud node delete` and `unprovision`, after tripleoclient 16.5.0, its
-playbook cli-overcloud-node-unprovision.yaml, and the scale tasks of TripleO's templates."""
+"""`openstack overcloud node delete` and `unprovision`: hosts are removed from the overcloud.
+
+After tripleoclient 16.5.0, its playbook cli-overcloud-node-unprovision.yaml and the scale tasks of TripleO.
+"""
 
 import re
-from typing import Any
 
 import yaml
 
 from lab.hosts.backends.interfaces import ComputeService, RefusedError
-from lab.hosts.call import Call, Refusal, table
-from lab.hosts.commands.deploy import CONFIG_DOWNLOAD, INVENTORY, existing, hostname, read_instances, undeploy
+from lab.hosts.call import Call
 from lab.hosts.commands.openstack import parser, subcommand
-from lab.hosts.machine import Machine
+from lab.hosts.commands.overcloud_deploy import CONFIG_DOWNLOAD, INVENTORY
+from lab.hosts.commands.provisioning import existing, hostname, read_instances, undeploy
+from lab.hosts.kinds.compute import Compute
+from lab.hosts.kinds.undercloud import Undercloud
+from lab.hosts.outcomes import Refusal
+from lab.hosts.output import table
+from lab.hosts.state import IronicNode
 from lab.hosts.step_faults import STAMP
 
 PLAYBOOK = f"{CONFIG_DOWNLOAD}/scale_playbook.yaml"
@@ -18,11 +24,11 @@ ANSIBLE = "Ansible execution failed. playbook: {0}, Run Status: failed, Return C
 
 
 @subcommand("overcloud node delete")
-def node_delete(call: Call) -> None:
-    """Stops the services of the hosts that the file says `provisioned: false` of, and takes them off their nodes; hosts
-    that are named instead have their services stopped only.
+def node_delete(call: Call[Undercloud]) -> None:
+    """Scale in the hosts that the file marks `provisioned: false`: stop their services, then undeploy their nodes.
 
-    Nobody asks for the hosts' servers before: see `_scale_compute`.
+    Hosts that are named instead have only their services stopped. As with the real tool, nothing checks for servers on
+    the hosts first: see `_scale_compute`.
     """
     options = parser(call)
     options.add_argument("nodes", nargs="*", metavar="<node>")
@@ -36,7 +42,7 @@ def node_delete(call: Call) -> None:
         options.error("argument -b/--baremetal-deployment: not allowed with argument <node>")
     if not given.nodes and not given.baremetal_deployment:
         options.error("one of the arguments <node> -b/--baremetal-deployment is required")
-    found = _leaving(call, given.baremetal_deployment, given.stack) if given.baremetal_deployment else []
+    found = _to_undeploy(call, given.baremetal_deployment, given.stack) if given.baremetal_deployment else []
     if given.baremetal_deployment:
         if not found:
             call.out("No nodes to unprovision")
@@ -48,8 +54,8 @@ def node_delete(call: Call) -> None:
 
 
 @subcommand("overcloud node unprovision")
-def unprovision(call: Call) -> None:
-    """Takes instances off their nodes and leaves their services' records as they are."""
+def unprovision(call: Call[Undercloud]) -> None:
+    """Undeploy nodes; the records of their services stay."""
     options = parser(call)
     options.add_argument("input", metavar="<baremetal_deployment.yaml>")
     options.add_argument("--stack", default=call.env.get("OVERCLOUD_STACK_NAME", "overcloud"))
@@ -57,7 +63,7 @@ def unprovision(call: Call) -> None:
     options.add_argument("-y", "--yes", action="store_true")
     options.add_argument("--network-ports", action="store_true")
     given = options.parse()
-    found = _leaving(call, given.input, given.stack, given.all)
+    found = _to_undeploy(call, given.input, given.stack, given.all)
     if not given.yes:
         if not found:
             call.out("Nothing to unprovision, exiting")
@@ -68,37 +74,39 @@ def unprovision(call: Call) -> None:
     call.out("Unprovision complete")
 
 
-def _leaving(call: Call, file: str, stack: str, everybody: bool = False) -> list[dict[str, Any]]:
-    """The nodes of the file's instances that are `provisioned: false`, or of all of them."""
-    return existing(call, [i for i in read_instances(call, file, stack) if everybody or not i.provisioned])
+def _to_undeploy(call: Call[Undercloud], file: str, stack: str, everything: bool = False) -> list[IronicNode]:
+    """Return the nodes of the file's instances that are `provisioned: false`, or of all its instances."""
+    return existing(call, [i for i in read_instances(call, file, stack) if everything or not i.provisioned])
 
 
-def _listed(call: Call, found: list[dict[str, Any]]) -> str:
-    return table(["hostname", "name", "id"], [(hostname(call, n), n["name"], n["uuid"]) for n in found])
+def _listed(call: Call[Undercloud], found: list[IronicNode]) -> str:
+    return table(["hostname", "name", "id"], [(hostname(call, n), n.name, n.uuid) for n in found])
 
 
-def _confirmed(call: Call, yes: bool) -> None:
-    if not yes:  # no terminal here
+def _confirmed(call: Call[Undercloud], yes: bool) -> None:
+    if not yes:  # the lab has no terminal to ask on
         call.err("User interaction required, cannot confirm.")
         raise Refusal("Action not confirmed, exiting.")
 
 
-def _scale(call: Call, stack: str, names: list[str]) -> None:
-    """The last deployment's scale_playbook.yaml, limited to these hosts. Those that do not answer are left out, so that
-    a dead one can go, too."""
+def _scale(call: Call[Undercloud], stack: str, names: list[str]) -> None:
+    """Run the last deployment's scale_playbook.yaml on these hosts.
+
+    Ansible ignores hosts that it cannot reach, so that a dead host can be removed too.
+    """
     playbook, inventory = PLAYBOOK.format(stack), INVENTORY.format(stack)
     if not call.path(inventory).is_file():
         raise Refusal(f"No such playbook: {playbook}")
-    known = {host for role in yaml.safe_load(call.text(inventory)).values() for host in role["hosts"]}
-    if not known.intersection(names):
+    in_inventory = {host for role in yaml.safe_load(call.text(inventory)).values() for host in role["hosts"]}
+    if not in_inventory.intersection(names):
         call.out("ERROR! Specified hosts and/or --limit does not match any hosts")
         raise Refusal(_failed(stack, playbook, 1))
     call.out(f"PLAY [Scaling] {'*' * 60}")
     for name in names:
-        hardware = call.rack.machine_of(name)
+        hardware = call.rack.node_named(name)
         if hardware is None or not hardware.up:
             call.out(f"fatal: [{name}]: UNREACHABLE! => ignored")
-        elif hardware.kind == "compute":
+        elif isinstance(hardware, Compute):
             _scale_compute(call, stack, hardware)
 
 
@@ -109,13 +117,13 @@ def _failed(stack: str, playbook: str, code: int) -> str:
     )
 
 
-def _scale_compute(call: Call, stack: str, hardware: Machine) -> None:
-    """The `scale_tasks` of deployment/nova/nova-compute-container-puppet.yaml, the only ones of this rack's services.
+def _scale_compute(call: Call[Undercloud], stack: str, hardware: Compute) -> None:
+    """Run the `scale_tasks` of deployment/nova/nova-compute-container-puppet.yaml. No other service here has any.
 
-    nova refuses to delete a service whose host has servers: by then it is disabled and stopped, and the command fails
-    with the node still deployed.
+    nova refuses to delete a service whose host has servers. By then the service is disabled and stopped, and the
+    command fails with the node still deployed.
     """
-    fqdn, cloud = hardware.state["hostname"], call.rack.backends.cloud
+    fqdn, cloud = hardware.state.hostname, call.rack.backends.cloud
     found: list[ComputeService] = [s for s in cloud.computes() if re.match(f"{fqdn}.*", s.host)]
     if not found:
         return
@@ -124,8 +132,7 @@ def _scale_compute(call: Call, stack: str, hardware: Machine) -> None:
     cloud.set_compute(service.host, disabled=True)
     _task(call, "Stop nova-compute container", fqdn)
     cloud.stop_compute(service.host, print)
-    with hardware.change() as state:
-        state["nova"] = "stopped"
+    hardware.set_nova("stopped")
     try:
         cloud.delete_compute(str(service.id))
     except RefusedError as error:
@@ -135,5 +142,5 @@ def _scale_compute(call: Call, stack: str, hardware: Machine) -> None:
     _task(call, "Delete nova-compute service", fqdn)
 
 
-def _task(call: Call, name: str, fqdn: str) -> None:
+def _task(call: Call[Undercloud], name: str, fqdn: str) -> None:
     call.out(f"{STAMP} |    CHANGED | {name} | {fqdn.partition('.')[0]}")

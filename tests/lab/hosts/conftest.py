@@ -1,4 +1,4 @@
-"""A rack of real SSH servers in a folder and on a port of its own; the other parts of the lab are fakes."""
+"""A rack of real SSH servers in its own folder and on its own port, between fake backends."""
 
 import socket
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 from lab.addresses import PROJECT
 from lab.hosts.backends.interfaces import Backends
 from lab.hosts.keeper import Keeper
-from lab.hosts.rack import Rack
+from lab.hosts.rack import Rack, prepare
 from lab.inventory import complete, spares
 from rack.plan import Plan
 from rack.site import Site
@@ -26,44 +26,44 @@ STACK = PROJECT / "Pulumi.dev.yaml"
 
 
 def free_port() -> int:
-    """A port that nobody uses on any loopback address."""
+    """Return a port that is free on every loopback address."""
     with socket.socket() as probe:
         probe.bind(("", 0))
         return int(probe.getsockname()[1])
 
 
 def dev_site(**ssh: object) -> Site:
-    """The lab's site on another SSH port."""
+    """Return the lab's site with other values of `ssh`."""
     site = load_stack_file(STACK)
     return site.model_copy(update={"ssh": site.ssh.model_copy(update=ssh)})
 
 
 class Lab:
-    """A keeper in this process, its rack, and an operator with the real ssh."""
+    """A keeper in this process, its rack, and an operator who uses the real ssh."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.plan = Plan(dev_site(port=free_port()))
         self.fabric, self.ufm, self.cloud = FakeFabric(), FakeUfm(), FakeCloud()
         self.key, self.known_hosts = folder / "id_ed25519", folder / "known_hosts"
-        Rack.prepare(self.plan, folder, self.key, self.known_hosts)
+        prepare(self.plan, folder, self.key, self.known_hosts)
         self.start()
 
     def start(self) -> None:
         backends = Backends(self.fabric, self.ufm, self.cloud)
-        racked = Plan(complete(self.plan.site, spares(STACK)))
-        self.rack = Rack(racked, backends, self.folder, self.key, pace=0)
+        inventory = Plan(complete(self.plan.site, spares(STACK)))
+        self.rack = Rack(inventory, backends, self.folder, self.key, pace=0)
         self.keeper = Keeper(self.rack, self.folder / "keeper.sock")
         self.keeper.start()
 
     def provision(self) -> None:
-        """Every node with its image on the disk, as a deployment leaves it."""
+        """Put the image on every node's disk, as a deployment does."""
         for host in self.plan.hosts:
-            machine = self.rack.nodes[host.name]
-            machine.install(host.hostname)
-            with machine.change() as state:
-                state["hostname"] = host.hostname
-            self.rack.power_on(machine)
+            node = self.rack.nodes[host.name]
+            node.install(host.hostname)
+            with node.change():
+                node.state.hostname = host.hostname
+            node.power_on()
 
     def stop(self) -> None:
         self.keeper.stop()
@@ -82,19 +82,19 @@ class Lab:
         ]  # fmt: skip
 
     def run(self, host: str, command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """`command` on the host, over SSH."""
+        """Run `command` on the host over SSH."""
         port = str(self.plan.site.ssh.port)
         argv = ["ssh", *self.options(host), "-p", port, f"root@{self.address(host)}", command]
         return subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=60)
 
     def ok(self, host: str, command: str, stdin: str = "") -> str:
-        """Its standard output; the command must succeed."""
+        """Run a command that must succeed; return its standard output."""
         done = self.run(host, command, stdin)
         assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
     def refused(self, host: str, command: str, stdin: str = "") -> str:
-        """What it says; the command must fail."""
+        """Run a command that must fail; return its standard output and error."""
         done = self.run(host, command, stdin)
         assert done.returncode not in (0, 70, 255), f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
@@ -102,7 +102,7 @@ class Lab:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """One rack a module: its tests go on where the one before left it."""
+    """One rack per module: each test continues where the previous one ended."""
     lab = Lab(tmp_path_factory.mktemp("lab"))
     yield lab
     lab.stop()

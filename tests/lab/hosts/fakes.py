@@ -1,4 +1,4 @@
-"""Fabric, UFM and cloud as the hosts see them, in memory: what was asked of them can be read back."""
+"""Backends in memory. Tests can read which requests they received."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,7 +32,7 @@ OVERCLOUD_LOGIN = {
 class FakeFabric:
     linked: set[str] = field(default_factory=lambda: {"ufm"})
     state: str = "Active"
-    """Of a linked port."""
+    """State of a linked port."""
     events: list[str] = field(default_factory=list)
 
     def link(self, node: str) -> None:
@@ -54,7 +54,7 @@ class FakeUfm:
     """`install 6.14.5-2`, `stop` …"""
     broken: bool = False
     installed: str = ""
-    """The release; empty for no UFM."""
+    """The installed release; empty if UFM is not installed."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Host name → node."""
 
@@ -91,7 +91,7 @@ class FakeCloud:
     agents_: dict[str, NetworkAgent] = field(default_factory=dict)
     """By ID."""
     lost: list[str] = field(default_factory=list)
-    """Host names, as they were unprovisioned."""
+    """Host names in the order in which they were undeployed."""
 
     def computes(self) -> Sequence[ComputeService]:
         return list(self.services.values())
@@ -153,5 +153,5 @@ class FakeCloud:
 
 
 def make() -> Backends:
-    """For a keeper in a process of its own."""
+    """Return the backends of a keeper in another process."""
     return Backends(FakeFabric(), FakeUfm(), FakeCloud())

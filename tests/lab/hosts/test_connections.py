@@ -1,4 +1,4 @@
-"""The count of SSH connections is true; on hosts of its own."""
+"""The counter of SSH connections, on hosts of its own."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.lab.hosts.conftest import Lab
 pytestmark = [pytest.mark.lab]
 
 
-def test_each_connection_counts_whatever_comes_of_it(tmp_path: Path) -> None:
+def test_each_connection_counts_whether_it_succeeds_or_not(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     try:
         lab.provision()

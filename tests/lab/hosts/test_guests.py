@@ -1,4 +1,4 @@
-"""Guests: the way to them through neutron's namespaces, driver and GPU, and the bandwidth test."""
+"""Guests: access through neutron's namespaces, driver and GPU, and the bandwidth test."""
 
 import subprocess
 from collections.abc import Iterator
@@ -27,8 +27,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab.ok("controller-1", "install -D -m 0600 /dev/stdin /root/key", key.read_text())
     public = key.with_name("guest_key.pub").read_text().strip()
     image = lab.plan.site.images[1]
-    with lab.rack.undercloud.change() as state:
-        state["built"] = {image.name: list(image.elements)}
+    with lab.rack.undercloud.change():
+        lab.rack.undercloud.state.built = {image.name: list(image.elements)}
     one = Guest(
         id="vm-1", name="vm1_gpu", status="ACTIVE", host=lab.plan.computes[0].hostname, addresses={NETWORK: [ONE]},
         floating={FLOATING: ROUTER}, keys=[public], image=image.name, gpus=1, direct=True,
@@ -43,7 +43,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def ssh(command: str, address: str = ONE, user: str = "stack", check: str = "accept-new") -> str:
-    """The controller's command line that runs `command` in a guest; nothing in it needs quotes."""
+    """Return the controller's command line that runs `command` in a guest. The command must need no quotes."""
     return f"{DHCP} ssh -i /root/key -o BatchMode=yes -o StrictHostKeyChecking={check} {user}@{address} {command}"
 
 
@@ -61,7 +61,7 @@ def refused(lab: Lab, command: str, address: str = ONE) -> str:
 def test_namespaces(lab: Lab) -> None:
     assert f"qdhcp-{NETWORK} (id: 0)" in lab.ok("controller-1", "ip netns")
     assert "Cannot open network namespace" in lab.refused("controller-1", f"ip netns exec qdhcp-none ping -c 1 {ONE}")
-    assert "lo" in lab.ok("controller-1", "ip -br link"), "everything else is the real ip"
+    assert "lo" in lab.ok("controller-1", "ip -br link"), "every other ip command is the real one"
 
 
 def test_ping(lab: Lab) -> None:
@@ -92,10 +92,10 @@ def test_ssh(lab: Lab) -> None:
 
 
 def test_ssh_by_the_key_in_the_image(lab: Lab) -> None:
-    """The element cloud-init-config authorises the site's key, which the controllers have."""
+    """The element cloud-init-config authorises the site's key, which is on the controllers."""
     command = ssh("true").replace("-i /root/key ", "")
     assert lab.run("controller-1", command).returncode == 255
-    lab.rack.deliver_guest_key(lab.rack.nodes["controller-1"])
+    lab.rack.nodes["controller-1"].receive_guest_key(lab.rack.guest_key)
     lab.ok("controller-1", command)
 
 
@@ -104,7 +104,7 @@ def test_ssh_by_the_floating_address(lab: Lab) -> None:
     assert lab.ok("controller-1", command) == "host-11-11-11-235\n"
 
 
-def test_ssh_is_refused_without_right(lab: Lab) -> None:
+def test_ssh_is_refused_to_the_wrong_user_address_or_key(lab: Lab) -> None:
     for command, says in (
         (ssh("true", user="root"), "Permission denied"),
         (ssh("true", "11.11.11.9"), "No route to host"),
@@ -114,7 +114,8 @@ def test_ssh_is_refused_without_right(lab: Lab) -> None:
         ),
     ):
         done = lab.run("controller-1", command)
-        assert done.returncode == 255 and says in done.stderr
+        assert done.returncode == 255
+        assert says in done.stderr
 
 
 def test_a_guests_host_key_is_checked(lab: Lab) -> None:
@@ -163,7 +164,7 @@ def test_nvidia_smi(lab: Lab) -> None:
     in_guest(lab, "sudo nvidia-smi -i 0 -mig 0")
 
 
-def test_what_the_image_does_not_hold_is_not_found(lab: Lab) -> None:
+def test_commands_of_elements_that_the_image_lacks_are_not_found(lab: Lab) -> None:
     plain = replace(lab.cloud.vms[0], id="vm-3", addresses={NETWORK: ["11.11.11.33"]}, image="centos8-stream")
     lab.cloud.vms.append(plain)
     for command in ("nvidia-smi -L", "ib_write_bw", "ofed_info -s"):
@@ -172,7 +173,7 @@ def test_what_the_image_does_not_hold_is_not_found(lab: Lab) -> None:
     lab.cloud.vms.remove(plain)
     folder = lab.folder / "guests" / "vm-3"
     lab.ok("controller-1", f"{DHCP} ping -c 1 {ONE}")
-    assert not folder.exists() or not list(folder.glob("*.pid")), "nothing of a deleted guest runs"
+    assert not folder.exists() or not list(folder.glob("*.pid")), "no process of a deleted guest runs"
 
 
 def test_a_guest_without_gpu_has_none(lab: Lab) -> None:
@@ -187,7 +188,7 @@ def test_a_guest_without_gpu_has_none(lab: Lab) -> None:
 
 
 class Bench:
-    """Server on the one guest, client on the other."""
+    """The server on one guest and the client on the other."""
 
     def __init__(self, lab: Lab, server: str, client: str) -> None:
         port = str(lab.plan.site.ssh.port)
@@ -198,7 +199,7 @@ class Bench:
                 if "Waiting for client" in line:
                     break
             self.client = lab.run("controller-1", ssh(client, TWO))
-            if self.client.returncode:  # the server would wait on, whatever becomes of the SSH connection
+            if self.client.returncode:  # the server keeps waiting after its SSH connection ends
                 lab.run("controller-1", ssh("pkill -f [i]b_write_bw"))
             self.server = waiting.stdout.read()
 
@@ -214,8 +215,9 @@ def average(lab: Lab, flags: str = "--use_cuda=0") -> float:
 
 def tune(lab: Lab, **firmware: int) -> None:
     for host in lab.plan.computes:
-        with lab.rack.nodes[host.name].change() as state:
-            state["firmware"] = firmware
+        node = lab.rack.nodes[host.name]
+        with node.change():
+            node.state.firmware = firmware
 
 
 def acs(lab: Lab, value: str) -> None:
@@ -239,10 +241,10 @@ def test_the_guides_result(lab: Lab) -> None:
     assert average(lab, "") == 194.23
 
 
-def test_what_is_missing_costs_bandwidth(lab: Lab) -> None:
+def test_each_missing_setting_reduces_the_bandwidth(lab: Lab) -> None:
     acs(lab, "0x1D")
     assert average(lab) < 50
-    assert average(lab, "") == 194.23, "without CUDA nothing crosses from GPU to HCA"
+    assert average(lab, "") == 194.23, "without CUDA no data pass between GPU and adapter"
     acs(lab, "0x5D")
     tune(lab, **{**TUNED, "ATS_ENABLED": 0})
     assert average(lab) < 50
@@ -255,14 +257,16 @@ def test_cuda_needs_peermem_and_no_mig(lab: Lab) -> None:
     in_guest(lab, "sudo modprobe -r nvidia-peermem", TWO)
     server = "ib_write_bw --report_gbits -F --use_cuda=0"
     bench = Bench(lab, server, f"{server} {ONE}")
-    assert bench.client.returncode == 1 and "Couldn't allocate MR" in bench.client.stderr
+    assert bench.client.returncode == 1
+    assert "Couldn't allocate MR" in bench.client.stderr
     in_guest(lab, "sudo modprobe nvidia-peermem", TWO)
     in_guest(lab, "sudo nvidia-smi -i 0 -mig 1", TWO)
     bench = Bench(lab, server, f"{server} {ONE}")
-    assert bench.client.returncode == 1 and "MIG" in bench.client.stderr
+    assert bench.client.returncode == 1
+    assert "MIG" in bench.client.stderr
     in_guest(lab, "sudo nvidia-smi -i 0 -mig 0", TWO)
 
 
-def test_a_killed_server_waits_no_longer(lab: Lab) -> None:
+def test_a_killed_server_stops_waiting(lab: Lab) -> None:
     in_guest(lab, "'timeout 1 ib_write_bw; sleep 0.5'")
     assert "Couldn't connect" in refused(lab, f"ib_write_bw {ONE}", TWO)

@@ -1,4 +1,4 @@
-"""SSH, roots and processes: what every host has, whatever it emulates."""
+"""SSH, roots and processes: what every kind of host has."""
 
 import os
 import subprocess
@@ -34,7 +34,8 @@ def test_known_host_key_is_verified(lab: Lab) -> None:
     options = [o.replace(str(lab.known_hosts), str(wrong)) for o in lab.options("ufm")]
     argv = ["ssh", *options, "-p", str(lab.plan.site.ssh.port), f"root@{lab.address('ufm')}", "touch /root/entered"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 255 and "Host key verification failed" in done.stderr
+    assert done.returncode == 255
+    assert "Host key verification failed" in done.stderr
     assert lab.run("ufm", "test -e /root/entered").returncode == 1
 
 
@@ -43,7 +44,8 @@ def test_a_foreign_key_is_refused(lab: Lab, tmp_path: Path) -> None:
     options = [o.replace(str(lab.key), str(tmp_path / "key")) for o in lab.options("ufm")]
     argv = ["ssh", *options, "-p", str(lab.plan.site.ssh.port), f"root@{lab.address('ufm')}", "true"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 255 and "Permission denied" in done.stderr
+    assert done.returncode == 255
+    assert "Permission denied" in done.stderr
 
 
 def test_streams_status_and_binary_data(lab: Lab) -> None:
@@ -81,7 +83,7 @@ def test_a_host_sees_its_own_files_only(lab: Lab) -> None:
     assert lab.run("undercloud", "cat /etc/mine").returncode == 1
     assert not Path("/etc/mine").exists()
     assert "Read-only" in lab.refused("ufm", "touch /usr/bin/new")
-    assert lab.run("ufm", f"ls {PROJECT}").returncode == 2, "the checkout is not there"
+    assert lab.run("ufm", f"ls {PROJECT}").returncode == 2, "the checkout is not in the root"
 
 
 def test_files_have_their_owners(lab: Lab) -> None:
@@ -93,7 +95,7 @@ def test_files_have_their_owners(lab: Lab) -> None:
     lab.ok("undercloud", "su - stack -c 'touch ~/own'; userdel -rf stack 2>/dev/null; test ! -e /home/stack")
 
 
-def test_a_job_outlives_its_session_and_ends_with_the_power(lab: Lab) -> None:
+def test_a_job_outlives_its_session_and_ends_at_power_off(lab: Lab) -> None:
     lab.ok(
         "undercloud", "setsid sh -c 'while :; do date +%s%N > /tmp/beat; sleep 0.05; done' >/dev/null 2>&1 </dev/null &"
     )
@@ -110,7 +112,7 @@ def test_a_job_outlives_its_session_and_ends_with_the_power(lab: Lab) -> None:
     lab.rack.undercloud.boot()
 
 
-def test_paths_stay_inside(tmp_path: Path) -> None:
+def test_paths_never_lead_out_of_the_root(tmp_path: Path) -> None:
     root = Root(tmp_path)
     root.make("h", UBUNTU, [])
     (root.tree / "etc/link").symlink_to("/home/target")
@@ -133,7 +135,7 @@ def test_unknown_verbs_and_bad_units(lab: Lab) -> None:
 
 
 def processes_of(folder: Path) -> list[str]:
-    """Command lines that name the folder: every process of its hosts does, or hangs below one that does."""
+    """Return the command lines that contain the folder. Every process of a host does, or has a parent that does."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -148,7 +150,7 @@ def processes_of(folder: Path) -> list[str]:
 
 @pytest.fixture
 def part(tmp_path: Path) -> HostsPart:
-    """The hosts as `make lab` runs them, in a folder and on a port of their own, between fakes."""
+    """The hosts as `make lab` runs them, in their own folder and on their own port, between fake backends."""
     document = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())
     port = free_port()
     document["config"]["rack:site"]["ssh"]["port"] = port
@@ -172,12 +174,15 @@ def test_part(part: HostsPart, tmp_path: Path) -> None:
     part.start(said.append)
     try:
         status = part.request(op="status")["hosts"]
-        assert status["ufm"]["up"] and status["undercloud"]["up"] and not status["compute-1"]["up"]
-        assert all(p.pid() for p in part.processes()) and len(part.processes()) == 5
+        assert status["ufm"]["up"]
+        assert status["undercloud"]["up"]
+        assert not status["compute-1"]["up"]
+        assert all(p.pid() for p in part.processes())
+        assert len(part.processes()) == 5
         assert ssh(part, folder, port, "127.0.24.200", "docker version").returncode == 0
         part.start(said.append)
         assert len(said) == 1, "a second start changes nothing"
-        # A crash of the keeper takes no host down; the next start serves them again.
+        # The hosts stay up when the keeper ends; its next start serves them again.
         part.keeper.stop()
         assert ssh(part, folder, port, "127.0.24.200", "hostname").stdout == "ufm\n"
         part.start(said.append)
@@ -188,7 +193,8 @@ def test_part(part: HostsPart, tmp_path: Path) -> None:
         ssh(part, folder, port, "127.0.24.200", "setsid sleep 1000 >/dev/null 2>&1 </dev/null &")
         part.stop(said.append)
     assert processes_of(folder) == []
-    assert part.processes() == [part.keeper] and not part.keeper.crashed()
+    assert part.processes() == [part.keeper]
+    assert not part.keeper.crashed()
     assert (folder / "ufm" / "root" / "etc").exists(), "state stays"
     with pytest.raises(LabError, match="does not answer"):
         part.request(op="status")
@@ -196,7 +202,7 @@ def test_part(part: HostsPart, tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_templates_are_those_of_the_conformance_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_templates_come_from_the_conformance_checks_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "FOLDER", tmp_path)
     monkeypatch.setattr(tools, "SHA256", "0" * 64)
     with pytest.raises(LabError, match="Unable to find tripleo-heat-templates-14"):
@@ -209,4 +215,5 @@ def test_templates_are_those_of_the_conformance_checks(tmp_path: Path, monkeypat
 def test_the_keepers_command_line() -> None:
     argv: Sequence[str] = [sys.executable, "-m", "lab.hosts", "--stak", "x"]
     done = subprocess.run(argv, capture_output=True, text=True, cwd=PROJECT, timeout=60)
-    assert done.returncode == 2 and "--stack" in done.stderr
+    assert done.returncode == 2
+    assert "--stack" in done.stderr

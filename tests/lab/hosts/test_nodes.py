@@ -23,7 +23,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def reboot(lab: Lab, host: str) -> None:
-    """Reboots and waits until the host answers with another boot id, as the program does."""
+    """Reboot, and wait until the host answers with another boot ID, as the program does."""
     boot_id = "cat /proc/sys/kernel/random/boot_id"
     before = lab.ok(host, boot_id)
     lab.run(host, "reboot")
@@ -43,14 +43,14 @@ def query(lab: Lab, *names: str) -> dict[str, str]:
 # -- firmware
 
 
-def test_packages_come_first(lab: Lab) -> None:
+def test_mstconfig_needs_its_package(lab: Lab) -> None:
     assert lab.run("compute-1", f"mstconfig -d {HCA} query").returncode == 127
     assert lab.run("compute-1", "command -v mstconfig").returncode == 1
     lab.ok("compute-1", "dnf install -y mstflint && command -v mstconfig")
     assert "Unable to find a match" in lab.refused("compute-1", "dnf install -y mstflnt")
 
 
-def test_hca_as_delivered(lab: Lab) -> None:
+def test_the_adapters_factory_settings(lab: Lab) -> None:
     assert query(lab) == {
         "LINK_TYPE_P1": "IB(1)",
         "SRIOV_EN": "True(1)",
@@ -83,7 +83,7 @@ def test_mstconfig_asks(lab: Lab) -> None:
     assert query(lab, "ATS_ENABLED") == {"ATS_ENABLED": "False(0)"}
 
 
-def test_two_reboots_as_the_guide_has_them(lab: Lab) -> None:
+def test_two_reboots_as_in_the_guide(lab: Lab) -> None:
     lab.ok("compute-1", f"mstconfig -y -d {HCA} set ATS_ENABLED=true ADVANCED_PCI_SETTINGS=1")
     out = lab.ok("compute-1", f"mstconfig -d {HCA} -e query ATS_ENABLED")
     assert ["*", "ATS_ENABLED", "False(0)", "False(0)", "True(1)"] in [line.split() for line in out.splitlines()]
@@ -103,7 +103,8 @@ def test_a_reboot_reaches_fabric_and_cloud(lab: Lab) -> None:
     reboot(lab, "compute-1")
     assert lab.fabric.events == ["unlink compute-1", "link compute-1"]
     [(host, hardware)] = lab.cloud.compute_restarts
-    assert host == lab.plan.host("compute-1").hostname and hardware.vfs == 4
+    assert host == lab.plan.host("compute-1").hostname
+    assert hardware.vfs == 4
     assert lab.run("compute-1", "test -e /run/mark").returncode == 1
     assert lab.ok("compute-1", "cat /root/mark; pgrep -x sleep | wc -l") == "kept\n1\n", "only the first process sleeps"
 
@@ -117,7 +118,8 @@ def test_lspci(lab: Lab) -> None:
     assert out.count("Virtual Function") == 4
     assert lab.ok("compute-1", "lspci -n -d 10de:20f1 | wc -l") == "8\n"
     assert "NUMA node: 1" in lab.ok("compute-1", f"lspci -s {HCA} -vvv")
-    assert "ConnectX-6" in lab.ok("compute-1", "lspci -tv") and "-[cc]" in lab.ok("compute-1", "lspci -tv")
+    assert "ConnectX-6" in lab.ok("compute-1", "lspci -tv")
+    assert "-[cc]" in lab.ok("compute-1", "lspci -tv")
     assert "Invalid slot" in lab.refused("compute-1", "lspci -s nonsense")
 
 
@@ -125,7 +127,7 @@ def test_path_to_the_hca(lab: Lab) -> None:
     assert lab.ok("compute-1", f"lspci -PP -s {HCA}").startswith("c0:01.0/c1:00.0/c2:04.0/c5:00.0 Infiniband")
 
 
-def test_qemu_runs_where_a_guest_does(lab: Lab) -> None:
+def test_qemu_runs_on_the_host_of_an_active_guest(lab: Lab) -> None:
     assert lab.run("compute-1", "pgrep -x qemu-kvm").returncode == 1
     host = lab.plan.host("compute-1").hostname
     lab.cloud.vms = [Guest(id="vm", name="vm", status="ACTIVE", host=host, addresses={}, floating={})]
@@ -156,32 +158,32 @@ def test_setpci_refuses(lab: Lab) -> None:
 # -- power
 
 
-def test_power_off_takes_ssh_and_link_away(lab: Lab) -> None:
-    lab.rack.power_off(lab.rack.nodes["compute-2"])
+def test_power_off_ends_ssh_and_takes_the_link_down(lab: Lab) -> None:
+    lab.rack.nodes["compute-2"].power_off()
     assert lab.run("compute-2", "true").returncode == 255
     assert "compute-2" not in lab.fabric.linked
-    lab.rack.power_on(lab.rack.nodes["compute-2"])
+    lab.rack.nodes["compute-2"].power_on()
     assert "Active" in lab.ok("compute-2", "ibstat")
 
 
-def test_a_dark_link_stays_down_as_often_as_asked(lab: Lab) -> None:
+def test_an_injected_link_failure_lasts_as_many_power_ons_as_requested(lab: Lab) -> None:
     node = lab.rack.nodes["compute-2"]
-    lab.keeper._control_request({"op": "darken", "node": "compute-2", "times": 2})
+    lab.keeper.control({"op": "fail_links", "node": "compute-2", "times": 2})
     for linked in (False, False, True):
-        lab.rack.power_off(node)
-        lab.rack.power_on(node)
+        node.power_off()
+        node.power_on()
         assert ("compute-2" in lab.fabric.linked) == linked
-    lab.keeper._control_request({"op": "darken", "node": "compute-2", "times": 9})
-    lab.keeper._control_request({"op": "darken", "node": "compute-2", "times": 0})
-    lab.rack.power_off(node)
-    lab.rack.power_on(node)
+    lab.keeper.control({"op": "fail_links", "node": "compute-2", "times": 9})
+    lab.keeper.control({"op": "fail_links", "node": "compute-2", "times": 0})
+    node.power_off()
+    node.power_on()
     assert "compute-2" in lab.fabric.linked
 
 
 # -- controllers
 
 
-def test_restart_of_neutron_takes_the_first_controllers_file(lab: Lab) -> None:
+def test_a_restart_of_neutron_uses_the_first_controllers_file(lab: Lab) -> None:
     for host in ("controller-1", "controller-2"):
         lab.ok(host, f"install -D /dev/stdin {ML2}", f"[sdn]\nphysical_networks = ibnet\n# {host}\n")
     assert lab.ok("controller-1", "podman restart neutron_api") == "neutron_api\n"

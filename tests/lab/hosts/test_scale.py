@@ -1,4 +1,4 @@
-"""A spare joins the overcloud and leaves it: O5 as a stack update, and `openstack overcloud node delete`."""
+"""Scaling a spare out and in: O5 as a stack update, and `openstack overcloud node delete`."""
 
 import json
 import threading
@@ -26,7 +26,7 @@ AGENT = NetworkAgent("7f1c", "Mellanox plugin agent", THIRD, "neutron-mlnx-agent
 
 
 def ready(lab: Lab) -> None:
-    """C1 to I1 for the nodes of the configuration."""
+    """Run C1 to I1 for the nodes of the configuration."""
     lab.ok("undercloud", "useradd -m stack && dnf install -y python3-tripleo-repos && tripleo-repos -b wallaby current")
     lab.ok("undercloud", "dnf install -y python3-tripleoclient")
     place(lab, "/home/stack/containers-prepare-parameter-ib-vm.yaml", tripleo.containers_prepare(lab.plan))
@@ -54,7 +54,7 @@ def ship(lab: Lab) -> None:
 
 
 def mark(lab: Lab, *leaving: str, **roles: object) -> None:
-    """node-info with `provisioned: false` on these nodes, and their role's count without them unless `roles` says."""
+    """Ship node-info with `provisioned: false` on these nodes. `roles` overrides the reduced count of a role."""
     document = yaml.safe_load(tripleo.node_info(lab.plan))
     for role in document:
         for instance in role["instances"]:
@@ -66,7 +66,7 @@ def mark(lab: Lab, *leaving: str, **roles: object) -> None:
 
 
 def serve(lab: Lab) -> None:
-    """What nova and neutron know once the third compute is up."""
+    """Register the third compute with nova and neutron, as its services do when they start."""
     lab.cloud.services[THIRD] = ComputeService(7, THIRD)
     lab.cloud.agents_[AGENT.id] = AGENT
 
@@ -84,7 +84,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def overcloud(command: str) -> str:
-    """As stack with the overcloud's credentials."""
+    """Return the command as user stack with the overcloud's credentials."""
     return stack("".join(f"export {key}={value}; " for key, value in OVERCLOUD_LOGIN.items()) + command)
 
 
@@ -92,32 +92,36 @@ def boots(lab: Lab) -> dict[str, str]:
     return {h.name: lab.ok(h.name, "cat /proc/sys/kernel/random/boot_id") for h in lab.plan.hosts[:5]}
 
 
-# -- out
+# -- scale out
 
 
-def test_a_spare_is_there_and_off(lab: Lab) -> None:
+def test_a_spare_is_in_the_rack_and_off(lab: Lab) -> None:
     assert set(lab.rack.nodes) == {*(h.name for h in lab.plan.hosts), "compute-3"}
     spare = lab.rack.nodes["compute-3"]
-    assert not spare.installed and spare.state.get("power", "off") == "off" and "compute-3" not in lab.fabric.linked
+    assert not spare.installed
+    assert not spare.powered
+    assert "compute-3" not in lab.fabric.linked
     assert "compute-3" not in states(lab)
     assert set(lab.ufm.names.values()) == {h.name for h in lab.plan.hosts}
 
 
-def test_it_joins_and_nobody_else_notices(lab: Lab) -> None:
+def test_a_spare_is_deployed_without_touching_other_nodes(lab: Lab) -> None:
     before, events = boots(lab), lab.fabric.events
     lab.plan = Plan(lab.plan.site.model_copy(update={"nodes": (*lab.plan.site.nodes, *spares(STACK))}))
     register(lab)
     events.clear()
     ship(lab)
     lab.ok("undercloud", deploy(lab))
-    assert boots(lab) == before and events == ["link compute-3"]
+    assert boots(lab) == before
+    assert events == ["link compute-3"]
     assert lab.ok("compute-3", "hostname") == f"{THIRD}\n"
-    assert lab.cloud.hardware[THIRD].node == "compute-3" and len(lab.cloud.hardware) == 3
+    assert lab.cloud.hardware[THIRD].node == "compute-3"
+    assert len(lab.cloud.hardware) == 3
     assert lab.ufm.names[THIRD] == "compute-3"
 
 
-def test_a_name_is_the_deployments(lab: Lab) -> None:
-    """Not what its place in the rack would make of it."""
+def test_the_host_name_comes_from_the_deployment(lab: Lab) -> None:
+    """It does not follow from the node's place in the rack."""
     lab.ok("undercloud", admin(f"openstack overcloud node unprovision -y --all {NODES}"))
     assert until(lambda: set(states(lab).values()) == {("available", "power off")}, 20)
     renamed = {name: text.replace("computesriov-ib-2", "computesriov-ib-7") for name, text in bundle(lab).items()}
@@ -136,7 +140,7 @@ def test_a_name_is_the_deployments(lab: Lab) -> None:
     serve(lab)
 
 
-# -- in
+# -- scale in
 
 
 @pytest.mark.parametrize(
@@ -151,20 +155,21 @@ def test_a_name_is_the_deployments(lab: Lab) -> None:
         (f"openstack overcloud node delete -b {NODES}", "Action not confirmed, exiting."),
     ],
 )
-def test_what_it_refuses(lab: Lab, command: str, says: str) -> None:
+def test_node_delete_refuses(lab: Lab, command: str, says: str) -> None:
     mark(lab, "compute-3")
     assert says in lab.refused("undercloud", admin(command))
     assert states(lab)["compute-3"] == ("active", "power on")
-    assert THIRD in lab.cloud.services and not lab.cloud.services[THIRD].disabled
+    assert THIRD in lab.cloud.services
+    assert not lab.cloud.services[THIRD].disabled
 
 
-def test_the_count_goes_down_with_it(lab: Lab) -> None:
+def test_the_roles_count_must_be_reduced_too(lab: Lab) -> None:
     mark(lab, ComputeSriovIB=2)
     said = lab.refused("undercloud", admin(DELETE))
     assert "ComputeSriovIB: number of instance entries 3 cannot be greater than count 2" in said
 
 
-def test_nobody_leaves_whom_no_entry_names(lab: Lab) -> None:
+def test_without_a_marked_entry_no_node_is_undeployed(lab: Lab) -> None:
     ship(lab)
     assert lab.ok("undercloud", admin(DELETE)) == "No nodes to unprovision\n"
     assert lab.ok("undercloud", admin(f"openstack overcloud node unprovision {NODES}")).startswith(
@@ -172,15 +177,17 @@ def test_nobody_leaves_whom_no_entry_names(lab: Lab) -> None:
     )
 
 
-def test_servers_keep_their_node_when_nova_refuses(lab: Lab) -> None:
-    """The real tool asks nobody: the compute is disabled and stopped, then nova does not delete its service."""
+def test_a_node_with_servers_stays_deployed_when_nova_refuses(lab: Lab) -> None:
+    """As with the real tool, the compute is disabled and stopped before nova refuses to delete its service."""
     mark(lab, "compute-3")
     lab.cloud.vms = [Guest("1", "vm3", "ACTIVE", THIRD, {}, {})]
     said = lab.refused("undercloud", admin(DELETE))
     assert "Unable to delete compute service that is hosting instances. (HTTP 409)" in said
-    assert "Ansible execution failed. playbook: " in said and "Return Code: 2, To rerun" in said
+    assert "Ansible execution failed. playbook: " in said
+    assert "Return Code: 2, To rerun" in said
     service = lab.cloud.services[THIRD]
-    assert service.disabled and not service.up
+    assert service.disabled
+    assert not service.up
     assert states(lab)["compute-3"] == ("active", "power on")
     assert "nova_compute" not in lab.ok("compute-3", "podman ps --format '{{.Names}}'")
     lab.cloud.vms = []
@@ -189,7 +196,7 @@ def test_servers_keep_their_node_when_nova_refuses(lab: Lab) -> None:
     assert "nova_compute" in lab.ok("compute-3", "podman ps --format '{{.Names}}'"), "a deployment starts it again"
 
 
-def test_a_compute_leaves(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compute_is_scaled_in(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     before, link, agent_runs = boots(lab), lab.fabric.link, threading.Event()
 
     def slowly(node: str) -> None:
@@ -202,10 +209,13 @@ def test_a_compute_leaves(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "| hostname                    | name      | id " in said
     assert "| overcloud-computesriov-ib-2 | compute-3 | " in said
     assert "Delete nova-compute service" in said
-    assert states(lab)["compute-3"][0] == "cleaning", "nobody waits for it"
-    assert "compute-3" not in lab.fabric.linked and THIRD not in lab.cloud.services
-    assert lab.cloud.lost[-1] == THIRD and not lab.cloud.agents_[AGENT.id].alive
-    assert lab.run("compute-3", "true").returncode == 255 and not lab.rack.nodes["compute-3"].installed
+    assert states(lab)["compute-3"][0] == "cleaning", "the command does not wait for the cleaning"
+    assert "compute-3" not in lab.fabric.linked
+    assert THIRD not in lab.cloud.services
+    assert lab.cloud.lost[-1] == THIRD
+    assert not lab.cloud.agents_[AGENT.id].alive
+    assert lab.run("compute-3", "true").returncode == 255
+    assert not lab.rack.nodes["compute-3"].installed
     assert "in state cleaning" in lab.refused("undercloud", deploy(lab).replace(NODES, shipped(lab)))
     said = lab.refused("undercloud", admin("openstack baremetal node delete compute-3"))
     assert 'while it is in provision state "cleaning"' in said
@@ -216,12 +226,12 @@ def test_a_compute_leaves(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shipped(lab: Lab) -> str:
-    """A file that still has all of them."""
+    """Ship a node-info file with every node, and return its path."""
     place(lab, f"{DEPLOY_FOLDER}/all.yaml", tripleo.node_info(lab.plan))
     return f"{DEPLOY_FOLDER}/all.yaml"
 
 
-def test_what_is_left_of_it_is_an_operators(lab: Lab) -> None:
+def test_the_operator_deletes_the_agents_that_are_left(lab: Lab) -> None:
     listing = f"openstack network agent list --host {THIRD} -f json"
     assert json.loads(lab.ok("undercloud", overcloud(listing))) == [
         {
@@ -243,7 +253,7 @@ def test_what_is_left_of_it_is_an_operators(lab: Lab) -> None:
     assert "auth-url" in lab.refused("undercloud", stack("openstack network agent list"))
 
 
-def test_deployments_without_it_and_with_it_again(lab: Lab) -> None:
+def test_a_deployment_without_the_node_and_one_with_it(lab: Lab) -> None:
     lab.ok("undercloud", deploy(lab))
     assert set(lab.cloud.hardware) == {h.hostname for h in lab.plan.computes if h.name != "compute-3"}
     assert states(lab)["compute-3"] == ("available", "power off"), "the entry is still marked"
@@ -253,9 +263,9 @@ def test_deployments_without_it_and_with_it_again(lab: Lab) -> None:
     serve(lab)
 
 
-def test_a_dead_compute_leaves_too(lab: Lab) -> None:
-    """Its service stays: the scale tasks have nobody to run on."""
-    lab.rack.power_off(lab.rack.nodes["compute-3"])
+def test_a_dead_compute_is_scaled_in_too(lab: Lab) -> None:
+    """Its service stays registered: Ansible cannot run the scale tasks."""
+    lab.rack.nodes["compute-3"].power_off()
     mark(lab, "compute-3")
     assert "UNREACHABLE" in lab.ok("undercloud", admin(DELETE))
     assert until(lambda: states(lab)["compute-3"] == ("available", "power off"), 20)
@@ -276,7 +286,7 @@ def test_without_cleaning_a_node_is_available_at_once(lab: Lab) -> None:
     install_undercloud(lab, clean=True)
 
 
-def test_a_node_that_cannot_be_cleaned_or_switched_off_says_so(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_cannot_be_powered_off_or_cleaned_fails(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(node: str) -> None:
         raise LabError("fabric: no answer")
 
@@ -296,9 +306,10 @@ def test_a_node_that_cannot_be_cleaned_or_switched_off_says_so(lab: Lab, monkeyp
     lab.ok("undercloud", admin("openstack baremetal node provide compute-2"))
 
 
-def test_cleaning_does_not_outlive_ironic(lab: Lab) -> None:
-    with lab.rack.undercloud.change() as state:
-        next(n for n in state["nodes"] if n["name"] == "compute-2").update(state="cleaning")
+def test_a_cleaning_fails_when_the_keeper_ends(lab: Lab) -> None:
+    undercloud = lab.rack.undercloud
+    with undercloud.change():
+        next(n for n in undercloud.state.nodes if n.name == "compute-2").state = "cleaning"
     lab.keeper.stop()
     lab.start()
     assert states(lab)["compute-2"][0] == "clean failed"

@@ -1,4 +1,4 @@
-"""The UFM node: Docker, UFM's installer and container, interfaces."""
+"""UFM's node: Docker, UFM's installer and container, interfaces."""
 
 import io
 import json
@@ -18,7 +18,7 @@ INSTALL = (
 )
 
 
-def test_host_is_what_the_guide_asks_for(lab: Lab) -> None:
+def test_the_host_meets_the_guides_requirements(lab: Lab) -> None:
     assert lab.ok("ufm", ". /etc/os-release; echo $ID $VERSION_ID") == "ubuntu 18.04\n"
     assert lab.ok("ufm", "ofed_info -s").startswith("MLNX_OFED_LINUX-5.6")
     assert lab.ok("ufm", "systemctl is-active docker; systemctl is-enabled docker") == "active\nenabled\n"
@@ -26,7 +26,8 @@ def test_host_is_what_the_guide_asks_for(lab: Lab) -> None:
 
 
 def test_ibstat_shows_the_fabric(lab: Lab) -> None:
-    assert "State: Active" in lab.ok("ufm", "ibstat") and "LinkUp" in lab.ok("ufm", "ibstat mlx5_0")
+    assert "State: Active" in lab.ok("ufm", "ibstat")
+    assert "LinkUp" in lab.ok("ufm", "ibstat mlx5_0")
     lab.fabric.linked.discard("ufm")
     assert "State: Down" in lab.ok("ufm", "ibstat")
     lab.fabric.linked.add("ufm")
@@ -44,7 +45,8 @@ def test_stopped_docker_does_not_answer(lab: Lab) -> None:
 def test_pull(lab: Lab) -> None:
     assert "denied" in lab.refused("ufm", "docker pull someone/else")
     out = lab.ok("ufm", "docker pull mellanox/ufm-enterprise-installer")
-    assert "Using default tag: latest" in out and "Downloaded newer image" in out
+    assert "Using default tag: latest" in out
+    assert "Downloaded newer image" in out
     assert "up to date" in lab.ok("ufm", "docker pull mellanox/ufm-enterprise-installer:latest")
     listed = lab.ok("ufm", "docker images --format '{{.Repository}}:{{.Tag}}'")
     assert listed == "mellanox/ufm-enterprise-installer:latest\n"
@@ -59,7 +61,7 @@ def test_installer_refuses_a_fabric_interface_without_address_or_link(lab: Lab) 
     assert "11.11.11.253/24" in lab.ok("ufm", "ip -br addr show ib0")
 
 
-def test_ip_refuses_what_ip_refuses(lab: Lab) -> None:
+def test_ip_refuses(lab: Lab) -> None:
     assert "File exists" in lab.refused("ufm", "ip address add 11.11.11.253/24 dev ib0")
     assert "Cannot assign" in lab.refused("ufm", "ip addr del 1.2.3.4/24 dev ib0")
     assert "Cannot find device" in lab.refused("ufm", "ip link set dev ib9 up")
@@ -104,7 +106,7 @@ def test_installation(lab: Lab) -> None:
     out = lab.ok("ufm", INSTALL)
     assert "UFM Files Path:                      /var/ufm_files" in out
     assert out.endswith("   UFM container installation finished successfully\n")
-    assert lab.ufm.calls == ["install"], "latest names no release"
+    assert lab.ufm.calls == ["install"], "the tag latest names no release"
     assert lab.ok("ufm", "cat /var/ufm_files/licenses/mlnx-ufm.lic") == "licence"
     assert lab.ok("ufm", "docker ps -q --filter name='^ufm$'") != ""
     assert lab.ok("ufm", "docker ps --format '{{.Names}} {{.Image}}'") == "ufm mellanox/ufm-enterprise:latest\n"
@@ -136,7 +138,7 @@ def test_removal(lab: Lab) -> None:
     assert "is using it" in lab.refused("ufm", "docker rmi mellanox/ufm-enterprise:latest")
     assert "container is running" in lab.refused("ufm", "docker rm ufm")
     lab.ok("ufm", "docker rm -f ufm")
-    assert lab.ufm.calls[-1] == "stop", "its data lie in the folder"
+    assert lab.ufm.calls[-1] == "stop", "UFM's data stay in the folder"
     assert lab.ok("ufm", "docker ps -aq") == ""
     assert "No such container" in lab.run("ufm", "docker rm -f ufm").stderr
     lab.ok("ufm", "docker rmi mellanox/ufm-enterprise:latest mellanox/ufm-enterprise-installer:latest")
@@ -145,7 +147,7 @@ def test_removal(lab: Lab) -> None:
     assert lab.run("ufm", "systemctl is-active ufm-enterprise").returncode == 4
 
 
-TODAY = (
+CURRENT = (
     "docker run --rm -v /var/run/docker.sock:/var/run/docker.sock -v /etc/systemd/system/:/etc/systemd_files/"
     " -v /opt/ufm/files/:/installation/ufm_files/ -v /root/lic/:/installation/ufm_licenses/"
     " mellanox/ufm-enterprise:6.14.5-2 --install --mgmt-interface eno1"
@@ -156,11 +158,12 @@ UPGRADE = (
 )
 
 
-def test_todays_image_installs_itself_as_a_unit(lab: Lab) -> None:
+def test_the_current_image_installs_itself_as_a_unit(lab: Lab) -> None:
     lab.ufm.calls.clear()
-    assert "is not mounted" in lab.refused("ufm", TODAY.replace("-v /etc/systemd/system/:/etc/systemd_files/", ""))
-    assert "finished successfully" in lab.ok("ufm", TODAY)
-    assert lab.ok("ufm", "docker ps -aq") == "" and lab.ufm.calls == [], "nothing runs before the unit is started"
+    assert "is not mounted" in lab.refused("ufm", CURRENT.replace("-v /etc/systemd/system/:/etc/systemd_files/", ""))
+    assert "finished successfully" in lab.ok("ufm", CURRENT)
+    assert lab.ok("ufm", "docker ps -aq") == "", "nothing runs before the unit is started"
+    assert lab.ufm.calls == []
     assert "not found" in lab.refused("ufm", "systemctl start ufm-enterprise")
     lab.ok("ufm", "systemctl daemon-reload && systemctl start ufm-enterprise")
     assert lab.ufm.calls == ["install 6.14.5-2"]
@@ -168,7 +171,7 @@ def test_todays_image_installs_itself_as_a_unit(lab: Lab) -> None:
     assert lab.ok("ufm", "docker inspect -f '{{.Config.Image}} {{.State.Running}}' ufm").endswith(":6.14.5-2 true\n")
 
 
-def test_the_release_on_its_own_host(lab: Lab) -> None:
+def test_the_release_over_the_rest_api_on_the_host(lab: Lab) -> None:
     url = "http://127.0.0.1:8000/app/ufm_version"
     assert json.loads(lab.ok("ufm", f"curl -fsS -H 'X-Remote-User: ufmsystem' {url}")) == {
         "ufm_release_version": "6.14.5-2"
@@ -179,7 +182,7 @@ def test_the_release_on_its_own_host(lab: Lab) -> None:
 def test_upgrade_keeps_the_state(lab: Lab) -> None:
     assert "exists already" in lab.refused("ufm", UPGRADE)
     lab.ok("ufm", "systemctl stop ufm-enterprise")
-    assert lab.ok("ufm", "docker ps -aq") == "", "the unit's container goes with it"
+    assert lab.ok("ufm", "docker ps -aq") == "", "the unit's container is removed with it"
     assert "Connection refused" in lab.refused("ufm", "curl http://127.0.0.1:8000/app/ufm_version")
     lab.ok("ufm", UPGRADE)
     lab.ok("ufm", "systemctl daemon-reload && systemctl start ufm-enterprise")
@@ -196,7 +199,7 @@ def test_stop_and_start_reach_ufm(lab: Lab) -> None:
     assert lab.ufm.calls == ["start", "stop", "start"]
 
 
-def test_without_its_folder_ufm_is_gone(lab: Lab) -> None:
+def test_deleting_the_folder_removes_ufm(lab: Lab) -> None:
     lab.ok("ufm", "systemctl stop ufm-enterprise; rm /etc/systemd/system/ufm-enterprise.service")
     lab.ok("ufm", "rm -r /opt/ufm/files; systemctl daemon-reload; docker ps")
     assert lab.ufm.calls[-1] == "remove"
@@ -211,12 +214,12 @@ def test_the_registry(lab: Lab) -> None:
     digest = lab.ok("ufm", f"docker image inspect -f '{{{{index .RepoDigests 0}}}}' {image}:6.14.5-2").strip()
     assert digest.startswith(f"{image}@sha256:")
     lab.ok("ufm", f"docker pull {digest} && docker image inspect {digest} && docker rmi {digest}")
-    with lab.rack.ufm.change() as state:
-        state["offline"] = True
+    with lab.rack.ufm.change():
+        lab.rack.ufm.state.offline = True
     assert "request canceled" in lab.refused("ufm", f"docker pull {image}:6.22.0-1")
     assert "request canceled" in lab.refused("ufm", f"docker manifest inspect {image}:6.22.0-1")
-    with lab.rack.ufm.change() as state:
-        del state["offline"]
+    with lab.rack.ufm.change():
+        lab.rack.ufm.state.offline = False
 
 
 def test_rename_and_logs(lab: Lab) -> None:

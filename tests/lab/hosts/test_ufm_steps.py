@@ -1,11 +1,15 @@
-"""The component's own commands on the lab's UFM node, run as Pulumi runs them: what is new or changed, in order; on
-destroy backwards (U1 to U6, O6). Each test leaves the host as it found it."""
+"""The commands of the component UfmHost on the lab's UFM node (U1 to U6, O6).
+
+They run as Pulumi runs them: new and changed ones in order, deletions in reverse order. Each test leaves the host as it
+found it.
+"""
 
 import json
 import os
 import subprocess
 import tarfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from io import BytesIO
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -17,6 +21,8 @@ from hypothesis import strategies as st
 
 import components as c
 from components import ufm_host
+from lab.addresses import PROJECT
+from lab.hosts.state import UfmState, Unit
 from rack.plan import Plan
 from tests.components.conftest import loops, record  # noqa: F401 - the loops of Pulumi's mocks
 from tests.lab.hosts.conftest import MARKS, Lab
@@ -25,28 +31,28 @@ pytestmark = MARKS
 
 OLD, NEW = "mellanox/ufm-enterprise:6.14.5-2", "mellanox/ufm-enterprise:6.19.3-1"
 INSTALLER = "mellanox/ufm-enterprise-installer:6.14.5-2"
-FORMS = {"today": None, "guide": INSTALLER}
+FORMS = {"current": None, "guide": INSTALLER}
 GUID = "b8599f0300b00001"
 
 Done = subprocess.CompletedProcess[str]
 
 
 def run(lab: Lab, command: str, stdin: str = "") -> Done:
-    """As an SSH session on UFM's node, without the connection, which costs more than all the rest."""
+    """Run a command as an SSH session does, without the connection, which takes longer than the command."""
     argv = lab.rack.ufm.enter(["/usr/local/libexec/session", command])
     environment = {"HOME": "/root"}
     return subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=120, check=False, env=environment)
 
 
 def ok(lab: Lab, command: str, stdin: str = "") -> str:
-    """Its standard output; the command must succeed."""
+    """Run a command that must succeed; return its standard output."""
     done = run(lab, command, stdin)
     assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout
 
 
 class Stack:
-    """What `pulumi up` and `destroy` do with the steps of UFM's host."""
+    """Runs the steps of UFM's host as `pulumi up` and `destroy` do."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -56,10 +62,12 @@ class Stack:
         """The steps of the last `up`."""
 
     def up(self, limit: int = 60, cut: str = "", **host: Any) -> Done:
-        """Runs what is new or changed, to the first failure; the last step's end.
+        """Run new and changed steps up to the first failure; return the result of the last one.
 
         Args:
-            cut: where in the scripts the power goes.
+            limit: seconds to wait for UFM.
+            cut: line of the scripts at which the power fails.
+            host: other keys of `ufm.host`.
         """
         self.ran = []
         done = Done([], 0, "", "")
@@ -94,7 +102,7 @@ class Stack:
                 assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
 
     def forget(self, name: str) -> None:
-        """As after a `pulumi up` that was killed before it wrote its state."""
+        """Remove a step from the state, as if `pulumi up` had been killed before it wrote the state."""
         self.applied.pop(name)
 
     def _on_host(self, text: str, inputs: dict[str, Any]) -> Done:
@@ -111,7 +119,7 @@ PROGRAMS: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
 
 
 def commands(plan: Plan, license_text: str, host: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The component's commands with other keys of `ufm.host`, in the order in which it makes them."""
+    """Return the component's commands with other keys of `ufm.host`, in the order of their creation."""
     changed = plan.site.ufm.host.model_copy(update=host) if plan.site.ufm.host else None
     other = Plan(plan.site.model_copy(update={"ufm": plan.site.ufm.model_copy(update={"host": changed})}))
     recorder = record(other, lambda operator: c.UfmHost("ufm", other, operator, license_text) and None)
@@ -119,15 +127,15 @@ def commands(plan: Plan, license_text: str, host: dict[str, Any]) -> dict[str, d
 
 
 def snapshot(lab: Lab) -> dict[str, Any]:
-    """Everything of the host that a step could have left behind."""
-    run(lab, "docker ps")  # Docker notices what has gone
+    """Return everything on the host that a step could leave behind."""
+    run(lab, "docker ps")  # makes the lab notice deleted files
     tree = lab.rack.ufm.root.tree
     files = {
         str(Path(folder, name).relative_to(tree))
         for folder, folders, names in os.walk(tree)
         for name in [*folders, *names]
     }
-    state = json.loads(json.dumps(lab.rack.ufm.state))
+    state = asdict(lab.rack.ufm.state)
     empty = {key: value for key, value in state.items() if value not in ({}, [])}
     return {"files": files, **empty}
 
@@ -142,14 +150,12 @@ def stack(lab: Lab) -> Iterator[Stack]:
     assert snapshot(lab) == found
 
 
-def knob(lab: Lab, **values: Any) -> None:
-    """Sets the host's knobs; None takes one away."""
-    with lab.rack.ufm.change() as state:
+def set_state(lab: Lab, **values: Any) -> None:
+    """Set fields of the host's state; None restores the factory's value."""
+    ufm, factory = lab.rack.ufm, UfmState()
+    with ufm.change():
         for key, value in values.items():
-            if value is None:
-                state.pop(key, None)
-            else:
-                state[key] = value
+            setattr(ufm.state, key, getattr(factory, key) if value is None else value)
 
 
 def running(lab: Lab) -> str:
@@ -157,23 +163,26 @@ def running(lab: Lab) -> str:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_life(lab: Lab, stack: Stack, form: str) -> None:
-    """Installed once, whatever happens to it meanwhile; upgraded by another tag, with its state."""
+def test_install_repair_and_upgrade(lab: Lab, stack: Stack, form: str) -> None:
+    """UFM is installed once, repaired after each fault, and upgraded with its state by another tag."""
 
     def up(image: str) -> str:
         return stack.ok(image=image, installer_image=FORMS[form])
 
     assert up(OLD).endswith("\n6.14.5-2\n"), "the release is what the component reports"
-    assert running(lab) == f"ufm {OLD}" and lab.ufm.calls == ["install 6.14.5-2"]
-    assert "172.31.255.1/30" in ok(lab, "ip -br addr show ib0") and "UP" in ok(lab, "ip -br link show ib0")
+    assert running(lab) == f"ufm {OLD}"
+    assert lab.ufm.calls == ["install 6.14.5-2"]
+    assert "172.31.255.1/30" in ok(lab, "ip -br addr show ib0")
+    assert "UP" in ok(lab, "ip -br link show ib0")
     assert ok(lab, "stat -c %a /home/ubuntu/UFM_lic/mlnx-ufm.lic") == "600\n"
-    assert run(lab, "systemctl is-enabled -q ufm-enterprise").returncode == (0 if form == "today" else 1)
+    assert run(lab, "systemctl is-enabled -q ufm-enterprise").returncode == (0 if form == "current" else 1)
 
     up(OLD)
     assert stack.ran == [], "an unchanged configuration runs nothing"
     before, stack.applied = snapshot(lab), {}
     assert up(OLD) == "6.14.5-2\n"
-    assert snapshot(lab) == before and lab.ufm.calls == ["install 6.14.5-2"], "a lost state changes nothing"
+    assert snapshot(lab) == before, "steps run again without the state change nothing"
+    assert lab.ufm.calls == ["install 6.14.5-2"]
 
     ok(lab, "docker stop ufm")
     stack.forget("ufm-install")
@@ -186,17 +195,19 @@ def test_a_life(lab: Lab, stack: Stack, form: str) -> None:
     assert lab.ufm.calls[3:] == ["stop", "start"], "a lost one comes back with its state"
 
     ok(lab, "echo mine > /var/ufm_files/conf/mine.cfg")
-    assert up(NEW).endswith("\n6.19.3-1\n") and running(lab) == f"ufm {NEW}"
+    assert up(NEW).endswith("\n6.19.3-1\n")
+    assert running(lab) == f"ufm {NEW}"
     assert stack.ran == ["ufm-prerequisites", "ufm-install"]
     assert lab.ufm.calls[5:] == ["stop", "upgrade 6.19.3-1", "start"], "its state stays"
     assert ok(lab, "cat /var/ufm_files/conf/mine.cfg") == "mine\n"
     assert ok(lab, "ls /var/lib/rack-ufm") == "address\nfolders\ninstall\n"
     images = ok(lab, "docker images --format '{{.Repository}}:{{.Tag}}'").split()
-    assert OLD not in images and ok(lab, "docker ps -aq").count("\n") == 1, "the old one is gone"
+    assert OLD not in images
+    assert ok(lab, "docker ps -aq").count("\n") == 1, "the old container was removed"
 
 
-def test_a_run_that_was_cut_off_is_finished(lab: Lab, stack: Stack) -> None:
-    """The image is here, noted, and nothing else: the installer had not been reached."""
+def test_an_interrupted_installation_is_completed(lab: Lab, stack: Stack) -> None:
+    """The image was pulled and recorded before the interruption; the installer had not run."""
     stack.ok(image=OLD)
     stack.destroy()
     ok(lab, f"mkdir -m 0700 /var/lib/rack-ufm; docker pull {OLD}")
@@ -205,23 +216,24 @@ def test_a_run_that_was_cut_off_is_finished(lab: Lab, stack: Stack) -> None:
 
 
 def test_waiting_shows_progress(lab: Lab, stack: Stack) -> None:
-    knob(lab, slow_starts=3)
+    set_state(lab, slow_starts=3)
     out = stack.ok(image=OLD)
-    knob(lab, slow_starts=None)
+    set_state(lab, slow_starts=None)
     assert "waiting for UFM (0 s): ufmd: ufmd is stopped\n" in out
 
 
-def test_the_log_s_end_explains_a_ufm_that_does_not_start(lab: Lab, stack: Stack) -> None:
-    knob(lab, broken_releases=["6.14.5-2"])
+def test_the_error_has_the_end_of_the_log_if_ufm_does_not_start(lab: Lab, stack: Stack) -> None:
+    set_state(lab, broken_releases=["6.14.5-2"])
     said = stack.refused(image=OLD)
     assert "UFM does not run after 0 s (U6): ufmd: ufmd is stopped. The end of its logs:" in said
-    assert "migration of the database failed" in said and "go back" not in said
-    knob(lab, broken_releases=None)
+    assert "migration of the database failed" in said
+    assert "go back" not in said
+    set_state(lab, broken_releases=None)
     ok(lab, "docker stop ufm")
     stack.ok(image=OLD)
 
 
-def test_a_port_that_no_sm_makes_active_is_told(lab: Lab, stack: Stack) -> None:
+def test_a_port_that_stays_initializing_is_reported(lab: Lab, stack: Stack) -> None:
     lab.fabric.state = "Initializing"
     said = stack.refused(image=OLD)
     assert stack.applied.keys() == {"ufm-prerequisites", "ufm-folders", "ufm-fabric-address", "ufm-license"}
@@ -230,13 +242,13 @@ def test_a_port_that_no_sm_makes_active_is_told(lab: Lab, stack: Stack) -> None:
     stack.ok(image=OLD)
 
 
-def test_every_fault_is_told_before_anything_is_changed(lab: Lab, stack: Stack) -> None:
+def test_every_fault_is_reported_before_anything_is_changed(lab: Lab, stack: Stack) -> None:
     release = ok(lab, "cat /etc/os-release")
     ok(lab, "sed -i s/ubuntu/debian/ /etc/os-release; systemctl disable docker")
     ok(lab, f"ip address del {lab.address('ufm')}/24 dev eno1")
     lab.fabric.linked.discard("ufm")
-    units = {**lab.rack.ufm.state["units"]}
-    knob(lab, ofed=False, offline=True, units={**units, "opensmd": {"active": True, "enabled": True}})
+    units = {**lab.rack.ufm.state.units}
+    set_state(lab, ofed=False, offline=True, units={**units, "opensmd": Unit(active=True, enabled=True)})
     before = snapshot(lab)
 
     said = stack.refused(image=OLD, fabric_interface="ib7")
@@ -246,12 +258,13 @@ def test_every_fault_is_told_before_anything_is_changed(lab: Lab, stack: Stack) 
         f"{OLD} can't be pulled: net/http", "faults found: 8; nothing was changed",
     ):  # fmt: skip
         assert fault in said, fault
-    assert snapshot(lab) == before and stack.applied == {}
+    assert snapshot(lab) == before
+    assert stack.applied == {}
 
     ok(lab, "cat > /etc/os-release", release)
     ok(lab, f"systemctl enable docker; ip address add {lab.address('ufm')}/24 dev eno1")
     lab.fabric.linked.add("ufm")
-    knob(lab, ofed=None, offline=None, units=units)
+    set_state(lab, ofed=None, offline=None, units=units)
 
 
 @pytest.mark.parametrize(
@@ -290,12 +303,12 @@ def archive(lab: Lab, *images: str) -> str:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_without_internet(lab: Lab, stack: Stack, form: str) -> None:
-    knob(lab, offline=True)
+    set_state(lab, offline=True)
     stack.ok(image=OLD, installer_image=FORMS[form], image_archive=archive(lab, OLD, INSTALLER))
     assert running(lab) == f"ufm {OLD}"
     stack.destroy()
-    assert ok(lab, "docker images -q") == "", "the archive's other image goes too"
-    knob(lab, offline=None)
+    assert ok(lab, "docker images -q") == "", "the archive's other image is removed too"
+    set_state(lab, offline=None)
     ok(lab, "rm /srv/ufm.tar")
 
 
@@ -312,7 +325,7 @@ def test_a_pinned_digest(lab: Lab, stack: Stack) -> None:
     assert stack.ok(image=pinned).endswith("\n6.19.3-1\n"), "whatever release it is"
 
 
-def test_what_was_there_before_stays(lab: Lab, stack: Stack) -> None:
+def test_destroy_keeps_what_existed_before(lab: Lab, stack: Stack) -> None:
     ok(lab, f"docker pull {OLD}; ip address add 172.31.255.1/30 dev ib0; ip link set ib0 up")
     ok(lab, "mkdir -p /home/ubuntu/UFM_lic /var/ufm_files; touch /home/ubuntu/notes")
     before = snapshot(lab)
@@ -323,28 +336,30 @@ def test_what_was_there_before_stays(lab: Lab, stack: Stack) -> None:
     ok(lab, "rm -r /home/ubuntu /var/ufm_files")
 
 
-def test_a_ufm_that_was_there_before_is_adopted_and_stays(lab: Lab, stack: Stack) -> None:
+def test_an_existing_ufm_is_adopted_and_kept_on_destroy(lab: Lab, stack: Stack) -> None:
     first = Stack(lab)
     first.ok(image=OLD)
-    ok(lab, "rm /var/lib/rack-ufm/install")  # so nobody knows that it was the program
+    ok(lab, "rm /var/lib/rack-ufm/install")  # without this record the program did not install it
     stack.applied = {name: inputs for name, inputs in first.applied.items() if name != "ufm-install"}
     stack.ok(image=OLD)
     notes = ok(lab, "tar -C /var/lib -cz rack-ufm | base64")
     remove = stack.applied["ufm-folders"]["delete"]
-    assert "stays" in run(lab, remove).stderr and running(lab) == f"ufm {OLD}"
+    assert "stays" in run(lab, remove).stderr
+    assert running(lab) == f"ufm {OLD}"
     ok(lab, "base64 -d | tar -C /var/lib -xz", notes)
     ok(lab, f"printf 'files /var/ufm_files\\nimage {OLD}\\n' > /var/lib/rack-ufm/install")
 
 
-def test_another_dummy_address_takes_the_first_one_s_place(lab: Lab, stack: Stack) -> None:
+def test_another_dummy_address_replaces_the_first_one(lab: Lab, stack: Stack) -> None:
     stack.ok(image=OLD)
     stack.ok(image=OLD, fabric_address=IPv4Interface("172.31.254.1/30"))
     assert stack.ran == ["ufm-fabric-address"]
     shown = ok(lab, "ip -br addr show ib0")
-    assert "172.31.254.1/30" in shown and "172.31.255.1" not in shown
+    assert "172.31.254.1/30" in shown
+    assert "172.31.255.1" not in shown
 
 
-def test_the_files_folder_does_not_move(lab: Lab, stack: Stack) -> None:
+def test_the_files_folder_cannot_be_changed(lab: Lab, stack: Stack) -> None:
     stack.ok(image=OLD)
     said = stack.refused(image=OLD, files_dir="/opt/ufm/files")
     assert "UFM was installed with ufm.host.filesDir /var/ufm_files" in said
@@ -361,76 +376,81 @@ def test_a_renewed_licence_reaches_ufm(lab: Lab, stack: Stack, license_text: str
     assert (lab.ufm.calls[-1] == "restart") == (license_text == "RENEWED")
 
 
-def test_what_a_failed_installation_left_goes_with_the_rest(lab: Lab, stack: Stack) -> None:
-    knob(lab, broken_releases=["6.14.5-2"])
+def test_destroy_removes_a_failed_installation(lab: Lab, stack: Stack) -> None:
+    set_state(lab, broken_releases=["6.14.5-2"])
     stack.refused(image=OLD)
-    knob(lab, broken_releases=None)
-    assert "ufm-install" not in stack.applied and running(lab) == f"ufm {OLD}"
+    set_state(lab, broken_releases=None)
+    assert "ufm-install" not in stack.applied
+    assert running(lab) == f"ufm {OLD}"
 
 
 # -- upgrades
 
 
-@pytest.mark.parametrize(("before", "after"), [("guide", "today"), ("today", "guide")])
+@pytest.mark.parametrize(("before", "after"), [("guide", "current"), ("current", "guide")])
 def test_upgrade_to_the_other_form(lab: Lab, stack: Stack, before: str, after: str) -> None:
     stack.ok(image=OLD, installer_image=FORMS[before])
-    knob(lab, broken_releases=["6.19.3-1"])
+    set_state(lab, broken_releases=["6.19.3-1"])
     stack.refused(image=NEW, installer_image=FORMS[after])
     assert running(lab) == f"ufm {OLD}"
-    knob(lab, broken_releases=None)
+    set_state(lab, broken_releases=None)
     stack.ok(image=NEW, installer_image=FORMS[after])
     assert running(lab) == f"ufm {NEW}"
-    assert run(lab, "systemctl is-active -q ufm-enterprise").returncode == (0 if after == "today" else 4)
+    assert run(lab, "systemctl is-active -q ufm-enterprise").returncode == (0 if after == "current" else 4)
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_failed_upgrade_goes_back_and_says_so(lab: Lab, stack: Stack, form: str) -> None:
-    """Pulumi keeps the former inputs of a failed update, so to write them again runs nothing more."""
+def test_a_failed_upgrade_is_rolled_back_and_reported(lab: Lab, stack: Stack, form: str) -> None:
+    """Pulumi keeps the previous inputs of a failed update, so restoring them runs no further step."""
     stack.ok(image=OLD, installer_image=FORMS[form])
     ok(lab, "echo mine > /var/ufm_files/conf/mine.cfg")
-    knob(lab, broken_releases=["6.19.3-1"])
+    set_state(lab, broken_releases=["6.19.3-1"])
     said = stack.refused(image=NEW, installer_image=FORMS[form])
     assert "migration of the database failed" in said
     assert f"the upgrade to {NEW} failed; going back to {OLD} with its files" in said
     assert f"{OLD} runs again. Write it as ufm.host.image to stay with it" in said
-    assert running(lab) == f"ufm {OLD}" and ok(lab, "cat /var/ufm_files/conf/mine.cfg") == "mine\n"
+    assert running(lab) == f"ufm {OLD}"
+    assert ok(lab, "cat /var/ufm_files/conf/mine.cfg") == "mine\n"
     assert lab.ufm.calls == ["install 6.14.5-2", "stop", "start"]
     stack.ok(image=OLD, installer_image=FORMS[form])
     assert stack.ran == ["ufm-prerequisites"]
 
-    knob(lab, broken_releases=None)
+    set_state(lab, broken_releases=None)
     stack.ok(image=NEW, installer_image=FORMS[form])
     assert running(lab) == f"ufm {NEW}"
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_an_upgrade_that_a_power_cut_ended_is_made_again(lab: Lab, stack: Stack, form: str) -> None:
+def test_an_upgrade_interrupted_by_a_power_failure_is_repeated(lab: Lab, stack: Stack, form: str) -> None:
     stack.ok(image=OLD, installer_image=FORMS[form])
     stack.up(image=NEW, installer_image=FORMS[form], cut="run_installer --upgrade")
     ok(lab, "rm -r /var/ufm_files/conf")
     assert running(lab) == ""
     stack.ok(image=NEW, installer_image=FORMS[form])
-    assert running(lab) == f"ufm {NEW}" and ok(lab, "ls /var/ufm_files/conf") == "gv.cfg\n"
+    assert running(lab) == f"ufm {NEW}"
+    assert ok(lab, "ls /var/ufm_files/conf") == "gv.cfg\n"
 
 
-def test_an_image_that_can_t_be_fetched_leaves_the_old_one_running(lab: Lab, stack: Stack) -> None:
+def test_the_old_ufm_keeps_running_if_the_image_cannot_be_pulled(lab: Lab, stack: Stack) -> None:
     stack.ok(image=OLD)
-    knob(lab, offline=True)
+    set_state(lab, offline=True)
     assert "can't be pulled" in stack.refused(image=NEW)
-    knob(lab, offline=None)
-    assert running(lab) == f"ufm {OLD}" and lab.ufm.calls == ["install 6.14.5-2"]
+    set_state(lab, offline=None)
+    assert running(lab) == f"ufm {OLD}"
+    assert lab.ufm.calls == ["install 6.14.5-2"]
     stack.ok(image=OLD)
 
 
-def test_no_way_back_from_a_complete_upgrade(lab: Lab, stack: Stack) -> None:
+def test_a_downgrade_is_refused(lab: Lab, stack: Stack) -> None:
     stack.ok(image=NEW)
     said = stack.refused(image=OLD)
     assert "UFM 6.19.3-1 can't be turned back into 6.14.5-2" in said
-    assert running(lab) == f"ufm {NEW}" and lab.ufm.calls == ["install 6.19.3-1"]
+    assert running(lab) == f"ufm {NEW}"
+    assert lab.ufm.calls == ["install 6.19.3-1"]
     stack.ok(image=NEW)
 
 
-def test_a_release_that_is_not_the_tag_s_is_refused(lab: Lab, stack: Stack) -> None:
+def test_a_release_that_differs_from_the_tag_is_refused(lab: Lab, stack: Stack) -> None:
     stack.ok(image=OLD)
     lab.ufm.installed = "6.15.0-1"
     stack.forget("ufm-install")
@@ -440,15 +460,16 @@ def test_a_release_that_is_not_the_tag_s_is_refused(lab: Lab, stack: Stack) -> N
 
 
 def test_restart(lab: Lab, stack: Stack) -> None:
-    """O6, with the same wait."""
+    """O6, with the wait of the installation."""
     stack.ok(image=OLD)
-    knob(lab, slow_starts=2)
+    set_state(lab, slow_starts=2)
     out = ok(lab, ufm_host.restart(lab.plan.site))
-    knob(lab, slow_starts=None)
-    assert "waiting for UFM (0 s)" in out and lab.ufm.calls[-1] == "restart"
+    set_state(lab, slow_starts=None)
+    assert "waiting for UFM (0 s)" in out
+    assert lab.ufm.calls[-1] == "restart"
 
 
-def test_removal_finds_nothing_on_a_reinstalled_host(lab: Lab, stack: Stack) -> None:
+def test_removal_succeeds_on_a_reinstalled_host(lab: Lab, stack: Stack) -> None:
     ok(lab, ufm_host.step(lab.plan.site, "address-common", "remove"))
 
 
@@ -457,9 +478,9 @@ TAGS = st.from_regex(r"\A[0-9]{1,2}(\.[0-9]{1,2}){1,2}(-[0-9]{1,2})?\Z")
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(release=TAGS, tail=st.sampled_from(["", "-site", "@sha256:00", ".1"]), head=st.sampled_from(["", "v"]))
-def test_the_release_that_a_tag_names(release: str, tail: str, head: str) -> None:
-    """Run by the shell itself: the sed expression of install.sh."""
-    text = Path(ufm_host.__file__).with_name("ufm").joinpath("install.sh").read_text()
+def test_the_release_in_a_tag(release: str, tail: str, head: str) -> None:
+    """The shell runs the sed expression of install.sh."""
+    text = (PROJECT / "onhost" / "ufm" / "install.sh").read_text()
     function = text[text.index("named() {") : text.index("no_downgrade() {")]
     image = f"registry:5000/ufm:{head}{release}{tail}"
     done = subprocess.run(

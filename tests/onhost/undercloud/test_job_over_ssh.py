@@ -31,8 +31,8 @@ class Site:
     def __init__(self, lab: Lab, rack: Recorder) -> None:
         self.lab, self.rack = lab, rack
         lab.ok("undercloud", "useradd -m stack")
-        with lab.rack.undercloud.change() as state:
-            state["packages"] = ["python3-tripleoclient"]
+        with lab.rack.undercloud.change():
+            lab.rack.undercloud.state.packages = ["python3-tripleoclient"]
         lab.rack.undercloud.refresh()
         # Every file of the program on this undercloud, as far as C4 wants them.
         for name in ("undercloud-jobs", "undercloud-undercloud-conf", "undercloud-containers-prepare"):
@@ -59,7 +59,7 @@ class Site:
 
     def hold(self, hold: bool = True, fails: int = 0) -> None:
         order = {"op": "step_fault", "command": "undercloud install", "hold": hold, "fails": fails}
-        assert self.lab.keeper._control_request(order) == {"ok": True}
+        assert self.lab.keeper.control(order) == {"ok": True}
 
     def fresh(self) -> None:
         """Nothing has been run, nothing is in the way."""
@@ -153,7 +153,7 @@ def test_two_at_once(site: Site) -> None:
 def test_the_host_is_rebooted(site: Site) -> None:
     site.hold()
     first = site.begin()
-    site.lab.rack.reboot(site.lab.rack.undercloud)
+    site.lab.rack.undercloud.reboot()
     first.communicate()
     assert first.returncode != 0
     site.hold(False)

@@ -173,11 +173,12 @@ def test_a_run_that_was_cut_off_is_finished_by_the_next(deployed: Lab) -> None:
 def leave_half(lab: Lab) -> set[str]:
     """As `openstack overcloud node delete` leaves it, its service revived as that of a dead host is."""
     whole = set(states(lab))
-    lab.rack.power_off(lab.rack.nodes["compute-3"])
-    with lab.rack.undercloud.change() as state:
-        for node in state["nodes"]:
-            if node["name"] == "compute-3":
-                node.update(state="available", instance=None)
+    lab.rack.nodes["compute-3"].power_off()
+    undercloud = lab.rack.undercloud
+    with undercloud.change():
+        for node in undercloud.state.nodes:
+            if node.name == "compute-3":
+                node.state, node.instance = "available", None
     return whole
 
 
@@ -205,8 +206,9 @@ def test_one_whose_cleaning_failed_needs_a_hand(deployed: Lab) -> None:
 
 
 def set_state(lab: Lab, state: str) -> None:
-    with lab.rack.undercloud.change() as known:
-        next(n for n in known["nodes"] if n["name"] == "compute-3")["state"] = state
+    undercloud = lab.rack.undercloud
+    with undercloud.change():
+        next(n for n in undercloud.state.nodes if n.name == "compute-3").state = state
 
 
 def test_the_overclouds_password_stands_in_no_line(deployed: Lab) -> None:

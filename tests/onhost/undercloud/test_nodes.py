@@ -14,7 +14,7 @@ import pytest
 
 from components import gate, introspection, undercloud
 from components.ssh import as_stack
-from lab.hosts.backends.interfaces import Backends
+from lab.hosts.state import UndercloudLogin
 from lab.process import LabError
 from lab.ufm import tls
 from lab.ufm.app import create_app
@@ -100,7 +100,7 @@ class Rig:
     def __init__(self, folder: Path) -> None:
         self.lab = Lab(folder / "hosts")
         self.wire = Wire()
-        self.lab.rack.backends = Backends(self.wire, self.lab.ufm, self.lab.cloud)
+        self.lab.rack.backends.fabric = self.wire
         self.faults, self.asked = Faults(), deque[dict[str, Any]]()
         self.ufm = UfmSimulator(folder / "ufm.json", {})
         self.token = self.ufm.accounts.create_token(self.ufm.accounts.users["admin"])["access_token"]
@@ -118,9 +118,9 @@ class Rig:
 
     def _install(self) -> None:
         machine = self.lab.rack.undercloud
-        with machine.change() as state:
-            state["packages"] = ["python3-tripleoclient"]
-            state["undercloud"] = {"password": LOGIN["OS_PASSWORD"], "auth_url": LOGIN["OS_AUTH_URL"]}
+        with machine.change():
+            machine.state.packages = ["python3-tripleoclient"]
+            machine.state.login = UndercloudLogin(LOGIN["OS_PASSWORD"], LOGIN["OS_AUTH_URL"])
         machine.refresh()
         self.lab.ok("undercloud", "useradd -m stack")
         self.place("stackrc", "".join(f"export {k}={v}\n" for k, v in LOGIN.items()))
@@ -134,10 +134,10 @@ class Rig:
         self.faults.clear()
         self.asked.clear()
         self.lab.rack.undercloud.root.resolve(introspection.RECORD).unlink(missing_ok=True)
-        with self.lab.rack.undercloud.change() as state:
-            state["nodes"] = []
+        with self.lab.rack.undercloud.change():
+            self.lab.rack.undercloud.state.nodes = []
         for node in self.lab.rack.nodes.values():
-            self.lab.rack.darken(node, 0)
+            node.fail_links(0)
         self.wire.reset({host.name: host.guid for host in self.lab.plan.hosts})
         with self.ufm.changing() as table:
             table.partitions.clear()
@@ -193,12 +193,12 @@ class Rig:
         return done.stderr
 
     def states(self) -> dict[str, str]:
-        return {n["name"]: n["state"] for n in self.lab.rack.undercloud.state["nodes"]}
+        return {n.name: n.state for n in self.lab.rack.undercloud.state.nodes}
 
     def set_nodes(self, **states: str) -> None:
-        with self.lab.rack.undercloud.change() as state:
-            for node in state["nodes"]:
-                node["state"] = states.get(node["name"].replace("-", "_"), node["state"])
+        with self.lab.rack.undercloud.change():
+            for node in self.lab.rack.undercloud.state.nodes:
+                node.state = states.get(node.name.replace("-", "_"), node.state)
 
     def introspected(self) -> Counter[str]:
         """How often each node's power went off at the end of the agent's work."""
@@ -238,14 +238,14 @@ def test_all_are_seen_at_once(rig: Rig) -> None:
     for host in rig.plan.hosts:
         assert f"{host.name} ({host.guid}) is in the fabric" in done.stderr
     assert rig.introspected() == all_once(rig)
-    for node in rig.lab.rack.undercloud.state["nodes"]:
-        assert node["properties"]["root_device"] == {"name": "/dev/nvme0n1"}
-        assert (node["capabilities"]["boot_mode"], node["capabilities"]["boot_option"]) == ("bios", "local")
+    for node in rig.lab.rack.undercloud.state.nodes:
+        assert node.root_device == "/dev/nvme0n1"
+        assert (node.capabilities["boot_mode"], node.capabilities["boot_option"]) == ("bios", "local")
 
 
 def test_uefi_is_what_ironic_does_unasked(rig: Rig) -> None:
     rig.ok(boot_mode="uefi")
-    assert all("boot_mode" not in n["capabilities"] for n in rig.lab.rack.undercloud.state["nodes"])
+    assert all("boot_mode" not in n.capabilities for n in rig.lab.rack.undercloud.state.nodes)
 
 
 def test_seen_late_is_seen(rig: Rig) -> None:
@@ -267,8 +267,9 @@ def test_a_second_run_does_nothing(rig: Rig) -> None:
 def test_only_the_new_node_is_introspected(rig: Rig) -> None:
     rig.ok()
     rig.set_nodes(controller_1="active")
-    with rig.lab.rack.undercloud.change() as state:
-        state["nodes"] = [n for n in state["nodes"] if n["name"] != "compute-2"]
+    undercloud = rig.lab.rack.undercloud
+    with undercloud.change():
+        undercloud.state.nodes = [n for n in undercloud.state.nodes if n.name != "compute-2"]
     record = rig.lab.rack.undercloud.root.resolve(introspection.RECORD)
     record.write_text(record.read_text().replace(guid(rig, "compute-2"), "0000000000000000"))
     rig.import_all(stranger="52:54:00:00:99:99")
@@ -294,7 +295,7 @@ def test_a_rack_from_before_the_gate(rig: Rig) -> None:
 
 
 def test_introspection_is_repeated_for_the_unseen_alone(rig: Rig) -> None:
-    rig.lab.rack.darken(rig.lab.rack.nodes["compute-2"], 1)
+    rig.lab.rack.nodes["compute-2"].fail_links(1)
     done = rig.ok()
     assert rig.introspected() == {**all_once(rig), "compute-2": 2}
     assert "introspecting compute-2, again (1 of 2)" in done.stderr
@@ -315,14 +316,14 @@ def test_introspection_that_keeps_failing_is_an_error(rig: Rig) -> None:
 
 
 def test_the_never_seen_are_named_and_the_next_run_goes_on_from_there(rig: Rig) -> None:
-    rig.lab.rack.darken(rig.lab.rack.nodes["compute-2"], 99)
+    rig.lab.rack.nodes["compute-2"].fail_links(99)
     said = rig.refused(repeats=1, limit=6)
     end = said[said.index("timed out after 0.1 minutes:") :]
     assert f"compute-2/ib2 ({guid(rig, 'compute-2')}) was not seen in the fabric" in end and "controller-1" not in end
     assert "is its cable in" in end
     assert rig.introspected() == {**all_once(rig), "compute-2": 2}
     assert set(rig.states().values()) == {"manageable"}, "nothing that can be deployed"
-    rig.lab.rack.darken(rig.lab.rack.nodes["compute-2"], 0)
+    rig.lab.rack.nodes["compute-2"].fail_links(0)
     rig.wire.events.clear()
     rig.ok()
     assert rig.introspected() == {"compute-2": 1}, "what was seen is not introspected again"
@@ -341,7 +342,7 @@ def test_ports_that_the_configuration_leaves_out_are_found(rig: Rig) -> None:
 
 
 def test_an_unseen_port_that_nobody_knows_is_introspected_again(rig: Rig) -> None:
-    rig.lab.rack.darken(rig.lab.rack.nodes["compute-2"], 1)
+    rig.lab.rack.nodes["compute-2"].fail_links(1)
     done = rig.ok(nodes={host.name: None for host in rig.plan.hosts})
     assert rig.introspected() == {**all_once(rig), "compute-2": 2}
     assert json.loads(done.stdout)["compute-2"]["guid"] == guid(rig, "compute-2")
@@ -465,14 +466,14 @@ def test_a_foreign_certificate_is_refused(rig: Rig, tmp_path: Path) -> None:
 )
 def test_a_node_that_is_stuck(rig: Rig, state: str, maintenance: bool, says: str) -> None:
     rig.set_nodes(compute_2=state)
-    with rig.lab.rack.undercloud.change() as known:
-        known["nodes"][-1]["maintenance"] = maintenance
+    with rig.lab.rack.undercloud.change():
+        rig.lab.rack.undercloud.state.nodes[-1].maintenance = maintenance
     assert says in rig.refused()
     assert rig.wire.events == []
 
 
 def test_a_node_that_is_not_registered(rig: Rig) -> None:
-    rig.lab.rack.undercloud.state["nodes"].pop()
+    rig.lab.rack.undercloud.state.nodes.pop()
     assert "compute-2 is not registered; openstack overcloud node import" in rig.refused()
 
 

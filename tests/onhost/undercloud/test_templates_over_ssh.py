@@ -20,7 +20,7 @@ pytestmark = MARKS
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     templates.fetch(print)
     lab = Lab(tmp_path_factory.mktemp("lab"))
-    lab.rack.release_templates(True)
+    lab.rack.undercloud.release_templates(True)
     yield lab
     lab.stop()
 
@@ -46,7 +46,7 @@ def test_templates_without_the_token_are_refused_before_anything_is_installed(la
 
 
 def test_the_branchs_templates_and_the_client_are_taken(lab: Lab, steps: Recorder) -> None:
-    lab.rack.release_templates(False)
+    lab.rack.undercloud.release_templates(False)
     assert lab.ok("undercloud", *given(steps, "undercloud-templates")) == ""
 
 

@@ -5,7 +5,6 @@ import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,9 @@ from components.ssh import as_stack
 from lab.cloud.translation import ComputeHardware
 from lab.hosts.backends.interfaces import ComputeService, Guest
 from lab.hosts.keys import STACK_KEY, keygen, public_key
-from lab.hosts.machine import Machine
+from lab.hosts.kinds.node import Node
+from lab.hosts.kinds.undercloud import Undercloud
+from lab.hosts.state import HardwareFaults
 from lab.process import LabError, Say
 from onhost import shipping
 from onhost.undercloud.adapter import Value, settings
@@ -68,9 +69,9 @@ class Rig:
         self.lab = Lab(folder)
         self.plan = self.lab.plan
         self.nova = Nova()
-        self.lab.rack.backends = replace(self.lab.rack.backends, cloud=self.nova)
-        with self.undercloud.change() as state:
-            state["packages"] = ["python3-tripleoclient"]
+        self.lab.rack.backends.cloud = self.nova
+        with self.undercloud.change():
+            self.undercloud.state.packages = ["python3-tripleoclient"]
         self.undercloud.refresh()
         self.lab.ok("undercloud", "useradd -m stack")
         keygen(self.undercloud.root.tree / STACK_KEY, "stack", "rsa")
@@ -79,13 +80,13 @@ class Rig:
         self.undercloud.root.write(firmware.PROGRAM, PROGRAM)
         self.lab.provision()
         for node in self.lab.rack.nodes.values():
-            self.lab.rack.deliver_stack_key(node)
+            node.authorized_keys.write_text(self.lab.rack.stack_key)
 
     @property
-    def undercloud(self) -> Machine:
+    def undercloud(self) -> Undercloud:
         return self.lab.rack.undercloud
 
-    def node(self, name: str) -> Machine:
+    def node(self, name: str) -> Node:
         return self.lab.rack.nodes[name]
 
     def fresh(self) -> None:
@@ -95,21 +96,22 @@ class Rig:
         self.nova.services = {h.hostname: ComputeService(h.name, h.hostname) for h in self.plan.computes}
         for node in self.lab.rack.nodes.values():
             self.spoil(node.name)
-            with node.change() as state:
-                for key in ("firmware_next", "acs", "cluster", "nova"):
-                    state.pop(key, None)
-                state["packages"] = ["mstflint"]
-                state["firmware"] = {"ADVANCED_PCI_SETTINGS": 1, "MAX_ACC_OUT_READ": 44}
-            self.lab.rack.power_on(node)
+            with node.change():
+                node.lose_volatile_state()
+                node.forget_services()
+                node.state.firmware_next = {}
+                node.state.packages = ["mstflint"]
+                node.state.firmware = {"ADVANCED_PCI_SETTINGS": 1, "MAX_ACC_OUT_READ": 44}
+            node.power_on()
 
     def spoil(self, name: str, **faults: Any) -> None:
         """A BIOS is changed while the node is off."""
-        machine = self.node(name)
-        changed = machine.state.get("faults", {}).get("bios") != faults.get("bios")
-        self.lab.rack.spoil(machine, **faults)
+        node = self.node(name)
+        changed = node.state.faults.bios != faults.get("bios", {})
+        node.inject(HardwareFaults(**faults))
         if changed:
-            machine.shutdown()
-            self.lab.rack.power_on(machine)
+            node.shutdown()
+            node.power_on()
 
     def guest(self, host: str, status: str = "ACTIVE") -> None:
         hostname = self.plan.host(host).hostname
@@ -150,7 +152,7 @@ class Rig:
         return done
 
     def holds(self, name: str) -> dict[str, int]:
-        return self.lab.rack.firmware(self.node(name))
+        return self.node(name).firmware()
 
     def reboots(self) -> list[str]:
         return [event.partition(" ")[2] for event in self.lab.fabric.events if event.startswith("unlink")]
@@ -180,8 +182,8 @@ def rig(shared: Rig) -> Rig:
 
 
 def test_a_compute_as_delivered_comes_to_what_the_guide_asks(rig: Rig) -> None:
-    with rig.node("compute-1").change() as state:
-        del state["packages"], state["firmware"]
+    with rig.node("compute-1").change():
+        rig.node("compute-1").state.packages, rig.node("compute-1").state.firmware = [], {}
     rig.node("compute-1").refresh()
     done = rig.ok("compute-1", check_list=True)
     assert rig.holds("compute-1") == WANTED
@@ -224,12 +226,12 @@ def test_disabled_and_empty_while_it_is_changed(rig: Rig) -> None:
 
 
 def test_mft_s_tool_where_the_host_has_it(rig: Rig) -> None:
-    with rig.node("compute-1").change() as state:
-        state["packages"] = ["mft"]
+    with rig.node("compute-1").change():
+        rig.node("compute-1").state.packages = ["mft"]
     rig.node("compute-1").refresh()
     rig.ok("compute-1")
     assert rig.holds("compute-1") == WANTED
-    assert rig.node("compute-1").state["packages"] == ["mft"], "nothing was installed"
+    assert rig.node("compute-1").state.packages == ["mft"], "nothing was installed"
 
 
 def test_mft_s_tool_alone_is_never_installed(rig: Rig) -> None:
@@ -354,7 +356,7 @@ def test_a_node_that_does_not_come_back(rig: Rig) -> None:
     assert re.search(r"compute-1: it is not back, after \S+ minutes; see its console", said)
     assert rig.service("compute-1").disabled
     rig.spoil("compute-1")
-    rig.lab.rack.power_on(rig.node("compute-1"))
+    rig.node("compute-1").power_on()
     rig.ok("compute-1")
     assert not rig.service("compute-1").disabled
 
@@ -421,8 +423,8 @@ def test_a_gpu_elsewhere_is_a_remark(rig: Rig) -> None:
 
 
 def test_a_controller_is_infiniband_and_comes_back_into_the_cluster(rig: Rig) -> None:
-    with rig.node("controller-1").change() as state:
-        state["firmware"] = {"LINK_TYPE_P1": 2}
+    with rig.node("controller-1").change():
+        rig.node("controller-1").state.firmware = {"LINK_TYPE_P1": 2}
     done = rig.ok("controller-1", check_list=True)
     assert rig.reboots() == ["controller-1"] and rig.holds("controller-1")["LINK_TYPE_P1"] == 1
     assert rig.holds("controller-1")["ATS_ENABLED"] == 0
@@ -436,8 +438,8 @@ def test_a_controller_that_is_as_wanted_stays_up(rig: Rig) -> None:
 
 
 def test_the_quorum_comes_first(rig: Rig) -> None:
-    with rig.node("controller-1").change() as state:
-        state["firmware"] = {"LINK_TYPE_P1": 2}
+    with rig.node("controller-1").change():
+        rig.node("controller-1").state.firmware = {"LINK_TYPE_P1": 2}
     rig.lab.ok("controller-3", "pcs cluster stop")
     assert "Stopping the node will cause a loss of the quorum" in rig.refused("controller-1")
     assert rig.reboots() == []

@@ -1,4 +1,4 @@
-"""The undercloud's preparation and installation (C1 to C5), after tripleoclient 16.5.0's own checks."""
+"""`openstack undercloud install` (C2 to C4), after tripleoclient 16.5.0."""
 
 import configparser
 import json
@@ -6,131 +6,21 @@ import os
 import secrets
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from lab.hosts import step_faults, templates
-from lab.hosts.call import Call, Parser, Refusal, command
-from lab.hosts.commands.common import ON_INSTALL
-from lab.hosts.commands.openstack import parser, subcommand
+from lab.hosts.call import Call
+from lab.hosts.commands.openstack import Login, parser, subcommand
 from lab.hosts.keys import STACK_KEY, keygen
-from rack.plan import HEAT_TEMPLATES
+from lab.hosts.kinds.undercloud import Undercloud
+from lab.hosts.outcomes import Refusal
+from lab.hosts.state import UndercloudLogin
+from lab.hosts.step_faults import reach_step
 
 HOME = "/home/stack"
 RULE = "##########################################################"
 
-# -- C1
 
-
-@command("df", "undercloud", "controller", "compute")
-def df(call: Call) -> None:
-    """Sizes of the root partition: what the stack's configuration expects, and a fifth more (C1)."""
-    options = Parser(call, "df", add_help=False)
-    options.add_argument("-h", "--human-readable", action="store_const", const=1, dest="human")
-    options.add_argument("-k", action="store_const", const="K", dest="block_size")
-    options.add_argument("-m", action="store_const", const="M", dest="block_size")
-    options.add_argument("-B", "--block-size", default="K")
-    options.add_argument("-P", "--portability", action="store_true")
-    options.add_argument("-T", "--print-type", action="store_true")
-    options.add_argument("--output", nargs="?", const="source,fstype,size,used,avail,pcent,target")
-    options.add_argument("files", nargs="*")
-    given = options.parse()
-    for name in given.files:
-        if not call.path(name).exists():
-            raise Refusal(f"df: {name}: No such file or directory")
-    columns = (given.output or "source,size,used,avail,pcent,target").split(",")
-    fields = _disk(call.rack.plan.site.undercloud.root_gib, "G" if given.human else given.block_size)
-    unknown = [c for c in columns if c not in fields]
-    if unknown:
-        raise Refusal(f"df: option --output: field '{unknown[0]}' unknown")
-    heads = {
-        "source": "Filesystem",
-        "fstype": "Type",
-        "size": "Size",
-        "used": "Used",
-        "avail": "Avail",
-        "pcent": "Use%",
-    }
-    call.out(" ".join(f"{heads.get(c, 'Mounted on'):<12}" for c in columns).rstrip())
-    call.out(" ".join(f"{fields[c]:<12}" for c in columns).rstrip())
-
-
-def _disk(wanted_gib: int, unit: str) -> dict[str, str]:
-    units = {"K": 2**10, "M": 2**20, "G": 2**30, "1": 1}
-    if unit[:1] not in units:
-        raise Refusal(f"df: invalid -B argument '{unit}'")
-    size, used = wanted_gib * 6 // 5 * 2**30, 9 * 2**30
-    suffix = unit if unit in ("G", "M") else ""
-
-    def show(amount: int) -> str:
-        return f"{amount // units[unit[:1]]}{suffix}"
-
-    return {
-        "source": "/dev/sda2", "fstype": "xfs", "size": show(size), "used": show(used), "avail": show(size - used),
-        "pcent": f"{100 * used // size}%", "target": "/",
-    }  # fmt: skip
-
-
-REPOSITORIES = (
-    "delorean",
-    "delorean-wallaby-testing",
-    "tripleo-centos-advanced-virtualization",
-    "tripleo-centos-rabbitmq",
-)
-
-
-@command("tripleo-repos", "undercloud")
-def tripleo_repos(call: Call) -> None:
-    """`-b wallaby current`: adds the repositories that hold Wallaby's packages (C1)."""
-    options = Parser(call, "tripleo-repos")
-    options.add_argument(
-        "-b", "--branch", default="master", choices=["master", "wallaby", "victoria", "ussuri", "train"]
-    )
-    options.add_argument("-d", "--distro", default="centos8")
-    options.add_argument("--stream", action="store_true")
-    options.add_argument("--no-stream", action="store_true")
-    options.add_argument(
-        "repos",
-        nargs="+",
-        choices=["current", "current-tripleo", "current-tripleo-dev", "deps", "ceph", "tripleo-ci-testing"],
-    )
-    given = options.parse()
-    call.as_root()
-    if given.branch != "wallaby":
-        raise Refusal(f"tripleo-repos: the mirror holds no branch {given.branch} for CentOS Stream 8: HTTP 404")
-    for name in REPOSITORIES:
-        call.write(f"/etc/yum.repos.d/{name}.repo", f"[{name}]\nname={name}\nenabled=1\n")
-        call.out(f"Installed repo {name} to /etc/yum.repos.d/{name}.repo")
-
-
-def _client(call: Call) -> None:
-    """python3-tripleoclient depends on TripleO's templates: the real ones of Wallaby."""
-    templates.install(call.path(HEAT_TEMPLATES), call.host.state.get("released_templates", False))
-
-
-ON_INSTALL["python3-tripleoclient"] = _client
-ON_INSTALL["openstack-tripleo-heat-templates"] = _client
-
-
-@command("lspci", "undercloud")
-def lspci(call: Call) -> None:
-    """The undercloud is the image builder too: it has a GPU (G2)."""
-    call.out(
-        "00:00.0 Host bridge: Intel Corporation Xeon E7 v4/Xeon E5 v4 DMI2\n"
-        "3b:00.0 3D controller: NVIDIA Corporation GA100"
-    )
-
-
-@command("nvidia-smi", "undercloud")
-def nvidia_smi(call: Call) -> None:
-    if list(call.argv[1:]) != ["-L"]:
-        raise Refusal("Invalid combination of input arguments. Please run 'nvidia-smi -h' for help.", 1)
-    call.out("GPU 0: NVIDIA A100-PCIE-40GB (UUID: GPU-5f2b1f0e-6c1e-4b7d-9a4a-000000000000)")
-
-
-# -- C2 to C4
-
-
-@subcommand("undercloud install", needs_stackrc=False)
-def install(call: Call) -> None:
-    """Checks undercloud.conf as the preflight does, installs, writes stackrc and the passwords (C4)."""
+@subcommand("undercloud install", Login.NONE)
+def install(call: Call[Undercloud]) -> None:
+    """Check undercloud.conf, install, write stackrc and the passwords (C4)."""
     options = parser(call)
     options.add_argument("-y", "--yes", action="store_true")
     options.add_argument("--force-stack-update", action="store_true")
@@ -139,9 +29,9 @@ def install(call: Call) -> None:
     given = options.parse()
     if call.uid == 0:
         raise Refusal("This command cannot run under root user. Switch to a normal user.")
-    conf = read_conf(call)
+    conf = _read_conf(call)
     call.out("Running preflight checks")
-    preflight(call, conf)
+    _preflight(call, conf)
     if given.dry_run:
         return
     call.progress(
@@ -151,7 +41,7 @@ def install(call: Call) -> None:
         "PLAY [Undercloud deploy step tasks for 5]",
         "PLAY RECAP *** undercloud : ok=289 changed=130 unreachable=0 failed=0",
     )
-    step_faults.meet(call, "undercloud")
+    reach_step(call, "undercloud")
     _finish(call, conf)
     call.out(f"{RULE}\n\nThe Undercloud has been successfully installed.\n\nUseful files:\n")
     call.out(f"Password file is at {PASSWORDS}\nThe stackrc file is at ~/stackrc\n")
@@ -162,7 +52,7 @@ PASSWORDS = f"{HOME}/tripleo-deploy/undercloud/tripleo-undercloud-passwords.yaml
 NET_CONFIG = "/etc/os-net-config/config.json"
 
 
-def read_conf(call: Call) -> configparser.ConfigParser:
+def _read_conf(call: Call[Undercloud]) -> configparser.ConfigParser:
     conf = configparser.ConfigParser(interpolation=None, strict=True)
     try:
         conf.read_string(call.text(f"{HOME}/undercloud.conf"))
@@ -171,8 +61,8 @@ def read_conf(call: Call) -> configparser.ConfigParser:
     return conf
 
 
-def preflight(call: Call, conf: configparser.ConfigParser) -> None:
-    """tripleoclient's `undercloud_preflight`, check by check, in its words."""
+def _preflight(call: Call[Undercloud], conf: configparser.ConfigParser) -> None:
+    """Run the checks of tripleoclient's `undercloud_preflight`, with its messages."""
     top = conf.defaults()
     for key in (
         "local_ip",
@@ -241,15 +131,19 @@ def _subnet(conf: configparser.ConfigParser, name: str, local: IPv4Interface) ->
     for key, address in inside.items():
         if address not in cidr:
             _failed(f'Config option {key} "{address}" not in defined CIDR "{cidr}"')
-    start, end = inside["dhcp_start"], inside["dhcp_end"]
+    _ranges((inside["dhcp_start"], inside["dhcp_end"]), (low, high))
+
+
+def _ranges(dhcp: tuple[IPv4Address, IPv4Address], inspection: tuple[IPv4Address, IPv4Address]) -> None:
+    (start, end), (low, high) = dhcp, inspection
     if start >= end:
         _failed(f'Invalid dhcp range specified, dhcp_start "{start}" does not come before dhcp_end "{end}"')
     if low >= high:
         _failed(f'Invalid inspection range specified, inspection_iprange "{low},{high}" does not come before "{high}"')
 
 
-def _unchanged(call: Call, local_ip: str) -> None:
-    """A second installation keeps address and passwords."""
+def _unchanged(call: Call[Undercloud], local_ip: str) -> None:
+    """Check that a second installation has the same address, and the passwords of the first one."""
     if call.path(NET_CONFIG).exists():
         existing = json.loads(call.text(NET_CONFIG))["network_config"][0]["addresses"][0]["ip_netmask"]
         if existing != local_ip:
@@ -261,14 +155,13 @@ def _unchanged(call: Call, local_ip: str) -> None:
         )
 
 
-def _finish(call: Call, conf: configparser.ConfigParser) -> None:
-    known = call.host.state.get("undercloud")
-    password = known["password"] if known else secrets.token_urlsafe(18)
-    address = str(IPv4Interface(conf.defaults()["local_ip"]).ip)
+def _finish(call: Call[Undercloud], conf: configparser.ConfigParser) -> None:
+    login = call.host.state.login
+    password = login.password if login else secrets.token_urlsafe(18)
     auth_url = f"https://{conf.defaults()['undercloud_public_host']}:13000"
-    with call.host.change() as state:
-        state["undercloud"] = {"password": password, "auth_url": auth_url, "local_ip": address}
-        state["clean_nodes"] = conf.getboolean("DEFAULT", "clean_nodes", fallback=False)
+    with call.host.change():
+        call.host.state.login = UndercloudLogin(password, auth_url)
+        call.host.state.clean_nodes = conf.getboolean("DEFAULT", "clean_nodes", fallback=False)
     key = call.path(f"/{STACK_KEY}")
     keygen(key, "stack@undercloud", "rsa")
     for path in (key.parent, key, key.with_suffix(".pub")):

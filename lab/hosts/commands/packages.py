@@ -1,0 +1,86 @@
+"""dnf and yum. Packages are state; a few also put files on the disk (`lab.hosts.registry.PACKAGES`)."""
+
+import fnmatch
+
+from lab.hosts.call import Call
+from lab.hosts.kinds.guest import GuestHost
+from lab.hosts.kinds.host import Host
+from lab.hosts.kinds.node import Node
+from lab.hosts.kinds.undercloud import Undercloud
+from lab.hosts.outcomes import Refusal
+from lab.hosts.output import Parser
+from lab.hosts.registry import PACKAGES, command
+
+WALLABY = ("python3-tripleoclient", "openstack-tripleo-heat-templates", "python3-networking-mlnx", "ceph-ansible")
+"""Packages of the repositories that tripleo-repos adds."""
+
+BASE = (
+    "python3-tripleo-repos", "mstflint", "pciutils", "perftest", "rdma-core",
+    "infiniband-diags", "python3", "git", "tmux",
+    "vim", "vim-enhanced", "jq", "wget", "curl", "rsync", "chrony", "bash-completion",
+    "dnf-utils", "yum-utils", "nmap-ncat",
+    "epel-release", "centos-release-stream", "openssh-clients", "util-linux", "diskimage-builder", "qemu-img", "podman",
+    "lvm2", "tar", "gzip", "sudo", "python3-pip", "sshpass",
+)  # fmt: skip
+"""Packages of CentOS Stream 8, EPEL and RDO's release repository."""
+
+
+@command("yum", Undercloud, Node, GuestHost)
+@command("dnf", Undercloud, Node, GuestHost)
+def dnf(call: Call[Host]) -> int:
+    """Install, remove, update or list packages."""
+    parser = Parser(call, call.argv[0])
+    parser.add_argument("-y", "--assumeyes", action="store_true")
+    parser.add_argument("-q", "--quiet", action="store_true")
+    parser.add_argument("--enablerepo", action="append")
+    parser.add_argument(
+        "verb", choices=["install", "remove", "erase", "update", "upgrade", "list", "makecache", "clean", "reinstall"]
+    )
+    parser.add_argument("packages", nargs="*")
+    options = parser.parse()
+    if options.verb == "list":
+        call.out("Installed Packages")
+        call.out("\n".join(f"{p}.noarch" for p in call.host.state.packages))
+        return 0
+    call.as_root()
+    if options.verb in ("install", "reinstall"):
+        _install(call, options.packages)
+    elif options.verb in ("remove", "erase"):
+        _remove(call, options.packages)
+    else:
+        call.out("Dependencies resolved.\nNothing to do.\nComplete!")
+    return 0
+
+
+def _install(call: Call[Host], packages: list[str]) -> None:
+    if not packages:
+        raise Refusal("Error: Need to pass a list of pkgs to install")
+    wallaby = any(call.path("/etc/yum.repos.d").glob("delorean*.repo"))
+    available = BASE + (WALLABY if wallaby else ())
+    unknown = [p for p in packages if not fnmatch.filter(available, p)]
+    if unknown:
+        missing = "\n".join(f"No match for argument: {p}" for p in unknown)
+        raise Refusal(f"{missing}\nError: Unable to find a match: {' '.join(unknown)}")
+    new = {m for p in packages for m in fnmatch.filter(available, p)} - {*call.host.state.packages}
+    if not new:
+        call.out("\n".join(f"Package {p} is already installed." for p in packages))
+        call.out("Dependencies resolved.\nNothing to do.\nComplete!")
+        return
+    call.progress(f"Dependencies resolved.\nInstalling: {' '.join(sorted(new))}", "Running transaction")
+    for package in sorted(new):
+        install_files = PACKAGES.find(type(call.host), package)
+        if install_files is not None:
+            install_files(call)
+    with call.host.change():
+        call.host.state.packages = sorted({*call.host.state.packages, *new})
+    call.host.refresh()
+    call.out(f"Installed:\n  {' '.join(sorted(new))}\nComplete!")
+
+
+def _remove(call: Call[Host], packages: list[str]) -> None:
+    installed = {*call.host.state.packages}
+    gone = installed & {*packages}
+    with call.host.change():
+        call.host.state.packages = sorted(installed - gone)
+    call.host.refresh()
+    call.out(f"Removed: {' '.join(sorted(gone))}\nComplete!" if gone else "No packages marked for removal.\nComplete!")

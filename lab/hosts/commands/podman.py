@@ -1,0 +1,89 @@
+"""Containers of the overcloud's nodes: podman (O6, T4, B1)."""
+
+import configparser
+import re
+
+from lab.hosts.call import Call
+from lab.hosts.commands.overcloud_deploy import ML2_CONF
+from lab.hosts.kinds.controller import Controller
+from lab.hosts.kinds.node import Node
+from lab.hosts.outcomes import Refusal
+from lab.hosts.output import Parser
+from lab.hosts.registry import command
+
+
+@command("podman", Node)
+def podman(call: Call[Node]) -> None:
+    """Run `ps`, `inspect` and `restart` for the deployed services' containers."""
+    options = Parser(call, "podman")
+    options.add_argument("verb", choices=["ps", "restart", "inspect"])
+    options.add_argument("-a", "--all", action="store_true")
+    options.add_argument("-q", "--quiet", action="store_true")
+    options.add_argument("-t", "--time", type=int)
+    options.add_argument("--format")
+    options.add_argument("-f", "--filter", action="append", default=[])
+    options.add_argument("names", nargs="*")
+    given = options.parse()
+    call.as_root()
+    if given.verb == "ps":
+        _ps(call, "{{.ID}}" if given.quiet else given.format, given.filter)
+        return
+    for name in given.names or [""]:
+        if name not in call.host.containers:
+            raise Refusal(f'Error: no container with name or ID "{name}" found: no such container', 125)
+    if given.verb == "inspect":
+        call.out("true" if given.format and "Running" in given.format else "running")
+        return
+    for name in given.names:
+        if name == "neutron_api" and isinstance(call.host, Controller):
+            _restart_neutron(call, call.host)
+        call.out(name)
+
+
+def _ps(call: Call[Node], template: str | None, filters: list[str]) -> None:
+    rows = [row for row in _containers(call) if all(_passes(row, f) for f in filters)]
+    if template:
+        for row in rows:
+            line = template
+            for key in ("ID", "Names", "Status"):
+                line = line.replace("{{." + key + "}}", row[key])
+            call.out(line)
+        return
+    call.out(f"{'CONTAINER ID':<14}{'STATUS':<28}NAMES")
+    for row in rows:
+        call.out(f"{row['ID']:<14}{row['Status']:<28}{row['Names']}")
+
+
+def _containers(call: Call[Node]) -> list[dict[str, str]]:
+    """Return the containers that run on this node."""
+    rows = []
+    for number, name in enumerate(call.host.containers):
+        health = call.host.container_health(name)
+        if health == "stopped":
+            continue
+        status = f"Up 5 minutes ago ({health})"
+        rows.append({"ID": f"{number + 0xA1B2C3:012x}", "Names": name, "Status": status, "health": health})
+    return rows
+
+
+def _passes(row: dict[str, str], condition: str) -> bool:
+    key, _, value = condition.partition("=")
+    if key not in ("name", "health"):
+        raise Refusal(f'Error: "{key}" is an invalid filter', 125)
+    return bool(re.search(value, row["Names"])) if key == "name" else row["health"] == value
+
+
+def _restart_neutron(call: Call[Node], controller: Controller) -> None:
+    """Read this controller's ml2_conf.ini. The lab's one Neutron uses the first controller's; all must parse."""
+    text = call.text(ML2_CONF)
+    try:
+        configparser.ConfigParser(interpolation=None, strict=False).read_string(text)
+    except configparser.Error as error:
+        # oslo.config ends the service, and podman restarts the container without effect.
+        raise Refusal(f"neutron_api: oslo_config.iniparser.ParseError: {ML2_CONF}: {error}", 125) from None
+    if controller is call.rack.deployed(Controller)[0]:
+        call.rack.backends.cloud.restart_neutron(text, call.err)
+    else:
+        call.pause()
+    with controller.change():
+        controller.state.neutron_restarts += 1
