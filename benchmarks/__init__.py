@@ -1,1 +1,1 @@
-"""What the rack costs, as ratios in one run. `make bench` measures on the running lab; nothing here is a timed test."""
+"""Benchmarks: durations as ratios within one run. `make bench` measures on the running lab. None of them is a test."""

@@ -1,11 +1,13 @@
-"""`python -m benchmarks [noop | tenant | pkey | up]...`: measures and rewrites its section of benchmarks/results.md.
+"""Measure, and rewrite the sections of benchmarks/results.md.
 
-    noop    a second `pulumi up` of the whole rack, beside a stack of as many resources that do nothing
-    tenant  the guide's tenant layer by Pulumi and by Terraform: create, no-op, destroy; same cloud, same provider
-    pkey    a PKey of 800 members at a slow UFM: the provider's calls beside a call a member
+    python -m benchmarks [noop | tenant | pkey | up]...
+
+    noop    a second `pulumi up` of the whole rack, compared with a stack of as many resources that do nothing
+    tenant  the guide's tenant layer with Pulumi and with Terraform: create, no-op, destroy; same cloud, same provider
+    pkey    a PKey of 800 members at a slow UFM: the provider's calls, compared with one call per member
     up      `make up` in a clean clone: with cold caches, then again after `make destroy` and `make lab-stop`
 
-`noop` and `tenant` want the dev stack up (`make up`), `pkey` wants nothing, `up` wants no lab running.
+`noop` and `tenant` need the deployed dev stack (`make up`), `up` needs a stopped lab, `pkey` needs neither.
 """
 
 import os
@@ -32,15 +34,16 @@ Row = tuple[str, ...]
 
 
 def main(names: Sequence[str]) -> None:
+    """Run the named benchmarks; by default all but `up`."""
     sections: dict[str, Callable[[], str]] = {"noop": noop, "tenant": tenant_layer, "pkey": partition, "up": up}
     for name in names or ("noop", "tenant", "pkey"):
         write(name, sections[name]())
 
 
 def write(name: str, text: str) -> None:
-    """Replaces the section between the two markers of `name`, or appends it."""
+    """Replace the section between the two markers of `name`, or append it."""
     begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
-    old = RESULTS.read_text() if RESULTS.exists() else "# Figures\n\nMade by `python -m benchmarks`; see there.\n"
+    old = RESULTS.read_text() if RESULTS.exists() else "# Benchmarks\n\nWritten by `python -m benchmarks`.\n"
     section = f"{begin}{text}{end}"
     head, found, rest = old.partition(begin)
     new = head + section + rest.partition(end)[2] if found else f"{old}\n{section}"
@@ -49,18 +52,23 @@ def write(name: str, text: str) -> None:
 
 
 def machine() -> str:
-    """Where it was measured, for a reader to judge the seconds by; the ratios travel."""
+    """Return date and machine of the measurement. Seconds depend on them; ratios hardly do."""
     return (
         f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores {platform.machine()}, Python {platform.python_version()}"
     )
 
 
 def table(head: Row, rows: Sequence[Row]) -> str:
+    """Return a Markdown table."""
     return "".join("| " + " | ".join(row) + " |\n" for row in (head, ("---",) * len(head), *rows))
 
 
 def seconds(command: Sequence[str], cwd: Path = PROJECT, env: dict[str, str] | None = None) -> float:
-    """Wall time of a command that must succeed."""
+    """Return the wall time of a command.
+
+    Raises:
+        SystemExit: the command failed.
+    """
     begin = time.monotonic()
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -69,18 +77,19 @@ def seconds(command: Sequence[str], cwd: Path = PROJECT, env: dict[str, str] | N
 
 
 def median(measure: Callable[[], float]) -> float:
+    """Return the median of RUNS measurements."""
     return statistics.median(measure() for _ in range(RUNS))
 
 
 def pulumi_environment(backend: Path | None = None) -> dict[str, str]:
-    """Python keeps its bytecode, as in a user's shell, whatever this one says."""
+    """Return the variables for `pulumi`. Python caches its bytecode, as in a user's shell."""
     env = {**os.environ, **environment(), "PULUMI_CONFIG_PASSPHRASE": "lab"}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     return {**env, "PULUMI_BACKEND_URL": backend.as_uri()} if backend else env
 
 
 def noop() -> str:
-    """The rack's no-op `up` opens no SSH connection and writes nothing; what is left is the engine and UFM's check."""
+    """Measure a no-op `up` of the rack. It opens no SSH connection, so this is the time of engine and program."""
     up_again = ["pulumi", "up", "--yes", "--skip-preview", "--expect-no-changes", "--non-interactive"]
     env = pulumi_environment()
     count = len(subprocess.run(["pulumi", "stack", "export", "--stack", "dev"], cwd=PROJECT, env=env, text=True,
@@ -98,16 +107,17 @@ def noop() -> str:
         (program / "Pulumi.flat.yaml").unlink(missing_ok=True)
     rows = [
         (f"the rack, {count} resources", f"{rack:.1f}", f"{rack / empty:.2f}", str(opened)),
-        (f"as many that do nothing ({count})", f"{empty:.1f}", "1", "-"),
+        (f"{count} resources that do nothing", f"{empty:.1f}", "1", "-"),
     ]
     note = (
-        f"Median of {RUNS} `pulumi up` that change nothing, and the SSH connections that the lab's hosts took in all\n"
-        f"of them, by their servers' logs. {machine()}.\n\n"
+        f"Median of {RUNS} runs of `pulumi up` that change nothing, and the SSH connections to the lab's hosts in all\n"
+        f"runs together, from the logs of their servers. {machine()}.\n\n"
     )
     return "## No-op `up`\n\n" + note + table(("stack", "seconds", "ratio", "SSH connections"), rows)
 
 
 def tenant_layer() -> str:
+    """Measure the tenant layer with Pulumi and with Terraform."""
     found = tenant.compare(pulumi_environment(), seconds)
     rows = [
         (step, f"{ours:.1f}", f"{theirs:.1f}", f"{ours / theirs:.2f}")
@@ -115,12 +125,13 @@ def tenant_layer() -> str:
     ]  # fmt: skip
     note = (
         "The guide's tenant layer (image, flavor, networks, ports, two VMs, router, floating IP) on the lab's cloud,\n"
-        f"by the same OpenStack provider, one after the other. {machine()}.\n\n"
+        f"with the same OpenStack provider, one run after the other. {machine()}.\n\n"
     )
     return "## Tenant layer\n\n" + note + table(("step", "pulumi, s", "terraform, s", "ratio"), rows)
 
 
 def partition() -> str:
+    """Measure a large PKey with the provider and with one call per member."""
     with tempfile.TemporaryDirectory() as folder:
         found = pkey.compare(Path(folder))
     rows = [
@@ -129,16 +140,16 @@ def partition() -> str:
         for step, (ours, theirs) in found.items()
     ]  # fmt: skip
     note = (
-        f"{pkey.MEMBERS} members, {pkey.CHANGED} of which change, at a UFM with {pkey.LATENCY_MS} ms before each\n"
-        f"answer. Beside the provider: a call a member, {pkey.AT_A_TIME} at a time, as a resource a member would make\n"
-        f"them. {machine()}.\n\n"
+        f"{pkey.MEMBERS} members, {pkey.CHANGED} of which change, at a UFM that delays each answer by\n"
+        f"{pkey.LATENCY_MS} ms. The provider is compared with one call per member, {pkey.AT_A_TIME} at a time, as\n"
+        f"with one resource per member. {machine()}.\n\n"
     )
-    head = ("step", "PKey's calls", "s", "a call a member", "s", "ratio")
+    head = ("step", "provider's calls", "s", "one call per member", "s", "ratio")
     return "## A PKey of 800 members\n\n" + note + table(head, rows)
 
 
 def up() -> str:
-    """Cold: a clone of HEAD with empty caches of its own. Debian packages that are installed already stay so."""
+    """Measure `make up` in a clone of HEAD, first with empty caches. Installed Debian packages stay installed."""
     with tempfile.TemporaryDirectory() as folder:
         clone, cache = Path(folder, "rack"), Path(folder, "cache")
         seconds(["git", "clone", "-q", str(PROJECT), str(clone)])

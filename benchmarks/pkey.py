@@ -1,8 +1,8 @@
-"""A PKey of 800 members against a UFM that answers after 50 ms: the provider's calls beside a call a member.
+"""A PKey of 800 members at a UFM that answers after 50 ms: the provider's calls, compared with one call per member.
 
-A call a member is what a resource a member comes to, and how Neutron's driver writes ports. It is given the best that
-can be: no look before a write, none after it, and as many calls at a time as the provider's plugin makes. Both sides
-open a connection a request, as the lab's UFM keeps none.
+One resource per member would make one call per member, and Neutron's driver writes ports that way. The comparison
+favours it: no read before or after a write, and as many concurrent calls as the provider's plugin makes. Both sides
+open one connection per request, because the lab's UFM does not keep connections.
 """
 
 import threading
@@ -41,10 +41,10 @@ Step = Callable[[], object]
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one step."""
+    """The cost of one step."""
 
     calls: Mapping[str, int]
-    """By verb."""
+    """Number of calls by verb."""
     seconds: float
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class Cost:
 
 @contextmanager
 def serving(folder: Path, asked: deque[dict[str, Any]]) -> Iterator[int]:
-    """The port of a slow UFM."""
+    """Serve a slow UFM, and yield its port."""
     core, faults = UfmSimulator(folder / "ufm.json", {}), Faults()
     core.accounts.set_password("admin", PASSWORD)
     faults.set([Rule(latency_ms=LATENCY_MS)])
@@ -64,11 +64,11 @@ def serving(folder: Path, asked: deque[dict[str, Any]]) -> Iterator[int]:
 
 
 def compare(folder: Path) -> dict[str, tuple[Cost, Cost]]:
-    """Step → the provider's cost, and that of a call a member."""
+    """Return, by step, the cost with the provider and the cost with one call per member."""
     asked = deque[dict[str, Any]]()
     with Path(devnull).open("w") as log, redirect_stdout(log), serving(folder, asked) as port:
         ours = {step: _cost(act, asked) for step, act in _provider(port, folder / "ca.pem").items()}
-        theirs = {step: _cost(act, asked) for step, act in _call_a_member(port, folder / "ca.pem").items()}
+        theirs = {step: _cost(act, asked) for step, act in _call_per_member(port, folder / "ca.pem").items()}
     return {step: (ours[step], theirs[step]) for step in ours}
 
 
@@ -92,7 +92,7 @@ def _provider(port: int, ca: Path) -> dict[str, Step]:
     }
 
 
-def _call_a_member(port: int, ca: Path) -> dict[str, Step]:
+def _call_per_member(port: int, ca: Path) -> dict[str, Step]:
     base, local = f"https://127.0.0.1:{port}/ufmRest/resources/pkeys", threading.local()
 
     def call(verb: str, path: str = "", **body: object) -> None:

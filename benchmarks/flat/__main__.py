@@ -1,4 +1,4 @@
-"""The floor of a no-op `up`: RESOURCES components without anything in them."""
+"""Empty components, as many as RESOURCES says: the minimal cost of a no-op `up`."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The tenant layer by Pulumi and by Terraform, from the same description of what there is to be made."""
+"""The tenant layer with Pulumi and with Terraform, from equivalent programs."""
 
 import shutil
 import subprocess
@@ -17,13 +17,13 @@ Seconds = Callable[..., float]
 
 
 def compare(env: Mapping[str, str], seconds: Seconds) -> dict[str, tuple[float, float]]:
-    """Step → seconds of Pulumi, of Terraform.
+    """Return, by step, the seconds with Pulumi and with Terraform.
 
     Raises:
         SystemExit: terraform is not on PATH, or the cloud is not deployed.
     """
     if shutil.which("terraform") is None:
-        raise SystemExit("terraform is not on PATH; install it to compare with it")
+        raise SystemExit("cannot compare with Terraform: terraform is not on PATH; install it")
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder, "blank.img")
         image.write_bytes(bytes(1 << 20))
@@ -34,7 +34,11 @@ def compare(env: Mapping[str, str], seconds: Seconds) -> dict[str, tuple[float, 
 
 
 def overcloudrc() -> dict[str, str]:
-    """The administrator's login, as deployment wrote it on the lab's undercloud."""
+    """Return the variables of the administrator's login, which the deployment wrote on the lab's undercloud.
+
+    Raises:
+        SystemExit: the overcloud is not deployed.
+    """
     found = list(addresses.STATE.glob("hosts/undercloud/root/home/stack/overcloudrc"))
     if not found:
         raise SystemExit("the overcloud is not deployed; run `make up` first")
@@ -62,7 +66,7 @@ def _terraform(env: Mapping[str, str], folder: Path, seconds: Seconds) -> dict[s
     binaries = folder / "provider"
     binaries.mkdir()
     target = binaries / "terraform-provider-openstack"
-    # A copy, as the provider alone asks for sums that the plugin's go.sum does not need.
+    # A copy, because building the provider alone adds checksums to go.sum.
     module = Path(shutil.copytree(PROJECT / "engine/openstack", folder / "module"))
     subprocess.run(["go", "build", "-mod=mod", "-o", str(target), PROVIDER], cwd=module, check=True)
     rc = folder / "terraformrc"

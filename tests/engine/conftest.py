@@ -1,7 +1,7 @@
 """The dev stack on the real engine and the embedded lab.
 
-The tests own both: they begin with an empty rack, whatever `make up` has left, and end with no lab running, for the
-tests of its parts start them one by one.
+The tests use both exclusively: they start with an empty rack, even after `make up`, and end with a stopped lab, because
+the tests of the lab's services start these one by one.
 """
 
 import json
@@ -25,7 +25,7 @@ STACK = PROJECT / "Pulumi.dev.yaml"
 
 
 class Pulumi:
-    """The command line, as a user types it."""
+    """The command line, as a user runs it."""
 
     def __init__(self) -> None:
         self._env = {
@@ -35,10 +35,10 @@ class Pulumi:
             "PULUMI_SKIP_CONFIRMATIONS": "true",
         }
         self.log = ""
-        """Everything it has printed so far."""
+        """All output so far."""
 
     def __call__(self, *arguments: str, fails: bool = False) -> str:
-        """What `pulumi ARGUMENTS` prints, standard error included."""
+        """Run `pulumi ARGUMENTS` and return its output, including standard error."""
         command = ["pulumi", "--non-interactive", "--color", "never", *arguments]
         done = subprocess.run(
             command,
@@ -54,14 +54,14 @@ class Pulumi:
         return done.stdout
 
     def json(self, *arguments: str) -> Any:
-        """What it prints on standard output, read as JSON."""
+        """Run `pulumi ARGUMENTS` and return its standard output, parsed as JSON."""
         done = subprocess.run(["pulumi", *arguments], cwd=PROJECT, env=self._env, capture_output=True, check=True)
         return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="package")
 def lab() -> Iterator[tuple[Service, ...]]:
-    """The embedded lab, healthy."""
+    """Start the embedded lab; stop it afterwards."""
     made = tuple(services(STACK))
     assert start(made) == 0
     yield made
@@ -70,7 +70,7 @@ def lab() -> Iterator[tuple[Service, ...]]:
 
 @pytest.fixture(scope="package")
 def pulumi(lab: tuple[Service, ...]) -> Iterator[Pulumi]:
-    """The dev stack, empty."""
+    """Return the dev stack, empty."""
     cli = Pulumi()
     listed = {stack["name"].rpartition("/")[2] for stack in cli.json("stack", "ls", "--json")}
     if "dev" not in listed:
@@ -83,7 +83,7 @@ def pulumi(lab: tuple[Service, ...]) -> Iterator[Pulumi]:
 
 @pytest.fixture(scope="package")
 def deployed(pulumi: Pulumi) -> Pulumi:
-    """The guide's rack, up; UFM's log of requests begins with it."""
+    """Deploy the guide's rack; UFM's log of requests starts empty."""
     requests.delete(f"http://127.0.0.1:{UFM_ADMIN_PORT}/requests", timeout=10)
     pulumi("up", "--yes", "--skip-preview")
     return pulumi

@@ -1,5 +1,7 @@
-"""The undercloud and the overcloud by the real engine, on a lab of this test's own, while `pulumi` is killed, the
-deployment fails and asks are doubled: it goes on where it was, and the cloud is made once."""
+"""Undercloud and overcloud on the real engine and a lab of their own, with a killed `pulumi` and a failed deployment.
+
+The next `up` resumes, and the cloud is created only once.
+"""
 
 import os
 import re
@@ -61,7 +63,7 @@ class CountingCloud(FakeCloud):
 
 
 class Stack:
-    """A project of its own; the lab whose undercloud it deploys."""
+    """A separate project, and the lab whose undercloud it deploys."""
 
     def __init__(self, folder: Path) -> None:
         self.lab = Lab(folder / "lab")
@@ -94,7 +96,7 @@ class Stack:
         )
 
     def run(self, *arguments: str, fails: bool = False) -> str:
-        """What the command shows."""
+        """Run `pulumi ARGUMENTS` and return its output."""
         with self.start(*arguments) as command:
             shown, _ = command.communicate()
         assert (command.returncode != 0) is fails, shown
@@ -117,7 +119,7 @@ class Stack:
         return Job(self.path(f"/var/lib/rack-jobs/{name}")).runs
 
     def deploys(self, run: int) -> bool:
-        """Whether that run of the deployment has come to the step at which it is held."""
+        """Return whether that run of the deployment has reached the step at which it is held."""
         return (
             len(self.runs) == run and self.runs[-1].log.exists() and step_faults.STEP in self.runs[-1].log.read_text()
         )
@@ -130,19 +132,19 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack.lab.stop()
 
 
-def test_a_failed_deployment_says_which_step_and_how_to_resume(stack: Stack) -> None:
+def test_a_failed_deployment_names_the_step_and_how_to_resume(stack: Stack) -> None:
     stack.inject(fails=1)
     shown = stack.up(fails=True)
     assert re.search(rf"{DEPLOY} failed with status 1 after \d+ s:", shown)
-    assert (
-        f"TASK | {step_faults.STEP}" in shown and "overcloud-controller-0: Failed containers: neutron_api" in shown
-    ), shown
+    assert f"TASK | {step_faults.STEP}" in shown, shown
+    assert "overcloud-controller-0: Failed containers: neutron_api" in shown, shown
     assert "port 9696 is in use" in shown
-    assert f"/var/lib/rack-jobs/{DEPLOY}/1/log" in shown and "To resume: fix the cause, then pulumi up" in shown
+    assert f"/var/lib/rack-jobs/{DEPLOY}/1/log" in shown
+    assert "To resume: fix the cause, then pulumi up" in shown
     assert stack.cloud.made == 0
 
 
-def test_pulumi_is_killed_and_the_next_up_joins(stack: Stack) -> None:
+def test_after_a_killed_pulumi_the_next_up_attaches(stack: Stack) -> None:
     stack.inject(hold=True)
     killed = stack.start("up", "--yes", "--skip-preview")
     assert until(lambda: stack.deploys(2), 60)
@@ -158,20 +160,23 @@ def test_pulumi_is_killed_and_the_next_up_joins(stack: Stack) -> None:
             if f"{DEPLOY}: joined; under way since" in line:
                 stack.inject(hold=False)
     assert second.returncode == 0, shown
-    assert f"{DEPLOY}: joined" in shown and f"OK | {step_faults.STEP}" in shown
-    assert len(stack.runs) == 2 and stack.cloud.made == 1
+    assert f"{DEPLOY}: joined" in shown
+    assert f"OK | {step_faults.STEP}" in shown
+    assert len(stack.runs) == 2
+    assert stack.cloud.made == 1
     assert stack.run("stack", "output", "endpoint").strip() == "http://127.0.0.1:1/v3"
 
 
-def test_all_is_as_after_an_undisturbed_run(stack: Stack) -> None:
+def test_the_result_is_that_of_an_undisturbed_run(stack: Stack) -> None:
     stack.up("--expect-no-changes")
     assert stack.cloud.made == 1
     assert [len(stack.runs_of(name)) for name in ("undercloud-install", "undercloud-images", DEPLOY)] == [1, 1, 2]
 
 
-def test_destroy_takes_the_jobs_along_and_up_runs_them_again(stack: Stack) -> None:
+def test_destroy_deletes_the_jobs_and_up_runs_them_again(stack: Stack) -> None:
     stack.run("destroy", "--yes", "--skip-preview")
-    assert not stack.path(RUNNER).exists() and not stack.path("/var/lib/rack-jobs").exists()
+    assert not stack.path(RUNNER).exists()
+    assert not stack.path("/var/lib/rack-jobs").exists()
     stack.up()
     assert stack.cloud.made == 2
     stack.run("destroy", "--yes", "--skip-preview")

@@ -1,4 +1,4 @@
-"""The guide's rack through its life, in order, on one deployment: up, no-op, drift, repair, a node more, destroy."""
+"""The life cycle of the guide's rack on one deployment, in this order: up, no-op, drift, repair, scale-out, destroy."""
 
 import json
 import re
@@ -32,7 +32,7 @@ ADMIN = f"http://127.0.0.1:{addresses.UFM_ADMIN_PORT}"
 
 @pytest.fixture(scope="module")
 def secrets(deployed: Pulumi) -> dict[str, str]:
-    """Every secret of the stack: those of the configuration, UFM's token, the cloud's password."""
+    """Return every secret of the stack: those of the configuration, UFM's token, the cloud's password."""
     config = deployed.json("config", "--show-secrets", "--json")
     found = {key.partition(":")[2]: value["value"] for key, value in config.items() if value.get("secret")}
     state = deployed.json("stack", "export", "--show-secrets")["deployment"]["resources"]
@@ -53,13 +53,14 @@ def ufm(secrets: dict[str, str]) -> Ufm:
 
 
 def pkeys_of(guid: str) -> set[int]:
-    """The P_Key table of a port, read from the fabric by smpquery."""
+    """Return the P_Key table of a port, read from the fabric with smpquery."""
     return Diagnostics(addresses.STATE / "fabric").pkeys(f"0x{guid}")
 
 
-def test_outputs_say_what_was_deployed(deployed: Pulumi) -> None:
+def test_outputs_describe_the_deployment(deployed: Pulumi) -> None:
     outputs = deployed.json("stack", "output", "--json")
-    assert outputs["ufm"]["url"] == "https://127.0.24.200:8443" and outputs["ufm"]["version"]
+    assert outputs["ufm"]["url"] == "https://127.0.24.200:8443"
+    assert outputs["ufm"]["version"]
     assert outputs["pkeys"] == {name: f"{pkey}: 5 members" for name, pkey in
                                 (("InternalApi", "0xc"), ("Storage", "0xb"), ("StorageMgmt", "0xd"))}  # fmt: skip
     assert outputs["endpoints"]["overcloud"] == f"http://127.0.0.1:{addresses.KEYSTONE_PORT}"
@@ -70,11 +71,12 @@ def test_outputs_say_what_was_deployed(deployed: Pulumi) -> None:
     assert outputs["bandwidth"].startswith("pass: 19")
 
 
-def test_nothing_is_read_from_path_in_place_of_a_plugin(deployed: Pulumi) -> None:
-    assert "using plugin from" not in deployed.log.lower() and "from $path" not in deployed.log.lower()
+def test_no_plugin_is_taken_from_path(deployed: Pulumi) -> None:
+    assert "using plugin from" not in deployed.log.lower()
+    assert "from $path" not in deployed.log.lower()
 
 
-def test_second_up_changes_nothing_and_asks_no_host(deployed: Pulumi) -> None:
+def test_second_up_changes_nothing_and_contacts_no_host(deployed: Pulumi) -> None:
     connections = Connections(addresses.STATE / "hosts")
     deployed("up", "--yes", "--skip-preview", "--expect-no-changes")
     assert connections() == 0
@@ -84,14 +86,14 @@ def test_refresh_finds_no_drift(deployed: Pulumi) -> None:
     deployed("refresh", "--yes", "--expect-no-changes")
 
 
-def test_control_pkeys_are_full_on_the_fabric(deployed: Pulumi) -> None:
+def test_hosts_are_full_members_of_control_pkeys_on_the_fabric(deployed: Pulumi) -> None:
     wanted = {int(p.pkey, 16) | 0x8000 for p in PLAN.control_pkeys}
     for host in PLAN.hosts:
         assert wanted <= pkeys_of(host.guid), host.name
 
 
-def test_tenant_pkey_is_in_the_vfs_and_the_controllers(deployed: Pulumi, ufm: Ufm) -> None:
-    """Put there by Neutron's driver through UFM, not by us."""
+def test_vfs_and_controllers_are_members_of_the_tenant_pkey(deployed: Pulumi, ufm: Ufm) -> None:
+    """Neutron's driver adds them through UFM, not the program."""
     tenant = int(PLAN.tenant_pkey, 16) | 0x8000
     state = deployed.json("stack", "export")["deployment"]["resources"]
     macs = [r["outputs"]["macAddress"] for r in state if r["type"] == "openstack:networking/port:Port"]
@@ -100,17 +102,20 @@ def test_tenant_pkey_is_in_the_vfs_and_the_controllers(deployed: Pulumi, ufm: Uf
     for guid in (*vfs, *(host.guid for host in PLAN.controllers)):
         assert tenant in pkeys_of(guid), guid
     members = ufm.get_pkey(PLAN.tenant_pkey)
-    assert members and set(members.members) == {*vfs, *(host.guid for host in PLAN.controllers)}
+    assert members
+    assert set(members.members) == {*vfs, *(host.guid for host in PLAN.controllers)}
     for host in PLAN.computes:
-        assert tenant not in pkeys_of(host.guid), f"{host.name}: the PF needs no tenant PKey"
+        assert tenant not in pkeys_of(host.guid), f"{host.name}: the PF must not have the tenant PKey"
     writes = [r for r in requests.get(f"{ADMIN}/requests", timeout=10).json() if r["method"] in ("PUT", "POST")]
     ours = [r["path"] for r in writes if r["path"].startswith("/ufmRest/resources/pkeys")]
-    assert len(ours) == len(PLAN.control_pkeys), "one write a control PKey is all that we have written"
-    assert any(r["path"].startswith("/ufmRestV3/cloudx/Port") for r in writes), "Neutron's driver wrote the rest"
+    assert len(ours) == len(PLAN.control_pkeys), "the program writes once per control PKey"
+    assert any(r["path"].startswith("/ufmRestV3/cloudx/Port") for r in writes), (
+        "Neutron's driver writes the tenant's ports"
+    )
 
 
 def edited(folder: Path, edit: Callable[[dict[str, Any]], object]) -> Path:
-    """The stack's file with its site changed."""
+    """Write a copy of the stack's file with an edited site, and return its path."""
     document: dict[str, Any] = yaml.safe_load(STACK.read_text())
     edit(document["config"]["rack:site"])
     changed = folder / "Pulumi.dev.yaml"
@@ -119,13 +124,13 @@ def edited(folder: Path, edit: Callable[[dict[str, Any]], object]) -> Path:
 
 
 def spare(**changes: Any) -> dict[str, Any]:
-    """The lab's spare compute, as an entry of `nodes`."""
+    """Return the lab's spare compute as an entry of `nodes`."""
     entry: dict[str, Any] = yaml.safe_load(STACK.read_text())["config"]["lab:spares"][0]
     return {key: value for key, value in (entry | changes).items() if value is not None}
 
 
 def updated(shown: str) -> set[str]:
-    """The names of what a preview with --diff, or an update, changes."""
+    """Return the names of the resources that a preview with --diff, or an update, changes."""
     return set(re.findall(r"^ *~ .*\n *\[id=.*\n *\[urn=.*::([\w-]+)\]", shown, re.MULTILINE))
 
 
@@ -135,7 +140,7 @@ def test_preview_names_a_new_node_in_each_control_pkey(deployed: Pulumi, tmp_pat
     assert "overcloud-computesriov-ib-2" in shown
 
 
-def test_a_changed_parameter_deploys_again_and_shows_its_line(deployed: Pulumi, tmp_path: Path) -> None:
+def test_a_changed_parameter_shows_its_line_and_deploys_again(deployed: Pulumi, tmp_path: Path) -> None:
     changed = edited(tmp_path, lambda site: site["compute"].update(reservedMemoryMib=8192))
     shown = deployed("preview", "--diff", "--config-file", str(changed))
     assert re.search(r"~ NovaReservedHostMemory *: 4096 => 8192", shown)
@@ -143,9 +148,9 @@ def test_a_changed_parameter_deploys_again_and_shows_its_line(deployed: Pulumi, 
     assert not {"undercloud-install", "introspection-nodes", "tenant-vm1_gpu"} & updated(shown)
 
 
-def test_what_no_document_holds_deploys_nothing(deployed: Pulumi, tmp_path: Path) -> None:
+def test_a_change_that_no_document_contains_deploys_nothing(deployed: Pulumi, tmp_path: Path) -> None:
     changed = tmp_path / "Pulumi.dev.yaml"
-    changed.write_text(STACK.read_text().replace("    fabric:", "    # The rack beside the door.\n    fabric:"))
+    changed.write_text(STACK.read_text().replace("    fabric:", "    # A comment.\n    fabric:"))
     deployed("preview", "--expect-no-changes", "--config-file", str(changed))
     changed = edited(tmp_path, lambda site: site["undercloud"].update(introspectionRepeats=1))
     assert updated(deployed("preview", "--diff", "--config-file", str(changed))) == {"introspection-nodes"}
@@ -156,13 +161,16 @@ def test_a_protected_stack_is_not_destroyed(deployed: Pulumi, tmp_path: Path) ->
     requests.delete(f"{ADMIN}/requests", timeout=10)
     files = files_of_ours()
     said = deployed("destroy", "--yes", "--skip-preview", fails=True)
-    assert "Protection::protection" in said and "protected" in said and " deleted (" not in said
-    assert writes() == [] and files_of_ours() == files, "and nothing was touched"
+    assert "Protection::protection" in said
+    assert "protected" in said
+    assert " deleted (" not in said
+    assert writes() == [], "UFM is not changed"
+    assert files_of_ours() == files, "no host is changed"
     deployed("up", "--yes", "--skip-preview")
     deployed("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
-def test_a_member_removed_behind_our_back_is_found_and_put_back(deployed: Pulumi, ufm: Ufm) -> None:
+def test_a_member_removed_by_others_is_detected_and_restored(deployed: Pulumi, ufm: Ufm) -> None:
     victim, pkey = PLAN.host("controller-2"), PLAN.control_pkeys[0]
     ufm.remove_guids(pkey.pkey, [victim.guid])
     found = deployed("refresh", "--yes", "--diff")
@@ -177,13 +185,13 @@ def test_a_member_removed_behind_our_back_is_found_and_put_back(deployed: Pulumi
 
 
 def writes() -> list[str]:
-    """What was changed at UFM since the log of requests was emptied."""
+    """Return the writes to UFM since its log of requests was cleared."""
     asked = requests.get(f"{ADMIN}/requests", timeout=10).json()
     return [f"{r['method']} {r['path']}" for r in asked if r["method"] != "GET"]
 
 
 def on_undercloud(command: str) -> str:
-    """What a command prints there, as the operator types it: the host's key is checked."""
+    """Run a command on the undercloud over SSH, with host key check, and return its output."""
     site = PLAN.site
     options = ["-i", str(site.ssh.private_key_file), "-o", f"UserKnownHostsFile={site.ssh.known_hosts_file}"]
     where = ["-F", "none", *options, "-p", str(site.ssh.port), f"{site.ssh.user}@{site.undercloud.address}"]
@@ -192,13 +200,13 @@ def on_undercloud(command: str) -> str:
 
 
 def in_cloud(command: str) -> list[dict[str, Any]]:
-    """What `openstack COMMAND` lists of the overcloud."""
+    """Return what `openstack COMMAND` lists in the overcloud."""
     found: list[dict[str, Any]] = json.loads(on_undercloud(as_stack(". ~/overcloudrc", f"openstack {command} -f json")))
     return found
 
 
 def servers() -> dict[str, Any]:
-    """Nova's whole word on each instance: whatever is done to one changes it."""
+    """Return everything that nova reports about each instance; any change to an instance changes it."""
     listed = Session().get(f"{NOVA}/servers/detail", all_tenants="1")["servers"]
     return {server["name"]: server for server in listed}
 
@@ -206,28 +214,29 @@ def servers() -> dict[str, Any]:
 NEW = "overcloud-computesriov-ib-2.localdomain"
 
 
-def test_a_compute_more_in_one_up_and_running_instances_are_left_alone(
-    deployed: Pulumi, ufm: Ufm, tmp_path: Path
-) -> None:
-    """Its port's GUID is left to introspection."""
+def test_an_added_compute_needs_one_up_and_leaves_instances_alone(deployed: Pulumi, ufm: Ufm, tmp_path: Path) -> None:
+    """Introspection finds its port's GUID."""
     before = servers()
     assert set(before) == {"vm1_gpu", "vm2_gpu"}
     changed = edited(tmp_path, lambda site: site["nodes"].append(spare(guid=None)))
     deployed("up", "--yes", "--skip-preview", "--config-file", str(changed))
     for pkey in PLAN.control_pkeys:
         found = ufm.get_pkey(pkey.pkey)
-        assert found and len(found.members) == 6
+        assert found
+        assert len(found.members) == 6
         assert int(pkey.pkey, 16) | 0x8000 in pkeys_of(spare()["guid"])
     services = {s["Host"]: (s["Status"], s["State"]) for s in in_cloud("compute service list")}
-    assert services[NEW] == ("enabled", "up") and len(services) == 3
+    assert services[NEW] == ("enabled", "up")
+    assert len(services) == 3
     assert servers() == before
     ml2 = addresses.STATE.glob("hosts/controller-*/root/var/lib/config-data/puppet-generated/**/ml2_conf.ini")
     texts = [path.read_text() for path in ml2]
-    assert len(texts) == 3 and all(text.count("physical_networks = ibnet") == 1 for text in texts), "O6 follows (T4)"
+    assert len(texts) == 3
+    assert all(text.count("physical_networks = ibnet") == 1 for text in texts), "O6 runs after the deployment"
     deployed("up", "--yes", "--skip-preview", "--expect-no-changes", "--config-file", str(changed))
 
 
-def test_a_compute_less_leaves_the_cloud_before_the_pkeys(deployed: Pulumi, ufm: Ufm) -> None:
+def test_a_removed_compute_is_scaled_in_before_the_pkeys_change(deployed: Pulumi, ufm: Ufm) -> None:
     before = servers()
     said = deployed("up", "--yes", "--skip-preview")
     gone = said.index("undercloud-leavers updated")
@@ -238,13 +247,14 @@ def test_a_compute_less_leaves_the_cloud_before_the_pkeys(deployed: Pulumi, ufm:
     assert {node["Name"] for node in nodes} == {host.name for host in PLAN.hosts}
     for pkey in PLAN.control_pkeys:
         found = ufm.get_pkey(pkey.pkey)
-        assert found and set(found.members) == {host.guid for host in PLAN.hosts}
+        assert found
+        assert set(found.members) == {host.guid for host in PLAN.hosts}
     assert servers() == before
     deployed("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
-def test_a_rack_deployed_by_hand_is_adopted_without_a_write(deployed: Pulumi, tmp_path: Path) -> None:
-    """UFM has the partitions, the state does not know them."""
+def test_pkeys_of_a_rack_deployed_by_hand_are_adopted_without_a_write(deployed: Pulumi, tmp_path: Path) -> None:
+    """UFM has the partitions, but the state does not contain them."""
     document = deployed.json("stack", "export")
     state = document["deployment"]["resources"]
     pkeys = {r["urn"] for r in state if r["type"] == "ufm:index:PKey"}
@@ -257,26 +267,27 @@ def test_a_rack_deployed_by_hand_is_adopted_without_a_write(deployed: Pulumi, tm
     shown = deployed("preview")
     for pkey in PLAN.control_pkeys:
         assert f"PKey {pkey.pkey} exists as declared: it will be adopted without a write" in shown
-    assert "3 to create" in shown and "to update" not in shown
+    assert "3 to create" in shown
+    assert "to update" not in shown
     deployed("up", "--yes", "--skip-preview")
     assert writes() == []
     deployed("up", "--yes", "--skip-preview", "--expect-no-changes")
 
 
-def test_ufm_is_upgraded_by_its_image_and_keeps_partitions_and_token(deployed: Pulumi, tmp_path: Path) -> None:
+def test_a_new_image_upgrades_ufm_and_keeps_partitions_and_token(deployed: Pulumi, tmp_path: Path) -> None:
     changed = tmp_path / "Pulumi.dev.yaml"
     changed.write_text(STACK.read_text().replace("ufm-enterprise:6.14.5-2", "ufm-enterprise:6.15.2-4"))
     requests.delete(f"{ADMIN}/requests", timeout=10)
     deployed("up", "--yes", "--skip-preview", "--config-file", str(changed))
     assert deployed.json("stack", "output", "--json")["ufm"]["version"] == "6.15.2-4"
-    assert writes() == [], "tokens and partitions are UFM's to keep"
+    assert writes() == [], "UFM keeps tokens and partitions"
     deployed("refresh", "--yes")
     deployed("up", "--yes", "--skip-preview", "--expect-no-changes", "--config-file", str(changed))
-    test_control_pkeys_are_full_on_the_fabric(deployed)
+    test_hosts_are_full_members_of_control_pkeys_on_the_fabric(deployed)
 
 
-def test_no_secret_stands_in_the_clear(deployed: Pulumi, secrets: dict[str, str]) -> None:
-    """State, and every line the engine has printed in this session's previews, updates and refreshes."""
+def test_no_secret_is_in_plain_text(deployed: Pulumi, secrets: dict[str, str]) -> None:
+    """Neither the state nor any output of the engine in this session contains one."""
     state = json.dumps(deployed.json("stack", "export"))
     for name, value in secrets.items():
         for text in {value, *value.splitlines()}:
@@ -288,7 +299,7 @@ def test_no_secret_stands_in_the_clear(deployed: Pulumi, secrets: dict[str, str]
 def test_destroy_leaves_nothing(deployed: Pulumi, lab: tuple[Service, ...]) -> None:
     requests.delete(f"{ADMIN}/requests", timeout=10)
     before = files_of_ours()
-    assert before, "the rack is up: its files are on the hosts"
+    assert before, "the rack is deployed: its files are on the hosts"
     deployed("destroy", "--yes", "--skip-preview")
     assert "resources" not in deployed.json("stack", "export")["deployment"]
     deleted = {
@@ -301,7 +312,7 @@ def test_destroy_leaves_nothing(deployed: Pulumi, lab: tuple[Service, ...]) -> N
 
 
 def files_of_ours() -> set[str]:
-    """What the program ships to the hosts, by host; read where the hosts' disks lie."""
+    """Return the files that the program shipped, found in the hosts' root file systems."""
     shipped = (
         "undercloud.conf",
         "instackenv.json",
@@ -322,7 +333,7 @@ def files_of_ours() -> set[str]:
     return found
 
 
-def test_lab_status_tells_the_truth(lab: tuple[Service, ...]) -> None:
+def test_lab_status_lists_every_service(lab: tuple[Service, ...]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "lab", "status"], cwd=PROJECT, capture_output=True, text=True, check=False
     )

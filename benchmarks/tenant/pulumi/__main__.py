@@ -1,4 +1,4 @@
-"""T1 to T5 and X1 to X3 in plain pulumi-openstack; `../terraform/main.tf` is its twin."""
+"""Steps T1 to T5 and X1 to X3 with pulumi-openstack, equivalent to `../terraform/main.tf`."""
 
 import os
 

@@ -1,4 +1,4 @@
-# T1 to T5 and X1 to X3; ../pulumi/__main__.py is its twin.
+# Steps T1 to T5 and X1 to X3, equivalent to ../pulumi/__main__.py.
 terraform {
   required_providers {
     openstack = { source = "terraform-provider-openstack/openstack" }
