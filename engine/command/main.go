@@ -1,10 +1,11 @@
-// The command plugin: runs commands on this machine and, over SSH, on others, with the schema of pulumi-command 1.2.1.
+// The command plugin runs commands on this machine and, over SSH, on other hosts, with the schema of pulumi-command
+// 1.2.1.
 //
-// It stands in for the released plugin where that cannot be downloaded: upstream publishes no Go module that could be
-// built. The Python package from PyPI works unchanged, and so does a stack that moves from one plugin to the other.
+// It replaces the released plugin where that cannot be downloaded, because upstream publishes no Go module that could
+// be built. The Python package from PyPI works unchanged, and so does a stack that moves from one plugin to the other.
 // Where the released plugin misbehaves (it hangs on long lines, retries a wrong host key, repeats whole commands in
-// errors), this one misbehaves in the same way, so that the program is tested against it: docs/command-plugin.md lists
-// every such behaviour with its test.
+// errors), this plugin misbehaves in the same way, so that the program is tested with that behaviour.
+// docs/command-plugin.md lists every such behaviour with its test.
 package main
 
 import (
@@ -17,7 +18,7 @@ import (
 	"rack/engine/command/remote"
 )
 
-// version of the PyPI package whose schema is served; engine/build.py installs the plugin under it.
+// version is that of the PyPI package whose schema is served; engine/build.py installs the plugin under it.
 const version = "1.2.1"
 
 func main() {

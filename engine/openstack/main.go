@@ -1,6 +1,7 @@
-// The OpenStack plugin: terraform-provider-openstack behind Pulumi's bridge, with the tokens of pulumi-openstack 5.5.3.
+// The OpenStack plugin is terraform-provider-openstack behind Pulumi's bridge, with the tokens of pulumi-openstack
+// 5.5.3.
 //
-// It stands in for the released plugin where that cannot be downloaded. The Python package from PyPI works unchanged.
+// It replaces the released plugin where that cannot be downloaded. The Python package from PyPI works unchanged.
 package main
 
 import (
@@ -10,10 +11,10 @@ import (
 	"github.com/terraform-provider-openstack/terraform-provider-openstack/v3/openstack"
 )
 
-// version of the PyPI package whose tokens are served; engine/build.py installs the plugin under it.
+// version is that of the PyPI package whose tokens are served; engine/build.py installs the plugin under it.
 const version = "5.5.3"
 
-// schema is enough for the engine: it reads the types of a resource from the provider, not from here.
+// schema is minimal: the engine reads the types of a resource from the provider.
 const schema = `{"name":"openstack","version":"` + version + `"}`
 
 func main() {
@@ -29,7 +30,7 @@ func provider() tfbridge.ProviderInfo {
 		DataSources: dataSources(),
 	}
 	info.MustComputeTokens(tokens.MappedModules("openstack_", "index", modules, tokens.MakeStandard("openstack")))
-	// As upstream: a resource without a name is named after its Pulumi name, a random suffix behind "-".
+	// As upstream: a resource without a name gets its Pulumi name with "-" and a random suffix.
 	info.SetAutonaming(255, "-")
 	return info
 }

@@ -2,8 +2,8 @@ package main
 
 import "github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfbridge"
 
-// modules maps the areas of terraform-provider-openstack to the modules of pulumi-openstack. A name that is in none of
-// the tables below gets the bridge's standard token, version included: compute_aggregate_v2 is compute:AggregateV2.
+// modules maps the areas of terraform-provider-openstack to the modules of pulumi-openstack. A name that is not in the
+// tables below gets the bridge's standard token, including the version: compute_aggregate_v2 is compute:AggregateV2.
 var modules = map[string]string{
 	"bgpvpn":           "bgpvpn",
 	"blockstorage":     "blockstorage",
@@ -24,7 +24,7 @@ var modules = map[string]string{
 	"vpnaas":           "vpnaas",
 }
 
-// named are the resources whose names pulumi-openstack chose by hand: module, Terraform's name, Pulumi's name.
+// named lists the resources with irregular names: module, Terraform's name, Pulumi's name.
 var named = [][3]string{
 	{"blockstorage", "blockstorage_quotaset_v3", "QuoteSetV3"}, // sic
 	{"blockstorage", "blockstorage_volume_attach_v3", "VolumeAttach"},
@@ -101,7 +101,7 @@ var named = [][3]string{
 	{"vpnaas", "vpnaas_site_connection_v2", "SiteConnection"},
 }
 
-// lookups are the data sources whose names pulumi-openstack chose by hand.
+// lookups lists the data sources with irregular names.
 var lookups = [][3]string{
 	{"compute", "compute_availability_zones_v2", "getAvailabilityZones"},
 	{"compute", "compute_flavor_v2", "getFlavor"},

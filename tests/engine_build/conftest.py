@@ -1,4 +1,4 @@
-"""A throw-away Pulumi project on the real engine, and throw-away OpenSSH servers for it to talk to."""
+"""Temporary Pulumi projects on the real engine, and temporary OpenSSH servers for them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def engine() -> dict[str, str]:
 
     `make test` has made the engine already, and then this takes no time.
     """
-    with build.alone():
+    with build.locked():
         build.build()
         home = build.stand_ins()
     base = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
@@ -40,7 +40,7 @@ def engine() -> dict[str, str]:
 
 @dataclass
 class Run:
-    """How a pulumi command ended, and all that it printed."""
+    """The exit status and the output of a pulumi command."""
 
     status: int
     text: str
@@ -48,14 +48,14 @@ class Run:
 
 @dataclass
 class Project:
-    """A Pulumi project of one stack in a folder of its own, its state included."""
+    """A Pulumi project with one stack, in its own folder, including the state."""
 
     folder: Path
     env: dict[str, str]
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         pulumi = shutil.which("pulumi", path=self.env["PATH"])
-        assert pulumi, "the engine fixture has seen to it"
+        assert pulumi, "the engine fixture installs it"
         return subprocess.Popen(
             [pulumi, "--non-interactive", *arguments],
             cwd=self.folder,
@@ -67,11 +67,11 @@ class Project:
         )
 
     def run(self, *arguments: str, fails: bool = False) -> Run:
-        """Run to the end; every command is also searched for warnings, of which there must be none."""
+        """Run the command to its end; its output must not contain a warning."""
         process = self.start(*arguments)
         text, _ = process.communicate()
         assert (process.returncode != 0) == fails, text
-        assert "warning:" not in text, text  # among them: "using pulumi-resource-… from $PATH"
+        assert "warning:" not in text, text  # e.g. "using pulumi-resource-… from $PATH"
         return Run(process.returncode, text)
 
     def up(self, spec: dict[str, Any], *arguments: str, fails: bool = False) -> Run:
@@ -83,7 +83,7 @@ class Project:
         return self.run("preview", "--diff")
 
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs, secrets in the clear."""
+        """Return the stack's outputs, with secrets in plain text."""
         outputs: dict[str, Any] = json.loads(self.run("stack", "output", "--json", "--show-secrets").text)
         return outputs
 
@@ -93,7 +93,7 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, sshd: object, engine: dict[str, str]) -> Iterator[Callable[..., Project]]:
-    """Makes a project from the texts of its Python files; destroys what it deployed, while the servers still run."""
+    """Create a project from the texts of its Python files; destroy its resources while the servers still run."""
     made: list[Project] = []
 
     def make(**files: str) -> Project:
@@ -112,14 +112,16 @@ def project(tmp_path: Path, sshd: object, engine: dict[str, str]) -> Iterator[Ca
 
     yield make
     for one in made:
-        destroying = one.start("destroy", "--yes", "--skip-preview")  # may warn of what a test interrupted
+        destroying = one.start(
+            "destroy", "--yes", "--skip-preview"
+        )  # may warn about an operation that a test interrupted
         text, _ = destroying.communicate()
         assert destroying.returncode == 0, text
 
 
 @dataclass
 class Server:
-    """An OpenSSH server on the loopback interface; `connection` is the way in, as remote.ConnectionArgs takes it."""
+    """An OpenSSH server on the loopback interface; `connection` contains the arguments of remote.ConnectionArgs."""
 
     port: int
     connection: dict[str, Any]
@@ -127,7 +129,7 @@ class Server:
 
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[Callable[[], Server]]:
-    """Starts servers; they end with the test."""
+    """Start servers, and stop them after the test."""
     running: list[subprocess.Popen[str]] = []
 
     def start() -> Server:
@@ -146,7 +148,7 @@ def sshd(tmp_path: Path) -> Iterator[Callable[[], Server]]:
             "UsePAM": "no",
             "PidFile": "none",
             "AcceptEnv": "PULUMI_COMMAND_*",
-            "SetEnv": "SHLVL=1",  # or the user's shell, as the first one, reads .bashrc before each command
+            "SetEnv": "SHLVL=1",  # otherwise the user's shell, as the first one, reads .bashrc before each command
             "Subsystem": "sftp internal-sftp",
         }
         (folder / "config").write_text("".join(f"{key} {value}\n" for key, value in config.items()))
@@ -177,7 +179,7 @@ def sshd(tmp_path: Path) -> Iterator[Callable[[], Server]]:
 
 
 def make_key(path: Path) -> str:
-    """Make an Ed25519 key pair; the public key's line."""
+    """Create an Ed25519 key pair and return the line of the public key."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
     return path.with_suffix(".pub").read_text().strip()
 

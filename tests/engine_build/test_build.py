@@ -1,4 +1,4 @@
-"""The builder: which engine it chooses, what it says where it cannot, and that it does nothing twice."""
+"""The builder: which engine it selects, its error messages, and that it builds nothing twice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def script(path: Path, text: str) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of engine/ in a project of its own, which has no .engine/ yet."""
+    """Return a copy of engine/ in a project without .engine/."""
     shutil.copytree(build.SOURCES, tmp_path / "checkout/engine", ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path / "checkout"
 
@@ -40,35 +40,35 @@ def run_build(checkout: Path, *arguments: str, **env: str) -> subprocess.Complet
 
 
 def plain_path() -> str:
-    """PATH without the engine that the tests run on."""
+    """Return PATH without the engine that the tests use."""
     return os.pathsep.join(folder for folder in os.get_exec_path() if Path(folder) != build.BIN)
 
 
-def test_second_build_does_nothing_and_takes_no_time() -> None:
+def test_second_build_does_nothing_in_no_time() -> None:
     before = os.times()
     done = run_build(build.ROOT, PATH=plain_path())
     after = os.times()
     assert done.returncode == 0, done.stderr
     assert (done.stdout, done.stderr) == ("", "")
     took = after.children_user + after.children_system - before.children_user - before.children_system
-    assert took < 2, "of a processor's time: 0.2 s"
+    assert took < 2, "processor time in seconds; usually 0.2"
 
 
-def test_fingerprint_follows_the_sources(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fingerprint_depends_on_the_sources(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go = build.find_go() or build.install_go()
     monkeypatch.setattr(build, "SOURCES", checkout / "engine")
-    parts = {part.module: part for part in build.PARTS}
-    before = {module: build.fingerprint(part, go) for module, part in parts.items()}
-    assert len(set(before.values())) == len(parts)
+    programs = {program.module: program for program in build.PROGRAMS}
+    before = {module: build.fingerprint(program, go) for module, program in programs.items()}
+    assert len(set(before.values())) == len(programs)
     with (checkout / "engine/command/main.go").open("a") as source:
         source.write("// changed\n")
     (checkout / "engine/command/new_test.go").write_text("package main\n")
-    after = {module: build.fingerprint(part, go) for module, part in parts.items()}
-    assert [module for module in parts if before[module] != after[module]] == ["command"]
+    after = {module: build.fingerprint(program, go) for module, program in programs.items()}
+    assert [module for module in programs if before[module] != after[module]] == ["command"]
 
 
 @pytest.mark.parametrize("version", ["v3.150.0", "v4.0.0", "dev"])
-def test_released_pulumi_out_of_range_is_refused(checkout: Path, tmp_path: Path, version: str) -> None:
+def test_released_pulumi_out_of_range_is_rejected(checkout: Path, tmp_path: Path, version: str) -> None:
     found = script(tmp_path / "released/pulumi", f"echo {version}")
     done = run_build(checkout, PATH=f"{found.parent}:/usr/bin:/bin")
     assert done.returncode == 1
@@ -76,7 +76,7 @@ def test_released_pulumi_out_of_range_is_refused(checkout: Path, tmp_path: Path,
     assert "Traceback" not in done.stderr
 
 
-def test_released_pulumi_without_language_host_is_refused(checkout: Path, tmp_path: Path) -> None:
+def test_released_pulumi_without_language_host_is_rejected(checkout: Path, tmp_path: Path) -> None:
     found = script(tmp_path / "released/pulumi", "echo v3.259.0")
     done = run_build(checkout, PATH=f"{found.parent}:/usr/bin:/bin")
     assert done.returncode == 1
@@ -84,7 +84,7 @@ def test_released_pulumi_without_language_host_is_refused(checkout: Path, tmp_pa
 
 
 def test_released_pulumi_is_used(checkout: Path, tmp_path: Path) -> None:
-    """With our own programs in the part of released ones, and the plugins installed already."""
+    """The programs built here act as the released ones; the plugins are already installed."""
     released = tmp_path / "released"
     shutil.copytree(build.BIN, released, copy_function=os.link)
     environment = {"PATH": f"{released}:/usr/bin:/bin", "PULUMI_HOME": str(build.HOME)}
@@ -116,7 +116,7 @@ def test_stand_ins_are_built_beside_released_plugins(monkeypatch: pytest.MonkeyP
     built: list[Path] = []
     monkeypatch.setattr(build, "ENGINE", tmp_path)
     monkeypatch.setattr(build, "HOME", tmp_path / "home")
-    monkeypatch.setattr(build, "build_programs", lambda go, parts, home: built.append(home))
+    monkeypatch.setattr(build, "build_programs", lambda go, programs, home: built.append(home))
     assert build.stand_ins() == tmp_path / "stand-ins"
     stamp = build.stamp_of(build.product_of(build.STAND_INS[0], tmp_path / "home"))
     stamp.parent.mkdir(parents=True)
@@ -125,7 +125,7 @@ def test_stand_ins_are_built_beside_released_plugins(monkeypatch: pytest.MonkeyP
     assert built == [tmp_path / "stand-ins", tmp_path / "home"]
 
 
-def test_without_pulumi_go_and_pip_it_says_what_to_install(
+def test_without_pulumi_go_and_pip_the_error_says_what_to_install(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(build, "ROOT", tmp_path)  # no .venv there
@@ -137,7 +137,7 @@ def test_without_pulumi_go_and_pip_it_says_what_to_install(
         assert says in str(error.value)
 
 
-def test_go_that_is_too_old_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_too_old_go_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     old = script(tmp_path / "go", "echo go1.19.8")
     monkeypatch.setattr(build, "ENGINE", tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")

@@ -1,4 +1,4 @@
-"""The command plugin's own tests, in Go, against real OpenSSH servers. By hand: go test ./... in engine/command."""
+"""The command plugin's tests in Go, with real OpenSSH servers. To run them alone: go test ./... in engine/command."""
 
 from __future__ import annotations
 

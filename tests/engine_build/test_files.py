@@ -1,4 +1,4 @@
-"""Files on the engine: what commands leave is handed out as assets, and copies arrive on the host."""
+"""Files: a command's files become assets, and copies reach the host."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_files(project: Callable[..., Project], sshd: Callable[[], Server], tmp_
 
     stack.up(spec, "--expect-no-changes")
     source.write_text("two")
-    (target / "text").write_text("someone else's")
+    (target / "text").write_text("changed on the host")
     stack.up(spec)
     assert (target / "file").read_text() == "two"
-    assert (target / "text").read_text() == "someone else's"  # unchanged here, so not copied again
+    assert (target / "text").read_text() == "changed on the host"  # unchanged locally, so not copied again

@@ -1,4 +1,4 @@
-"""A project's life on the engine: up, nothing to do, changes, failures, destroy; without one warning."""
+"""The life cycle of a project on the engine: up, no-op, changes, failures, destroy; without a warning."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ pulumi.export("there", there.stdout)
 
 
 def step(journal: Path, name: str) -> str:
-    """A command that notes its name, the server's port and its stdin, and prints its name and what came before."""
+    """Return a command that logs its name, the server's port and its stdin, and prints its name and previous output."""
     return f'echo "{name} ${{SSH_CONNECTION##* }} $(cat)" >> {journal}; echo "{name} after [$PULUMI_COMMAND_STDOUT]"'
 
 
@@ -94,7 +94,7 @@ def test_life(project: Callable[..., Project], sshd: Callable[[], Server], tmp_p
 
     changed = {**spec, "secret": "hunter3"}
     preview = stack.preview(changed).text
-    # What stdout and stderr will be is not known, and so what depends on them changes too; nothing ran.
+    # stdout and stderr are unknown in a preview, so resources that depend on them change too; nothing ran.
     assert "~ 2 to update" in preview and "3 unchanged" not in preview and noted() == []
     stack.up(changed)
     assert stack.outputs()["there"] == "update after [create after []]"
@@ -105,7 +105,7 @@ def test_life(project: Callable[..., Project], sshd: Callable[[], Server], tmp_p
     stack.up(without_update)
     assert noted() == [f"create {first.port} hunter3"]
 
-    # The new one is made over the new connection, the old one is deleted over the old one.
+    # The replacement is created over the new connection, the old resource is deleted over the old one.
     elsewhere = spec_of(journal, second, secret="hunter4", there={"triggers": ["moved"]})
     stack.up(elsewhere)
     assert noted() == [f"create {second.port} hunter4", f"delete {first.port} hunter3"]
@@ -113,7 +113,7 @@ def test_life(project: Callable[..., Project], sshd: Callable[[], Server], tmp_p
     state = stack.state()
     for secret in ("hunter4", second.connection["private_key"].splitlines()[1], "create after []"):
         assert secret not in state
-    assert "ABC" in state  # not secret: nothing that went into it was
+    assert "ABC" in state  # not secret, because none of its inputs is
 
     stack.run("destroy", "--yes", "--skip-preview")
     assert sorted(noted()) == [f"delete {second.port} hunter4", "gone"]
@@ -149,7 +149,7 @@ def test_first_interrupt_waits_for_a_running_command(
         json.dumps(spec_of(tmp_path / "journal", server, there={"create": patient}))
     )
     process = stack.start("up", "--yes", "--skip-preview")
-    started.read_text()  # ends when the command runs
+    started.read_text()  # returns when the command runs
     process.send_signal(signal.SIGINT)
     assert process.stdout is not None
     seen = ""

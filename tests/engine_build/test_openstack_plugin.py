@@ -1,4 +1,4 @@
-"""The OpenStack plugin serves every resource of the PyPI package, with every property, under the package's names."""
+"""The OpenStack plugin serves every resource of the PyPI package, with every property, under the same names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engine import build
 
 pytestmark = pytest.mark.engine
 
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # how an unknown value travels: any type will take it
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # Pulumi's encoding of an unknown value, valid for any type
 NOWHERE = "127.0.0.1:1"
 UNKNOWN_KEY = "Invalid or unknown key"
 
@@ -39,14 +39,14 @@ USED = {
 
 @functools.cache
 def sources() -> list[str]:
-    spec = importlib.util.find_spec("pulumi_openstack")  # not imported: that takes seconds
+    spec = importlib.util.find_spec("pulumi_openstack")  # not imported, because an import takes seconds
     assert spec is not None and spec.origin is not None
     return [file.read_text() for file in sorted(Path(spec.origin).parent.rglob("*.py"))]
 
 
 @functools.cache
 def resources() -> dict[str, list[str]]:
-    """Type token → input properties, of all that the package does not call deprecated."""
+    """Return the input properties by type token, without deprecated resources."""
     found = {}
     for text in sources():
         token = re.search(r"super\(\w+, __self__\).__init__\(\s+'(openstack:[^']+)'", text)
@@ -70,15 +70,15 @@ def functions() -> list[str]:
 
 @pytest.fixture(scope="module")
 def provider(engine: dict[str, str]) -> Iterator[provider_pb2_grpc.ResourceProviderStub]:
-    part = next(part for part in build.PARTS if part.plugin == "openstack")
-    # Its argument is the engine's address, which it needs for its log only.
+    program = next(program for program in build.PROGRAMS if program.plugin == "openstack")
+    # The argument is the engine's address, which the plugin uses for its log only.
     with subprocess.Popen(
-        [build.product_of(part, Path(engine["PULUMI_HOME"])), NOWHERE], stdout=subprocess.PIPE, text=True
+        [build.product_of(program, Path(engine["PULUMI_HOME"])), NOWHERE], stdout=subprocess.PIPE, text=True
     ) as plugin:
         assert plugin.stdout is not None
         with grpc.insecure_channel(f"127.0.0.1:{plugin.stdout.readline().strip()}") as channel:
             stub = provider_pb2_grpc.ResourceProviderStub(channel)
-            # A cloud that is not there: enough to check inputs, and an error for whoever asks it.
+            # A cloud that does not exist: enough to check inputs; a call to it fails.
             credentials = struct(
                 authUrl=f"http://{NOWHERE}/v3", userName="u", userDomainName="d", password="p", tenantName="t"
             )
@@ -102,18 +102,18 @@ def struct(**fields: str) -> Struct:
     return message
 
 
-def test_what_the_rack_uses_is_in_the_package() -> None:
+def test_resources_of_the_rack_are_in_the_package() -> None:
     assert set(resources()) >= USED
 
 
 @pytest.mark.parametrize("token", resources())
-def test_resource_takes_every_property_of_the_package(
+def test_resource_accepts_every_property_of_the_package(
     provider: provider_pb2_grpc.ResourceProviderStub, token: str
 ) -> None:
     properties = resources()[token]
     reasons = [failure.reason for failure in check(provider, token, *properties).failures]
     assert not [reason for reason in reasons if UNKNOWN_KEY in reason]
-    # The same check with a property that no one has: else the line above could not fail.
+    # The same check with an unknown property proves that the line above can fail.
     reasons = [failure.reason for failure in check(provider, token, *properties, "noSuchProperty").failures]
     assert [reason for reason in reasons if UNKNOWN_KEY in reason and "noSuchProperty" in reason]
 
@@ -123,18 +123,18 @@ def test_function_is_served(provider: provider_pb2_grpc.ResourceProviderStub, to
     try:
         response = provider.Invoke(provider_pb2.InvokeRequest(tok=token, args=Struct()))
     except grpc.RpcError as error:
-        assert NOWHERE in error.details()  # it was called
+        assert NOWHERE in error.details()  # the cloud was called
     else:
-        assert response.failures  # it wants arguments
+        assert response.failures  # arguments are missing
 
 
-def test_unknown_tokens_are_refused(provider: provider_pb2_grpc.ResourceProviderStub) -> None:
+def test_unknown_tokens_are_rejected(provider: provider_pb2_grpc.ResourceProviderStub) -> None:
     with pytest.raises(grpc.RpcError, match="unrecognized"):
         provider.Invoke(provider_pb2.InvokeRequest(tok="openstack:compute/getNothing:getNothing", args=Struct()))
     with pytest.raises(grpc.RpcError, match="unrecognized"):
         check(provider, "openstack:compute/nothing:Nothing")
 
 
-def test_names_are_made_as_upstream_makes_them(provider: provider_pb2_grpc.ResourceProviderStub) -> None:
+def test_default_names_are_those_of_upstream(provider: provider_pb2_grpc.ResourceProviderStub) -> None:
     name = check(provider, "openstack:networking/network:Network").inputs["name"]
     assert re.fullmatch(r"name-[0-9a-f]{7}", name)

@@ -11,7 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// collect fills the outputs assets and archive with the files that the globs of the inputs name.
+// collect sets the outputs assets and archive to the files that match the globs of the inputs.
 func (in BaseInputs) collect(out *BaseOutputs) error {
 	if in.AssetPaths != nil {
 		assets, err := match(in.dir(), *in.AssetPaths)
@@ -39,8 +39,8 @@ func (in BaseInputs) collect(out *BaseOutputs) error {
 	return nil
 }
 
-// match returns the files below dir that the patterns name, by their path relative to dir. The patterns are taken in
-// order; one that starts with "!" removes what those before it added.
+// match returns the files below dir that match the patterns, keyed by their path relative to dir. The patterns apply in
+// order; a pattern that starts with "!" removes files that earlier patterns added.
 func match(dir string, patterns []string) (map[string]*resource.Asset, error) {
 	found := map[string]*resource.Asset{}
 	files, err := filesBelow(dir)

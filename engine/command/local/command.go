@@ -11,12 +11,12 @@ import (
 	"rack/engine/command/shell"
 )
 
-// Logging says which streams the engine's log shows while a command runs.
+// Logging selects the streams that the engine's log shows while a command runs.
 type Logging string
 
 func (Logging) Values() []infer.EnumValue[Logging] { return shell.LoggingValues[Logging]() }
 
-// BaseInputs are the inputs of Command and Run alike.
+// BaseInputs are the inputs that Command and Run have in common.
 type BaseInputs struct {
 	Interpreter            *[]string          `pulumi:"interpreter,optional"`
 	Dir                    *string            `pulumi:"dir,optional"`
@@ -30,7 +30,7 @@ type BaseInputs struct {
 
 func (in *BaseInputs) Annotate(a infer.Annotator) { a.SetDefault(&in.AddPreviousOutputInEnv, true) }
 
-// BaseOutputs are what a command printed, and the files that it left.
+// BaseOutputs are the output of a command and the files that it created.
 type BaseOutputs struct {
 	Stdout  string                           `pulumi:"stdout"`
 	Stderr  string                           `pulumi:"stderr"`
@@ -98,7 +98,7 @@ type RunOutputs struct {
 	BaseOutputs
 }
 
-// Run runs a command on this machine whenever the program runs, previews included.
+// Run runs a command on this machine whenever the program runs, including previews.
 type Run struct{}
 
 func (Run) Invoke(

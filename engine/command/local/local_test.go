@@ -36,7 +36,7 @@ func TestErrorHoldsTheWholeCommandAndAllOutput(t *testing.T) {
 	}
 }
 
-// The command is killed; what it started lives on.
+// The command is killed; the processes that it started survive.
 func TestCancelKillsTheCommandAlone(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "child")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {

@@ -10,10 +10,10 @@ import (
 	"rack/engine/command/shell"
 )
 
-// run executes the command and fills the outputs; previous is what the command before it printed.
+// run executes the command and returns its outputs; previous holds the outputs of the previous command.
 //
-// It fails where the command cannot be started, ends with a status other than 0, or ctx ends: then the command is
-// killed, but not what it started.
+// It fails if the command cannot be started, exits with a status other than 0, or ctx ends. When ctx ends, the command
+// is killed, but not the processes that it started.
 func (in BaseInputs) run(ctx context.Context, command string, previous BaseOutputs) (out BaseOutputs, err error) {
 	argv := append(in.interpreter(), command)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)

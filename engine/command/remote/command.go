@@ -10,7 +10,7 @@ import (
 	"rack/engine/command/shell"
 )
 
-// Logging says which streams the engine's log shows while a command runs.
+// Logging selects the streams that the engine's log shows while a command runs.
 type Logging string
 
 func (Logging) Values() []infer.EnumValue[Logging] { return shell.LoggingValues[Logging]() }
@@ -30,7 +30,7 @@ type CommandInputs struct {
 
 func (in *CommandInputs) Annotate(a infer.Annotator) { a.SetDefault(&in.AddPreviousOutputInEnv, true) }
 
-// BaseOutputs are what a command printed.
+// BaseOutputs are the output of a command.
 type BaseOutputs struct {
 	Stdout string `pulumi:"stdout"`
 	Stderr string `pulumi:"stderr"`
@@ -70,7 +70,7 @@ func (Command) Update(
 	return infer.UpdateResponse[CommandOutputs]{Output: out}, err
 }
 
-// Delete runs over the connection in the state: the old one, where the new one differs.
+// Delete runs over the connection in the state, that is, over the old one if it was changed.
 func (Command) Delete(ctx context.Context, req infer.DeleteRequest[CommandOutputs]) (infer.DeleteResponse, error) {
 	if req.State.Delete == nil {
 		return infer.DeleteResponse{}, nil

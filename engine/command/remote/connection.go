@@ -35,7 +35,7 @@ type Connection struct {
 	Proxy *ProxyConnection `pulumi:"proxy,optional"`
 }
 
-// ProxyConnection is the server in between.
+// ProxyConnection is the proxy.
 type ProxyConnection struct{ Endpoint }
 
 const (
@@ -53,7 +53,7 @@ func (e *Endpoint) Annotate(a infer.Annotator) {
 	a.SetDefault(&e.PerDialTimeout, defaultPerDialTimeout)
 }
 
-// or is the value, or its default where a state that another version wrote lacks it.
+// or returns the value, or the default if it is missing from a state that another version wrote.
 func or[T any](value *T, otherwise T) T {
 	if value != nil {
 		return *value
@@ -61,8 +61,8 @@ func or[T any](value *T, otherwise T) T {
 	return otherwise
 }
 
-// dial opens a connection of its own for one command, through the proxy where there is one. It is never closed: it
-// lasts until the plugin ends.
+// dial opens a connection for one command, through the proxy if there is one. It is never closed: it lasts until the
+// plugin ends.
 func (c Connection) dial(ctx context.Context) (*ssh.Client, error) {
 	config, err := c.config()
 	if err != nil {
@@ -106,8 +106,8 @@ func (c Connection) dialThrough(ctx context.Context, config *ssh.ClientConfig) (
 	})
 }
 
-// insist tries until it succeeds, limit failures have passed (-1: never), or ctx ends. It takes a wrong host key or
-// wrong credentials for a host that is not up yet, and its log never says why an attempt failed.
+// insist retries until try succeeds, has failed limit times (-1: no limit), or ctx ends. It treats a wrong host key and
+// wrong credentials like a host that is not up yet, and its log never contains the reason of a failure.
 func insist[T any](ctx context.Context, what string, limit int, try func() (T, error)) (result T, err error) {
 	shown := strconv.Itoa(limit)
 	if limit == -1 {
@@ -136,7 +136,7 @@ func (e Endpoint) address() string {
 	return net.JoinHostPort(e.Host, strconv.Itoa(int(or(e.Port, defaultPort))))
 }
 
-// config names the user, the ways to authenticate (key, then password, then agent) and the host key to expect.
+// config returns the user, the authentication methods (key, then password, then agent) and the expected host key.
 func (e Endpoint) config() (*ssh.ClientConfig, error) {
 	config := &ssh.ClientConfig{
 		User:    or(e.User, defaultUser),
@@ -158,8 +158,8 @@ func (e Endpoint) config() (*ssh.ClientConfig, error) {
 	return config, e.askAgent(config)
 }
 
-// askAgent connects to the agent. An agentSocketPath of "" is a path, and nothing listens there; only an empty
-// variable means "no agent". A socket without a listener fails every command.
+// askAgent connects to the SSH agent. An agentSocketPath of "" is a path without a listener; only an empty variable
+// means "no agent". A socket without a listener fails every command.
 func (e Endpoint) askAgent(config *ssh.ClientConfig) error {
 	socket := os.Getenv(agentVariable)
 	if e.AgentSocketPath == nil && socket == "" {
@@ -180,7 +180,7 @@ func (e Endpoint) signer() (ssh.Signer, error) {
 	return ssh.ParsePrivateKey([]byte(*e.PrivateKey))
 }
 
-// answer gives the password to every question: servers with PAM ask for it so.
+// answer answers every question with the password, because servers with PAM ask for it this way.
 func (e Endpoint) answer(_, _ string, questions []string, _ []bool) ([]string, error) {
 	answers := make([]string, len(questions))
 	for i := range answers {
@@ -189,8 +189,8 @@ func (e Endpoint) answer(_, _ string, questions []string, _ []bool) ([]string, e
 	return answers, nil
 }
 
-// pin accepts the one key of hostKey (a line as in ssh_host_*_key.pub) and offers that key's type as the only
-// algorithm: for an RSA key "ssh-rsa", which OpenSSH refuses since 8.8. Without a hostKey it accepts any key.
+// pin accepts only the key of hostKey (a line as in ssh_host_*_key.pub) and offers that key's type as the only
+// algorithm: for an RSA key "ssh-rsa", which OpenSSH rejects since 8.8. Without hostKey it accepts any key.
 func (e Endpoint) pin(config *ssh.ClientConfig) error {
 	if e.HostKey == nil {
 		config.HostKeyCallback = ssh.InsecureIgnoreHostKey()

@@ -26,10 +26,10 @@ type CopyToRemoteInputs struct {
 	RemotePath string               `pulumi:"remotePath"`
 }
 
-// CopyToRemote copies a file or a folder to a host; it never deletes there.
+// CopyToRemote copies a file or a directory to a host. It never deletes files on the host.
 type CopyToRemote struct{}
 
-// Check refuses sources that are neither a file or folder of this machine nor a text.
+// Check rejects sources other than a file, a directory or a text.
 func (CopyToRemote) Check(
 	ctx context.Context, req infer.CheckRequest,
 ) (infer.CheckResponse[CopyToRemoteInputs], error) {
@@ -54,7 +54,7 @@ func (CopyToRemote) Create(
 	return infer.CreateResponse[CopyToRemoteInputs]{ID: id, Output: req.Inputs}, err
 }
 
-// Update copies again where the content or the path changed; a changed connection alone copies nothing.
+// Update copies again if the content or the path changed, but not if only the connection changed.
 func (CopyToRemote) Update(
 	ctx context.Context, req infer.UpdateRequest[CopyToRemoteInputs, CopyToRemoteInputs],
 ) (infer.UpdateResponse[CopyToRemoteInputs], error) {
@@ -94,7 +94,7 @@ type CopyFileInputs struct {
 	RemotePath string     `pulumi:"remotePath"`
 }
 
-// CopyFile is the deprecated predecessor of CopyToRemote. It has no update: each change replaces it.
+// CopyFile is the deprecated predecessor of CopyToRemote. It has no update; each change replaces it.
 type CopyFile struct{}
 
 func (CopyFile) Create(
@@ -124,13 +124,13 @@ func (c Connection) transfer(ctx context.Context, work func(*sftp.Client) error)
 	return work(files)
 }
 
-// put copies a file or a folder. As upstream, what there is at the target decides:
+// put copies a file or a directory. As upstream, the result depends on the target:
 //
-//	source  | target is a folder  | target does not exist | target is a file
-//	--------+---------------------+-----------------------+-----------------
-//	folder  | target/folder       | target/folder         | error
-//	folder/ | target/<its files>  | target/<its files>    | error
-//	file    | target/file         | target                | target
+//	source | target is a directory | target does not exist | target is a file
+//	-------+-----------------------+-----------------------+-----------------
+//	dir    | target/dir            | target/dir            | error
+//	dir/   | target/<its files>    | target/<its files>    | error
+//	file   | target/file           | target                | target
 func put(files *sftp.Client, source, target string) error {
 	info, err := os.Stat(source)
 	if err != nil {
@@ -181,7 +181,7 @@ func write(files *sftp.Client, content io.Reader, target string) error {
 	return nil
 }
 
-// makeFolder makes one folder, not those above it, unless it is there.
+// makeFolder creates one directory, but not its parents, unless it exists.
 func makeFolder(files *sftp.Client, target string) error {
 	there, err := files.Stat(target)
 	switch {
@@ -191,7 +191,7 @@ func makeFolder(files *sftp.Client, target string) error {
 		err = fs.ErrExist
 	}
 	if err != nil {
-		return fmt.Errorf("folder %s: %w", target, err)
+		return fmt.Errorf("create directory %s: %w", target, err)
 	}
 	return nil
 }

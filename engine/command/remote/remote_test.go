@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// sh runs a command over a connection with nothing else set.
+// sh runs a command over a connection, without other inputs.
 func sh(ctx context.Context, c Connection, command string) (BaseOutputs, error) {
 	return CommandInputs{Connection: c}.run(ctx, command, BaseOutputs{})
 }
@@ -39,7 +39,7 @@ func wantStdout(t *testing.T, out BaseOutputs, err error, want string) {
 	}
 }
 
-// wantError checks what an error says, and what it must not say.
+// wantError checks what an error contains and what it must not contain.
 func wantError(t *testing.T, err error, says []string, never ...string) {
 	t.Helper()
 	if err == nil {
@@ -87,7 +87,7 @@ func TestLogging(t *testing.T) {
 	}
 }
 
-// captureLog catches what goes to the engine's log: outside of the engine, to slog.
+// captureLog captures the engine's log, which goes to slog outside the engine.
 func captureLog(t *testing.T) *bytes.Buffer {
 	log, before := &bytes.Buffer{}, slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(log, nil)))
@@ -95,7 +95,7 @@ func captureLog(t *testing.T) *bytes.Buffer {
 	return log
 }
 
-// scan asks a server for its key of one kind.
+// scan requests one type of host key from a server.
 func (s *server) scan(t *testing.T, algorithm string) (line string) {
 	config := &ssh.ClientConfig{HostKeyAlgorithms: []string{algorithm}}
 	if algorithm == ssh.KeyAlgoRSA {
@@ -158,7 +158,7 @@ func unless(right bool) error {
 	return errors.New("wrong password")
 }
 
-// Not OpenSSH: its passwords are the machine's own accounts'.
+// Not with OpenSSH: it would check the passwords of the machine's own accounts.
 func TestPassword(t *testing.T) {
 	for _, config := range []*ssh.ServerConfig{
 		{PasswordCallback: func(_ ssh.ConnMetadata, given []byte) (*ssh.Permissions, error) {
@@ -187,7 +187,7 @@ func TestProxy(t *testing.T) {
 	out, err := sh(t.Context(), c, "echo through")
 	wantStdout(t, out, err, "through")
 	if !proxy.log.contains("direct-tcpip") {
-		t.Error("the proxy passed nothing on")
+		t.Error("the proxy forwarded nothing")
 	}
 
 	c.Proxy.HostKey = ptr(public(t, newKey(t)))
@@ -219,7 +219,7 @@ func TestRetryUntilTheServerIsThere(t *testing.T) {
 	}
 }
 
-// started is a command that tells the test when it runs: the test's read of the pipe ends then.
+// started returns a command that signals its start: the test's read of the pipe returns then.
 func started(t *testing.T) (command string, wait func() string) {
 	pipe := filepath.Join(t.TempDir(), "started")
 	must(t, syscall.Mkfifo(pipe, 0o600))
@@ -298,7 +298,7 @@ func TestCopyToRemoteCopiesAgainOnlyWhatChanged(t *testing.T) {
 	}
 	update(changed)
 	if found, _ := os.ReadFile(target); string(found) != "new" {
-		t.Errorf("the changed content is not there: %q", found)
+		t.Errorf("the changed content was not copied: %q", found)
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 	"rack/engine/command/shell"
 )
 
-// run executes the command on the host; previous is what the command before it printed.
+// run executes the command on the host; previous holds the outputs of the previous command.
 //
-// Nothing ends a command that runs: neither a time limit (customTimeouts) nor Ctrl-C reaches it.
+// Nothing ends a running command: neither a timeout (customTimeouts) nor Ctrl-C reaches it.
 func (in CommandInputs) run(ctx context.Context, command string, previous BaseOutputs) (BaseOutputs, error) {
 	client, err := in.Connection.dial(ctx)
 	if err != nil {
@@ -40,8 +40,8 @@ func (in CommandInputs) run(ctx context.Context, command string, previous BaseOu
 	return BaseOutputs{Stdout: stdout, Stderr: stderr}, nil
 }
 
-// setEnvironment hands over the variables. sshd refuses what its AcceptEnv does not list: an error for those that the
-// program asked for, a warning for the previous output, which is handed over unasked.
+// setEnvironment sends the variables. sshd rejects variables that its AcceptEnv does not list. That is an error for the
+// program's own variables, and a warning for the previous output, which is always sent.
 func (in CommandInputs) setEnvironment(ctx context.Context, session *ssh.Session, previous BaseOutputs) error {
 	const advice = "Unable to set '%s'. sshd accepts only the variables that its AcceptEnv lists."
 	if in.Environment != nil {

@@ -20,15 +20,15 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// server is a real OpenSSH server of this test's own, on the loopback interface.
+// server is a real OpenSSH server on the loopback interface, one per test.
 type server struct {
 	port     int
 	hostKey  string // its public key
-	ownerKey string // the private key that it lets in
+	ownerKey string // the private key that it accepts
 	log      *record
 }
 
-// record is what a process wrote, line by line.
+// record holds the lines that a process wrote.
 type record struct {
 	mu    sync.Mutex
 	lines []string
@@ -78,7 +78,7 @@ func startServer(t *testing.T, options ...string) *server {
 
 func (s *server) start(t *testing.T, config string) {
 	t.Helper()
-	// A pipe, not stderr: that is also the stderr of the commands.
+	// A pipe, because stderr is also the stderr of the commands.
 	pipe := filepath.Join(t.TempDir(), "log")
 	must(t, syscall.Mkfifo(pipe, 0o600))
 	log, err := os.OpenFile(pipe, os.O_RDWR, 0)
@@ -111,7 +111,7 @@ func (s *server) start(t *testing.T, config string) {
 	}
 }
 
-// endpoint is the way in, with the right host key, and no second attempt.
+// endpoint returns the server with its credentials and host key, without retries.
 func (s *server) endpoint(t *testing.T) Endpoint {
 	me, err := user.Current()
 	must(t, err)
@@ -131,7 +131,7 @@ type relay struct {
 	open     []net.Conn
 }
 
-// startRelay passes on to port; the first connections, as many as refused says, it closes.
+// startRelay forwards to port, and closes the first connections, as many as refused tells.
 func startRelay(t *testing.T, port func() int, refused int) *relay {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

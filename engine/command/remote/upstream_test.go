@@ -12,8 +12,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// These tests pin what pulumi-command 1.2.1 does where one would expect something better. docs/command-plugin.md
-// lists each with its source and with what the program does about it.
+// These tests pin undesirable behaviour of pulumi-command 1.2.1. docs/command-plugin.md lists each with its source and
+// with how the program avoids it.
 
 func TestEmptyAgentSocketPathIsAPath(t *testing.T) {
 	c := startServer(t).connection(t)
@@ -43,7 +43,7 @@ func TestRsaHostKeyIsOfferedAsSshRsaAlone(t *testing.T) {
 	wantError(t, err, []string{"no common algorithm for host key", "ssh-rsa"})
 }
 
-// The reason of a refusal shows only when all attempts have failed.
+// The reason of a rejection is shown only after all attempts have failed.
 func TestWrongHostKeyAndWrongKeyAreRetried(t *testing.T) {
 	s := startServer(t)
 	for says, change := range map[string]func(*Connection){
@@ -76,7 +76,7 @@ func TestCancelEndsDialling(t *testing.T) {
 	wantError(t, err, []string{"context deadline exceeded"})
 }
 
-// A cancelled context (Ctrl-C, customTimeouts) does not reach a command that runs.
+// A cancelled context (Ctrl-C, customTimeouts) does not reach a running command.
 func TestNothingEndsARunningCommand(t *testing.T) {
 	c := startServer(t).connection(t)
 	goOn := filepath.Join(t.TempDir(), "go-on")
@@ -121,7 +121,7 @@ func TestEveryCommandDialsAndItsConnectionStaysOpen(t *testing.T) {
 	}
 }
 
-// The rack's own steps print no such line: their logging is off, or a job's follower has cut it.
+// The program's own steps print no such line: their logging is off, or a job's follower truncates it.
 func TestLoggedLineOver64KiBHangs(t *testing.T) {
 	c := startServer(t).connection(t)
 	long := "head -c 70000 /dev/zero | tr '\\0' x; echo; echo after"
@@ -177,7 +177,7 @@ func TestRefusedEnvironment(t *testing.T) {
 	}
 }
 
-// perDialTimeout bounds the TCP connection alone: a server that accepts and says nothing is waited for.
+// perDialTimeout limits the TCP connection only: a server that accepts and never answers is waited for.
 func TestSilentServerIsWaitedFor(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

@@ -14,16 +14,16 @@ import (
 	"github.com/pulumi/pulumi-go-provider/infer"
 )
 
-// Names of the environment variables that hand a command what its predecessor printed.
+// Names of the environment variables that contain the previous command's output.
 const (
 	PreviousStdout = "PULUMI_COMMAND_STDOUT"
 	PreviousStderr = "PULUMI_COMMAND_STDERR"
 )
 
-// Capture records what a command writes and logs it line by line.
+// Capture records the output of a command and logs it line by line.
 //
-// As in pulumi-command, a logged line of more than bufio.MaxScanTokenSize bytes (64 KiB) ends the logging without
-// ending the command: nothing reads the pipe any more, and the command's next write, or its end, waits forever.
+// As in pulumi-command, a logged line of more than bufio.MaxScanTokenSize bytes (64 KiB) ends the logging, but not the
+// command: nothing reads the pipe any more, so the command's next write or its end blocks forever.
 type Capture struct {
 	Stdout, Stderr io.Writer
 
@@ -32,8 +32,8 @@ type Capture struct {
 	logged               chan struct{}
 }
 
-// NewCapture returns the recorder of one command. logging says which streams the engine's log shows: "stdout",
-// "stderr", "none"; nil or "stdoutAndStderr" means both.
+// NewCapture returns the recorder of one command. logging selects the streams that the engine's log shows: "stdout",
+// "stderr", "none"; nil or "stdoutAndStderr" selects both.
 func NewCapture[T ~string](ctx context.Context, logging *T) *Capture {
 	reader, writer := io.Pipe()
 	c := &Capture{pipe: writer, logged: make(chan struct{})}
@@ -59,8 +59,8 @@ func NewCapture[T ~string](ctx context.Context, logging *T) *Capture {
 	return c
 }
 
-// Finish waits for the log and returns both streams, less one newline at their ends. Where the command failed, the
-// error holds the whole command and all that it printed, whatever logging says.
+// Finish waits for the log and returns both streams, each without one trailing newline. If the command failed, the
+// error contains the whole command and all of its output, independent of logging.
 func (c *Capture) Finish(failure error, command string) (stdout, stderr string, err error) {
 	c.pipe.Close()
 	<-c.logged
@@ -92,7 +92,7 @@ func LoggingValues[T ~string]() []infer.EnumValue[T] {
 	}
 }
 
-// OnUpdate chooses the command of an update: create runs again where there is no update; nil where there is neither.
+// OnUpdate returns the command of an update: update, else create, else nil.
 func OnUpdate(update, create *string) *string {
 	if update != nil {
 		return update
