@@ -95,7 +95,9 @@ def test_life(project: Callable[..., Project], sshd: Callable[[], Server], tmp_p
     changed = {**spec, "secret": "hunter3"}
     preview = stack.preview(changed).text
     # stdout and stderr are unknown in a preview, so resources that depend on them change too; nothing ran.
-    assert "~ 2 to update" in preview and "3 unchanged" not in preview and noted() == []
+    assert "~ 2 to update" in preview
+    assert "3 unchanged" not in preview
+    assert noted() == []
     stack.up(changed)
     assert stack.outputs()["there"] == "update after [create after []]"
     assert noted() == [f"update {first.port} hunter3"]
