@@ -1,4 +1,4 @@
-"""Asks the cloud over its public APIs, as admin. The emulated hosts use `Cloud`; `Identity` serves the installation."""
+"""Queries the cloud's public APIs as admin. `Identity` creates keystone's objects for the installation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Port:
     vnic_type: str
     status: str
     host: str
-    """Where it is bound; empty where it is not."""
+    """The host to which it is bound; empty if it is not bound."""
     owner: str
     """device_owner, e.g. "compute:nova", "network:dhcp"."""
 
@@ -49,14 +49,14 @@ class Network:
     name: str
     physical_network: str
     segment: int
-    """VLAN ID; 0 where there is none."""
+    """VLAN ID, or 0."""
     dhcp_subnets: tuple[str, ...]
     """CIDRs."""
 
 
 @dataclass(frozen=True)
 class JournalRow:
-    """What networking-mlnx has sent, or still has to send, to UFM."""
+    """A row of networking-mlnx's journal: an operation that is sent to UFM."""
 
     object_type: str
     object_uuid: str
@@ -66,17 +66,17 @@ class JournalRow:
 
 
 class ApiError(LabError):
-    """An API's answer of 400 and above."""
+    """An API answered with a status of 400 or above."""
 
     def __init__(self, verb: str, url: str, answer: requests.Response) -> None:
         super().__init__(f"{verb} {url}: {answer.status_code} {answer.text[:300]}")
         self.url, self.status = url, answer.status_code
         self.reason = _reason(answer)
-        """The service's own words."""
+        """The message of the service."""
 
 
 def _reason(answer: requests.Response) -> str:
-    """Neutron and nova both wrap them in an object of one key."""
+    """Return the message: neutron and nova wrap it in an object with one key."""
     try:
         (inner,) = answer.json().values()
         return str(inner["message"])
@@ -85,24 +85,25 @@ def _reason(answer: requests.Response) -> str:
 
 
 class Session:
-    """A user's token, got at the first request; the user admin by default."""
+    """Sends requests with a user's token, which is created at the first request. The default user is admin."""
 
     def __init__(self, user: str = "admin", password: str = "", project: str = "admin") -> None:
         self._user, self._password, self._project = user, password, project
         self._token = ""
 
     def get(self, url: str, **query: str) -> dict[str, Any]:
-        """The JSON answer to a GET."""
+        """Return the JSON answer to a GET."""
         return self.send("GET", url, params=query)
 
     def send(self, verb: str, url: str, **options: Any) -> dict[str, Any]:
-        """One request.
+        """Send a request and return the JSON answer.
 
         Raises:
-            ApiError: an answer of 400 and above. LabError: nobody answers.
+            ApiError: the status of the answer is 400 or above.
+            LabError: the API does not answer.
         """
         answer = self._request(verb, url, **options)
-        if answer.status_code == requests.codes.unauthorized:  # an older token than the last reset of the cloud
+        if answer.status_code == requests.codes.unauthorized:  # the token is older than the last reset of the cloud
             self._token = ""
             answer = self._request(verb, url, **options)
         if not answer.ok:
@@ -124,10 +125,11 @@ class Session:
 
 
 def token(user: str, password: str, project: str) -> str:
-    """A keystone token for a user of the default domain, scoped to a project.
+    """Return a keystone token for a user of the default domain, scoped to a project.
 
     Raises:
-        LabError: keystone refuses. requests.RequestException: it does not answer.
+        LabError: keystone refuses.
+        requests.RequestException: keystone does not answer.
     """
     domain = {"id": "default"}
     methods = {"methods": ["password"], "password": {"user": {"name": user, "domain": domain, "password": password}}}
@@ -139,44 +141,44 @@ def token(user: str, password: str, project: str) -> str:
 
 
 class CloudClient:
-    """Read-only."""
+    """Read-only queries."""
 
     def __init__(self) -> None:
         self._session = Session()
 
     def servers(self, host: str = "") -> list[Server]:
-        """All servers of all projects, or those on one compute host."""
+        """Return all servers of all projects, or those on one compute host."""
         query = {"all_tenants": "1", **({"host": host} if host else {})}
         found = self._session.get(f"{configuration.NOVA}/servers/detail", **query)["servers"]
         ports = self._ports() if found else []
         return [_server(server, ports) for server in found]
 
     def ports(self) -> list[Port]:
-        """All ports."""
+        """Return all ports."""
         return [_port(port) for port in self._ports()]
 
     def _ports(self) -> list[dict[str, Any]]:
         return cast(list[dict[str, Any]], self._session.get(f"{configuration.NEUTRON}/v2.0/ports")["ports"])
 
     def networks(self) -> list[Network]:
-        """All networks."""
+        """Return all networks."""
         subnets = self._session.get(f"{configuration.NEUTRON}/v2.0/subnets", enable_dhcp="true")["subnets"]
         found = self._session.get(f"{configuration.NEUTRON}/v2.0/networks")["networks"]
         return [_network(network, subnets) for network in found]
 
     def compute_services(self) -> list[dict[str, Any]]:
-        """nova's services as its API shows them."""
+        """Return nova's services as its API shows them."""
         found = self._session.get(f"{configuration.NOVA}/os-services")["services"]
         return cast(list[dict[str, Any]], found)
 
     def hypervisors(self) -> list[str]:
-        """Host names of the computes that nova has mapped to its cell."""
+        """Return the host names of the computes that nova has mapped to its cell."""
         found = self._session.get(f"{configuration.NOVA}/os-hypervisors")["hypervisors"]
         return [str(h["hypervisor_hostname"]) for h in found]
 
 
 def journal() -> list[JournalRow]:
-    """The rows of networking-mlnx's journal, oldest first; from the database, since no API shows them.
+    """Return the rows of networking-mlnx's journal, oldest first, from the database: no API shows them.
 
     Raises:
         LabError: the database does not run.
@@ -219,13 +221,13 @@ def _network(network: dict[str, Any], subnets: list[dict[str, Any]]) -> Network:
 
 
 class Identity:
-    """Keystone's own objects; what the installation puts into an empty keystone."""
+    """Creates the objects of an empty keystone."""
 
     def __init__(self) -> None:
         self._session = Session()
 
     def find_or_create(self, kind: str, **attributes: str) -> str:
-        """The id of the one with this name, made where there is none. `kind`: project, user, role or service."""
+        """Return the ID of the `kind` (project, user, role or service) with this name; create it if necessary."""
         found = self._session.get(f"{configuration.KEYSTONE}/{kind}s", name=attributes["name"])[f"{kind}s"]
         if found:
             return str(found[0]["id"])
@@ -233,10 +235,10 @@ class Identity:
         return str(made[kind]["id"])
 
     def grant(self, project: str, user: str, role: str) -> None:
-        """Gives the user a role on the project; all by id."""
+        """Give the user a role in the project; all by ID."""
         self._session.send("PUT", f"{configuration.KEYSTONE}/projects/{project}/users/{user}/roles/{role}")
 
     def create_endpoint(self, service: str, interface: str, region: str, url: str) -> None:
-        """One endpoint of a service."""
+        """Create one endpoint of a service."""
         endpoint = {"service_id": service, "interface": interface, "region": region, "url": url}
         self._session.send("POST", f"{configuration.KEYSTONE}/endpoints", json={"endpoint": endpoint})

@@ -1,4 +1,4 @@
-"""node-info as tripleo-ansible 6.0.0 reads it: `module_utils/baremetal_deploy.py`, its `expand`, and its messages."""
+"""Expands node-info to hosts as tripleo-ansible 6.0.0 does (`expand` in `module_utils/baremetal_deploy.py`)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,28 +9,28 @@ from lab.process import LabError
 
 @dataclass(frozen=True)
 class Instance:
-    """A host that TripleO makes, or takes away, of a node."""
+    """A host that TripleO provisions or unprovisions."""
 
     role: str
     hostname: str
     """Short."""
     node: str | None
-    """As the inventory calls it; None where TripleO may choose one."""
+    """The node's name in ironic; None if TripleO chooses the node."""
     provisioned: bool = True
 
 
 def expand(roles: Sequence[Mapping[str, Any]], stack: str) -> list[Instance]:
-    """Every instance of every role; those that the counts want beyond the listed ones are named after the format.
+    """Return every instance of every role. Instances that are counted but not listed get names from the format.
 
     Raises:
-        LabError: what the real one finds; it stops at the first problem.
+        LabError: node-info is invalid; as in tripleo-ansible, the text has only the first problem.
     """
     for role in roles:
         _validate(role)
     taken: set[str] = set()
     found = [instance for role in roles for instance in _expand(role, stack, taken)]
     for provisioned in (True, False):
-        _unlike((i.hostname, i.node) for i in found if i.provisioned == provisioned)
+        _require_unique((i.hostname, i.node) for i in found if i.provisioned == provisioned)
     return found
 
 
@@ -46,8 +46,8 @@ def _validate(role: Mapping[str, Any]) -> None:
     for key in ("hostname", "name", "provisioned"):
         if key in (role.get("defaults") or {}):
             raise LabError(f"{name}: cannot specify {key} in defaults")
-    _unlike((i.get("hostname"), i.get("name")) for i in _listed(role))
-    if "%index%" not in _format(role):  # the real one would look for a free name for ever
+    _require_unique((i.get("hostname"), i.get("name")) for i in _listed(role))
+    if "%index%" not in _format(role):  # tripleo-ansible would search for a free name forever
         raise LabError(f"{name}: hostname_format {_format(role)} must contain %index%")
 
 
@@ -59,7 +59,7 @@ def _listed(role: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _expand(role: Mapping[str, Any], stack: str, taken: set[str]) -> Iterator[Instance]:
-    """`taken`: generated names, of all roles so far. An instance with a name of its own uses one up, too."""
+    """Yield a role's instances; `taken` has the generated names of all roles so far, also those of listed instances."""
     listed, count = _listed(role), role.get("count", 1)
     numbered = {_numbered(role, stack, index) for index in range(count + len(listed))}
     taken |= {i["hostname"] for i in listed if i.get("hostname") in numbered}
@@ -84,8 +84,8 @@ def _format(role: Mapping[str, Any]) -> str:
     return str(role.get("hostname_format") or f"%stackname%-{customary}-%index%")
 
 
-def _unlike(instances: Iterable[tuple[str | None, str | None]]) -> None:
-    """Host names and nodes once each; where both are wrong, the first one counts."""
+def _require_unique(instances: Iterable[tuple[str | None, str | None]]) -> None:
+    """Refuse host names and nodes that occur twice, with a message for the first one."""
     hostnames, nodes = set[str](), set[str]()
     for hostname, node in instances:
         for value, seen, message in (

@@ -1,4 +1,4 @@
-"""Where the cloud keeps its files, and its passwords."""
+"""The cloud's folders and passwords."""
 
 import json
 import secrets
@@ -14,23 +14,23 @@ RUN = CLOUD / "run"
 """Pid files and logs."""
 DATA = CLOUD / "data"
 PRISTINE = CLOUD / "pristine"
-"""A copy of DATA as the installation left it: no overcloud, no image, no user but admin and the services'."""
+"""A copy of DATA as the installation left it: no overcloud, no image, only the users admin and svc."""
 COMPUTES = DATA / "computes"
-"""One folder a compute host: its state, and `hardware.json`."""
+"""One folder per compute: its state and `hardware.json`."""
 
 
 @dataclass(frozen=True)
 class Passwords:
-    """Made once an installation; they never leave this machine."""
+    """Generated once per installation; they never leave this machine."""
 
     admin: str
-    """Of keystone's user admin: TripleO's AdminPassword."""
+    """The password of keystone's user admin: TripleO's AdminPassword."""
     service: str
     database: str
 
 
 def passwords() -> Passwords:
-    """Reads the passwords, made at the first call."""
+    """Return the passwords; generate them at the first call."""
     file = CLOUD / "passwords.json"
     if not file.exists():
         write(file, json.dumps(asdict(Passwords(*(secrets.token_urlsafe(18) for _ in range(3))))))
@@ -38,7 +38,7 @@ def passwords() -> Passwords:
 
 
 def write(file: Path, text: str) -> None:
-    """Writes a file that only its owner may read, at once or not at all."""
+    """Replace a file atomically. Only its owner can read it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_name(file.name + ".new")
     fresh.touch(mode=0o600)

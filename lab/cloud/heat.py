@@ -1,8 +1,8 @@
-"""Environment files, merged as tripleoclient and Heat merge them, and parameters read with Heat's types.
+"""Merges environment files as tripleoclient and Heat do, and reads parameters with Heat's types.
 
-Maps merge deeply, everything else is replaced, the later file wins (heatclient's `environment_format`). A role's own
-`<Role>Parameters` win over the global ones, for parameters that TripleO marks role-specific. Tried on the real tools:
-`wallaby-tools.md`.
+Maps merge deeply, everything else is replaced, and the later file wins (python-heatclient's `environment_format.py`).
+`<Role>Parameters` override the global parameters that TripleO marks as role-specific. Compared with the released
+python-heatclient and python-tripleoclient of Wallaby.
 """
 
 import json
@@ -23,10 +23,10 @@ _REQUIRED = object()
 
 
 def load(file: Path) -> Any:
-    """One YAML document.
+    """Return the YAML document of a file.
 
     Raises:
-        LabError: the file is not there, or is no YAML.
+        LabError: the file does not exist, or is not YAML.
     """
     try:
         return yaml.safe_load(file.read_text())
@@ -37,7 +37,7 @@ def load(file: Path) -> Any:
 
 
 def deep_update(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """`old` overlaid with `new`: maps merge, the rest is replaced; an empty value leaves a map as it was."""
+    """Return `old` overlaid with `new`: maps merge, the rest is replaced; an empty value does not replace a map."""
     merged = dict(old)
     for key, value in new.items():
         before = merged.get(key)
@@ -50,29 +50,29 @@ def deep_update(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
 
 @dataclass(frozen=True)
 class Environment:
-    """What all environment files say together."""
+    """The merged environment files."""
 
     parameters: Mapping[str, Any]
     registry: Mapping[str, Any]
 
     def role(self, name: str) -> "Parameters":
-        """The parameters as a service of this role sees them, where they are role-specific."""
+        """Return the parameters as a service of this role sees them."""
         own = self.parameters.get(f"{name}Parameters") or {}
         if not isinstance(own, Mapping):
             raise LabError(f"Parameter '{name}Parameters' is invalid: Value must be valid JSON, a map")
         return Parameters({**self.parameters, **own})
 
     def hieradata(self, name: str) -> dict[str, Any]:
-        """Puppet's data for the hosts of a role: ExtraConfig, and above it <Role>ExtraConfig."""
+        """Return Puppet's data for the hosts of a role: ExtraConfig, overridden by <Role>ExtraConfig."""
         parameters = Parameters(self.parameters)
         return {**parameters.map("ExtraConfig"), **parameters.map(f"{name}ExtraConfig")}
 
 
 def merge(files: Sequence[Path]) -> Environment:
-    """All environment files of a command line, in its order.
+    """Merge the environment files of a command line in their order.
 
     Raises:
-        LabError: a file is missing, or is no environment; or wants a merge strategy other than TripleO's own.
+        LabError: a file is missing or not an environment, or uses parameter_merge_strategies.
     """
     merged: dict[str, Any] = {}
     for file in files:
@@ -83,27 +83,27 @@ def merge(files: Sequence[Path]) -> Environment:
         if unknown:
             raise LabError(f'Error parsing {file}: environment has wrong section "{unknown[0]}"')
         if document.get("parameter_merge_strategies"):
-            raise LabError(f"{file}: the lab knows no parameter_merge_strategies")
+            raise LabError(f"{file}: the lab does not support parameter_merge_strategies")
         merged = deep_update(merged, document)
     defaults, parameters = merged.get("parameter_defaults") or {}, merged.get("parameters") or {}
     return Environment({**defaults, **parameters}, merged.get("resource_registry") or {})
 
 
 class Parameters:
-    """Reads values with the types of Heat's templates. A parameter without default that is missing is an error."""
+    """Reads values with the types of Heat's templates. Raises LabError for a wrong type or a missing value."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
 
     def text(self, name: str, default: Any = _REQUIRED) -> str:
-        """A `string`."""
+        """Return a `string`."""
         value = self._get(name, default)
         if isinstance(value, (Mapping, list)):
             raise _invalid(name, "Value must be a string")
         return str(value)
 
     def words(self, name: str, default: Any = _REQUIRED) -> tuple[str, ...]:
-        """A `comma_delimited_list`: a list, or one string."""
+        """Return a `comma_delimited_list`, written as a list or as one string."""
         value = self._get(name, default)
         if isinstance(value, str):
             return tuple(word.strip() for word in value.split(",") if word.strip())
@@ -112,14 +112,14 @@ class Parameters:
         raise _invalid(name, f"Value must be a comma-delimited list string: {value!r}")
 
     def flag(self, name: str, default: Any = _REQUIRED) -> bool:
-        """A `boolean`."""
+        """Return a `boolean`."""
         value = str(self._get(name, default)).lower()
         if value not in TRUE | FALSE:
             raise _invalid(name, f"Unrecognized value '{value}', acceptable values are: {sorted(TRUE | FALSE)}")
         return value in TRUE
 
     def number(self, name: str, default: Any = _REQUIRED, least: int | None = None) -> int:
-        """A `number` that makes sense as a whole one only."""
+        """Return a `number` that must be an integer, at least `least`."""
         value = self._get(name, default)
         try:
             number = int(str(value))
@@ -130,14 +130,14 @@ class Parameters:
         return number
 
     def map(self, name: str) -> dict[str, Any]:
-        """A `json` that must be a map; empty by default."""
+        """Return a `json` that must be a map; empty by default."""
         value = self._json(name, {})
         if not isinstance(value, dict):
             raise _invalid(name, "Value must be valid JSON, a map")
         return value
 
     def maps(self, name: str) -> list[dict[str, Any]]:
-        """A `json` that must be a list of maps; empty by default."""
+        """Return a `json` that must be a list of maps; empty by default."""
         return maps(self._json(name, []), f"Parameter '{name}'")
 
     def _json(self, name: str, default: Any) -> Any:
@@ -157,10 +157,10 @@ class Parameters:
 
 
 def maps(value: Any, where: str) -> list[dict[str, Any]]:
-    """`value` if it is a list of maps.
+    """Return `value` if it is a list of maps.
 
     Raises:
-        LabError: it is something else; the text starts with `where`.
+        LabError: `value` is not a list of maps; the text starts with `where`.
     """
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise LabError(f"{where} is invalid: Value must be a list of maps, not {value!r}")

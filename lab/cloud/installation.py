@@ -27,7 +27,7 @@ ENDPOINTS = {
 
 
 def install(say: Say) -> None:
-    """Brings what is not there yet; a second call does nothing. Takes about two minutes on two cores.
+    """Install packages and databases. Idempotent. Takes about two minutes on two cores.
 
     Raises:
         LabError: a step fails.
@@ -44,12 +44,12 @@ def install(say: Say) -> None:
 
 
 def needed() -> bool:
-    """Whether `install` would change packages or databases: then nothing of the cloud may run."""
+    """Return whether `install` would change packages or databases. The cloud must be stopped before."""
     return _outdated("packages") or _outdated("databases")
 
 
 def _inputs(what: str) -> str:
-    """A digest of all that the installed thing is made from."""
+    """Return a digest of the inputs of an installation step."""
     inputs: list[object] = [LOCK.read_text()]
     if what == "databases":
         inputs += [_migrations(), ENDPOINTS]
@@ -80,7 +80,7 @@ def _install_packages() -> None:
 
 
 def _link() -> None:
-    """Puts the virt driver where nova looks for drivers, and the agents' stand-in where neutron does."""
+    """Link the virt driver and the agents' driver to the folders where nova and neutron load drivers."""
     _symlink(SITE / "nova" / "virt" / "rackdriver.py", INSIDE / "rackdriver.py")
     _symlink(SITE / "labagent.py", INSIDE / "labagent.py")
     package = SITE / "labagent-0.1.dist-info"
@@ -98,7 +98,7 @@ def _symlink(link: Path, target: Path) -> None:
 
 
 def write_base_configuration() -> None:
-    """Writes the files that do not depend on an overcloud."""
+    """Write the files that do not depend on an overcloud."""
     write(ETC / "my.cnf", configuration.mariadb())
     write(ETC / "rabbitmq.conf", configuration.rabbitmq())
     write(ETC / "rabbitmq_plugins", "")
@@ -144,7 +144,7 @@ def _grant() -> None:
 
 
 def _migrations() -> tuple[tuple[tuple[str, ...], ...], ...]:
-    """Three lines of work that run side by side; the words of a line's commands."""
+    """Return three sequences of commands that run in parallel."""
     nova = ("nova-manage", "--config-file", f"{ETC}/nova/nova.conf", "--config-file", f"{ETC}/nova/databases.conf")
     keystone = ("keystone-manage", "--config-file", f"{ETC}/keystone/keystone.conf")
     placement = ("placement-manage", "--config-file", f"{ETC}/placement/placement.conf")
@@ -176,7 +176,7 @@ def _migrate(commands: Sequence[Sequence[str]]) -> None:
 
 
 def _bootstrap_environment() -> Mapping[str, str]:
-    """`keystone-manage bootstrap` reads these: a password has no place on a command line."""
+    """Return the variables of `keystone-manage bootstrap`, so that no password is on a command line."""
     return {
         "OS_BOOTSTRAP_PASSWORD": passwords().admin,
         "OS_BOOTSTRAP_REGION_ID": configuration.REGION,
@@ -188,7 +188,7 @@ def _bootstrap_environment() -> Mapping[str, str]:
 
 
 def _bootstrap() -> None:
-    """The services' user, its roles, and the catalogue."""
+    """Create the services' user, its roles, and the catalogue."""
     keystone = processes.keystone()
     keystone.start()
     processes.wait_for_http(keystone, configuration.KEYSTONE)
@@ -205,12 +205,12 @@ def _bootstrap() -> None:
 
 
 def reset() -> None:
-    """Puts the data back as the installation left them. Nothing of the cloud may run.
+    """Reset the data to those of the fresh installation. The cloud must be stopped.
 
     Raises:
-        LabError: there is no installation to go back to.
+        LabError: the cloud is not installed.
     """
     if not PRISTINE.exists():
-        raise LabError("the cloud is not installed")
+        raise LabError("the cloud is not installed: run `python -m lab install`")
     shutil.rmtree(DATA)
     shutil.copytree(PRISTINE, DATA)

@@ -1,4 +1,4 @@
-"""Every process of the cloud, in which order they start, and when one is healthy."""
+"""The cloud's processes: their commands, the order of their start, and their health checks."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ from lab.process import LabError, Process
 
 BIN = VENV / "bin"
 
-# The caller's settings of Python and proxies are nobody's business here; without bytecode every start compiles anew.
+# Ignore the caller's Python and proxy settings; cache bytecode, or every start compiles all modules.
 _ENV = {
     "PYTHONPATH": "",
     "PYTHONWARNINGS": "ignore",
@@ -36,17 +36,17 @@ def _process(name: str, *argv: str | Path, **env: str) -> Process:
 
 
 def mariadb() -> Process:
-    """MariaDB; its client connects by the socket, OpenStack by TCP."""
+    """Return MariaDB. Its client connects through the socket, OpenStack through TCP."""
     return _process("mariadb", "mariadbd", f"--defaults-file={ETC}/my.cnf")
 
 
 def epmd() -> Process:
-    """Erlang's port mapper, on a port of the lab's own."""
+    """Return Erlang's port mapper, on a port of the lab."""
     return _process("epmd", "epmd", "-port", str(addresses.EPMD_PORT), "-address", LOOPBACK)
 
 
 def rabbitmq() -> Process:
-    """RabbitMQ on one scheduler thread that does not spin; not by Debian's wrapper, which wants its own user."""
+    """Return RabbitMQ with one scheduler thread and no busy waiting; Debian's wrapper would need a user of its own."""
     folder = DATA / "rabbitmq"
     return _process(
         "rabbitmq",
@@ -74,39 +74,39 @@ def _wsgi(name: str, port: int, **env: str) -> Process:
 
 
 def keystone() -> Process:
-    """Keystone behind waitress."""
+    """Return keystone behind waitress."""
     return _wsgi("keystone", addresses.KEYSTONE_PORT, OS_KEYSTONE_CONFIG_DIR=str(ETC / "keystone"))
 
 
 def placement() -> Process:
-    """Placement behind waitress."""
+    """Return placement behind waitress."""
     return _wsgi("placement", addresses.PLACEMENT_PORT, OS_PLACEMENT_CONFIG_DIR=str(ETC / "placement"))
 
 
 def glance() -> Process:
-    """Glance's own server."""
+    """Return glance's own server."""
     return _process("glance", BIN / "glance-api", "--config-file", ETC / "glance" / "glance-api.conf")
 
 
 @dataclass(frozen=True)
 class ConfiguredProcess:
-    """A process of nova or neutron, and the files that it reads at its start."""
+    """A process of nova or neutron, and the files that it reads when it starts."""
 
     process: Process
     inputs: tuple[Path, ...]
 
     def digest(self) -> str:
-        """Changes with the command and with any file."""
+        """Return a digest of the command and the files."""
         read = [*self.process.argv, *(file.read_text() for file in self.inputs)]
         return hashlib.sha256("\0".join(read).encode()).hexdigest()
 
     def outdated(self) -> bool:
-        """Whether it does not run, or runs with other inputs than these."""
+        """Return whether the process does not run, or runs with other files or another command."""
         record = self._record
         return self.process.pid() is None or not record.exists() or record.read_text() != self.digest()
 
     def start(self) -> None:
-        """Starts it, and remembers with what."""
+        """Start the process and record its digest."""
         self.process.start()
         self._record.write_text(self.digest())
 
@@ -116,13 +116,13 @@ class ConfiguredProcess:
 
 
 def neutron() -> ConfiguredProcess:
-    """neutron-server: one for all controllers. A later file wins over an earlier one."""
+    """Return neutron-server, one for all controllers. A later file overrides an earlier one."""
     files = tuple(ETC / "neutron" / name for name in ("neutron.conf", "before.ini", "ml2_conf.ini", "after.ini"))
     return ConfiguredProcess(_process("neutron-server", BIN / "neutron-server", *_files(files)), files)
 
 
 def nova_controllers() -> list[ConfiguredProcess]:
-    """nova's conductor, scheduler and API: one of each for all controllers."""
+    """Return nova's conductor, scheduler and API, one of each for all controllers."""
     files = tuple(ETC / "nova" / name for name in ("nova.conf", "databases.conf", "controller.conf"))
     return [
         ConfiguredProcess(_nova(name, name, files), files) for name in ("nova-conductor", "nova-scheduler", "nova-api")
@@ -130,7 +130,7 @@ def nova_controllers() -> list[ConfiguredProcess]:
 
 
 def nova_compute(host: str) -> ConfiguredProcess:
-    """nova-compute of one host."""
+    """Return nova-compute of one host."""
     files = (ETC / "nova" / "nova.conf", COMPUTES / host / "compute.conf")
     process = _nova(f"nova-compute-{host.partition('.')[0]}", "nova-compute", files)
     return ConfiguredProcess(process, (*files, COMPUTES / host / "hardware.json"))
@@ -148,15 +148,15 @@ def _files(files: Iterable[Path]) -> list[str | Path]:
 
 
 def base() -> list[Process]:
-    """What runs before any overcloud is deployed, in the order of starting."""
+    """Return the processes that run without an overcloud, in the order of their start."""
     return [mariadb(), epmd(), rabbitmq(), keystone(), placement(), glance()]
 
 
 def start_base() -> None:
-    """Starts what does not run of the base and waits until all of it answers.
+    """Start the base and wait until all of it answers. Idempotent.
 
     Raises:
-        LabError: one of them ends or does not answer.
+        LabError: a process ends or does not answer.
     """
     (DATA / "rabbitmq").mkdir(parents=True, exist_ok=True)
     epmd().start()
@@ -172,13 +172,13 @@ def start_base() -> None:
 
 
 def stop(processes: Sequence[Process]) -> None:
-    """Ends the processes side by side."""
+    """Stop the processes in parallel."""
     with ThreadPoolExecutor(max_workers=max(1, len(processes))) as pool:
         list(pool.map(Process.stop, processes))
 
 
 def stop_all(processes: Sequence[Process]) -> None:
-    """Ends everything: clients first, then rabbit and the database, then the port mapper."""
+    """Stop all processes: clients first, then RabbitMQ and MariaDB, then the port mapper."""
     last = (mariadb(), rabbitmq())
     names = {process.name for process in (*last, epmd())}
     stop([process for process in processes if process.name not in names])
@@ -187,7 +187,7 @@ def stop_all(processes: Sequence[Process]) -> None:
 
 
 def wait_for_port(process: Process, port: int, seconds: float = 60) -> None:
-    """Returns when something listens on the loopback port. Raises LabError as `Process.wait` does."""
+    """Return when a process listens on the loopback port. Raises LabError as `Process.wait` does."""
 
     def listens() -> bool:
         with socket.socket() as client:
@@ -198,7 +198,7 @@ def wait_for_port(process: Process, port: int, seconds: float = 60) -> None:
 
 
 def wait_for_http(process: Process, url: str, seconds: float = 90) -> None:
-    """Returns when the URL answers with anything but a server's error. Raises LabError as `Process.wait` does."""
+    """Return when the URL answers with a status below 500. Raises LabError as `Process.wait` does."""
     process.wait(lambda: _answers(url), seconds)
 
 
@@ -210,13 +210,13 @@ def _answers(url: str) -> bool:
 
 
 def run(argv: Sequence[str | Path], stdin: str | None = None, **env: str) -> str:
-    """Runs a command of the installation to its end.
+    """Run a command to its end.
 
     Returns:
         Its standard output.
 
     Raises:
-        LabError: it fails; with the end of its output.
+        LabError: the command fails; the text ends with the end of its output.
     """
     done = subprocess.run(
         [str(word) for word in argv],
@@ -233,10 +233,10 @@ def run(argv: Sequence[str | Path], stdin: str | None = None, **env: str) -> str
 
 
 def sql(statements: str, database: str = "mysql") -> list[list[str]]:
-    """Runs SQL as root by the socket, and returns the rows, unescaped, without headings.
+    """Run SQL as root through the socket and return the rows without headings and unescaped.
 
     Raises:
-        LabError: the database does not run or refuses.
+        LabError: the database does not run or refuses the statement.
     """
     client = ["mariadb", "--no-defaults", "--user=root", f"--socket={configuration.MYSQL_SOCKET}"]
     output = run([*client, "--batch", "--skip-column-names", database], stdin=statements)

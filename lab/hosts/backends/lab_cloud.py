@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from lab.cloud import configuration, overcloud
+from lab.cloud import configuration, deployment, operations
 from lab.cloud.client import ApiError, CloudClient, Port, Session
 from lab.hosts.backends.interfaces import ComputeService, Guest, NetworkAgent, RefusedError
 
@@ -16,20 +16,20 @@ OLDEST = {"OpenStack-API-Version": "compute 2.1"}
 
 
 class LabCloud:
-    """Implements `CloudBackend` with the lab's overcloud. Methods without a body here are functions of `overcloud`."""
+    """Implements `CloudBackend` with the lab's overcloud. Methods without a body here are functions of `lab.cloud`."""
 
-    deploy = staticmethod(overcloud.deploy)
-    overcloudrc = staticmethod(overcloud.overcloudrc)
-    ml2_conf = staticmethod(overcloud.ml2_conf)
-    restart_neutron = staticmethod(overcloud.restart_neutron)
-    restart_compute = staticmethod(overcloud.restart_compute)
-    stop_compute = staticmethod(overcloud.stop_compute)
-    lose = staticmethod(overcloud.lose)
-    delete = staticmethod(overcloud.delete)
+    deploy = staticmethod(deployment.deploy)
+    overcloudrc = staticmethod(operations.overcloudrc)
+    ml2_conf = staticmethod(operations.ml2_conf)
+    restart_neutron = staticmethod(operations.restart_neutron)
+    restart_compute = staticmethod(operations.restart_compute)
+    stop_compute = staticmethod(operations.stop_compute)
+    lose = staticmethod(operations.unprovision)
+    delete = staticmethod(deployment.delete)
 
     def computes(self) -> Sequence[ComputeService]:
         """Return every nova-compute; none if no cloud runs."""
-        if overcloud.deployed() is None:
+        if deployment.current() is None:
             return []
         url = f"{configuration.NOVA}/os-services"
         found = Session().send("GET", url, params={"binary": "nova-compute"}, headers=OLDEST)["services"]
@@ -56,11 +56,11 @@ class LabCloud:
         hosts = [compute.host for compute in self.computes() if str(compute.id) == service]
         _delete(f"{configuration.NOVA}/os-services/{service}")
         for host in hosts:
-            overcloud.forgotten(host)
+            operations.compute_deleted(host)
 
     def agents(self, host: str = "") -> Sequence[NetworkAgent]:
         """Return Neutron's agents, or those of one host; none if no cloud runs."""
-        if overcloud.deployed() is None:
+        if deployment.current() is None:
             return []
         query = {"host": host} if host else {}
         return [
@@ -82,7 +82,7 @@ class LabCloud:
 
     def guests(self) -> Sequence[Guest]:
         """Return every VM; none if no cloud runs."""
-        if overcloud.deployed() is None:
+        if deployment.current() is None:
             return []
         session = Session()
         found = session.get(f"{configuration.NOVA}/servers/detail", all_tenants="1")["servers"]
@@ -96,13 +96,13 @@ class LabCloud:
 
     def dhcp_networks(self) -> Sequence[str]:
         """Return the IDs of the networks that have a DHCP server."""
-        if overcloud.deployed() is None:
+        if deployment.current() is None:
             return []
         return [n.id for n in CloudClient().networks() if n.dhcp_subnets]
 
     def routers(self) -> Sequence[str]:
         """Return the IDs of the routers."""
-        if overcloud.deployed() is None:
+        if deployment.current() is None:
             return []
         return [r["id"] for r in Session().get(f"{configuration.NEUTRON}/v2.0/routers")["routers"]]
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import pytest
 
 from lab import addresses
-from lab.cloud import overcloud
+from lab.cloud import deployment
 from lab.cloud.service import CloudService
 
 from .support import FabricRecorder, UfmRecorder
 
 
 def lab_runs() -> bool:
-    """Whether the lab's fabric answers: then its cloud belongs to somebody else."""
+    """Return whether the lab's fabric answers, so that its cloud is in use."""
     with socket.socket(socket.AF_UNIX) as client:
         try:
             client.connect(str(addresses.FABRIC_SOCKET))
@@ -30,10 +30,10 @@ def cloud() -> Iterator[CloudService]:
     cloud = CloudService()
     cloud.install(print)
     cloud.start(print)
-    overcloud.delete(print)
+    deployment.delete(print)
     yield cloud
     cloud.start(print)
-    overcloud.delete(print)
+    deployment.delete(print)
 
 
 @pytest.fixture(scope="module")

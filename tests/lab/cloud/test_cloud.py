@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lab import addresses
-from lab.cloud import client, configuration, overcloud
+from lab.cloud import client, configuration, deployment, operations
 from lab.cloud.client import CloudClient
 from lab.cloud.service import CloudService
 from lab.process import LabError, until
@@ -32,7 +32,7 @@ def deploy(
     def run(token: str = "token", url: str = "", **changes: Change) -> list[str]:
         said: list[str] = []
         files = sample_files(tmp_path_factory.mktemp("files"), url or ufm.url, token, **changes)
-        overcloud.deploy(files, HARDWARE, said.append)
+        deployment.deploy(files, HARDWARE, said.append)
         return said
 
     return run
@@ -69,9 +69,9 @@ def state_of(rows: str) -> set[str]:
 def test_the_base_has_neither_nova_nor_neutron(cloud: CloudService) -> None:
     assert set(pids(cloud)) == {"mariadb", "epmd", "rabbitmq", "keystone", "placement", "glance"}
     assert all(pids(cloud).values())
-    assert overcloud.running_on(COMPUTES[0]) == []
+    assert operations.running_on(COMPUTES[0]) == []
     with pytest.raises(LabError, match="no overcloud"):
-        overcloud.ml2_conf()
+        operations.ml2_conf()
 
 
 def test_only_loopback_listens(cloud: CloudService) -> None:
@@ -147,8 +147,8 @@ def test_a_server_on_a_direct_port(deploy: Deploy, tenant: Tenant, ufm: UfmRecor
     posted = [r.body for r in ufm.of("POST", "Port") if r.body["id"] == port["id"]]
     assert posted[0]["binding:host_id"] == COMPUTES[0]
     assert port["extra_dhcp_opts"][0]["opt_value"].startswith("ff:00:00:00:00:00:02:00:00:02:c9:00:")
-    assert overcloud.running_on(COMPUTES[0]) == [World.server["id"]]
-    assert overcloud.running_on(COMPUTES[1]) == []
+    assert operations.running_on(COMPUTES[0]) == [World.server["id"]]
+    assert operations.running_on(COMPUTES[1]) == []
 
 
 def test_the_hosts_client_sees_server_port_and_network(deploy: Deploy) -> None:
@@ -203,11 +203,11 @@ def test_the_two_manual_settings_of_the_guide(deploy: Deploy, tenant: Tenant, uf
     """O6: [sdn] physical_networks; T4: [mlnx] client_id_hardware."""
     other = tenant.ib_network(301, "datacentre")
     assert until(lambda: ufm.of("POST", "Network")[-1].body["id"] == other["id"], 20)
-    edited = overcloud.ml2_conf() + "physical_networks = ibnet\n\n[mlnx]\nclient_id_hardware = True\n"
+    edited = operations.ml2_conf() + "physical_networks = ibnet\n\n[mlnx]\nclient_id_hardware = True\n"
     begin = time.monotonic()
-    overcloud.restart_neutron(edited, print)
+    operations.restart_neutron(edited, print)
     assert time.monotonic() - begin < 60
-    assert overcloud.ml2_conf() != edited
+    assert operations.ml2_conf() != edited
     tenant.delete("network", other["id"])
     other, mine = tenant.ib_network(302, "datacentre"), tenant.ib_network(102)
     assert until(lambda: ufm.of("POST", "Network")[-1].body["id"] == mine["id"], 20)
@@ -224,10 +224,10 @@ def test_the_two_manual_settings_of_the_guide(deploy: Deploy, tenant: Tenant, uf
 
 
 def test_a_file_that_neutron_cannot_live_with_is_shown(deploy: Deploy) -> None:
-    wrong = overcloud.ml2_conf().replace("mlnx_infiniband", "mlnx_infinibandd")
+    wrong = operations.ml2_conf().replace("mlnx_infiniband", "mlnx_infinibandd")
     with pytest.raises(LabError, match="neutron-server"):
-        overcloud.restart_neutron(wrong, print)
-    overcloud.restart_neutron(overcloud.ml2_conf(), print)
+        operations.restart_neutron(wrong, print)
+    operations.restart_neutron(operations.ml2_conf(), print)
 
 
 def test_what_is_not_configured_is_refused(deploy: Deploy, tenant: Tenant) -> None:
@@ -268,7 +268,7 @@ def test_a_host_without_fabric_cannot_spawn(deploy: Deploy, tenant: Tenant, fabr
 
 def test_a_reboot_with_other_firmware_changes_the_vfs(deploy: Deploy, tenant: Tenant) -> None:
     def restart(vfs: int) -> None:
-        overcloud.restart_compute(COMPUTES[1], dataclasses.replace(HARDWARE[COMPUTES[1]], vfs=vfs), print)
+        operations.restart_compute(COMPUTES[1], dataclasses.replace(HARDWARE[COMPUTES[1]], vfs=vfs), print)
 
     restart(0)
     port = tenant.direct_port(World.network)
@@ -342,12 +342,12 @@ def test_the_last_dhcp_subnet_takes_the_dhcp_ports_along(deploy: Deploy, tenant:
 
 
 def test_deleting_the_overcloud_leaves_nothing(deploy: Deploy, cloud: CloudService, tenant: Tenant) -> None:
-    rc = overcloud.overcloudrc()
-    overcloud.delete(print)
+    rc = operations.overcloudrc()
+    deployment.delete(print)
     assert set(pids(cloud)) == {"mariadb", "epmd", "rabbitmq", "keystone", "placement", "glance"}
     assert tenant.session.get(f"{configuration.GLANCE}/v2/images")["images"] == []
     assert tenant.session.get(f"{configuration.PLACEMENT}/resource_providers")["resource_providers"] == []
     assert client.journal() == []
-    assert overcloud.overcloudrc() == rc
+    assert operations.overcloudrc() == rc
     with pytest.raises(LabError):
         tenant.session.get(f"{NOVA}/servers")

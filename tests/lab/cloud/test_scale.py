@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lab.cloud import configuration, overcloud
+from lab.cloud import configuration, deployment
 from lab.cloud.client import CloudClient
 from lab.cloud.service import CloudService
 from lab.cloud.translation import ComputeHardware
@@ -39,7 +39,7 @@ def deploy(
             roles[1] |= {"count": computes, "instances": named}
 
         said: list[str] = []
-        overcloud.deploy(sample_files(tmp_path_factory.mktemp("files"), ufm.url, node=scale), RACK, said.append)
+        deployment.deploy(sample_files(tmp_path_factory.mktemp("files"), ufm.url, node=scale), RACK, said.append)
         return said
 
     return run
@@ -176,6 +176,6 @@ def test_a_compute_that_the_files_forget_runs_on(deploy: Deploy, cloud: CloudSer
 
 def test_a_lost_host_without_a_cloud_is_no_error(cloud: CloudService, tmp_path: Path) -> None:
     cloud.start(print)
-    overcloud.delete(print)
+    deployment.delete(print)
     LabCloud().lose(THIRD, print)
     assert agents(THIRD) == []
