@@ -38,3 +38,9 @@ def test_no_result_shows_the_end_of_the_output(output: str) -> None:
     with pytest.raises(NoResultError) as error:
         Result.parse(output)
     assert output[-100:].strip() in str(error.value)
+
+
+def test_no_result_shows_the_last_500_characters() -> None:
+    with pytest.raises(NoResultError) as error:
+        Result.parse("x" + "y" * 500)
+    assert str(error.value).endswith(":\n" + "y" * 500)

@@ -147,6 +147,11 @@ def test_a_port_that_is_not_known_says_what_to_write() -> None:
         _ = plan.members
 
 
+def test_a_plan_lacks_ports_without_the_interface_and_without_a_guid() -> None:
+    assert not sites.plan({"fabric.interface": DROP}).has_all_ports
+    assert not sites.plan({"nodes[0].guid": DROP}).has_all_ports
+
+
 def test_what_introspection_finds_completes_the_plan() -> None:
     known = sites.plan()
     ports = {host.name: HcaPort(known.interface, host.guid) for host in known.hosts}

@@ -37,6 +37,7 @@ BROKEN = [
     ),
     broken("NET002", f"{PROVISIONING}.dhcp.end", pool(f"{PROVISIONING}.dhcp", "192.168.24.201", "192.168.24.255")),
     broken("NET002", f"{EXTERNAL}.pool", pool(f"{EXTERNAL}.pool", "10.0.0.99", "10.0.0.98")),
+    broken("NET002", f"{EXTERNAL}.pool", pool(f"{EXTERNAL}.pool", "10.0.0.99", "10.0.0.97")),
     broken(
         "NET002",
         (f"{EXTERNAL}.gateway", f"{PUBLIC}.gateway"),
@@ -78,6 +79,7 @@ BROKEN = [
     broken("NET006", f"{CONTROL}.Storage.pool", {f"{CONTROL}.Storage.pool.end": "172.16.1.54"}),
     broken("NET006", f"{CONTROL}.StorageMgmt.pool", {f"{CONTROL}.StorageMgmt.pool.end": "172.16.3.52"}),
     broken("NET007", f"{PUBLIC}.gateway", {f"{PUBLIC}.gateway": "10.0.0.254"}),
+    broken("NET007", f"{PUBLIC}.gateway", {f"{EXTERNAL}.gateway": "10.0.0.254"}),
     broken("NET007", f"{PUBLIC}.cidr", {f"{PUBLIC}.cidr": "10.0.0.128/25", f"{PUBLIC}.gateway": "10.0.0.129"}),
     broken("NET008", f"{PUBLIC}.pool", {f"{PUBLIC}.pool.start": "10.0.0.99"}),
     broken("NET008", f"{PUBLIC}.pool", {**pool(f"{PUBLIC}.pool", "10.0.0.40", "10.0.0.50"), **NO_FLOATING}),

@@ -18,12 +18,18 @@ def test_every_spelling_of_a_guid_is_the_same_guid(case: tuple[int, str]) -> Non
 def test_a_guid_is_16_hex_digits_or_refused(written: str) -> None:
     try:
         found = names.guid(written)
-    except ValueError as error:
-        assert "write a port GUID of 16 hex digits" in str(error)
+    except ValueError:
+        with pytest.raises(ValueError, match="write a port GUID of 16 hex digits"):
+            names.guid(written)
     else:
         assert len(found) == 16
         assert int(found, 16) > 0
         assert found == names.guid(found)
+
+
+def test_the_lowest_and_the_highest_guid() -> None:
+    assert names.guid("0000000000000001") == "0000000000000001"
+    assert names.guid("0x" + "F" * 16) == "f" * 16
 
 
 @pytest.mark.parametrize("written", ["0" * 16, "", "0x", "b8599f0300b0001", "b8599f0300b000111", "g" * 16, "٣" * 16])
@@ -52,6 +58,28 @@ def test_the_guides_vlan_is_the_guides_pkey() -> None:
     assert names.pkey(101) == "0x65"
 
 
+@pytest.mark.parametrize(
+    ("written", "spelled"),
+    [("0x1", "0x1"), ("0x7ffe", "0x7ffe"), ("0x8065", "0x65"), (0xFFFE, "0x7ffe"), (0x8001, "0x1")],
+)
+def test_the_lowest_and_the_highest_pkey_and_the_membership_bit(written: object, spelled: str) -> None:
+    assert names.pkey(written) == spelled
+
+
+@pytest.mark.parametrize(
+    ("image", "tag"),
+    [
+        ("mellanox/ufm-enterprise:6.14.5-2", "6.14.5-2"),
+        ("registry:5000/ufm", ""),
+        ("registry:5000/ufm:1@sha256:0123", "1"),
+        ("registry:5000/ufm@sha256:0123", ""),
+        ("ufm", ""),
+    ],
+)
+def test_the_tag_of_an_image(image: str, tag: str) -> None:
+    assert names.image_tag(image) == tag
+
+
 @given(st.sets(st.integers(0, 300), min_size=1))
 def test_cpus_of_any_list(wanted: set[int]) -> None:
     assert names.cpus(",".join(map(str, sorted(wanted, reverse=True)))) == wanted
@@ -59,5 +87,6 @@ def test_cpus_of_any_list(wanted: set[int]) -> None:
 
 def test_cpus_of_ranges() -> None:
     assert names.cpus("0-2,8,10-11") == {0, 1, 2, 8, 10, 11}
+    assert names.cpus("5-5") == {5}
     with pytest.raises(ValueError, match="found '5-2'; write the lower CPU first"):
         names.cpus("1,5-2")

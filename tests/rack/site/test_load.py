@@ -162,11 +162,6 @@ def test_the_site_is_frozen() -> None:
     assert isinstance(site.nodes, tuple)
 
 
-def test_ufm_url_names_the_port_only_where_it_must() -> None:
-    assert parse(document({"ufm.port": 443})).ufm.url == "https://192.168.24.200"
-    assert parse(document({"ufm.port": 8443})).ufm.url == "https://192.168.24.200:8443"
-
-
 @pytest.mark.parametrize("text", ["", "- a\n", "config:\n", "config: [1]\n", "config:\n  rack:other: 1\n"])
 def test_a_stack_file_without_a_site(tmp_path: Path, text: str) -> None:
     file = tmp_path / "Pulumi.x.yaml"
