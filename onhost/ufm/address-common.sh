@@ -1,12 +1,12 @@
-# What was done to the fabric interface is noted, and taken back from the notes (U3).
+# Undo what the step `address` has done to the fabric interface, from its notes (U3).
 #
-#   NOTES/address   lines: "address INTERFACE ADDRESS" for one set here, "link INTERFACE" for one brought up here
+#   NOTES/address   lines: "address INTERFACE ADDRESS" for one that was added, "link INTERFACE" for one that was brought up
 
 take_back() {
   [ -e "$NOTES/address" ] || return 0
   while read -r what interface address; do
     case "$what" in
-      address) ip address del "$address" dev "$interface" 2>/dev/null || true ;;  # gone with a reboot
+      address) ip address del "$address" dev "$interface" 2>/dev/null || true ;;  # a reboot removes it
       link) ip link set "$interface" down || true ;;
     esac
   done < "$NOTES/address"

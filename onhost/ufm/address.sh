@@ -1,9 +1,9 @@
-# The dummy address on the fabric interface, which is up: UFM's installer wants both (U3).
+# Set the dummy address on the fabric interface and bring the interface up: UFM's installer needs both (U3).
 #
 #   FABRIC, FABRIC_ADDRESS
 
 if grep -s '^address ' "$NOTES/address" | grep -qvxF "address $FABRIC $FABRIC_ADDRESS"; then
-  take_back  # the configuration has another one now
+  take_back  # the configuration has another address now
 fi
 if ! ip -o -4 address show dev "$FABRIC" | grep -qF " $FABRIC_ADDRESS "; then
   echo "address $FABRIC $FABRIC_ADDRESS" >> "$NOTES/address"

@@ -1,6 +1,6 @@
-# The folders of UFM's files and of its licence (U4). Those made here are noted: the removal takes no other.
+# Create the folders for UFM's files and its licence (U4). The created ones are noted: `remove` deletes no others.
 #
-#   FILES, LICENSES   the folders; NOTES: where the steps note what is theirs
+#   FILES, LICENSES   the folders; NOTES: where the steps note what belongs to this stack
 
 make() {
   [ -d "$1" ] && return

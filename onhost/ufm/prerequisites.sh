@@ -1,7 +1,7 @@
-# Is this host fit for UFM? Every fault is said, nothing is changed (U1, U2, U3, U5, D5, and what UFM's manual asks for).
+# Check that this host is fit for UFM (U1, U2, U3, U5, D5, UFM's manual). All faults are listed, nothing is changed.
 #
-#   FABRIC, MANAGEMENT   its interfaces; ADDRESS: UFM's, on the latter
-#   IMAGES, ARCHIVE      what will be run; a `docker save` on this host, or empty
+#   FABRIC, MANAGEMENT   its interfaces; ADDRESS: UFM's address, on the management interface
+#   IMAGES, ARCHIVE      the images of UFM; an archive made by `docker save` on this host, or empty
 
 faults=0
 fault() {
@@ -17,7 +17,7 @@ docker version >/dev/null 2>&1 || fault "Docker does not answer; install it, the
 systemctl is-enabled -q docker 2>/dev/null ||
   fault "the docker service is not enabled, so UFM would be gone after a reboot: systemctl enable docker (U1)"
 
-# Where no other SM is in the fabric, which UFM wants, the port waits in Initializing until UFM's own makes it Active.
+# UFM requires that no other SM is in the fabric. Without one, the port stays in Initializing until UFM's SM runs.
 state=$(port)
 case "$state" in
   Active/LinkUp | Armed/LinkUp | Initializing/LinkUp) echo "port 0x$GUID: $state" ;;

@@ -1,5 +1,5 @@
-# The host as it was found: UFM and its files, the images that came by us, the fabric interface, the folders (U3 to U6).
-# One text for all steps, run last: what a step that failed has left goes with the rest.
+# Restore the host as it was found: UFM and its files, images of this stack, fabric interface, folders (U3 to U6).
+# One script for all steps, run last, so that it also removes what a failed step has left.
 UNIT=/etc/systemd/system/ufm-enterprise.service
 
 remove_ufm() {
@@ -21,7 +21,7 @@ remove_ufm() {
 
 remove_folders() {
   sort -r "$NOTES/folders" | while read -r folder; do
-    rmdir "$folder" || true  # somebody else has put something into it
+    rmdir "$folder" || true  # it contains files of others
   done
 }
 

@@ -61,7 +61,8 @@ def test_controllers_settle_first_and_instances_come_last(rack: Recorder, plan: 
 
 def test_the_program_runs_as_stack_with_the_overcloud_s_login_and_again_when_it_changes(rack: Recorder) -> None:
     program, wave = rack.resources["firmware-program"].inputs, rack.resources["firmware-computes-1"].inputs
-    assert program["stdin"] == PROGRAM and "-o stack" in program["create"]
+    assert program["stdin"] == PROGRAM
+    assert "-o stack" in program["create"]
     assert wave["create"].startswith("/opt/rack-job run firmware-computes-1 sudo -Hu stack ")
     script = shlex.split(wave["create"])[-1]
     assert script.splitlines()[-2:] == [". ~/overcloudrc", "exec python3 /home/stack/wave.py"]

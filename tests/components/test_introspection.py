@@ -43,7 +43,8 @@ def test_the_order_is_import_leave_introspect_pkeys_gate(rack: Recorder, plan: P
     assert rack.needs["undercloud-nodes-program"] == {"undercloud-nodes"}
     assert rack.needs["undercloud-leavers"] == {"undercloud-nodes-program"}
     assert "undercloud-leavers" in rack.needs["introspection-nodes"]
-    assert len(pkeys(plan)) == 3 and all(rack.needs[pkey] >= {"introspection-nodes"} for pkey in pkeys(plan))
+    assert len(pkeys(plan)) == 3
+    assert all(rack.needs[pkey] >= {"introspection-nodes"} for pkey in pkeys(plan))
     assert rack.needs["gate-members"] >= pkeys(plan)
 
 
@@ -61,29 +62,34 @@ def test_the_undercloud_only_imports(rack: Recorder) -> None:
 
 def test_the_program_runs_as_stack_and_again_when_it_changes(rack: Recorder) -> None:
     program = rack.resources["undercloud-nodes-program"].inputs
-    assert program["stdin"] == PROGRAM and "-o stack" in program["create"]
+    assert program["stdin"] == PROGRAM
+    assert "-o stack" in program["create"]
     for name, verb in (("undercloud-leavers", "leave"), ("introspection-nodes", "introspect")):
         step = rack.resources[name].inputs
         assert step["create"].startswith(f"/opt/rack-job run {name} sudo -Hu stack ")
         assert shlex.split(step["create"])[-1].endswith(f"exec python3 /home/stack/nodes.py {verb}")
-        assert tripleo.digest(PROGRAM) in step["create"] and step["update"] == step["create"]
+        assert tripleo.digest(PROGRAM) in step["create"]
+        assert step["update"] == step["create"]
     assert rack.resources["introspection-nodes"].inputs["delete"].endswith("rm -f /home/stack/introspection.json")
 
 
 def test_the_gate_opens_for_each_deployment_anew(rack: Recorder, plan: Plan) -> None:
     gate, deploy = (rack.resources[name].inputs["create"] for name in ("gate-members", "overcloud-deploy"))
     mark = f": deployment {tripleo.deployment_digest(plan)}"
-    assert mark in gate and mark in deploy
+    assert mark in gate
+    assert mark in deploy
 
 
 def test_what_it_is_told_is_a_secret_and_all_from_the_plan(rack: Recorder, plan: Plan) -> None:
     api = {"url": plan.site.ufm.url, "ca": AUTHORITY, "insecure": False, "token": SDN_TOKEN}
     told = json.loads(secret(rack.resources["introspection-nodes"].inputs["stdin"]))
-    assert told["ufm"] == api and told["interface"] == "ib2"
+    assert told["ufm"] == api
+    assert told["interface"] == "ib2"
     assert told["nodes"] == {h.name: h.guid for h in plan.hosts}
     assert (told["limit"], told["repeats"], told["boot_mode"]) == (90 * 60, 2, "bios")
     gate = json.loads(secret(rack.resources["gate-members"].inputs["stdin"]))
-    assert gate["ufm"] == api and gate["members"] == dict(plan.members)
+    assert gate["ufm"] == api
+    assert gate["members"] == dict(plan.members)
     assert gate["pkeys"] == {p.pkey: p.network for p in plan.control_pkeys}
 
 

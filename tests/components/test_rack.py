@@ -32,7 +32,8 @@ def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
     firmware = c.Firmware("firmware", plan, undercloud, overcloud)
     images = c.GuestImages("images", plan, undercloud, overcloud)
     tenant = c.Tenant("tenant", plan, overcloud, images, firmware, at_ufm)
-    assert plan.site.external_access and plan.site.bandwidth
+    assert plan.site.external_access
+    assert plan.site.bandwidth
     external = c.ExternalAccess("external", plan.site.external_access, overcloud, tenant)
     bandwidth = c.Bandwidth("bandwidth", plan.site.bandwidth, plan, overcloud, tenant, external)
     c.Protection("protection", plan.site.protect, [bandwidth, images])
@@ -50,7 +51,8 @@ def commands(rack: Recorder) -> dict[str, Recorded]:
 
 def secret(value: Any) -> Any:
     """The value inside Pulumi's wrapper for secrets; fails on one in the clear."""
-    assert isinstance(value, dict) and value.get("4dabf18193072939515e22adb298388d"), f"in the clear: {value!r}"
+    assert isinstance(value, dict), f"in the clear: {value!r}"
+    assert value.get("4dabf18193072939515e22adb298388d"), f"in the clear: {value!r}"
     return value["value"]
 
 
@@ -114,7 +116,8 @@ def test_what_is_at_ufm_goes_by_the_provider_with_the_site_s_address(rack: Recor
     assert (api["address"], api["port"], api["caFile"]) == ("127.0.24.200", 8443, str(plan.site.ufm.ca_file))
     assert secret(api["password"]) == SECRETS["ufm"]
     at_ufm = [r for r in rack.resources.values() if r.token.startswith("ufm:")]
-    assert len(at_ufm) == 6 and all("pulumi:providers:ufm::ufm-api::" in r.provider for r in at_ufm)
+    assert len(at_ufm) == 6
+    assert all("pulumi:providers:ufm::ufm-api::" in r.provider for r in at_ufm)
 
 
 def test_pkeys_have_every_node_of_the_overcloud(rack: Recorder, plan: Plan) -> None:
@@ -140,7 +143,8 @@ def test_a_wide_network_has_a_wide_partition_and_adoption_is_the_sites_word(plan
 def test_licence_and_inventory_are_secret_files(rack: Recorder) -> None:
     license_file, inventory = rack.resources["ufm-license"], rack.resources["undercloud-instackenv"]
     assert "install -D -o root -g root -m 0600 /dev/stdin" in license_file.inputs["create"]
-    assert "-m 0600" in inventory.inputs["create"] and "-o stack" in inventory.inputs["create"]
+    assert "-m 0600" in inventory.inputs["create"]
+    assert "-o stack" in inventory.inputs["create"]
     assert secret(license_file.inputs["stdin"]) == SECRETS["license"]
     assert SECRETS["ipmi"] in secret(inventory.inputs["stdin"])
 
@@ -149,7 +153,8 @@ def test_the_sdn_file_and_the_gate_s_input_alone_carry_the_token(rack: Recorder,
     carriers = {name for name, r in rack.resources.items() if SDN_TOKEN in str(r.inputs)}
     assert carriers == {"overcloud-neutron-ml2-mlnx-sdn-vm", "introspection-nodes", "gate-members"}
     sdn = rack.resources["overcloud-neutron-ml2-mlnx-sdn-vm"].inputs
-    assert "-m 0600" in sdn["create"] and secret(sdn["stdin"]) == tripleo.ml2_sdn(plan, SDN_TOKEN)
+    assert "-m 0600" in sdn["create"]
+    assert secret(sdn["stdin"]) == tripleo.ml2_sdn(plan, SDN_TOKEN)
 
 
 def test_deploy_runs_the_plan_s_command(rack: Recorder, plan: Plan) -> None:
@@ -174,7 +179,8 @@ def test_sdn_physnet_and_dhcp_on_every_controller(rack: Recorder, plan: Plan) ->
     for step in steps:
         assert "physical_networks = ibnet" in step.inputs["stdin"]
         create = step.inputs["create"]
-        assert create.startswith("sudo sh -c ") and tripleo.deployment_digest(plan) in create, "after each deployment"
+        assert create.startswith("sudo sh -c ")
+        assert tripleo.deployment_digest(plan) in create, "after each deployment"
         assert "podman restart neutron_api\ntries=0\nuntil" in create, "and seen healthy"
 
 
@@ -192,7 +198,8 @@ def test_tenant_layer_is_the_guide_s(rack: Recorder, plan: Plan) -> None:
 
 def test_a_chosen_address_is_taken_before_the_router_gets_any(rack: Recorder) -> None:
     assert rack.resources["external-vm1_gpu"].inputs["address"] == "10.0.0.151"
-    assert "external-vm1_gpu" in rack.needs["external-router"] and "external-subnet" in rack.needs["external-vm1_gpu"]
+    assert "external-vm1_gpu" in rack.needs["external-router"]
+    assert "external-subnet" in rack.needs["external-vm1_gpu"]
     assert {"external-interface", "tenant-vm1_gpu"} <= rack.needs["external-vm1_gpu-associate"]
 
 

@@ -68,7 +68,8 @@ def test_the_version_is_what_the_installation_read(plan: Plan) -> None:
 def test_one_wait_for_ufm(plan: Plan) -> None:
     """U6 and O6 wait in the same words."""
     wait = ufm_host.step(plan.site, "common").partition("running() {")[2]
-    assert wait in texts(plan)["ufm-install create"] and wait in ufm_host.restart(plan.site)
+    assert wait in texts(plan)["ufm-install create"]
+    assert wait in ufm_host.restart(plan.site)
 
 
 def test_an_existing_ufm_is_used_through_its_rest_api_alone(plan: Plan) -> None:

@@ -25,10 +25,14 @@ LONG_JOBS = re.compile(
 """Resources that take minutes to hours on a rack, or load the fabric. Their commands and inputs never change."""
 
 NEW_PROGRAM = "a file on the undercloud with the new program"
+REWORDED = "an idempotent step on the UFM node with reworded comments: it checks, and finds nothing to change"
 NOTHING_LEFT = "the new program runs, and finds in its records or on the nodes that nothing is left to do"
 
 UPDATES: Mapping[str, Mapping[str, str]] = {
     "0.1.0": {
+        "ufm-prerequisites": REWORDED,
+        "ufm-folders": REWORDED,
+        "ufm-fabric-address": REWORDED,
         "undercloud-jobs": NEW_PROGRAM,
         "undercloud-inspection": NEW_PROGRAM,
         "undercloud-templates": "the new program checks the templates again, without a change to the host",

@@ -134,10 +134,12 @@ def test_an_imported_name_means_the_same_in_all_modules_of_a_program(name: str) 
 def test_a_text_is_one_module_with_the_program_s_docstring(text: str) -> None:
     tree = ast.parse(text, feature_version=(3, 6))
     docstring = ast.get_docstring(tree)
-    assert docstring and docstring.count("\n") > 3
+    assert docstring
+    assert docstring.count("\n") > 3
     assert not any(module.startswith("onhost") for module, _ in imported(tree))
     assert text.count('if __name__ == "__main__":') == 1
-    assert text.endswith("\n") and not text.endswith("\n\n")
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
 
 
 def test_imported_modules_come_first() -> None:

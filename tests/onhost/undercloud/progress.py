@@ -12,7 +12,9 @@ def run_and(lab: Lab, command: str, order: str, at: str, act: Callable[[], objec
     argv = ["ssh", *lab.options("undercloud"), "-p", port, f"root@{lab.address('undercloud')}", command]
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as child:
-        assert child.stdin and child.stdout and child.stderr
+        assert child.stdin
+        assert child.stdout
+        assert child.stderr
         child.stdin.write(order)
         child.stdin.close()
         said = []

@@ -115,7 +115,8 @@ def test_what_is_done_is_not_done_again(host: Host) -> None:
     for _ in range(2):
         done = host.run("echo run >> $0/count; echo said >&2; cat; umask", stdin="given\n")
         assert (done.returncode, done.stdout) == (0, "given\n0022\n"), done.stderr
-    assert "done" in done.stderr and "said" not in done.stderr
+    assert "done" in done.stderr
+    assert "said" not in done.stderr
 
 
 def counting(host: Host, rest: str) -> str:
@@ -135,8 +136,10 @@ def test_what_failed_is_run_again_and_its_log_stays(host: Host) -> None:
     script = counting(host, f"echo attempt >&2; [ -e {host.folder}/mended ] || exit 7")
     first = host.run(script)
     assert first.returncode == 7
-    assert "deploy failed with status 7" in first.stderr and "attempt" in first.stderr
-    assert f"{host.jobs}/deploy/1/log" in first.stderr and "pulumi up" in first.stderr
+    assert "deploy failed with status 7" in first.stderr
+    assert "attempt" in first.stderr
+    assert f"{host.jobs}/deploy/1/log" in first.stderr
+    assert "pulumi up" in first.stderr
     (host.folder / "mended").touch()
     assert host.run(script).returncode == 0
     assert host.count == 2
@@ -162,8 +165,10 @@ def test_many_at_once_run_one(host: Host) -> None:
 def test_with_other_inputs_at_once_is_refused_and_says_what_runs(host: Host) -> None:
     running = host.begin()
     refused = host.run(stdin="other\n")
-    assert refused.returncode == 1 and refused.stdout == ""
-    assert "deploy: another run has been under way since " in refused.stderr and "stop deploy" in refused.stderr
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    assert "deploy: another run has been under way since " in refused.stderr
+    assert "stop deploy" in refused.stderr
     assert host.run("true", name="another").returncode == 0, "other names go on"
     host.open()
     assert running.wait() == 0
@@ -246,15 +251,18 @@ def test_the_supervisor_is_killed_and_nothing_begins_beside_what_it_left(host: H
     first = host.begin()
     os.kill(host.supervisor, signal.SIGKILL)
     out, said = first.communicate()
-    assert (first.returncode, out) == (1, "") and "deploy was interrupted: its supervisor was killed" in said
+    assert (first.returncode, out) == (1, "")
+    assert "deploy was interrupted: its supervisor was killed" in said
     argv = host.argv("run", "deploy", "sh", "-c", host.script)
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, env=host.env, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as second:
-        assert second.stdin and second.stdout
+        assert second.stdin
+        assert second.stdout
         second.stdin.write("in\n")
         second.stdin.close()
         said_until(second.stderr, "waiting for its processes: [")
-        assert host.count == 1 and len(host.latest.processes()) == 2
+        assert host.count == 1
+        assert len(host.latest.processes()) == 2
         host.open()
         said_until(second.stderr, "begun")
         host.open()
@@ -284,7 +292,8 @@ def test_after_a_reboot_another_s_pid_is_nobody(host: Host, another: int) -> Non
         assert host.latest.processes() == []
         assert "interrupted" in host.do("status").stdout
         done = host.run("exit 1")
-        assert "its last run was interrupted, by a reboot or a kill" in done.stderr and done.returncode == 1
+        assert "its last run was interrupted, by a reboot or a kill" in done.stderr
+        assert done.returncode == 1
 
 
 def test_stop_ends_what_runs(host: Host) -> None:
@@ -306,7 +315,8 @@ def test_forget_is_refused_while_it_runs_and_leaves_nothing(host: Host) -> None:
     first = host.begin()
     for words in (["forget", "deploy"], ["forget"]):
         refused = host.do(*words)
-        assert refused.returncode == 1 and refused.stderr.startswith("deploy is running\n")
+        assert refused.returncode == 1
+        assert refused.stderr.startswith("deploy is running\n")
     host.open()
     first.wait()
     assert host.do("forget").returncode == 0
@@ -353,13 +363,15 @@ def test_a_log_is_told_line_by_line_and_thinned(host: Host) -> None:
 
 def test_what_cannot_be_started_says_so(host: Host) -> None:
     done = host.do("run", "deploy", "/no/such/program")
-    assert done.returncode == 127 and "/no/such/program: No such file or directory" in done.stderr
+    assert done.returncode == 127
+    assert "/no/such/program: No such file or directory" in done.stderr
 
 
 @pytest.mark.parametrize("words", [[], ["run"], ["run", "x"], ["stop"], ["run", "../x", "true"], ["forget", "a/b"]])
 def test_what_is_no_order_is_refused(host: Host, words: list[str]) -> None:
     done = host.do(*words)
-    assert done.returncode == 1 and ("rack-job run NAME" in done.stderr or "the name of a job" in done.stderr)
+    assert done.returncode == 1
+    assert "rack-job run NAME" in done.stderr or "the name of a job" in done.stderr
     assert not host.jobs.exists()
 
 
@@ -465,7 +477,8 @@ def test_the_failing_step_of_a_deployment() -> None:
     )
     assert told[2:5] == ["    one", "    two", "    port 9696 is in use"]
     assert told[-1].startswith("RuntimeError: Ansible execution failed.")
-    assert len(told) <= job_report.SHOWN_LINES and not any("no account" in line for line in told)
+    assert len(told) <= job_report.SHOWN_LINES
+    assert not any("no account" in line for line in told)
 
 
 def test_the_failing_step_in_ansible_s_own_words() -> None:
@@ -481,7 +494,8 @@ def test_the_failing_step_in_ansible_s_own_words() -> None:
         ]
     )
     assert told[0].startswith("TASK [tripleo_container_image_prepare")
-    assert "Max retries exceeded" in told[3] and told[-1] == "PLAY RECAP ****"
+    assert "Max retries exceeded" in told[3]
+    assert told[-1] == "PLAY RECAP ****"
 
 
 def test_the_failing_resource_of_a_stack() -> None:
@@ -518,7 +532,8 @@ LINES = st.lists(
 @given(LINES)
 def test_an_error_is_never_long_and_always_says_something(lines: list[str]) -> None:
     told = failing_step(lines)
-    assert len(told) <= job_report.SHOWN_LINES and all(len(line) <= job_report.WIDTH for line in told)
+    assert len(told) <= job_report.SHOWN_LINES
+    assert all(len(line) <= job_report.WIDTH for line in told)
     assert bool(told) == bool(lines)
 
 

@@ -74,7 +74,8 @@ class Site:
         return [run.log.read_text() for run in runs]
 
     def assert_installed_by_one_run(self) -> None:
-        assert len(self.logs) == 1 and self.logs[0].count("successfully installed") == 1
+        assert len(self.logs) == 1
+        assert self.logs[0].count("successfully installed") == 1
         assert "OS_PASSWORD" in self.lab.ok("undercloud", "cat /home/stack/stackrc")
 
 
@@ -98,7 +99,8 @@ def test_undisturbed(site: Site) -> None:
     assert "PLAY [Undercloud deploy step tasks for 3]" in done.stderr
     site.assert_installed_by_one_run()
     again = site.run()
-    assert again.returncode == 0 and "PLAY" not in again.stderr
+    assert again.returncode == 0
+    assert "PLAY" not in again.stderr
     site.assert_installed_by_one_run()
 
 
@@ -185,7 +187,8 @@ def test_destroy_is_refused_while_it_runs_and_leaves_nothing_then(site: Site) ->
     site.hold()
     running = site.begin()
     refused = site.lab.refused("undercloud", site.command(what="delete"))
-    assert f"{INSTALL} is running" in refused and f"{RUNNER} stop {INSTALL}" in refused
+    assert f"{INSTALL} is running" in refused
+    assert f"{RUNNER} stop {INSTALL}" in refused
     assert "undercloud-install is running" in site.lab.refused("undercloud", site.command("undercloud-jobs", "delete"))
     assert f"{INSTALL}: run 1, running" in site.lab.ok("undercloud", f"{RUNNER} status")
     site.lab.ok("undercloud", f"{RUNNER} stop {INSTALL}")
@@ -204,12 +207,14 @@ def test_every_long_step_is_a_job_and_its_result_is_alone_on_standard_output(sit
     assert set(jobs) >= {INSTALL, "undercloud-images", "introspection-nodes", "overcloud-deploy", *images}
     for name, resource in jobs.items():
         words = shlex.split(resource.inputs["create"])
-        assert words[2] == name and words[3:7] == ["sudo", "-Hu", "stack", "sh"]
+        assert words[2] == name
+        assert words[3:7] == ["sudo", "-Hu", "stack", "sh"]
         assert f"{RUNNER} forget {name}\n" in resource.inputs["delete"]
     assert site.run().returncode == 0
     assert site.run("undercloud-images").returncode == 0
     built = site.run(min(images))
-    assert built.returncode == 0 and len(built.stdout.strip()) == 64, built.stderr
+    assert built.returncode == 0, built.stderr
+    assert len(built.stdout.strip()) == 64
     assert "dib-run-parts Running install.d" in built.stderr
     for name in ("undercloud-images", min(images)):
         site.lab.ok("undercloud", site.command(name, "delete"))

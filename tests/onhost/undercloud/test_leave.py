@@ -66,7 +66,8 @@ def refused(lab: Lab, plan: Plan, **changes: Any) -> str:
     """What it says; nothing is taken away."""
     done = leave(lab, plan, **changes)
     assert done.returncode == 1, done.stderr
-    assert states(lab)["compute-3"] == ("active", "power on") and len(states(lab)) == 6
+    assert states(lab)["compute-3"] == ("active", "power on")
+    assert len(states(lab)) == 6
     return done.stderr
 
 
@@ -87,7 +88,8 @@ def known(lab: Lab) -> dict[str, Any]:
 
 def test_nobody_leaves(deployed: Lab) -> None:
     done = leave(deployed, deployed.plan)
-    assert done.returncode == 0 and done.stderr == ""
+    assert done.returncode == 0
+    assert done.stderr == ""
     assert set(known(deployed)) == set(states(deployed)) == {h.name for h in deployed.plan.hosts}
 
 
@@ -99,13 +101,15 @@ def test_one_that_would_take_another_s_name_is_refused(deployed: Lab) -> None:
 
 def test_a_controller_is_not_taken_away(deployed: Lab) -> None:
     said = refused(deployed, without(deployed, "controller-3"))
-    assert "controller-3 is a deployed controller" in said and "put its entry back" in said
+    assert "controller-3 is a deployed controller" in said
+    assert "put its entry back" in said
 
 
 def test_instances_stop_it_before_anything_is_touched(deployed: Lab) -> None:
     deployed.cloud.vms = [GUEST]
     said = refused(deployed, without(deployed, "compute-3"))
-    assert f"vm3 (1) on {THIRD} is ACTIVE" in said and "nothing was changed" in said
+    assert f"vm3 (1) on {THIRD} is ACTIVE" in said
+    assert "nothing was changed" in said
     assert not deployed.cloud.services[THIRD].disabled
     assert set(known(deployed)) == set(states(deployed)), "the next run knows that it is to leave"
 
@@ -113,7 +117,8 @@ def test_instances_stop_it_before_anything_is_touched(deployed: Lab) -> None:
 def test_draining_waits_and_whoever_is_put_back_takes_instances_again(deployed: Lab) -> None:
     deployed.cloud.vms = [GUEST]
     said = refused(deployed, without(deployed, "compute-3"), instances="drain", limit=0.5)
-    assert f"waiting: vm3 (1) on {THIRD}" in said and "The next `up` continues from here" in said
+    assert f"waiting: vm3 (1) on {THIRD}" in said
+    assert "The next `up` continues from here" in said
     assert deployed.cloud.services[THIRD].disabled
     assert leave(deployed, deployed.plan).returncode == 0
     assert not deployed.cloud.services[THIRD].disabled
@@ -124,7 +129,8 @@ def test_what_somebody_else_disabled_stays_so(deployed: Lab) -> None:
     deployed.cloud.vms = [GUEST]
     refused(deployed, without(deployed, "compute-3"))
     service = deployed.cloud.services[THIRD]
-    assert service.disabled and service.reason == "memory errors"
+    assert service.disabled
+    assert service.reason == "memory errors"
 
 
 def test_it_leaves_cloud_and_ironic_and_the_others_stay_as_they_are(deployed: Lab) -> None:
@@ -133,12 +139,15 @@ def test_it_leaves_cloud_and_ironic_and_the_others_stay_as_they_are(deployed: La
     done = leave(deployed, without(deployed, "compute-3"), limit=60)
     assert done.returncode == 0, done.stderr
     assert "removing from the cloud: compute-3" in done.stderr
-    assert THIRD not in deployed.cloud.services and AGENT.id not in deployed.cloud.agents_
+    assert THIRD not in deployed.cloud.services
+    assert AGENT.id not in deployed.cloud.agents_
     stay = {h.name for h in deployed.plan.hosts} - {"compute-3"}
-    assert states(deployed) == dict.fromkeys(stay, ("active", "power on")) and set(known(deployed)) == stay
+    assert states(deployed) == dict.fromkeys(stay, ("active", "power on"))
+    assert set(known(deployed)) == stay
     assert events == ["unlink compute-3", "link compute-3", "unlink compute-3"], "off, cleaned, off"
     again = leave(deployed, without(deployed, "compute-3"))
-    assert again.returncode == 0 and again.stderr == ""
+    assert again.returncode == 0
+    assert again.stderr == ""
 
 
 def test_its_disks_are_cleaned_before_it_is_forgotten(deployed: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,13 +161,15 @@ def test_its_disks_are_cleaned_before_it_is_forgotten(deployed: Lab, monkeypatch
     done = run_and(
         deployed, RUN, encode(order(without(deployed, "compute-3"))), "waiting: compute-3 is cleaning", clean
     )
-    assert done.returncode == 0 and "compute-3" not in states(deployed)
+    assert done.returncode == 0
+    assert "compute-3" not in states(deployed)
 
 
 def test_one_from_the_middle_leaves(deployed: Lab) -> None:
     done = leave(deployed, without(deployed, "compute-2", compute_3=2), limit=60)
     assert done.returncode == 0, done.stderr
-    assert "compute-2" not in states(deployed) and states(deployed)["compute-3"] == ("active", "power on")
+    assert "compute-2" not in states(deployed)
+    assert states(deployed)["compute-3"] == ("active", "power on")
 
 
 def test_a_run_that_was_cut_off_is_finished_by_the_next(deployed: Lab) -> None:
@@ -166,7 +177,8 @@ def test_a_run_that_was_cut_off_is_finished_by_the_next(deployed: Lab) -> None:
     whole = leave_half(deployed)
     done = leave(deployed, without(deployed, "compute-3"), limit=60)
     assert done.returncode == 0, done.stderr
-    assert THIRD not in deployed.cloud.services and AGENT.id not in deployed.cloud.agents_
+    assert THIRD not in deployed.cloud.services
+    assert AGENT.id not in deployed.cloud.agents_
     assert set(states(deployed)) == whole - {"compute-3"}
 
 

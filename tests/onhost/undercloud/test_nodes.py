@@ -260,8 +260,10 @@ def test_a_second_run_does_nothing(rig: Rig) -> None:
     rig.wire.events.clear()
     rig.asked.clear()
     second = rig.ok()
-    assert second.stdout == first.stdout and second.stderr == ""
-    assert rig.wire.events == [] and {r["method"] for r in rig.asked} == {"GET"}
+    assert second.stdout == first.stdout
+    assert second.stderr == ""
+    assert rig.wire.events == []
+    assert {r["method"] for r in rig.asked} == {"GET"}
 
 
 def test_only_the_new_node_is_introspected(rig: Rig) -> None:
@@ -305,13 +307,15 @@ def test_introspection_is_repeated_for_the_unseen_alone(rig: Rig) -> None:
 def test_a_failed_introspection_is_repeated_too(rig: Rig) -> None:
     rig.wire.broken = {"compute-2"}
     done = rig.ok()
-    assert "no answer" in done.stderr and set(rig.states().values()) == {"available"}
+    assert "no answer" in done.stderr
+    assert set(rig.states().values()) == {"available"}
 
 
 def test_introspection_that_keeps_failing_is_an_error(rig: Rig) -> None:
     rig.wire.broken = {"compute-2"}
     said = rig.refused(repeats=0)
-    assert "not introspected: controller-1, " in said and "openstack baremetal introspection status" in said
+    assert "not introspected: controller-1, " in said
+    assert "openstack baremetal introspection status" in said
     assert set(rig.states().values()) == {"manageable"}, "nothing that can be deployed"
 
 
@@ -319,7 +323,8 @@ def test_the_never_seen_are_named_and_the_next_run_goes_on_from_there(rig: Rig) 
     rig.lab.rack.nodes["compute-2"].fail_links(99)
     said = rig.refused(repeats=1, limit=6)
     end = said[said.index("timed out after 0.1 minutes:") :]
-    assert f"compute-2/ib2 ({guid(rig, 'compute-2')}) was not seen in the fabric" in end and "controller-1" not in end
+    assert f"compute-2/ib2 ({guid(rig, 'compute-2')}) was not seen in the fabric" in end
+    assert "controller-1" not in end
     assert "is its cable in" in end
     assert rig.introspected() == {**all_once(rig), "compute-2": 2}
     assert set(rig.states().values()) == {"manageable"}, "nothing that can be deployed"
@@ -338,7 +343,8 @@ def test_ports_that_the_configuration_leaves_out_are_found(rig: Rig) -> None:
     assert json.loads(done.stdout) == {host.name: {"interface": "ib2", "guid": host.guid} for host in rig.plan.hosts}
     assert rig.introspected() == all_once(rig)
     again = rig.ok(nodes={host.name: None for host in rig.plan.hosts}, interface=None)
-    assert again.stdout == done.stdout and rig.introspected() == all_once(rig)
+    assert again.stdout == done.stdout
+    assert rig.introspected() == all_once(rig)
 
 
 def test_an_unseen_port_that_nobody_knows_is_introspected_again(rig: Rig) -> None:
@@ -352,9 +358,9 @@ def test_a_guid_that_is_not_the_node_s_is_named_with_those_it_has(rig: Rig) -> N
     wrong = {host.name: host.guid for host in rig.plan.hosts} | {"compute-1": "b8599f03deadbeef"}
     said = rig.refused(nodes=wrong)
     found = f"`guid` is b8599f03deadbeef, found ib2 ({guid(rig, 'compute-1')}, in the fabric)"
-    assert (
-        f"compute-1: {found}" in said and "write the GUID of the wired port" in said and "controller" not in said[-400:]
-    )
+    assert f"compute-1: {found}" in said
+    assert "write the GUID of the wired port" in said
+    assert "controller" not in said[-400:]
     assert rig.introspected() == all_once(rig), "and not once more"
     assert set(rig.states().values()) == {"manageable"}, "nothing that can be deployed"
     rig.ok()
@@ -416,14 +422,16 @@ def test_ufm_may_restart_meanwhile(rig: Rig) -> None:
         ]
     )
     done = rig.ok()
-    assert "UFM answers 502" in rig.ok("gate").stderr and "introspection runs; UFM answers 503" in done.stderr
+    assert "UFM answers 502" in rig.ok("gate").stderr
+    assert "introspection runs; UFM answers 503" in done.stderr
     assert "UFM at 127.0.0.1 does not answer (" in done.stderr
     assert rig.introspected() == all_once(rig)
 
 
 def test_a_ufm_that_stays_away_is_named(rig: Rig) -> None:
     rig.faults.set([Rule(status=503)])
-    assert "timed out" in (said := rig.refused(limit=0.2)) and "UFM answers 503" in said
+    assert "timed out" in (said := rig.refused(limit=0.2))
+    assert "UFM answers 503" in said
     assert rig.wire.events == []
 
 
@@ -432,7 +440,9 @@ def test_a_wrong_token_is_said_at_once_and_not_shown(rig: Rig) -> None:
     refusals = {wrong: "rejects the API token (status 401", f"{wrong}\n": "has characters that are not printable ASCII"}
     for token, says in refusals.items():
         said = rig.refused(ufm=rig.order().ufm._replace(token=token))
-        assert says in said and "ufm.tokenGeneration" in said and "wr0ng" not in said
+        assert says in said
+        assert "ufm.tokenGeneration" in said
+        assert "wr0ng" not in said
     assert rig.wire.events == []
 
 
@@ -446,7 +456,8 @@ def test_a_foreign_certificate_is_refused(rig: Rig, tmp_path: Path) -> None:
     tls.authority(tmp_path)
     where = rig.order().ufm._replace(ca=(tmp_path / "ca.pem").read_text())
     said = rig.refused(ufm=where)
-    assert "certificate cannot be verified" in said and "ufm.caFile" in said
+    assert "certificate cannot be verified" in said
+    assert "ufm.caFile" in said
     assert not rig.asked, "the token went to nobody"
     rig.ok(ufm=where._replace(insecure=True))
 

@@ -41,7 +41,8 @@ def test_templates_without_the_token_are_refused_before_anything_is_installed(la
         lab.ok("undercloud", *given(steps, name))
     said = lab.refused("undercloud", *given(steps, "undercloud-templates"))
     (fault, count) = said.splitlines()
-    assert fault.startswith("undercloud: MlnxSDNToken: no template declares it") and fault.endswith("heat-templates")
+    assert fault.startswith("undercloud: MlnxSDNToken: no template declares it")
+    assert fault.endswith("heat-templates")
     assert count == "faults found: 1; nothing was installed"
 
 

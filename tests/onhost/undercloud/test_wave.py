@@ -221,7 +221,8 @@ def test_disabled_and_empty_while_it_is_changed(rig: Rig) -> None:
         seen.append(rig.service("compute-1"))
 
     assert rig.run_and("compute-1: reboots", look, "compute-1")[0] == 0
-    assert seen[0].disabled and seen[0].reason.startswith(REASON)
+    assert seen[0].disabled
+    assert seen[0].reason.startswith(REASON)
     assert not rig.service("compute-1").disabled
 
 
@@ -250,15 +251,19 @@ def test_a_wave_s_computes_are_down_together(rig: Rig) -> None:
 def test_no_other_wave_s_compute_is_touched(rig: Rig) -> None:
     before = rig.holds("compute-2")
     rig.ok("compute-1")
-    assert set(rig.reboots()) == {"compute-1"} and rig.holds("compute-2") == before
+    assert set(rig.reboots()) == {"compute-1"}
+    assert rig.holds("compute-2") == before
 
 
 def test_one_that_is_refused_keeps_its_wave_from_being_changed(rig: Rig) -> None:
     rig.guest("compute-2")
     said = rig.refused("compute-1", "compute-2")
-    assert "compute-2: instance vm1_gpu (7c1f) is ACTIVE" in said and "compute-1: instance" not in said
-    assert rig.reboots() == [] and rig.holds("compute-1")["ATS_ENABLED"] == 0
-    assert not rig.service("compute-1").disabled and not rig.service("compute-2").disabled
+    assert "compute-2: instance vm1_gpu (7c1f) is ACTIVE" in said
+    assert "compute-1: instance" not in said
+    assert rig.reboots() == []
+    assert rig.holds("compute-1")["ATS_ENABLED"] == 0
+    assert not rig.service("compute-1").disabled
+    assert not rig.service("compute-2").disabled
 
 
 def test_two_runs_wait_for_each_other(rig: Rig) -> None:
@@ -271,7 +276,8 @@ def test_two_runs_wait_for_each_other(rig: Rig) -> None:
     thread = threading.Thread(target=again)
     assert rig.run_and("compute-1: reboots", thread.start, "compute-1")[0] == 0
     thread.join()
-    assert second[0][0] == 0 and rig.reboots() == ["compute-1"]
+    assert second[0][0] == 0
+    assert rig.reboots() == ["compute-1"]
 
 
 # -- instances
@@ -281,8 +287,10 @@ def test_two_runs_wait_for_each_other(rig: Rig) -> None:
 def test_never_with_instances_on_it(rig: Rig, status: str) -> None:
     rig.guest("compute-1", status)
     said = rig.refused("compute-1")
-    assert f"instance vm1_gpu (7c1f) is {status}" in said and "(B1)" in said
-    assert rig.reboots() == [] and not rig.service("compute-1").disabled
+    assert f"instance vm1_gpu (7c1f) is {status}" in said
+    assert "(B1)" in said
+    assert rig.reboots() == []
+    assert not rig.service("compute-1").disabled
 
 
 def test_a_stopped_instance_may_stay(rig: Rig) -> None:
@@ -298,7 +306,8 @@ def test_drain_waits_until_it_is_empty(rig: Rig) -> None:
         rig.nova.vms = []
 
     assert rig.run_and("instance vm1_gpu (7c1f) is ACTIVE", leave, "compute-1", instances="drain")[0] == 0
-    assert rig.holds("compute-1") == WANTED and not rig.service("compute-1").disabled
+    assert rig.holds("compute-1") == WANTED
+    assert not rig.service("compute-1").disabled
 
 
 def test_a_drain_without_end_is_taken_up_by_the_next_run(rig: Rig) -> None:
@@ -347,7 +356,8 @@ def test_a_parameter_that_does_not_stick_is_named(rig: Rig) -> None:
     said = rig.refused("compute-1")
     assert "compute-1: ATS_ENABLED is 0 and not 1 after the reboot; the adapter does not keep it" in said
     assert "nova places nothing on it before a run succeeds" in said
-    assert rig.service("compute-1").disabled and rig.reboots() == ["compute-1"]
+    assert rig.service("compute-1").disabled
+    assert rig.reboots() == ["compute-1"]
 
 
 def test_a_node_that_does_not_come_back(rig: Rig) -> None:
@@ -364,7 +374,8 @@ def test_a_node_that_does_not_come_back(rig: Rig) -> None:
 def test_enabled_only_once_nova_compute_is_healthy(rig: Rig) -> None:
     rig.nova.sick = {rig.plan.host("compute-1").hostname}
     said = rig.refused("compute-1", reboot_limit=8)
-    assert "compute-1: nova_compute is not healthy, after" in said and rig.service("compute-1").disabled
+    assert "compute-1: nova_compute is not healthy, after" in said
+    assert rig.service("compute-1").disabled
 
 
 def test_a_parameter_that_the_adapter_does_not_know(rig: Rig) -> None:
@@ -388,9 +399,11 @@ def test_all_that_the_bios_lacks_at_once_and_before_anything_is_done(rig: Rig) -
     said = rig.refused("compute-1", "compute-2")
     assert "compute-1: it has booted by uefi; set the BIOS to bios" in said
     assert "compute-1: no hardware virtualization; enable VT-x or SVM" in said
-    assert "compute-1: PCIe bridge c2:04.0 has no ACS" in said and "compute-1: PCIe bridge c2:08.0 has no ACS" in said
+    assert "compute-1: PCIe bridge c2:04.0 has no ACS" in said
+    assert "compute-1: PCIe bridge c2:08.0 has no ACS" in said
     assert "compute-2: no hardware virtualization" in said
-    assert rig.reboots() == [] and not rig.service("compute-1").disabled
+    assert rig.reboots() == []
+    assert not rig.service("compute-1").disabled
 
 
 def test_what_only_the_settled_compute_shows(rig: Rig) -> None:
@@ -426,10 +439,12 @@ def test_a_controller_is_infiniband_and_comes_back_into_the_cluster(rig: Rig) ->
     with rig.node("controller-1").change():
         rig.node("controller-1").state.firmware = {"LINK_TYPE_P1": 2}
     done = rig.ok("controller-1", check_list=True)
-    assert rig.reboots() == ["controller-1"] and rig.holds("controller-1")["LINK_TYPE_P1"] == 1
+    assert rig.reboots() == ["controller-1"]
+    assert rig.holds("controller-1")["LINK_TYPE_P1"] == 1
     assert rig.holds("controller-1")["ATS_ENABLED"] == 0
     assert "overcloud-controller-0" in rig.lab.ok("controller-2", "pcs status nodes")
-    assert "SR-IOV" not in done.stdout and "[ ] boot order: PXE" in done.stdout
+    assert "SR-IOV" not in done.stdout
+    assert "[ ] boot order: PXE" in done.stdout
 
 
 def test_a_controller_that_is_as_wanted_stays_up(rig: Rig) -> None:
@@ -467,7 +482,8 @@ RO       MULTI_PORT_VHCA_EN                  False(0)        False(0)        Fal
 The '*' shows parameters with next value different from default/current value.
 """
     found = settings(listing)
-    assert found["ATS_ENABLED"] == Value("0", "1") and found["MAX_ACC_OUT_READ"] == Value("44", "44")
+    assert found["ATS_ENABLED"] == Value("0", "1")
+    assert found["MAX_ACC_OUT_READ"] == Value("44", "44")
     assert found.keys() == {
         "MEMIC_BAR_SIZE", "MULTI_PORT_VHCA_EN", "ATS_ENABLED", "MAX_ACC_OUT_READ", "ESWITCH_HAIRPIN_DESCRIPTORS"
     }  # fmt: skip

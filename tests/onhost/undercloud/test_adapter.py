@@ -1,0 +1,120 @@
+"""Firmware parameters: what differs, what is set, what did not stick; and PCIe bridges and facts of a compute."""
+
+import pytest
+
+from onhost.undercloud.adapter import Value, hidden, number, pending, release_faults, unapplied, unset
+from onhost.undercloud.pcie import Bridges, parse_bridges
+from onhost.undercloud.wave_compute import settled_faults
+
+SHOWN = {"SRIOV_EN": Value("1", "1"), "NUM_OF_VFS": Value("0", "8"), "ATS_ENABLED": Value("0", "0")}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("True(1)", "1"), ("IB(1)", "1"), ("8", "8"), ("Array[0..7]", "Array[0..7]")]
+)
+def test_values_are_compared_by_number(text: str, found: str) -> None:
+    assert number(text) == found
+
+
+def test_what_differs_is_pending_and_what_is_not_shown_is_hidden() -> None:
+    wanted = {"SRIOV_EN": "1", "NUM_OF_VFS": "8", "ATS_ENABLED": "1", "MAX_ACC_OUT_READ": "44"}
+    assert pending(wanted, SHOWN) == {"NUM_OF_VFS": "8", "ATS_ENABLED": "1"}
+    assert hidden(wanted, SHOWN) == ["MAX_ACC_OUT_READ"]
+    assert hidden({}, SHOWN) == []
+
+
+def test_what_was_set_before_only_waits_for_the_reboot() -> None:
+    assert unset({"NUM_OF_VFS": "8", "ATS_ENABLED": "1"}, SHOWN) == ["ATS_ENABLED=1"]
+
+
+def test_what_did_not_stick_is_named_with_what_to_do() -> None:
+    changes = {"SRIOV_EN": "1", "NUM_OF_VFS": "8", "ATS_ENABLED": "1", "GONE": "2"}
+    assert list(unapplied(changes, SHOWN)) == [
+        "NUM_OF_VFS is 0 and not 8 after the reboot; power-cycle the node",
+        "ATS_ENABLED is 0 and not 1 after the reboot; the adapter does not keep it",
+        "GONE is nothing and not 2 after the reboot; the adapter does not keep it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("release", "minimum", "fault"),
+    [
+        ("20.32.1010", None, ""),
+        ("20.32.1010", "20.32.1010", ""),
+        ("20.32.1010", "20.9.3000", ""),
+        ("20.32.1010", "20.32.1011", "the adapter's firmware is 20.32.1010; bring it to 20.32.1011 or later"),
+        ("20.9.3000", "20.10.1", "the adapter's firmware is 20.9.3000; bring it to 20.10.1 or later"),
+        ("none", None, "no InfiniBand adapter at c5:00.0"),
+        ("none", "20.32.1010", "no InfiniBand adapter at c5:00.0"),
+    ],
+)
+def test_a_release_is_compared_by_its_numbers(release: str, minimum: str | None, fault: str) -> None:
+    faults = list(release_faults(release, minimum, "c5:00.0"))
+    assert len(faults) == bool(fault)
+    assert all(found.startswith(fault) for found in faults)
+
+
+# -- PCIe
+
+LISTING = """\
+c0:01.0/c2:04.0/c5:00.0 Infiniband controller: Mellanox
+--
+c0:01.0/c2:08.0/c6:00.0 3D controller: NVIDIA
+80:01.0/81:00.0/82:00.0 3D controller: NVIDIA
+--
+c2:04.0 PCI bridge: Broadcom
+\tACSCap:\tSrcValid+ DirectTrans+
+\tACSCtl:\tSrcValid+ DirectTrans+
+
+0000:c2:08.0 PCI bridge: Broadcom
+\tACSCap:\tSrcValid+ DirectTrans+
+\tACSCtl:\tSrcValid+ DirectTrans-
+
+81:00.0 PCI bridge: Broadcom
+\tACSCap:\tSrcValid+ DirectTrans-
+
+c5:00.0 Infiniband controller: Mellanox
+"""
+
+
+def test_bridges_are_those_above_the_adapter_and_the_gpus_beside_it() -> None:
+    bridges = parse_bridges(LISTING)
+    assert bridges.above == ["c2:04.0", "c2:08.0"]
+    assert bridges.beside
+    assert bridges.acs() == {"c2:04.0": True, "c2:08.0": False}
+    assert bridges.without_acs() == []
+    assert bridges.capable() == ["c2:04.0", "0000:c2:08.0", "81:00.0"]
+
+
+def test_an_adapter_in_the_root_port_has_no_bridge() -> None:
+    bridges = parse_bridges("c5:00.0 Infiniband\n--\n82:00.0 3D controller\n--\nc5:00.0 Infiniband controller\n")
+    assert (bridges.above, bridges.beside, bridges.acs(), bridges.capable()) == ([], False, {}, [])
+
+
+def test_a_bridge_without_the_capability_is_named() -> None:
+    bridges = parse_bridges(LISTING)._replace(above=["81:00.0", "99:00.0", "c2:04.0"])
+    assert bridges.without_acs() == ["81:00.0", "99:00.0"]
+    assert bridges.acs() == {"81:00.0": False, "99:00.0": False, "c2:04.0": True}
+    assert Bridges({}, [], False).control("ACSCap", "c2:04.0") == ""
+
+
+# -- what Linux shows once all is as wanted
+
+
+@pytest.mark.parametrize(
+    ("change", "faults"),
+    [
+        ({}, []),
+        ({"kernel_args": "ro quiet"}, ["the kernel runs without iommu=pt amd_iommu=on"]),
+        ({"kernel_args": "iommu=pt2 amd_iommu=on", "iommu_groups": "0"}, ["the kernel runs without iommu=pt"]),
+        ({"iommu_groups": "0"}, ["no IOMMU; enable VT-d or AMD-Vi"]),
+        ({"vfs": "9"}, []),
+        ({"vfs": "7"}, ["the adapter offers 7 VFs of 8; enable SR-IOV"]),
+        ({"vfs": "none", "iommu_groups": "0"}, ["no IOMMU", "the adapter offers 0 VFs of 8"]),
+    ],
+)
+def test_a_settled_compute_shows_its_bios(change: dict[str, str], faults: list[str]) -> None:
+    facts = {"kernel_args": "ro iommu=pt amd_iommu=on", "iommu_groups": "34", "vfs": "8", **change}
+    found = list(settled_faults(facts, "iommu=pt amd_iommu=on", "8"))
+    assert len(found) == len(faults)
+    assert all(text.startswith(start) for text, start in zip(found, faults, strict=True))
