@@ -36,7 +36,7 @@ def pkey(value: object) -> int:
     match = PKEY.fullmatch(value) if isinstance(value, str) else None
     number = int(match[1], 16) if match else 0
     if number == MANAGEMENT:
-        raise ForbiddenError(f"PKey 0x{MANAGEMENT:x} is managed by UFM")
+        raise ForbiddenError(f"PKey {spell(MANAGEMENT)} is managed by UFM")
     if not 0 < number < MANAGEMENT:
         raise BadRequestError(f"pkey: {value!r} is not a hexadecimal string between 0x0 and 0x7fff")
     return number
@@ -221,7 +221,7 @@ def render(table: Table) -> str:
     OpenSM 3.3.23 treats a definition without members as a syntax error and ignores the whole file. `indx0` belongs to a
     definition and not to a member, so a partition has one definition for each value of index0.
     """
-    definitions = [f"management=0x{MANAGEMENT:x},ipoib:ALL=full;"]
+    definitions = [f"management={spell(MANAGEMENT)},ipoib:ALL=full;"]
     for number, partition in sorted(table.partitions.items()):
         for index0 in (False, True):
             lines = [f"0x{g}={m.membership}" for g, m in sorted(partition.members.items()) if m.index0 == index0]

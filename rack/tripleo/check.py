@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from rack.site.names import pkey
 from rack.tripleo.documents import DOCUMENTS, HOME, Document
 from rack.tripleo.loaded import (
     CONTAINERS,
@@ -103,8 +104,8 @@ def _networks_inside(loaded: LoadedDocuments, text: str, tenant_vlans: range) ->
             if net.name != "External" and subnet.vlan in tenant_vlans:
                 yield (
                     NETWORKS,
-                    f"{net.name}.subnets.{name}.vlan: found {subnet.vlan} (PKey {subnet.vlan:#x}), inside the tenants' "
-                    f"{text}; write one outside, here and in UFM, or move NeutronNetworkVLANRanges in {ENV}",
+                    f"{net.name}.subnets.{name}.vlan: found {subnet.vlan} (PKey {pkey(subnet.vlan)}), inside the "
+                    f"tenants' {text}; write one outside, here and in UFM, or move NeutronNetworkVLANRanges in {ENV}",
                 )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from rack.plan import Plan
+from rack.site.names import pkey
 from rack.tripleo.documents import HOME, SECRETS, documents, placeholder, secrets
 
 
@@ -70,9 +71,10 @@ def _images(plan: Plan) -> tuple[str, ...]:
 
 def _pkeys(plan: Plan) -> Iterator[str]:
     low, high = plan.site.networks.tenant.vlans
+    first, last = pkey(low), pkey(high)
     rows = [(p.network, str(p.vlan), f"`{p.pkey}`", "every node, full") for p in plan.control_pkeys]
     rows += [
-        ("tenants", f"{low}-{high}", f"`{low:#x}`-`{high:#x}`", "written by Neutron's driver"),
+        ("tenants", f"{low}-{high}", f"`{first}`-`{last}`", "written by Neutron's driver"),
         (plan.site.tenant.network.name, str(plan.site.tenant.network.vlan), f"`{plan.tenant_pkey}`", "as above"),
     ]
     yield from _table("Network", "VLAN", "PKey", "Members", rows=iter(rows))
@@ -81,4 +83,4 @@ def _pkeys(plan: Plan) -> Iterator[str]:
     yield from ["```mermaid", "flowchart LR"]
     for number, p in enumerate(plan.control_pkeys):
         yield f'  {nodes} --- pkey{number}(["{p.network} {p.pkey}"])'
-    yield from [f'  {nodes} -.- tenants(["tenants {low:#x}-{high:#x}"])', "```", ""]
+    yield from [f'  {nodes} -.- tenants(["tenants {first}-{last}"])', "```", ""]
