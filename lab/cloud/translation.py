@@ -65,8 +65,9 @@ class ComputeHardware:
     gpus: int = 8
     gpu_ids: tuple[str, str] = ("10de", "20f1")
     """PCI vendor and product, hexadecimal."""
-    gpu_type: str = "type-PCI"
-    """As nova calls it: type-PCI, or type-PF where the GPU itself offers SR-IOV."""
+    gpu_type: str = "type-PF"
+    """Nova's type of the GPU. An A100 has the SR-IOV capability, so nova's libvirt driver records it as type-PF,
+    whatever the alias says."""
     pf_ids: tuple[str, str] = ("15b3", "101b")
     vf_ids: tuple[str, str] = ("15b3", "101c")
     pf_name: str = "ib2"

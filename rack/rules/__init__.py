@@ -4,7 +4,7 @@ Each rule is a small unit with an ID, the guide's step, a statement and a check,
 one, write it there and list it in `RULES`. `docs/configuration.md` has one line per rule.
 """
 
-from rack.rules import firmware, images, networks, nodes, offline, pkeys, software, tenant, ufm
+from rack.rules import compute, firmware, images, networks, nodes, offline, pkeys, software, tenant, ufm
 from rack.rules.registry import Finding, Rule
 from rack.site import Site
 
@@ -33,6 +33,7 @@ RULES: tuple[Rule, ...] = (
     tenant.instances_placed,
     tenant.enough_vfs,
     firmware.firmware_parameters,
+    compute.gpu_device_type,
     tenant.instances_named,
     tenant.enough_cpus,
     tenant.floating_ips,

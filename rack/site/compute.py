@@ -17,8 +17,9 @@ class Gpu(Model):
     """PCI vendor ID, as `lspci -nn` shows it."""
     product_id: HexId = "20f1"
     """PCI device ID, as `lspci -nn` shows it."""
-    device_type: Literal["type-PCI", "type-PF"] = "type-PCI"
-    """type-PF if the GPU's PCI function has the SR-IOV capability, else type-PCI."""
+    device_type: Literal["type-PCI", "type-PF"] = "type-PF"
+    """Nova's type of the device: type-PF if the GPU's PCI function has the SR-IOV capability, as NVIDIA's data-centre
+    GPUs have since Ampere, else type-PCI. With the other type the scheduler finds no host (GPU001)."""
 
 
 class Compute(Model):

@@ -28,6 +28,19 @@ NEW_PROGRAM = "a file on the undercloud with the new program"
 REWORDED = "an idempotent step on the UFM node with reworded comments: it checks, and finds nothing to change"
 NOTHING_LEFT = "the new program runs, and finds in its records or on the nodes that nothing is left to do"
 
+DEPLOYS_AGAIN: Mapping[str, Mapping[str, str]] = {
+    "0.1.0": {
+        "overcloud-ib-env-vm": "an A100 is a physical function for nova: type-PCI finds no host (GPU001)",
+        "overcloud-deploy": "the changed document is deployed, as a stack update that replaces nothing",
+        "gate-members": "the gate precedes every deployment",
+        "overcloud-ml2-0": "follows every deployment",
+        "overcloud-ml2-1": "follows every deployment",
+        "overcloud-ml2-2": "follows every deployment",
+        "overcloud-restart-ufm": "follows every deployment",
+    },
+}
+"""Configuration that was wrong on real hardware, which the first `up` of this version deploys; resource → reason."""
+
 UPDATES: Mapping[str, Mapping[str, str]] = {
     "0.1.0": {
         "ufm-prerequisites": REWORDED,
@@ -132,8 +145,9 @@ def test_no_resource_is_replaced_and_no_long_job_runs_again(stack: Stack, versio
     assert [step for step in steps if step.operation not in ("same", "update")] == []
     updates = [step for step in steps if step.operation == "update" and step.changed]
     updated = {step.name: step.changed for step in updates if not step.reconnects}
-    assert not [name for name in updated if LONG_JOBS.fullmatch(name)], updated
-    assert updated.keys() == UPDATES[version].keys(), updated
+    expected = {**UPDATES[version], **DEPLOYS_AGAIN[version]}
+    assert not [n for n in updated if LONG_JOBS.fullmatch(n) and n not in DEPLOYS_AGAIN[version]], updated
+    assert updated.keys() == expected.keys(), updated
 
 
 @pytest.mark.parametrize("stack", ["0.1.0"], indirect=True)

@@ -36,7 +36,6 @@ class Compute(Node):
             vfs=self.vfs(),
             gpus=GPUS,
             gpu_ids=(gpu.vendor_id, gpu.product_id),
-            gpu_type=gpu.device_type,
             pf_name=self.ports()[0].interface,
         )
 

@@ -1,6 +1,7 @@
 """The real cloud, deployed from the sample files: the tests run in this order, each on what the ones before left."""
 
 import dataclasses
+import json
 import re
 import time
 from collections.abc import Callable
@@ -249,6 +250,22 @@ def test_a_changed_alias_restarts_nova_s_controllers_only(deploy: Deploy, cloud:
     assert changed == {"nova-conductor", "nova-scheduler", "nova-api"}
     with pytest.raises(LabError, match=r"400.*PCI alias a100 is not defined"):
         tenant.server("refused", World.flavor, World.image, tenant.direct_port(World.network)["id"], COMPUTES[0])
+    deploy()
+
+
+def test_an_alias_for_a_plain_pci_device_finds_no_a100(deploy: Deploy, tenant: Tenant) -> None:
+    """An A100 has SR-IOV, so nova records it as type-PF, and type-PCI matches none (issue 10, R5)."""
+
+    def plain(parameters: dict[str, Any]) -> None:
+        for role in ("Controller", "ComputeSriovIB"):
+            parameters[f"{role}ExtraConfig"]["nova::pci::aliases"][0]["device_type"] = "type-PCI"
+
+    deploy(ib=plain)
+    port = tenant.direct_port(World.network)["id"]
+    server = tenant.server("plain", World.flavor, World.image, port, COMPUTES[0])
+    assert server["status"] == "ERROR"
+    assert "pci" in json.dumps(server["fault"]).lower() or "No valid host" in server["fault"]["message"]
+    tenant.delete_server(server["id"])
     deploy()
 
 

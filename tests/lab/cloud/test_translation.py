@@ -12,7 +12,7 @@ from lab.process import LabError
 
 from .support import COMPUTES, CONTROLLERS, HARDWARE, Change, sample_files
 
-A100 = {"name": "a100", "vendor_id": "10de", "product_id": "20f1", "device_type": "type-PCI"}
+A100 = {"name": "a100", "vendor_id": "10de", "product_id": "20f1", "device_type": "type-PF"}
 
 
 def translated(folder: Path, **changes: Change) -> Overcloud:

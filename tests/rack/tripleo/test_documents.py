@@ -258,7 +258,7 @@ def test_the_environment_maps_both_physical_networks() -> None:
 def test_controllers_and_computes_have_the_same_gpu_alias() -> None:
     env = loaded("ib_env", sites.plan({"compute.gpu.alias": "h100"}))["parameter_defaults"]
     aliases = [env[f"{role}ExtraConfig"]["nova::pci::aliases"] for role in ("Controller", "ComputeSriovIB")]
-    gpu = {"name": "h100", "vendor_id": "10de", "product_id": "20f1", "device_type": "type-PCI"}
+    gpu = {"name": "h100", "vendor_id": "10de", "product_id": "20f1", "device_type": "type-PF"}
     assert aliases == [[gpu], [gpu]]
 
 
