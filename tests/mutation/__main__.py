@@ -60,8 +60,8 @@ class Selection:
     def of(self, file: str, line: int) -> list[str] | None:
         """Return the tests for a mutant on this line, the fastest first; None where nothing executes it.
 
-        An import executes a line for all tests, and coverage does not see which test a child process runs for: then
-        these are all tests that execute any line of the file, or else all those of the directory that mirrors it.
+        A line that only an import executes belongs to all tests that execute any line of the file. Where coverage does
+        not know the test, as in a child process without its environment, it belongs to the mirrored directory.
         """
         found = self.by_line.get((file, line))
         if found is None:
@@ -122,7 +122,14 @@ def measure(tree: Path) -> Selection:
     """
     log, report, data, config = (tree / f"baseline.{suffix}" for suffix in ("log", "xml", "coverage", "rc"))
     config.write_text(f"[run]\ndata_file = {data}\nsource = {','.join(FOLDERS)}\n")
-    coverage = ["--cov", f"--cov-config={config}", "--cov-context=test", "--cov-report="]
+    coverage = [
+        "--cov",
+        f"--cov-config={config}",
+        "--cov-context=test",
+        "--cov-report=",
+        "-p",
+        f"{__package__}.children",
+    ]
     status = pytest(tree, "-n", str(WORKERS), *FAST, *coverage, f"--junitxml={report}", log=log)
     if status:
         raise SystemExit(f"The fast tests fail without any mutant:\n{log.read_text()[-3000:]}")
@@ -136,8 +143,13 @@ def _by_line(data: Path, tree: Path) -> dict[tuple[str, int], frozenset[str]]:
     for path in covered.measured_files():
         name = Path(path).relative_to(tree).as_posix()
         for line, contexts in covered.contexts_by_lineno(path).items():
-            found[name, line] = frozenset(context.rpartition("|")[0] for context in contexts) - {""}
+            found[name, line] = frozenset(map(_test_of, contexts)) - {""}
     return found
+
+
+def _test_of(context: str) -> str:
+    """Return the test's ID: pytest-cov's context is `ID|PHASE`, a child's (`children`) `ID (PHASE)`."""
+    return context.rpartition("|")[0] or context.rpartition(" (")[0]
 
 
 def _seconds(report: Path) -> dict[str, float]:
@@ -253,7 +265,7 @@ def main(arguments: Sequence[str]) -> int:
         tests = measure(trees[0])
         own = (
             mutant
-            for mutant in sample(PROJECT, FOLDERS, WITHOUT)
+            for mutant in sample(trees[0], FOLDERS, WITHOUT)
             if mutant.file.startswith(tuple(options.paths or [""]))
         )
         results = run(islice(own, options.size), trees, tests, until)
