@@ -32,7 +32,7 @@ _RABBIT = f"rabbit://guest:guest@{LOOPBACK}:{RABBIT_PORT}/"
 
 
 def render(ini: Ini) -> str:
-    """An INI file; a sequence becomes one line an item."""
+    """Return the text of an INI file. A sequence becomes one line per item."""
     return "\n".join("\n".join(_section(name, section)) + "\n" for name, section in ini.items())
 
 
@@ -200,7 +200,7 @@ def nova() -> Ini:
 
 
 def nova_databases() -> Ini:
-    """The databases, in a file of its own: computes have none."""
+    """Return the database sections. They are a file of their own, which computes do not have."""
     return {
         "api_database": {"connection": database_url("nova_api")},
         "database": {"connection": database_url("nova")},
@@ -208,7 +208,7 @@ def nova_databases() -> Ini:
 
 
 def nova_controller(overcloud: Overcloud) -> Ini:
-    """What TripleO's controllers add to nova.conf."""
+    """Return the sections of nova.conf that TripleO adds on controllers."""
     filters: dict[str, str | tuple[str, ...]] = {"available_filters": overcloud.available_filters}
     if overcloud.enabled_filters:
         filters["enabled_filters"] = ",".join(overcloud.enabled_filters)
@@ -220,7 +220,7 @@ def nova_controller(overcloud: Overcloud) -> Ini:
 
 
 def nova_compute(compute: Compute) -> Ini:
-    """What TripleO's computes add to nova.conf. Memory is reserved in MiB."""
+    """Return the sections of nova.conf that TripleO adds on computes. Reserved memory is in MiB."""
     cpus = {"cpu_dedicated_set": compute.dedicated, "cpu_shared_set": compute.shared}
     return {
         "DEFAULT": {
@@ -295,7 +295,7 @@ def neutron_after(ml2_conf: str) -> Ini:
 
 
 def option(text: str, section: str, name: str) -> str:
-    """The value that oslo.config takes from an INI text: the last one; sections may be repeated. Empty if not set."""
+    """Return the value that oslo.config reads from an INI text: the last one; empty if it is not set."""
     current, found = "", ""
     for line in text.splitlines():
         bare = line.strip()

@@ -139,7 +139,7 @@ class _Role:
 
 
 def translate(files: DeployFiles, hardware: Mapping[str, ComputeHardware]) -> Overcloud:
-    """Reads the files as TripleO would.
+    """Read the files as TripleO does.
 
     Raises:
         LabError: a file or parameter is missing or has the wrong type; a host is no node of the rack.
@@ -313,7 +313,7 @@ def _ovs(bridges: Mapping[str, str], p: Parameters) -> dict[str, Any]:
 def _mlnx_agent(
     host: str, devices: Mapping[str, str], hardware: ComputeHardware | None, notes: list[str]
 ) -> Iterator[Agent]:
-    """The agent does not come up where a mapped device does not exist: eswitchd refuses the mapping."""
+    """Yield the Mellanox agent, which does not start if a mapped device is missing: eswitchd refuses the mapping."""
     absent = sorted(set(devices.values()) - ({hardware.pf_name} if hardware else set()))
     if absent:
         notes.append(f"{host}: neutron-mlnx-agent does not start, NeutronPhysicalDevMappings names {absent[0]}")

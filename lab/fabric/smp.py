@@ -25,6 +25,7 @@ class PortId(ctypes.Structure):
 
 
 def main() -> int:
+    """Answer the queries on standard input, a line each; return the exit status."""
     mad = ctypes.CDLL("libibmad.so.5")
     mad.mad_rpc_open_port.restype = ctypes.c_void_p
     mad.smp_query_via.restype = ctypes.c_void_p

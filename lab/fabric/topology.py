@@ -108,6 +108,11 @@ class Topology:
     trunks: tuple[Trunk, ...] = field(default=())
 
     def __post_init__(self) -> None:
+        self._check_names()
+        self._check_ends()
+        self._check_vfs()
+
+    def _check_names(self) -> None:
         names = [switch.name for switch in self.switches] + [hca.name for hca in self.hcas]
         for name in names:
             if not NAME.fullmatch(name):
@@ -115,6 +120,8 @@ class Topology:
         _once(names, "name")
         _once([guid(switch.guid) for switch in self.switches] + [guid(hca.node_guid) for hca in self.hcas], "node GUID")
         _once([guid(hca.port_guid) for hca in self.hcas], "port GUID")
+
+    def _check_ends(self) -> None:
         ends = [(hca.switch, hca.switch_port) for hca in self.hcas]
         for trunk in self.trunks:
             ends += [(trunk.switch, trunk.port), (trunk.peer, trunk.peer_port)]
@@ -123,6 +130,8 @@ class Topology:
         for name, port in ends:
             if not 1 <= port <= ports.get(name, 0):
                 raise ValueError(f"switch {name!r} has no port {port}")
+
+    def _check_vfs(self) -> None:
         hosts = {hca.name for hca in self.hcas if hca.vf_of is None}
         for hca in self.hcas:
             if hca.vf_of is not None and (hca.vf_of not in hosts or hca.vf_index is None):

@@ -1,4 +1,4 @@
-"""Authenticates the callers of UFM's REST API. The path's prefix determines how:
+"""Authenticates the callers of UFM's REST API, as the path's prefix determines.
 
 /ufmRest    user and password in every request (Basic)
 /ufmRestV2  a session cookie from POST /dologin

@@ -39,6 +39,7 @@ class Slashes:
         self._app = app
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Pass the request on with the normalised path."""
         environ["PATH_INFO"] = re.sub("/+", "/", environ["PATH_INFO"]).rstrip("/") or "/"
         return self._app(environ, start_response)
 
@@ -59,6 +60,7 @@ class Starting:
         self._note = note
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer 503, or pass the request on once the period is over."""
         if time.monotonic() >= self._ready:
             return self._app(environ, start_response)
         self._note(Request(environ), 503)
@@ -85,6 +87,7 @@ class FaultInjector:
         self._headers = headers
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer as the first matching rule says, or pass the request on."""
         verdict = self._faults.judge(environ["REQUEST_METHOD"], PREFIX.sub("", environ["PATH_INFO"]))
         if verdict.seconds:
             verdict.released.wait(verdict.seconds)

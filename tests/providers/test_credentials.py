@@ -68,13 +68,15 @@ def test_a_new_generation_comes_before_the_old_goes(token: Lifecycle, ufm: LabUf
     assert ufm.calls
     assert token.up(generation=2) == "create, delete"
     assert ufm.calls == ["POST /app/tokens", "POST /app/tokens/revoke"]
-    assert valid(ufm) == {token.outputs["token"]} and token.outputs["token"] != first
+    assert valid(ufm) == {token.outputs["token"]}
+    assert token.outputs["token"] != first
 
 
 def test_a_token_that_somebody_revoked_has_vanished(token: Lifecycle, ufm: LabUfm) -> None:
     token.up(generation=1)
     ufm.client.revoke_token(token.outputs["token"])
-    assert token.refresh() == {} and token.id == ""
+    assert token.refresh() == {}
+    assert token.id == ""
     assert token.up(generation=1) == "create"
 
 
@@ -85,7 +87,8 @@ def test_a_token_that_is_listed_as_revoked_has_vanished(start: Start) -> None:
     life.id, life.outputs = "admin@1", {"generation": 1, "token": "canary_token"}
     assert life.refresh() == {"generation": 1}
     listed["revoked"] = True
-    assert life.refresh() == {} and life.id == ""
+    assert life.refresh() == {}
+    assert life.id == ""
 
 
 def test_a_token_that_is_gone_is_revoked(token: Lifecycle, ufm: LabUfm) -> None:
@@ -119,7 +122,8 @@ def fresh(ufm: LabUfm) -> LabUfm:
 def test_the_default_is_replaced(fresh: LabUfm) -> None:
     life = lifecycle_of(AdminPasswordHandler, fresh)
     life.up(generation=1)
-    assert accepted(fresh, PASSWORD) and not accepted(fresh, DEFAULT_PASSWORD)
+    assert accepted(fresh, PASSWORD)
+    assert not accepted(fresh, DEFAULT_PASSWORD)
     assert life.outputs == {"generation": 1, "user": "admin", "version": "6.19.3-1"}
     assert life.id == "admin"
     life.refresh()
@@ -151,8 +155,10 @@ def test_a_new_password_needs_the_previous_one(ufm: LabUfm) -> None:
     assert accepted(ufm, PASSWORD)
     life.configure(configuration(ufm.port, ufm.ca_file, **new, previousPassword=PASSWORD))
     assert life.up(generation=2) == "update"
-    assert accepted(ufm, "canary_second") and not accepted(ufm, PASSWORD)
-    assert life.outputs["generation"] == 2 and life.outputs["version"] == "6.19.3-1"
+    assert accepted(ufm, "canary_second")
+    assert not accepted(ufm, PASSWORD)
+    assert life.outputs["generation"] == 2
+    assert life.outputs["version"] == "6.19.3-1"
 
 
 def test_a_refresh_before_the_change_sees_the_previous_password(ufm: LabUfm) -> None:
@@ -169,7 +175,8 @@ def test_a_reinstalled_ufm_has_lost_the_password(ufm: LabUfm) -> None:
     life = lifecycle_of(AdminPasswordHandler, ufm)
     life.up(generation=1)
     ufm.core.accounts.set_password("admin", DEFAULT_PASSWORD)
-    assert life.refresh() == {} and life.id == ""
+    assert life.refresh() == {}
+    assert life.id == ""
     assert life.up(generation=1) == "create"
     assert accepted(ufm, PASSWORD)
 
@@ -188,7 +195,8 @@ def test_delete_leaves_the_password(ufm: LabUfm) -> None:
     assert ufm.calls
     life.destroy()
     assert ufm.calls == []
-    assert accepted(ufm, PASSWORD) and not accepted(ufm, DEFAULT_PASSWORD)
+    assert accepted(ufm, PASSWORD)
+    assert not accepted(ufm, DEFAULT_PASSWORD)
 
 
 @pytest.mark.parametrize("password", ["abc", "with space", "ümlaut_pw", "a" * 31, "semi;colon"])
@@ -197,7 +205,8 @@ def test_a_password_that_ufm_would_refuse_is_found_by_check(ufm: LabUfm, passwor
     with pytest.raises(CheckFailedError) as caught:
         life.checked(generation=1)
     text = str(caught.value)
-    assert "4 to 30 letters, digits or _" in text and password not in text
+    assert "4 to 30 letters, digits or _" in text
+    assert password not in text
     assert ufm.calls == []
 
 

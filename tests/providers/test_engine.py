@@ -146,23 +146,27 @@ def drifted(shown: str) -> list[str]:
 def test_a_stacks_life(stack: Stack, ufm: LabUfm) -> None:
     stack.up()
     found = ufm.client.get_pkey("0xb")
-    assert found and set(found.members) == {A, B}
+    assert found
+    assert set(found.members) == {A, B}
     stack.up("--expect-no-changes")
     token = stack.run("stack", "output", "token", "--show-secrets").strip()
     assert [t["access_token"] for t in ufm.client.tokens()] == [token]
     held = stack.state
-    assert PASSWORD not in held and token not in held
+    assert PASSWORD not in held
+    assert token not in held
     made = resources(held)
     assert made["AccessToken"]["outputs"]["token"]["ciphertext"]
     assert made["ufm"]["inputs"]["password"]["ciphertext"], "the provider's input, secret"
 
     stack.configure(generation=2)
     shown = stack.up()
-    assert token not in shown and PASSWORD not in shown
+    assert token not in shown
+    assert PASSWORD not in shown
     assert [t["access_token"] for t in ufm.client.tokens()] != [token]
 
     stack.run("destroy", "--yes")
-    assert set(ufm.client.list_pkeys()) == {"0x7fff"} and ufm.client.tokens() == []
+    assert set(ufm.client.list_pkeys()) == {"0x7fff"}
+    assert ufm.client.tokens() == []
 
 
 def test_each_kind_of_drift_is_seen_and_repaired(stack: Stack, ufm: LabUfm) -> None:
@@ -179,7 +183,10 @@ def test_each_kind_of_drift_is_seen_and_repaired(stack: Stack, ufm: LabUfm) -> N
         stack.up()
         stack.up("--expect-no-changes")
         found = ufm.client.get_pkey("0xb")
-        assert found and set(found.members) == {A, B} and found.name == "storage" and found.qos["mtu_limit"] == 4
+        assert found
+        assert set(found.members) == {A, B}
+        assert found.name == "storage"
+        assert found.qos["mtu_limit"] == 4
         assert {m.membership for m in found.members.values()} == {"full"}
 
     assert refreshed() == []
@@ -212,7 +219,8 @@ def test_what_is_wrong_is_told_in_the_preview(stack: Stack, ufm: LabUfm) -> None
     assert ufm.calls == []
     stack.run("config", "set", "--secret", "password", "123456")
     shown = stack.run("preview", fails=True)
-    assert "input password is UFM's default" in shown and "123456" not in shown
+    assert "input password is UFM's default" in shown
+    assert "123456" not in shown
 
 
 def test_a_ufm_out_of_reach_leaves_the_state_alone(stack: Stack, ufm: LabUfm) -> None:
@@ -231,10 +239,12 @@ def test_a_new_password_is_a_change_of_the_provider_and_of_generation(stack: Sta
     stack.run("config", "set", "--secret", "previous_password", PASSWORD)
     stack.configure(password_generation=2)
     shown = stack.run("preview", "--diff")
-    assert "~ generation: 1 => 2" in drifted(shown) and "canary_second" not in shown
+    assert "~ generation: 1 => 2" in drifted(shown)
+    assert "canary_second" not in shown
     assert "replace" not in shown
     shown = stack.up()
-    assert "2 updated" in shown and "canary_second" not in shown
+    assert "2 updated" in shown
+    assert "canary_second" not in shown
     stack.configure(previous_password=None)
     stack.up()
     stack.run("refresh", "--yes", "--expect-no-changes")
@@ -286,7 +296,8 @@ def test_a_stack_of_dynamic_resources_migrates_without_a_write(stack: Stack, ufm
     assert not [call for call in ufm.calls if "pkeys" in call], "nothing is asked of a resource that stays"
     assert "ufm:index:PKey: (" not in shown, shown
     migrated = resources(stack.state)["PKey"]
-    assert migrated["type"] == "ufm:index:PKey" and migrated["id"] == "0xb"
+    assert migrated["type"] == "ufm:index:PKey"
+    assert migrated["id"] == "0xb"
     stack.run("refresh", "--yes")
     stack.up("--expect-no-changes")
 

@@ -81,7 +81,8 @@ def writes(ufm: LabUfm) -> Counter[str]:
 def told_well(error: errors.UfmError, ufm: LabUfm, *secrets: str) -> None:
     text = f"{error} {error!r} {vars(error)}"
     assert f"UFM 127.0.0.1:{ufm.port}" in text
-    assert error.call.split()[0] in ("GET", *WRITES) and f"({error.call})" in str(error)
+    assert error.call.split()[0] in ("GET", *WRITES)
+    assert f"({error.call})" in str(error)
     assert str(error).endswith(error.remedy)
     for secret in (PASSWORD, base64.b64encode(f"admin:{PASSWORD}".encode()).decode(), *secrets):
         assert secret not in text
@@ -181,7 +182,9 @@ def test_what_lasts_is_told_and_mended_by_the_next_up(
     with pytest.raises(kind) as caught:
         partition.perform(operation)
     ufm.faults.clear()
-    assert caught.value.pkey == "0x65" and "PKey 0x65" in str(caught.value) and said in str(caught.value)
+    assert caught.value.pkey == "0x65"
+    assert "PKey 0x65" in str(caught.value)
+    assert said in str(caught.value)
     told_well(caught.value, ufm)
     assert all(number <= (TRIES if fault in RETRIED else 1) for number in writes(ufm).values())
     if operation == "delete":
@@ -270,7 +273,8 @@ def test_the_gate_outlasts_what_passes(ufm: LabUfm, fault: str, operation: Opera
         wait(gate)
     happens(ufm, PASSING[fault], ("GET",))
     operation(gate)
-    assert gate.id and not writes(ufm)
+    assert gate.id
+    assert not writes(ufm)
 
 
 @pytest.mark.parametrize("fault", [name for name in LASTING if "done" not in name])
@@ -286,7 +290,8 @@ def test_the_gate_tells_what_lasts(ufm: LabUfm, fault: str, operation: Operation
     ufm.faults.clear()
     told_well(caught.value, ufm)
     wait(gate)
-    assert wait(gate) == "same" and not writes(ufm)
+    assert wait(gate) == "same"
+    assert not writes(ufm)
 
 
 # AccessToken
@@ -335,7 +340,8 @@ def test_the_token_tells_what_lasts(ufm: LabUfm, fault: str, operation: str) -> 
         token.destroy()
         assert valid(ufm) == set()
     make(token)
-    assert make(token) == "same" and token.outputs["token"] in valid(ufm)
+    assert make(token) == "same"
+    assert token.outputs["token"] in valid(ufm)
 
 
 # AdminPassword
@@ -373,8 +379,11 @@ def test_the_password_tells_what_lasts(ufm: LabUfm, fault: str, methods: tuple[s
         make(admin)
     ufm.faults.clear()
     assert said in str(caught.value) or "previous_password" in str(caught.value)
-    assert "127.0.0.1" in str(caught.value) and caught.value.call
-    assert NEW not in str(caught.value) and PASSWORD not in str(caught.value)
-    assert make(admin) == "create" and accepted(ufm) == [NEW]
+    assert "127.0.0.1" in str(caught.value)
+    assert caught.value.call
+    assert NEW not in str(caught.value)
+    assert PASSWORD not in str(caught.value)
+    assert make(admin) == "create"
+    assert accepted(ufm) == [NEW]
     admin.refresh()
     assert make(admin) == "same"

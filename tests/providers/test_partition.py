@@ -84,21 +84,21 @@ def test_a_partition_may_come_without_members_and_membership() -> None:
 
 
 @pytest.mark.parametrize(
-    "document",
+    ("document", "says"),
     [
-        {"0x66": {"partition": "p"}},
-        {"error": "busy"},
-        {"guids": "b8599f0300b00011"},
-        {"guids": [{"guid": "x"}]},
-        {"guids": ["x"]},
+        ({"0x66": {"partition": "p"}}, "another partition than 0x65"),
+        ({"error": "busy"}, "none of a partition's fields"),
+        ({"guids": "b8599f0300b00011"}, "guids is not a list"),
+        ({"guids": [{"guid": "x"}]}, "write a port GUID"),
+        ({"guids": ["x"]}, "not a JSON object"),
     ],
 )
-def test_something_else_is_an_error(document: dict[str, object]) -> None:
-    with pytest.raises(ValueError):
+def test_something_else_is_an_error(document: dict[str, object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
         parse("0x65", document)
 
 
 @pytest.mark.parametrize("document", [{"error": "no"}, {"0x65": "p"}])
 def test_something_else_is_no_list_of_partitions(document: dict[str, object]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"not one partition|not a JSON object"):
         parse_all(document)

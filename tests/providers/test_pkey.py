@@ -114,7 +114,8 @@ def test_unknown_inputs_pass_and_count_as_changed(life: Lifecycle, key: str) -> 
     life.up(**declared())
     news = {**life.inputs, key: UNKNOWN}
     inputs, failures = life.handler.check(news)
-    assert not failures and isinstance(inputs[key], Unknown)
+    assert not failures
+    assert isinstance(inputs[key], Unknown)
     diff = life.handler.diff(life.outputs, inputs)
     assert diff.changes is (key != "adopt")
     assert diff.replaces == (["pkey"] if key == "pkey" else [])
@@ -149,7 +150,8 @@ def test_create_of_800_members_is_one_write(life: Lifecycle, ufm: LabUfm) -> Non
     members = {f"node-{n}/ib0": f"b8599f0300b0{n:04x}" for n in range(1, 801)}
     assert life.up(**declared(members=members)) == "create"
     assert ufm.calls == [GET, PUT, GET]
-    assert life.outputs["member_count"] == 800 and life.outputs["foreign"] == []
+    assert life.outputs["member_count"] == 800
+    assert life.outputs["foreign"] == []
     changed = {**members, "node-801/ib0": "b8599f0300b01001"}
     del changed["node-7/ib0"]
     assert life.up(**declared(members=changed)) == "update"
@@ -206,15 +208,18 @@ def test_additive_joins_a_partition_and_leaves_the_others(life: Lifecycle, ufm: 
     life.up(**additive())
     assert ufm.calls == [GET, POST, GET]
     found = ufm.client.get_pkey("0x65")
-    assert found and found.ip_over_ib is False, "as found"
+    assert found
+    assert found.ip_over_ib is False, "as found"
     assert found.members == {A: Member("full", False), B: Member("full", False), X: Member("limited", False)}
-    assert life.outputs["foreign"] == [X] and life.outputs["member_count"] == 2
+    assert life.outputs["foreign"] == [X]
+    assert life.outputs["member_count"] == 2
 
 
 def test_settings_reach_every_member(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared(membership="limited", index0=True, ip_over_ib=False))
     found = ufm.client.get_pkey("0x65")
-    assert found and found.ip_over_ib is False
+    assert found
+    assert found.ip_over_ib is False
     assert set(found.members.values()) == {Member("limited", True)}
 
 
@@ -319,7 +324,8 @@ def test_drift_is_named_and_repaired(life: Lifecycle, ufm: LabUfm) -> None:
     assert life.outputs["foreign"] == sorted([X, C])
     assert life.up(**declared()) == "update"
     assert hows(ufm) == {A: Member("full", False), B: Member("full", False)}
-    assert life.refresh() and life.up(**declared()) == "same"
+    assert life.refresh()
+    assert life.up(**declared()) == "same"
 
 
 def test_one_limited_member_is_named(life: Lifecycle, ufm: LabUfm) -> None:
@@ -389,7 +395,8 @@ def test_ip_over_ib_that_is_not_declared_stays_as_found(life: Lifecycle, ufm: La
     assert life.up(**inputs) == "same"
     life.up(**{**inputs, "members": {"c/ib0": C}})
     found = ufm.client.get_pkey("0x65")
-    assert found and found.ip_over_ib is False
+    assert found
+    assert found.ip_over_ib is False
 
 
 def test_an_additive_update_touches_ours_only(life: Lifecycle, ufm: LabUfm) -> None:
@@ -406,7 +413,9 @@ def test_all_members_may_change_at_once_without_the_partition_going(life: Lifecy
     ufm.client.set_guids("0x65", MEMBERS.values(), ip_over_ib=False)
     life.up(**additive(members={"c/ib0": C}))
     found = ufm.client.get_pkey("0x65")
-    assert found and set(found.members) == {C} and found.ip_over_ib is False, "the same partition"
+    assert found
+    assert set(found.members) == {C}, "the same partition"
+    assert found.ip_over_ib is False, "the same partition"
 
 
 def test_ownership_does_not_become_authoritative_over_others_unasked(life: Lifecycle, ufm: LabUfm) -> None:
@@ -524,7 +533,8 @@ def test_members_that_ufm_does_not_take_are_named_and_nothing_stays(start: Start
     with pytest.raises(errors.NotTakenError, match="compute-1/ib0: missing") as caught:
         life.up(**mode())
     assert "controller-1" not in str(caught.value)
-    assert caught.value.pkey == "0x65" and caught.value.host == f"127.0.0.1:{server.port}"
+    assert caught.value.pkey == "0x65"
+    assert caught.value.host == f"127.0.0.1:{server.port}"
     assert ufm.members == {}, "the next create must not meet half a partition"
     ufm.forgotten = set()
     life.up(**mode())

@@ -47,7 +47,8 @@ def test_from_6_24_the_members_write_takes_it(life: Lifecycle, ufm: LabUfm) -> N
     ufm.core.release = "6.24.0-1"
     life.up(**declared(qos=FAST))
     assert ufm.calls == [GET, VERSION, PUT, GET]
-    assert found(ufm)[1] == FAST and life.messages == []
+    assert found(ufm)[1] == FAST
+    assert life.messages == []
 
 
 def test_drift_of_what_is_declared_is_shown_and_repaired(life: Lifecycle, ufm: LabUfm) -> None:

@@ -107,9 +107,13 @@ class Machine(RuleBasedStateMachine):
         try:
             yield
         except UfmError as error:
-            assert name != "none" and PASSWORD not in str(error), error
+            failure = str(error)
+        else:
+            failure = ""
         finally:
             self.ufm.faults.clear()
+        assert not failure or name != "none", failure
+        assert PASSWORD not in failure
 
     @precondition(lambda self: self.life.id)
     @rule()
@@ -266,7 +270,8 @@ class Control(Machine):
             try:
                 done = self.up(guids, how, adopt=adopt)
             except errors.TakeoverError:
-                assert not free and self.table() == before != wanted
+                assert not free
+                assert self.table() == before != wanted
                 return
             assert free or before in ({}, wanted)
             assert self.table() == wanted or (done == "same" and not refresh and self.table() == before)

@@ -137,7 +137,8 @@ def test_a_pkeys_life_over_the_wire(process: Any, ufm: LabUfm) -> None:
     remote = Remote(process, "PKey", ufm)
     inputs = {"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}, "ip_over_ib": True}
     id_, outs = remote.create(inputs)
-    assert id_ == "0x65" and outs["member_count"] == 1
+    assert id_ == "0x65"
+    assert outs["member_count"] == 1
     assert remote.diff(id_, outs, inputs).changes == provider_pb2.DiffResponse.DIFF_NONE
     ufm.client.add_guids("0x65", [GUIDS[1]])
     read = remote.read(id_, outs)
@@ -158,7 +159,8 @@ def test_failures_and_unknowns_over_the_wire(stub: Any, ufm: LabUfm) -> None:
     assert {f.property for f in failed.failures} == {"pkey", 'members["a/ib0"]'}
     unknown = remote.check({"pkey": rpc.UNKNOWN, "members": {"a/ib0": rpc.UNKNOWN}})
     assert not unknown.failures
-    assert unknown.inputs["pkey"] == rpc.UNKNOWN and unknown.inputs["members"]["a/ib0"] == rpc.UNKNOWN
+    assert unknown.inputs["pkey"] == rpc.UNKNOWN
+    assert unknown.inputs["members"]["a/ib0"] == rpc.UNKNOWN
 
 
 def test_credentials_over_the_wire(stub: Any, ufm: LabUfm) -> None:
@@ -222,17 +224,20 @@ def test_a_preview_writes_nothing(stub: Any, ufm: LabUfm) -> None:
     remote = Remote(stub, "PKey", ufm)
     inputs = {"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}}
     id_, outs = remote.create(inputs, preview=True)
-    assert id_ == "" and outs["members"] == inputs["members"]
+    assert id_ == ""
+    assert outs["members"] == inputs["members"]
     id_, outs = remote.create(inputs)
     ufm.calls  # noqa: B018
     changed = remote.update(id_, outs, {**inputs, "membership": "limited"}, preview=True)
-    assert changed["membership"] == "limited" and ufm.calls == []
+    assert changed["membership"] == "limited"
+    assert ufm.calls == []
 
 
 def test_check_config_reports_a_wrong_provider_input(stub: Any) -> None:
     request = provider_pb2.CheckRequest(news=struct({"address": "127.0.0.1", "password": "123456"}))
     failures = stub.CheckConfig(request).failures
-    assert len(failures) == 1 and "input password is UFM's default" in failures[0].reason
+    assert len(failures) == 1
+    assert "input password is UFM's default" in failures[0].reason
     request = provider_pb2.CheckRequest(news=struct({"address": "127.0.0.1", "password": rpc.UNKNOWN}))
     assert not stub.CheckConfig(request).failures
 

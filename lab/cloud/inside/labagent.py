@@ -44,6 +44,8 @@ ROUTER_RESOURCES = (resources.ROUTER, resources.ROUTER_INTERFACE, resources.ROUT
 
 
 class LabAgent(api.MechanismDriver):
+    """Stands in for the DHCP, L3 and L2 agents: wakes them when Neutron's objects change."""
+
     def initialize(self):
         self.dhcp, self.l3 = Agents(_sync_dhcp), Agents(_sync_l3)
         # The API is served by a child: only there do changes happen, and only there the agents may live.
@@ -85,9 +87,11 @@ class Agents:
         self._woken = eventlet_event.Event()
 
     def start(self):
+        """Start to sync in the background."""
         eventlet.spawn(self._run)
 
     def wake(self):
+        """Sync soon."""
         if not self._woken.ready():
             self._woken.send()
 
@@ -129,7 +133,7 @@ def _revive_journal():
 
 
 def _wire(context):
-    """A port that another driver has bound is wired by the L2 agent of its host."""
+    """Report a port that another driver has bound as wired, as the L2 agent of its host does."""
     bound = context.vif_type not in (pb.VIF_TYPE_UNBOUND, pb.VIF_TYPE_BINDING_FAILED)
     if context.host and bound and context.current["status"] != n.PORT_STATUS_ACTIVE:
         eventlet.spawn_after(SETTLE, _up, context.current["id"])
@@ -191,7 +195,7 @@ def _sync_l3(context):
 
 
 def _elect(context, rpc, router_id, host):
-    """keepalived's vote: the first of the router's hosts is active."""
+    """Keepalived's vote: the first of the router's hosts is active."""
     agents = rpc.l3plugin.get_l3_agents_hosting_routers(context, [router_id])
     first = min(agent["host"] for agent in agents)
     rpc.update_ha_routers_states(context, host=host, states={router_id: "active" if host == first else "standby"})

@@ -34,7 +34,7 @@ IB_HOSTDEV = "ib_hostdev"
 
 
 def load(file):
-    """A module of the lab that needs the standard library only, by its path."""
+    """Import a module of the lab, which needs the standard library only, by its path."""
     spec = importlib.util.spec_from_file_location(f"rack_{file.stem}", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -42,23 +42,25 @@ def load(file):
 
 
 def vf_address(index):
-    """PCI address of the VF with this index, counted from 0."""
+    """Return the PCI address of the VF with this index, counted from 0."""
     return f"0000:c1:{(index + 1) // 8:02x}.{(index + 1) % 8}"
 
 
 def vf_index(address):
-    """The other way round."""
+    """Return the index of the VF with this PCI address."""
     slot, function = address.rpartition(":")[2].split(".")
     return int(slot, 16) * 8 + int(function, 16) - 1
 
 
 def guid(mac):
-    """Port GUID of a VF: the MAC with 00:00 in its middle, as mlnx_infiniband's client-id has it."""
+    """Return the port GUID of a VF: the MAC with 00:00 in its middle, as mlnx_infiniband's client-id has it."""
     digits = mac.replace(":", "").lower()
     return f"{digits[:6]}0000{digits[6:]}"
 
 
 class Rack(fake.FakeDriver):
+    """Nova's fake driver with the hardware of a compute of the rack, whose VFs are ports of the fabric."""
+
     capabilities = dict(fake.FakeDriver.capabilities, supports_pcpus=True)
 
     local_gb = 3500
@@ -78,14 +80,14 @@ class Rack(fake.FakeDriver):
         self._check_cpu_sets()
 
     def _answer_sysfs(self):
-        """The look-ups in /sys that nova's whitelist makes: the ConnectX-6 is the only network device with VFs."""
+        """Replace the look-ups in /sys of nova's whitelist: the ConnectX-6 is the only network device with VFs."""
         name = self.hw["pf_name"]
         pci_utils.get_function_by_ifname = lambda ifname: (PF, True) if ifname == name else (None, False)
         pci_utils.is_physical_function = lambda *fields: "{}:{}:{}.{}".format(*fields) == PF
         pci_utils.get_mac_by_pci_address = lambda address, pf_interface=False: None
 
     def _check_cpu_sets(self):
-        """libvirt's driver, too, refuses CPUs that the host does not have."""
+        """Libvirt's driver, too, refuses CPUs that the host does not have."""
         chosen = (hardware.get_cpu_dedicated_set() or set()) | (hardware.get_cpu_shared_set() or set())
         absent = chosen - set(range(self.vcpus))
         if absent:

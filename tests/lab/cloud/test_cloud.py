@@ -219,7 +219,8 @@ def test_the_two_manual_settings_of_the_guide(deploy: Deploy, tenant: Tenant, uf
     server = tenant.server("vm2_gpu", World.flavor, World.image, port["id"], COMPUTES[1])
     assert server["status"] == "ACTIVE", server.get("fault")
     option = tenant.get("port", port["id"])["extra_dhcp_opts"][0]["opt_value"]
-    assert option.startswith("20:") and len(option.split(":")) == 9
+    assert option.startswith("20:")
+    assert len(option.split(":")) == 9
     tenant.delete_server(server["id"])
     tenant.delete("port", port["id"])
 

@@ -99,7 +99,10 @@ def test_a_compute_more_leaves_all_others_alone(deploy: Deploy, cloud: CloudServ
     assert deploy(3)[-1:] == ["starting nova-compute-overcloud-computesriov-ib-2"]
     assert undisturbed(cloud)
     added = service(THIRD)
-    assert added and added.up and not added.disabled and isinstance(added.id, int)
+    assert added
+    assert added.up
+    assert not added.disabled
+    assert isinstance(added.id, int)
     assert sorted(CloudClient().hypervisors()) == [*COMPUTES, THIRD] == providers()
     assert [agent.type for agent in agents(THIRD) if agent.alive] == [MLNX, "Open vSwitch agent"]
 
@@ -115,7 +118,8 @@ def test_nova_keeps_the_service_of_a_compute_with_servers(deploy: Deploy, cloud:
         LabCloud().delete_compute(str(found.id))
     assert refused.value.status == 409
     stopped = service(THIRD)
-    assert stopped and stopped.disabled
+    assert stopped
+    assert stopped.disabled
     deploy(3)
     assert pids(cloud)["nova-compute-overcloud-computesriov-ib-2"], "a deployment starts it again"
     World.tenant.delete_server(server["id"])
@@ -131,7 +135,8 @@ def test_a_compute_that_leaves_is_forgotten_by_nova_and_not_by_neutron(deploy: D
     assert providers() == COMPUTES, "with its provider"
     deploy(3)
     found = service(THIRD)
-    assert found and found.up, "what a deployment finds stopped on a host, it starts, and nova knows it anew"
+    assert found
+    assert found.up, "what a deployment finds stopped on a host, it starts, and nova knows it anew"
     LabCloud().stop_compute(THIRD, print)
     LabCloud().delete_compute(str(found.id))
     with pytest.raises(RefusedError, match=r"Service \d+ not found"):
@@ -142,7 +147,8 @@ def test_a_compute_that_leaves_is_forgotten_by_nova_and_not_by_neutron(deploy: D
     assert undisturbed(cloud)
     deploy(2)
     assert [agent.alive for agent in agents(THIRD)] == [False, False], "a deployment deletes no agent"
-    assert undisturbed(cloud) and set(pids(cloud)) == set(World.pids)
+    assert undisturbed(cloud)
+    assert set(pids(cloud)) == set(World.pids)
 
 
 def test_an_operator_deletes_the_agents(deploy: Deploy) -> None:
@@ -158,7 +164,9 @@ def test_an_operator_deletes_the_agents(deploy: Deploy) -> None:
 def test_it_may_come_back(deploy: Deploy, cloud: CloudService) -> None:
     deploy(3)
     back = service(THIRD)
-    assert back and back.up and not back.disabled
+    assert back
+    assert back.up
+    assert not back.disabled
     assert [agent.alive for agent in agents(THIRD)] == [True, True]
     assert World.boot("vm3_gpu", THIRD)["status"] == "ACTIVE"
     assert undisturbed(cloud)

@@ -204,7 +204,7 @@ def test_part(part: HostsPart, tmp_path: Path) -> None:
 
 def test_templates_come_from_the_conformance_checks_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "FOLDER", tmp_path)
-    monkeypatch.setattr(tools, "SHA256", "0" * 64)
+    monkeypatch.setattr(tools, "TEMPLATES_SHA256", "0" * 64)
     with pytest.raises(LabError, match="Unable to find tripleo-heat-templates-14"):
         templates.install(tmp_path / "target", released=False)
     with pytest.raises(LabError, match="HASHES"):

@@ -189,14 +189,16 @@ def test_cut_in_the_middle_of_the_answer(served: Served) -> None:
     )
     answer = connection.getresponse()
     assert (answer.status, answer.headers["Content-Length"]) == (200, str(len(whole)))
-    got = b""
+    pieces: list[bytes] = []
+
+    def read_to_the_end() -> None:
+        while piece := answer.read(10):
+            pieces.append(piece)
+        raise http.client.IncompleteRead(b"")
+
     with pytest.raises((http.client.IncompleteRead, ssl.SSLEOFError)):
-        while True:
-            piece = answer.read(10)
-            got += piece
-            if not piece:
-                raise http.client.IncompleteRead(got)
-    assert got == whole[: len(whole) // 2]
+        read_to_the_end()
+    assert b"".join(pieces) == whole[: len(whole) // 2]
     connection.close()
 
 
