@@ -164,15 +164,8 @@ def graph() -> "nx.DiGraph[str]":
     return edges
 
 
-KNOWN: frozenset[str] = frozenset(
-    {"rack/site/__init__.py", "lab/hosts/cloud.py", "lab/hosts/call.py"},
-)
-"""One member each of the import cycles that are still to be removed."""
-
-
 def test_no_modules_import_each_other() -> None:
-    cycles = [sorted(group) for group in nx.strongly_connected_components(graph()) if len(group) > 1]
-    assert [group for group in cycles if not KNOWN & set(group)] == []
+    assert [sorted(group) for group in nx.strongly_connected_components(graph()) if len(group) > 1] == []
 
 
 def test_the_graph_sees_imports_of_all_kinds() -> None:
