@@ -99,6 +99,11 @@ def test_every_problem_at_once() -> None:
     ]
 
 
+def test_values_below_an_unknown_network_are_not_reported_but_others_are() -> None:
+    found = problems(document({"networks.control.InternalAPI": {"vlan": 0}, "ufm.port": 0}))
+    assert [line.partition(": ")[0] for line in found] == ["networks.control.InternalAPI", "ufm.port"]
+
+
 def test_the_text_lists_every_problem_and_says_that_nothing_was_touched() -> None:
     error = ConfigError(("a: found 1", "b: found 2"))
     assert str(error) == "2 problems in rack:site; no resource was changed:\n  - a: found 1\n  - b: found 2"

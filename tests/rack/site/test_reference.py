@@ -1,5 +1,7 @@
 """docs/configuration.md is what the models say today."""
 
+import runpy
+
 import pytest
 import yaml
 
@@ -44,3 +46,9 @@ def test_defaults_and_bounds_are_shown() -> None:
     assert "| `ssh.privateKeyFile` | path, from the project's folder or from `~` | **required** |" in PAGE
     assert "| `bandwidth.cuda` | true or false | `true` |" in PAGE
     assert "| `networks.tenant.vlans` | list of 2, each a whole number from 1 to 4094 | `[101, 200]` |" in PAGE
+
+
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+def test_the_module_prints_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_module("rack.site.reference", run_name="__main__")
+    assert capsys.readouterr().out == PAGE
