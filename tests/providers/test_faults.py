@@ -8,6 +8,7 @@ of our calls has a job.
 """
 
 import base64
+import sys
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -69,9 +70,20 @@ def happens(ufm: LabUfm, fault: Fault, methods: tuple[str, ...], after: int = 0)
     ufm.faults.set([Rule(method=method, after=after, **fault) for method in methods])
 
 
+@pytest.fixture(autouse=True)
+def answer_seconds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait one second for an answer only where none comes: a busy machine is slow to answer."""
+    silent = "silence" in request.node.name
+    monkeypatch.setattr(sys.modules[__name__], "ANSWER_SECONDS", 1 if silent else 60)
+
+
+ANSWER_SECONDS = 60
+
+
 def lifecycle_of(kind: type[ResourceHandler], ufm: LabUfm, **config: Any) -> Lifecycle:
-    """With a time limit that ends soon and tries that follow at once."""
-    return Lifecycle(kind, configuration(ufm.port, ufm.ca_file, **config), timeout=(2, 1), pauses=(0,) * (TRIES - 1))
+    """Return a resource's life whose tries follow at once."""
+    inputs, pauses = configuration(ufm.port, ufm.ca_file, **config), (0,) * (TRIES - 1)
+    return Lifecycle(kind, inputs, timeout=(2, ANSWER_SECONDS), pauses=pauses)
 
 
 def writes(ufm: LabUfm) -> Counter[str]:
