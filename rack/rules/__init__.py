@@ -4,7 +4,7 @@ Each rule is a small unit with an ID, the guide's step, a statement and a check,
 one, write it there and list it in `RULES`. `docs/configuration.md` has one line per rule.
 """
 
-from rack.rules import compute, firmware, images, networks, nodes, offline, pkeys, software, tenant, ufm
+from rack.rules import compute, firmware, images, networks, nodes, offline, pkeys, reserved, software, tenant, ufm
 from rack.rules.registry import Finding, Rule
 from rack.site import Site
 
@@ -46,6 +46,12 @@ RULES: tuple[Rule, ...] = (
     software.registry_named,
     software.registry_login,
     software.repositories_unique,
+    reserved.cloud_named,
+    reserved.image_names_free,
+    reserved.ufm_folders_dedicated,
+    reserved.tenant_network_named,
+    reserved.interfaces_apart,
+    reserved.ipmi_addresses_apart,
     offline.packages_are_here,
     offline.containers_are_here,
     offline.disk_images_are_here,

@@ -1,13 +1,18 @@
 """Loads a site from the engine's configuration or from a stack file."""
 
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import to_json
 
 from rack import rules
-from rack.site import Site, problems
+from rack.site import SECRETS, Site, problems, stack_file
+
+MAX_LINES = 30
+"""Number of problems that the text of ConfigError lists."""
 
 
 class ConfigError(Exception):
@@ -17,9 +22,15 @@ class ConfigError(Exception):
     """One line per problem: path, value found, what to write."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
-        self.problems = problems
-        head = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(f"{head} in rack:site; no resource was changed:\n" + "\n".join(f"  - {p}" for p in problems))
+        self.problems = tuple(dict.fromkeys(_printable(p) for p in problems))
+        count = len(self.problems)
+        head = f"{count} problem{'' if count == 1 else 's'} in rack:site; no resource was changed:"
+        more = [f"  … and {count - MAX_LINES} more"] if count > MAX_LINES else []
+        super().__init__("\n".join([head, *(f"  - {p}" for p in self.problems[:MAX_LINES]), *more]))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def parse(document: object) -> Site:
@@ -34,6 +45,8 @@ def parse(document: object) -> Site:
         site = Site.model_validate_json(to_json(document, fallback=str), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         raise ConfigError(problems.lines(error.errors(), Site, "rack:site")) from None
+    except (ValueError, RecursionError):  # Lone surrogates, values that contain themselves
+        raise ConfigError(("rack:site: found a value that is not JSON; write plain text, numbers and lists",)) from None
     broken = rules.check(site)
     if broken:
         raise ConfigError(tuple(str(b) for b in broken))
@@ -48,10 +61,37 @@ def load_stack_file(path: Path) -> Site:
         OSError: the file cannot be read.
     """
     try:
-        document = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+        document = stack_file.read(path.read_bytes())
+    except stack_file.StackFileError as error:
         raise ConfigError((f"{path.name}: found text that is not YAML; correct the file: {error}",)) from None
     config = document.get("config") if isinstance(document, dict) else None
     if not isinstance(config, dict) or "rack:site" not in config:
         raise ConfigError((f"{path.name}: config: found no key rack:site; copy it from Pulumi.reference.yaml",))
-    return parse(config["rack:site"])
+    beside = tuple(_beside(config))
+    try:
+        site = parse(_written(config["rack:site"]))
+    except ConfigError as error:
+        raise ConfigError((*beside, *error.problems)) from None
+    if beside:
+        raise ConfigError(beside)
+    return site
+
+
+def _written(site: Any) -> Any:
+    """Return the value of `rack:site`; `pulumi config set site` writes it as a JSON text."""
+    try:
+        return json.loads(site) if isinstance(site, str) else site
+    except (ValueError, RecursionError):
+        return site
+
+
+def _beside(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a problem per key of the project beside `rack:site` that is unknown, or a secret in plain text."""
+    for name, value in config.items():
+        key = name.removeprefix("rack:")
+        if key in (name, "site"):
+            continue
+        if key not in SECRETS:
+            yield f"{name}: {problems.unknown(key, ('site', *SECRETS))}"
+        elif not isinstance(value, dict) or set(value) != {"secure"}:
+            yield f"{name}: found a secret in plain text; change it, and run `pulumi config set --secret {key}`"

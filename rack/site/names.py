@@ -114,7 +114,8 @@ HostFile = Annotated[
 ]
 
 ContainerImage = Annotated[
-    str, Text("a container image like 'mellanox/ufm-enterprise:6.14.5-2'", r"[a-z0-9][A-Za-z0-9._/:@-]*")
+    str,
+    Text("a container image like 'mellanox/ufm-enterprise:6.14.5-2'", r"[a-z0-9][A-Za-z0-9._/:-]*(@sha256:[0-9a-f]+)?"),
 ]
 
 ContainerTag = Annotated[str, Text("a tag in quotes, like '17.1'", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")]

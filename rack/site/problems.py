@@ -1,6 +1,7 @@
 """Messages for pydantic's errors: path in the YAML, value found, what to write instead."""
 
 import json
+import re
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,6 +13,9 @@ from rack.site.schema import dotted, type_at
 SECRET_WORDS = ("password", "token", "license", "secret")
 KEY = "[key]"
 """Last part of the location of an error about a mapping's key instead of its value, in pydantic."""
+
+CREDENTIALS = re.compile(r"[^\s/:@]+:[^\s/@]+(@|$)|\?")
+"""`user:password`, `user:password@host`, or the query of a URL."""
 
 MAX_SHOWN = 60
 """Number of characters of a value that a message shows."""
@@ -34,22 +38,30 @@ def _line(error: ErrorDetails, model: type[BaseModel], root: str) -> str:
     loc = tuple(p for p in error["loc"] if p != KEY)
     where, expected, parent = dotted(loc) or root, type_at(model, loc), type_at(model, loc[:-1])
     if error["type"] == "extra_forbidden" or KEY in error["loc"]:
-        return f"{where}: {_unknown(str(loc[-1]), parent.allowed_keys if parent else ())}"
+        return f"{where}: {unknown(str(loc[-1]), parent.allowed_keys if parent else ())}"
     description = expected.describe() if expected else "a value that docs/configuration.md allows"
     if error["type"] == "missing":
         return f"{where}: missing; write {description}"
     reason = error["msg"].removeprefix("Value error, ")
     if reason.startswith("found "):
         return f"{where}: {reason}"
+    if isinstance(error["input"], str) and _may_hold_credentials(where, error["input"]):
+        return f"{where}: found a text that may contain a password; write {description} without one"
     hint = f" ({reason})" if error["type"] == "value_error" and reason else ""
     return f"{where}: found {shown(error['input'])}; write {description}{hint}"
 
 
-def _unknown(key: str, allowed: tuple[str, ...]) -> str:
+def unknown(key: str, allowed: tuple[str, ...]) -> str:
+    """Return the advice for an unknown key: the nearest one that is allowed, or all of them."""
     if any(word in key.lower() for word in SECRET_WORDS):
         return "unknown key; remove it, and set secrets with `pulumi config set --secret` (docs/configuration.md)"
     close = get_close_matches(key, allowed, n=1)
     return "unknown key; " + (f"write {close[0]}" if close else f"write one of {', '.join(allowed)}, or remove it")
+
+
+def _may_hold_credentials(key: str, text: str) -> bool:
+    match = CREDENTIALS.search(text)
+    return bool(match) and ("@" in text or "://" in text or key.lower().endswith("user"))
 
 
 def shown(value: Any) -> str:

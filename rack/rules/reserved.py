@@ -1,0 +1,68 @@
+"""Design rules of values that would overwrite or delete files of the hosts or of TripleO (C5, O5, U4, O2, T2)."""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from rack.rules.registry import Finding, rule
+from rack.site import Site
+
+BUILT = ("overcloud-full", "overcloud-hardened-full", "overcloud-hardened-uefi-full", "ironic-python-agent")
+"""Names of the overcloud's own disk images (C5)."""
+SYSTEM = frozenset(["bin", "boot", "dev", "etc", "lib", "lib64", "proc", "root", "run", "sbin", "sys", "tmp", "usr"])
+SHARED = frozenset(f"/var/{name}" for name in ["cache", "lib", "log", "mail", "opt", "run", "spool", "tmp", "www"])
+
+
+@rule("RES001", "O5", "The cloud is not named `stack`: its login file would be the undercloud's own `stackrc`.")
+def cloud_named(site: Site) -> Iterator[Finding]:
+    """Compare the cloud's name with the undercloud's."""
+    if site.cloud.name == "stack":
+        yield Finding("cloud.name", "'stack', whose file stackrc is the undercloud's", "write another name")
+
+
+@rule("RES002", "C5", "No guest image has the name of one of the overcloud's disk images.")
+def image_names_free(site: Site) -> Iterator[Finding]:
+    """Compare each name with those that the build of the overcloud's images writes."""
+    for i, image in enumerate(site.images):
+        if image.name in BUILT:
+            found = f"{image.name!r}, an image of the overcloud"
+            yield Finding(f"images[{i}].name", found, "write another name")
+
+
+@rule("RES003", "U4", "UFM's folders are dedicated, like /var/ufm_files: a failed upgrade deletes the content.")
+def ufm_folders_dedicated(site: Site) -> Iterator[Finding]:
+    """Look for folders of the system and for paths with `..`."""
+    host = site.ufm.host
+    for key, folder in (("filesDir", host.files_dir), ("licenseDir", host.license_dir)) if host else ():
+        parts = PurePosixPath(folder).parts[1:]
+        if ".." in parts or len(parts) < 2 or parts[0] in SYSTEM or str(PurePosixPath(folder)) in SHARED:
+            found = f"{folder!r}, which is not a folder of UFM's own"
+            yield Finding(f"ufm.host.{key}", found, "write a folder like /var/ufm_files, without ..")
+
+
+@rule("RES004", "T2", "The tenant's network and subnet do not have the names of the public ones.")
+def tenant_network_named(site: Site) -> Iterator[Finding]:
+    """Compare the names: both are looked up by name."""
+    public, tenant = site.external_access, site.tenant.network
+    if public and tenant.name == public.network.name:
+        yield Finding("tenant.network.name", f"{tenant.name!r}, the public network", "write another name")
+    if public and tenant.subnet == public.network.subnet:
+        yield Finding("tenant.network.subnet", f"{tenant.subnet!r}, the public subnet", "write another name")
+
+
+@rule("RES005", "O2", "The nodes' interfaces on the provisioning and on the external network differ.")
+def interfaces_apart(site: Site) -> Iterator[Finding]:
+    """Compare the two names."""
+    if site.networks.provisioning.interface == site.networks.external.interface:
+        found = f"{site.networks.external.interface!r}, the interface of networks.provisioning"
+        yield Finding("networks.external.interface", found, "write another interface")
+
+
+@rule("RES006", "C6", "The address of a management controller is no address of the provisioning network in use.")
+def ipmi_addresses_apart(site: Site) -> Iterator[Finding]:
+    """Compare each BMC's address with the hosts' addresses and with the ranges."""
+    p = site.networks.provisioning
+    used = {site.ufm.address, site.undercloud.address, *(node.address for node in site.nodes)}
+    for i, node in enumerate(site.nodes):
+        address = node.ipmi.address
+        if address in used or address in p.dhcp or address in p.inspection:
+            yield Finding(f"nodes[{i}].ipmi.address", f"{address}, which is in use", "write the BMC's own address")

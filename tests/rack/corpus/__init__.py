@@ -1,0 +1,1 @@
+"""Invalid stack files, and what the loader says about them."""

@@ -1,0 +1,162 @@
+"""One invalid stack file per test: Pulumi.reference.yaml with one patch, through the shared loader."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rack.site.load import ConfigError, load_stack_file
+from tests.rack.sites import DROP, ROOT, document
+
+REFERENCE = (ROOT / "Pulumi.reference.yaml").read_text()
+SECRET = "hunter2-hunter2"
+
+TEXTS: dict[str, tuple[str, str, str]] = {
+    # what is wrong: text of the reference, its replacement, part of the message
+    "missing dash": ("      - name: controller-2\n", "        name: controller-2\n", "the key 'name' more than once"),
+    "equal keys": ("vfs: 8\n", "vfs: 8\n      vfs: 9\n", "the key 'vfs' more than once"),
+    "octal": ("vlan: 11\n", "vlan: 011\n", "leading zero, which is octal"),
+    "no octal": ("vlan: 11\n", "vlan: 089\n", "leading zero, which is octal"),
+    "no": ("protect: true", "protect: no", "protect: found 'no'; write true or false"),
+    "off": ("protect: true", "protect: off", "protect: found 'off'; write true or false"),
+    "yes": ("gpuBuilder: true", "gpuBuilder: yes", "found 'yes'; write true or false"),
+    "sexagesimal": ("vfs: 8\n", "vfs: 1:30\n", "compute.vfs: found '1:30'"),
+    "exponent": ("vfs: 8\n", "vfs: 8e0\n", "compute.vfs: found 8.0"),
+    "date": ("name: qm8700", "name: 2022-03-01", "fabric.switch.name: found '2022-03-01'"),
+    "long number": ("vfs: 8\n", f"vfs: {'9' * 5000}\n", "more than 40 characters"),
+    "recursive list": ("images:\n", "images: &a [*a]\n    other:\n", "an anchor that contains itself"),
+    "recursive mapping": ("compute:\n", "compute: &a {b: *a}\n    other:\n", "an anchor that contains itself"),
+    "nesting": ("vfs: 8\n", f"vfs: {'[' * 60}{']' * 60}\n", "more than 40 levels"),
+    "deep nesting": ("vfs: 8\n", f"vfs: {'[' * 5000}{']' * 5000}\n", "too many levels"),
+    "unknown alias": ("vfs: 8\n", f"vfs: *{SECRET}\n", "undefined alias"),
+    "tag": ("vfs: 8\n", f"vfs: !{SECRET} 8\n", "found a tag"),
+    "Python tag": ("vfs: 8\n", "vfs: !!python/object:os.system x\n", "found a tag"),
+    "binary": ("vfs: 8\n", "vfs: !!binary aGVsbG8=\n", "found a tag"),
+    "tag that does not fit": ("vfs: 8\n", "vfs: !!int x\n", "does not fit its tag"),
+    "truth that does not fit": ("vfs: 8\n", "vfs: !!bool x\n", "does not fit its tag"),
+    "number as key": ("vfs: 8\n", "8: 8\n", "a key that is not a text"),
+    "list as key": ("vfs: 8\n", "? [a]\n      : 8\n", "a key that is not a text"),
+    "control character": ("name: qm8700", 'name: "qm\\e8700"', "found a control character"),
+    "surrogate": ("name: qm8700", 'name: "qm\\ud800"', "found a control character"),
+    "control character in a key": ("vfs: 8\n", '"v\\x07s": 8\n', "found a control character"),
+    "tabulator": ("      vfs: 8\n", "\tvfs: 8\n", "not YAML"),
+    "second document": ("config:\n", "---\nconfig:\n", "not YAML"),
+    "merge of a text": ("vfs: 8\n", "<<: text\n", "not YAML"),
+    "quote without end": ("name: qm8700", 'name: "qm8700', "not YAML"),
+    "text for the site": ("rack:site:\n", "rack:site: text\n  rack:other:\n", "found 'text'; write a mapping"),
+    "no site": ("rack:site:", "rack:sites:", "found no key rack:site"),
+    "misspelt secret": ("rack:ufmLicense:", "rack:ufmLicence:", "rack:ufmLicence: unknown key"),
+    **{
+        f"{key} in plain text": (
+            "  rack:site:\n",
+            f"  rack:{key}: {SECRET}\n  rack:site:\n",
+            f"rack:{key}: found a secret",
+        )
+        for key in ("registryPassword", "ufmPreviousPassword")
+    },
+    "secret as a list": ("  rack:site:\n", f"  rack:registryPassword: [{SECRET}]\n  rack:site:\n", "found a secret"),
+}
+
+ADDRESSES = (
+    "ufm.address", "undercloud.address", "nodes[0].address", "nodes[4].ipmi.address", "networks.provisioning.gateway",
+    "networks.external.gateway", "networks.provisioning.dhcp.start", "networks.external.pool.end",
+    "networks.provisioning.dns[0]", "tenant.network.dns[0]", "externalAccess.network.gateway",
+)  # fmt: skip
+NETWORKS = (
+    "networks.provisioning.cidr", "networks.external.cidr", "networks.control.Storage.cidr", "tenant.network.cidr",
+)  # fmt: skip
+NUMBERS = (
+    "ufm.port", "ssh.port", "compute.vfs", "networks.control.Storage.vlan", "networks.external.vlan",
+    "tenant.network.vlan", "fabric.switch.ports", "firmware.maxUnavailable", "bandwidth.size",
+)  # fmt: skip
+MAPPINGS = (
+    "ssh", "networks", "ufm", "undercloud", "compute", "fabric", "tenant", "bandwidth", "externalAccess", "nodes[2]",
+)  # fmt: skip
+VALUES: list[tuple[str, Any, str]] = [
+    *((path, value, "write") for path in ADDRESSES for value in ("192.168.24", "224.0.0.1", "fe80::1")),
+    *((path, value, "write a") for path in NETWORKS for value in ("10.0.0.1/24", "10.0.0.0/31", "net")),
+    *((path, value, "write a whole number from") for path in NUMBERS for value in (0, "8", 8.5)),
+    *((f"{path}.colour", "red", "unknown key") for path in MAPPINGS),
+    *((path, DROP, "missing") for path in ("ssh", "networks", "ufm", "undercloud", "nodes", "fabric", "nodes[1].mac")),
+    *(("nodes[0].guid", guid, "GUID") for guid in ("0", "0" * 16, "b8599f03", "xyz", "-", 5)),
+    *(("nodes[0].mac", mac, "Ethernet address") for mac in ("52-54-00-00-00-11", "52:54", "52:54:00:00:00:1g", 5)),
+    *(("compute.dedicatedCpus", cpus, "CPU") for cpus in ("2..63", "63-2", 5, "a")),
+    ("cloud.name", "stack", "(RES001)"),
+    ("images[0].name", "overcloud-full", "(RES002)"),
+    ("ufm.host.filesDir", "/var", "(RES003)"),
+    ("ufm.host.filesDir", "/var/a/../..", "(RES003)"),
+    ("tenant.network.name", "public", "(RES004)"),
+    ("networks.external.interface", "eno1", "(RES005)"),
+    ("nodes[0].ipmi.address", "192.168.24.60", "(RES006)"),
+]
+
+CREDENTIALS = {
+    "undercloud.repositories": [{"id": "a", "baseurl": f"https://user:{SECRET}@mirror.example/a"}],
+    "undercloud.containerNamespace": f"user:{SECRET}@registry.example/ns",
+    "undercloud.registry.user": f"robot:{SECRET}",
+    "ufm.user": f"admin:{SECRET}",
+    "nodes[0].ipmi.user": f"admin:{SECRET}",
+    "ssh.user": f"root:{SECRET}",
+}
+
+
+def refused(folder: Path, text: str | bytes) -> str:
+    file = folder / "Pulumi.x.yaml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as error:
+        load_stack_file(file)
+    return str(error.value)
+
+
+def stack(edits: dict[str, Any]) -> str:
+    return yaml.safe_dump({"config": {"rack:site": document(edits)}})
+
+
+@pytest.mark.parametrize(("old", "new", "says"), TEXTS.values(), ids=TEXTS)
+def test_a_patched_text_is_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert old in REFERENCE
+    message = refused(tmp_path, REFERENCE.replace(old, new, 1))
+    assert says in message
+    assert SECRET not in message
+    assert message.isprintable() or "\n" in message
+
+
+@pytest.mark.parametrize(("path", "value", "says"), VALUES, ids=lambda part: repr(part)[:40])
+def test_a_wrong_value_is_refused(tmp_path: Path, path: str, value: object, says: str) -> None:
+    message = refused(tmp_path, stack({path: value}))
+    assert any(line.startswith(f"  - {path}: ") and says in line for line in message.splitlines())
+
+
+@pytest.mark.parametrize(("path", "value"), CREDENTIALS.items(), ids=CREDENTIALS)
+def test_credentials_are_refused_and_not_shown(tmp_path: Path, path: str, value: object) -> None:
+    message = refused(tmp_path, stack({path: value}))
+    assert path in message
+    assert SECRET not in message
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16-le"])
+def test_an_encoding_other_than_utf_8_is_refused(tmp_path: Path, encoding: str) -> None:
+    assert "not UTF-8" in refused(tmp_path, REFERENCE.replace("qm8700", "qmä").encode(encoding))
+
+
+def test_many_problems_are_cut_and_counted() -> None:
+    lines = str(ConfigError(tuple(f"key{i}: missing" for i in range(35)))).splitlines()
+    assert (lines[0].split(";")[0], len(lines), lines[-1]) == ("35 problems in rack:site", 32, "  … and 5 more")
+
+
+def test_the_corpus_is_large_enough() -> None:
+    assert len(TEXTS) + len(VALUES) + len(CREDENTIALS) >= 150
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, len(REFERENCE) - 1), st.integers(0, 12), st.text(max_size=8))
+def test_no_mutation_ends_in_a_traceback(tmp_path: Path, start: int, length: int, text: str) -> None:
+    file = tmp_path / "Pulumi.x.yaml"
+    mutated = REFERENCE[:start] + text + REFERENCE[start + length :]
+    file.write_bytes(mutated.encode(errors="surrogatepass"))
+    with suppress(ConfigError):
+        load_stack_file(file)
