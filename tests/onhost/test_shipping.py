@@ -58,14 +58,12 @@ def test_sources_are_python_3_6(source: Path) -> None:
 
 def test_sources_use_nothing_newer() -> None:
     """vermin knows in which version each module, function and argument of the standard library appeared."""
-    pytest.importorskip("vermin")
     command = [sys.executable, "-c", VERMIN, "--target=3.6-", "--violations", "--no-tips", "--eval-annotations"]
     done = subprocess.run([*command, str(ONHOST)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_vermin_would_see_it(tmp_path: Path) -> None:
-    pytest.importorskip("vermin")
     (tmp_path / "newer.py").write_text("import subprocess\nsubprocess.run(['true'], capture_output=True)\n")
     command = [sys.executable, "-c", VERMIN, "--target=3.6-", "--violations", str(tmp_path)]
     assert subprocess.run(command, capture_output=True, check=False).returncode != 0

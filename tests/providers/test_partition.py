@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.ufm.partition import Member, Partition, guid, parse, parse_all, pkey, usable_pkey
+from providers.ufm.partition import QOS, Member, Partition, guid, parse, parse_all, pkey, usable_pkey
 
 NUMBERS = st.integers(1, 0x7FFE)
 GUID_NUMBERS = st.integers(1, 2**64 - 1)
@@ -102,3 +102,11 @@ def test_something_else_is_an_error(document: dict[str, object], says: str) -> N
 def test_something_else_is_no_list_of_partitions(document: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"not one partition|not a JSON object"):
         parse_all(document)
+
+
+def test_the_values_of_qos_are_ufms() -> None:
+    assert {key: list(values) for key, values in QOS.items()} == {
+        "mtu_limit": [2, 4],
+        "service_level": list(range(16)),
+        "rate_limit": [2.5, 5, 10, 14, 20, 25, 30, 40, 56, 60, 80, 100, 112, 120, 168, 200, 300],
+    }
