@@ -13,6 +13,7 @@
     │   ├── UnavailableError        5xx: UFM starts, restarts or fails
     │   └── ShapeError              2xx, but the body is not UFM's JSON
     ├── UnknownHostsError           UFM reports no active port for a host
+    ├── AmbiguousPortsError         UFM reports two ports under one host and port number
     └── PartitionError              UFM answered, but the partition is not in the required state
         ├── TakeoverError           it exists and differs from the declared one; nothing was written
         ├── UnsupportedError        this UFM release lacks a declared feature; nothing was written
@@ -135,6 +136,12 @@ class UnknownHostsError(UfmError):
         "use the host names of UFM's web interface (Managed Elements > Devices), "
         "and check that the hosts are on and cabled"
     )
+
+
+class AmbiguousPortsError(UfmError):
+    """UFM reports two ports under one host and port number, so that the names do not identify them."""
+
+    remedy = "declare the input members with a name of your choice for each GUID"
 
 
 class PartitionError(UfmError):

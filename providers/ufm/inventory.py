@@ -7,13 +7,13 @@ A function, called at every preview; the state contains only the resources that 
 off has no active port. A host name that UFM does not know is an error that lists the known ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pulumi
 
 from .client import Client
-from .errors import UnknownHostsError
+from .errors import AmbiguousPortsError, UnknownHostsError
 from .handler import Props
 from .provider import Provider
 
@@ -21,9 +21,25 @@ FUNCTION = "ufm:index:findMembers"
 """The function's Pulumi token."""
 
 
-def port_name(port: Mapping[str, Any]) -> str:
-    """Return `host/number` of a host's port in UFM's list."""
-    return f"{port['system_name']}/{port['number']}"
+def by_name(client: Client, ports: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return `host/number` → GUID of `ports` from UFM's list.
+
+    Raises:
+        AmbiguousPortsError: two ports have the same host and number; one of them would be lost.
+    """
+    named: dict[str, Mapping[str, Any]] = {}
+    for port in ports:
+        name = f"{port['system_name']}/{port['number']}"
+        other = named.setdefault(name, port)
+        if other["guid"] != port["guid"]:
+            problem = f"two ports are named {name}: {_described(other)} and {_described(port)}"
+            raise AmbiguousPortsError(problem, host=client.host)
+    return {name: str(port["guid"]) for name, port in named.items()}
+
+
+def _described(port: Mapping[str, Any]) -> str:
+    description = port.get("node_description")
+    return f"{port['guid']} ({description})" if description else str(port["guid"])
 
 
 def members(client: Client, hosts: Sequence[str]) -> dict[str, str]:
@@ -31,6 +47,7 @@ def members(client: Client, hosts: Sequence[str]) -> dict[str, str]:
 
     Raises:
         UnknownHostsError: some hosts have no active port.
+        AmbiguousPortsError: two of the ports have the same host and number.
     """
     active = [port for port in client.ports("Computer") if port.get("logical_state") == "Active"]
     active_hosts = {str(port["system_name"]) for port in active}
@@ -38,7 +55,7 @@ def members(client: Client, hosts: Sequence[str]) -> dict[str, str]:
         listed = ", ".join(sorted(active_hosts)) or "none"
         problem = f"no active port of {', '.join(unknown)}; hosts with active ports: {listed}"
         raise UnknownHostsError(problem, host=client.host)
-    return {port_name(port): str(port["guid"]) for port in active if port["system_name"] in hosts}
+    return by_name(client, (port for port in active if port["system_name"] in hosts))
 
 
 def invoke(client: Client, arguments: Props) -> Props:

@@ -122,8 +122,13 @@ class PKeyHandler(ResourceHandler):
         return ReadResult(current.pkey, _outputs(inputs, declared, current), inputs)
 
     def _imported(self, current: Partition) -> Props:
-        """Return inputs that would create `current`."""
-        names = {str(port["guid"]): inventory.port_name(port) for port in self.client.ports("Computer")}
+        """Return inputs that would create `current`.
+
+        Raises:
+            AmbiguousPortsError: two of its members have the same host and number at UFM.
+        """
+        ports = [port for port in self.client.ports("Computer") if str(port["guid"]) in current.members]
+        names = {guid: name for name, guid in inventory.by_name(self.client, ports).items()}
         members = {names.get(guid, f"unknown/{guid}"): guid for guid in current.members}
         return {**pkey_inputs.DEFAULTS, "pkey": current.pkey, "members": members}
 

@@ -1,10 +1,14 @@
 """Members by the names of hosts."""
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from providers.ufm import errors, inventory
+from providers.ufm.handler import Session
+from providers.ufm.partition import Member, Partition
+from providers.ufm.pkey import PKeyHandler
 from tests.providers.conftest import Start
 from tests.providers.server import Answer, Request
 
@@ -44,3 +48,32 @@ def test_a_fabric_without_active_ports_is_an_error(start: Start) -> None:
     client, _ = start(lambda _request: Answer(body=[{"system_name": "node-1", "number": 1, "guid": A}]))
     with pytest.raises(errors.UnknownHostsError, match="no active port of node-1; hosts with active ports: none; "):
         inventory.members(client, ["node-1"])
+
+
+def described(number: int, guid: str, description: str) -> dict[str, Any]:
+    return {**port("localhost", number, guid), "node_description": description}
+
+
+def test_two_ports_of_one_name_are_refused_with_both_named(start: Start) -> None:
+    body = [described(1, A, "localhost ibp12s0"), described(1, B, "localhost ibp202s0f0"), port("node-2", 1, C)]
+    client, _ = start(lambda _request: Answer(body=body))
+    both = rf"two ports are named localhost/1: {A} \(localhost ibp12s0\) and {B} \(localhost ibp202s0f0\); declare"
+    with pytest.raises(errors.AmbiguousPortsError, match=both):
+        inventory.members(client, ["localhost"])
+    assert inventory.members(client, ["node-2"]) == {"node-2/1": C}, "other hosts are not affected"
+
+
+def test_a_port_that_is_listed_twice_is_one_member(start: Start) -> None:
+    client, _ = start(lambda _request: Answer(body=[port("node-1", 1, A), port("node-1", 1, A)]))
+    assert inventory.members(client, ["node-1"]) == {"node-1/1": A}
+
+
+def test_an_import_refuses_members_of_one_name(start: Start) -> None:
+    body = [port("localhost", 1, A), port("localhost", 1, B), port("localhost", 1, C)]
+    client, _ = start(lambda _request: Answer(body=body))
+    handler = PKeyHandler(cast(Session, SimpleNamespace(client=client)), lambda _severity, _text: None)
+    one = Partition("0x65", {A: Member("full", False)})
+    assert handler._imported(one)["members"] == {"localhost/1": A}
+    two = Partition("0x65", {A: Member("full", False), C: Member("full", False)})
+    with pytest.raises(errors.AmbiguousPortsError, match=f"named localhost/1: {A} and {C}; declare"):
+        handler._imported(two)
