@@ -16,3 +16,23 @@ case "$(ip -o link show dev "$FABRIC")" in
     ip link set "$FABRIC" up
     ;;
 esac
+# A reboot loses both; the unit restores them before UFM starts. An address that was there before is not restored here.
+if [ -e "$NOTES/address" ]; then
+  cat > "$address_unit" <<END
+[Unit]
+Description=Address on the fabric interface for UFM
+Wants=sys-subsystem-net-devices-$FABRIC.device
+After=sys-subsystem-net-devices-$FABRIC.device network.target openibd.service
+Before=docker.service ufm-enterprise.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'ip address replace $FABRIC_ADDRESS dev $FABRIC && ip link set $FABRIC up'
+
+[Install]
+WantedBy=multi-user.target
+END
+  systemctl daemon-reload
+  systemctl enable rack-fabric-address
+fi

@@ -44,8 +44,8 @@ DEPLOYS_AGAIN: Mapping[str, Mapping[str, str]] = {
 UPDATES: Mapping[str, Mapping[str, str]] = {
     "0.1.0": {
         "ufm-prerequisites": REWORDED,
-        "ufm-folders": REWORDED,
-        "ufm-fabric-address": REWORDED,
+        "ufm-folders": "its delete removes the unit of the fabric address too; create makes folders that are there",
+        "ufm-fabric-address": "it installs the unit that sets the address at boot; the address is there already",
         "undercloud-jobs": NEW_PROGRAM,
         "undercloud-inspection": NEW_PROGRAM,
         "undercloud-templates": "the new program checks the templates again, without a change to the host",

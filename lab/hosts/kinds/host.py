@@ -1,5 +1,6 @@
 """What every kind of host has: an operating system, a stored state and emulated commands."""
 
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,3 +93,19 @@ class Host(Machine):
         """
         self.shutdown()
         self.boot()
+
+    def run_boot_units(self) -> None:
+        """Run ExecStart of the enabled units of type oneshot that have a file, as systemd does at boot."""
+        for name, unit in sorted(self.state.units.items()):
+            text = self.root.tree.joinpath(f"etc/systemd/system/{name}.service")
+            if not (unit.from_file and unit.enabled and text.is_file()):
+                continue
+            lines = text.read_text().splitlines()
+            if "Type=oneshot" not in lines:
+                continue
+            commands = [line.partition("=")[2] for line in lines if line.startswith("ExecStart=")]
+            done = [
+                subprocess.run(self.enter(["/usr/local/libexec/session", c]), stdin=subprocess.DEVNULL, check=False)
+                for c in commands
+            ]
+            self.set_unit(name, active=all(run.returncode == 0 for run in done))

@@ -29,3 +29,16 @@ class UfmHost(Host):
                 management: Interface(up=True, addresses=[f"{site.ufm.address}/{prefix}"]),
                 fabric: Interface(up=False, addresses=[], infiniband=True),
             }
+
+    def reboot(self) -> None:
+        """Lose what `ip` set on the fabric interface, boot, and run the enabled oneshot units (U3).
+
+        Raises:
+            LabError: the host does not come up.
+        """
+        with self.change():
+            for link in self.state.interfaces.values():
+                if link.infiniband:
+                    link.up, link.addresses = False, []
+        super().reboot()
+        self.run_boot_units()
