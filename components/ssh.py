@@ -199,16 +199,13 @@ class Host:
     ) -> remote.Command:
         """Register a file. It is replaced as a whole and removed on destroy."""
         where = shlex.quote(path)
-        return remote.Command(
+        return self.run(
             name,
-            connection=self.connection,
-            create=f"install -D -o {owner} -g {owner} -m {mode} /dev/stdin {where}",
-            update=f"install -D -o {owner} -g {owner} -m {mode} /dev/stdin {where}",
+            f"install -D -o {owner} -g {owner} -m {mode} /dev/stdin {where}",
             delete=f"rm -f {where}",
             stdin=content,
-            add_previous_output_in_env=False,
-            logging=remote.Logging.NONE,
-            opts=pulumi.ResourceOptions.merge(opts, HIDDEN),
+            quiet=True,
+            opts=opts,
         )
 
 
