@@ -1,6 +1,9 @@
-"""What the tests of the design rules share: edits to the guide's rack, and the two assertions about them."""
+"""What the tests of the design rules share: edits to the guide's rack, and the two tests of them."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+import pytest
 
 from rack import rules
 from rack.site import Site
@@ -66,13 +69,25 @@ def findings(edits: Edits) -> list[str]:
     return [str(finding) for finding in rules.check(unchecked(edits))]
 
 
-def assert_breaks_one_rule(case: Broken) -> None:
-    found = rules.check(unchecked(case.edits))
-    assert {f.rule for f in found} == {case.rule}
-    assert tuple(f.path for f in found) == case.paths
-    assert all(type_at(Site, tuple(steps(f.path))) for f in found), "each path is one of the YAML"
-    assert all(f"; {f.write} ({case.rule})" in str(f) for f in found)
+def broken_test(cases: Sequence[Broken]) -> Callable[[Broken], None]:
+    """Return the test that each case breaks its rule, at its paths, and no other."""
+
+    @pytest.mark.parametrize("case", cases, ids=name)
+    def test(case: Broken) -> None:
+        found = rules.check(unchecked(case.edits))
+        assert {f.rule for f in found} == {case.rule}
+        assert tuple(f.path for f in found) == case.paths
+        assert all(type_at(Site, tuple(steps(f.path))) for f in found), "each path is one of the YAML"
+        assert all(f"; {f.write} ({case.rule})" in str(f) for f in found)
+
+    return test
 
 
-def assert_valid(edits: Edits) -> None:
-    assert findings(edits) == []
+def valid_test(sites: Sequence[Edits]) -> Callable[[Edits], None]:
+    """Return the test that each site has no findings."""
+
+    @pytest.mark.parametrize("edits", sites, ids=name)
+    def test(edits: Edits) -> None:
+        assert findings(edits) == []
+
+    return test

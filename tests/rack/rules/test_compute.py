@@ -1,9 +1,7 @@
 """Design rules of the computes' hardware."""
 
-import pytest
-
 from rack.rules.compute import PLAIN_GPUS, SRIOV_GPUS
-from tests.rack.rules.cases import Broken, Edits, assert_breaks_one_rule, assert_valid, broken, name
+from tests.rack.rules.cases import Edits, broken, broken_test, valid_test
 
 TYPE = "compute.gpu.deviceType"
 
@@ -25,14 +23,8 @@ VALID: list[Edits] = [
 ]
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=name)
-def test_a_broken_site_breaks_one_rule_at_its_paths(case: Broken) -> None:
-    assert_breaks_one_rule(case)
-
-
-@pytest.mark.parametrize("edits", VALID, ids=name)
-def test_a_valid_site_has_no_findings(edits: Edits) -> None:
-    assert_valid(edits)
+test_a_broken_site_breaks_one_rule_at_its_paths = broken_test(BROKEN)
+test_a_valid_site_has_no_findings = valid_test(VALID)
 
 
 def test_the_guides_gpu_is_a_physical_function() -> None:

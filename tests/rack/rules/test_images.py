@@ -1,15 +1,11 @@
 """Design rules of the guest images."""
 
-import pytest
-
 from tests.rack.rules.cases import (
     NO_FLOATING,
-    Broken,
     Edits,
-    assert_breaks_one_rule,
-    assert_valid,
     broken,
-    name,
+    broken_test,
+    valid_test,
 )
 from tests.rack.sites import DROP
 
@@ -25,11 +21,5 @@ VALID: list[Edits] = [
 ]
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=name)
-def test_a_broken_site_breaks_one_rule_at_its_paths(case: Broken) -> None:
-    assert_breaks_one_rule(case)
-
-
-@pytest.mark.parametrize("edits", VALID, ids=name)
-def test_a_valid_site_has_no_findings(edits: Edits) -> None:
-    assert_valid(edits)
+test_a_broken_site_breaks_one_rule_at_its_paths = broken_test(BROKEN)
+test_a_valid_site_has_no_findings = valid_test(VALID)

@@ -1,7 +1,5 @@
 """Design rules of the networks: overlaps, ranges, gateways and fixed addresses."""
 
-import pytest
-
 from tests.rack.rules.cases import (
     CONTROL,
     EXTERNAL,
@@ -10,13 +8,11 @@ from tests.rack.rules.cases import (
     OWN_PUBLIC,
     PROVISIONING,
     PUBLIC,
-    Broken,
     Edits,
-    assert_breaks_one_rule,
-    assert_valid,
     broken,
+    broken_test,
     findings,
-    name,
+    valid_test,
 )
 from tests.rack.sites import DROP
 
@@ -133,11 +129,5 @@ def test_findings_name_the_value_the_reason_and_the_remedy() -> None:
     ]
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=name)
-def test_a_broken_site_breaks_one_rule_at_its_paths(case: Broken) -> None:
-    assert_breaks_one_rule(case)
-
-
-@pytest.mark.parametrize("edits", VALID, ids=name)
-def test_a_valid_site_has_no_findings(edits: Edits) -> None:
-    assert_valid(edits)
+test_a_broken_site_breaks_one_rule_at_its_paths = broken_test(BROKEN)
+test_a_valid_site_has_no_findings = valid_test(VALID)

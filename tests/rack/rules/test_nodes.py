@@ -1,8 +1,6 @@
 """Design rules of the hosts and of their place on the fabric."""
 
-import pytest
-
-from tests.rack.rules.cases import Broken, Edits, assert_breaks_one_rule, assert_valid, broken, findings, name
+from tests.rack.rules.cases import Edits, broken, broken_test, findings, valid_test
 from tests.rack.sites import DROP, REFERENCE, node
 
 FOURTH = node(9, "Controller", "b8599f0300b00099")
@@ -53,11 +51,5 @@ def test_findings_name_the_other_host_and_the_numbers() -> None:
     ]
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=name)
-def test_a_broken_site_breaks_one_rule_at_its_paths(case: Broken) -> None:
-    assert_breaks_one_rule(case)
-
-
-@pytest.mark.parametrize("edits", VALID, ids=name)
-def test_a_valid_site_has_no_findings(edits: Edits) -> None:
-    assert_valid(edits)
+test_a_broken_site_breaks_one_rule_at_its_paths = broken_test(BROKEN)
+test_a_valid_site_has_no_findings = valid_test(VALID)

@@ -1,8 +1,6 @@
 """Values that would overwrite or delete what belongs to the hosts or to TripleO."""
 
-import pytest
-
-from tests.rack.rules.cases import Broken, Edits, assert_breaks_one_rule, assert_valid, broken, name
+from tests.rack.rules.cases import Edits, broken, broken_test, valid_test
 
 BROKEN = [
     broken("RES001", "cloud.name", {"cloud": {"name": "stack"}}),
@@ -31,11 +29,5 @@ VALID: list[Edits] = [
 ]
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=name)
-def test_broken(case: Broken) -> None:
-    assert_breaks_one_rule(case)
-
-
-@pytest.mark.parametrize("edits", VALID, ids=name)
-def test_valid(edits: Edits) -> None:
-    assert_valid(edits)
+test_a_broken_site_breaks_one_rule_at_its_paths = broken_test(BROKEN)
+test_a_valid_site_has_no_findings = valid_test(VALID)

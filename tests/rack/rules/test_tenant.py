@@ -1,19 +1,15 @@
 """Design rules of the tenant's instances, floating IPs and bandwidth test."""
 
-import pytest
-
 from tests.rack.rules.cases import (
     BOTH_ON_COMPUTE_1,
     FLOATING,
     ONE_INSTANCE,
     VMS,
-    Broken,
     Edits,
-    assert_breaks_one_rule,
-    assert_valid,
     broken,
+    broken_test,
     findings,
-    name,
+    valid_test,
 )
 from tests.rack.sites import DROP
 
@@ -85,11 +81,5 @@ def test_findings_name_the_numbers() -> None:
     ]
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=name)
-def test_a_broken_site_breaks_one_rule_at_its_paths(case: Broken) -> None:
-    assert_breaks_one_rule(case)
-
-
-@pytest.mark.parametrize("edits", VALID, ids=name)
-def test_a_valid_site_has_no_findings(edits: Edits) -> None:
-    assert_valid(edits)
+test_a_broken_site_breaks_one_rule_at_its_paths = broken_test(BROKEN)
+test_a_valid_site_has_no_findings = valid_test(VALID)
