@@ -16,7 +16,11 @@ operator = Operator.load(plan.site)
 at_ufm = pulumi.ResourceOptions(providers=[c.ufm_provider(plan.site.ufm, config)])
 
 ufm = c.UfmHost("ufm", plan, operator, config.get_secret("ufmLicense"), at_ufm)
-logins = (config.require_secret("ipmiPassword"), config.get_secret("registryPassword"))
+logins = (
+    config.get_secret("ipmiPassword"),
+    config.get_secret("registryPassword"),
+    config.get_secret_object("ipmiPasswords"),
+)
 undercloud = c.Undercloud("undercloud", plan, operator, *logins)
 introspection = c.Introspection("introspection", plan, undercloud, ufm.token)
 fabric = c.Fabric("fabric", plan, introspection, at_ufm)

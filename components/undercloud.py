@@ -8,8 +8,9 @@ The texts of the commands are inputs of resources: a change of one, even of a me
 and `images` are jobs of an hour that must not run again for that reason.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pulumi
 from pulumi_command import remote
@@ -62,13 +63,21 @@ class Undercloud(Component):
         name: str,
         plan: Plan,
         operator: Operator,
-        ipmi_password: pulumi.Input[str],
+        ipmi_password: pulumi.Input[str] | None,
         registry_password: pulumi.Input[str] | None = None,
+        ipmi_passwords: pulumi.Input[Mapping[str, str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Install the undercloud and register the nodes.
 
-        `registry_password`: of `undercloud.registry.user`, where there is one.
+        Args:
+            name: prefix of the resources' names.
+            plan: the plan.
+            operator: the operator's SSH access.
+            ipmi_password: of the nodes' controllers (BMCs).
+            registry_password: of `undercloud.registry.user`, where there is one.
+            ipmi_passwords: by node, of the controllers with another password than `ipmi_password`.
+            opts: the component's options.
         """
         super().__init__(name, opts)
         self._plan = plan
@@ -79,7 +88,7 @@ class Undercloud(Component):
         installed = self._install([inspected, *fetching], self.host.runner(f"{name}-jobs", opts=self._child(prepared)))
         images = self._images(installed)
         self._text = shipping.program("undercloud.nodes")
-        inventory = self._inventory(images, ipmi_password)
+        inventory = self._inventory(images, ipmi_password, ipmi_passwords)
         self.ready: list[pulumi.Resource] = [self._leave(inventory)]
         """Resources that introspection depends on."""
         self.endpoint = f"https://{plan.site.undercloud.public_address}:13000"
@@ -225,9 +234,18 @@ class Undercloud(Component):
             opts=self._child(installed),
         )
 
-    def _inventory(self, images: remote.Command, ipmi_password: pulumi.Input[str]) -> remote.Command:
-        """Register the nodes (C6, C7): new ones become manageable, known ones are updated."""
-        content = pulumi.Output.secret(ipmi_password).apply(lambda password: tripleo.instackenv(self._plan, password))
+    def _inventory(
+        self,
+        images: remote.Command,
+        ipmi_password: pulumi.Input[str] | None,
+        ipmi_passwords: pulumi.Input[Mapping[str, str]] | None,
+    ) -> remote.Command:
+        """Register the nodes (C6, C7): new ones become manageable, known ones are updated.
+
+        The inventory is the input of the registration too, so that a changed address or password reaches ironic.
+        """
+        passwords: pulumi.Input[list[Any]] = pulumi.Output.all(ipmi_password, ipmi_passwords)
+        content = pulumi.Output.secret(passwords).apply(lambda given: inventory(self._plan, *given))
         instackenv = self.host.file(
             f"{self._name}-instackenv",
             "/home/stack/instackenv.json",
@@ -240,10 +258,12 @@ class Undercloud(Component):
         return self.host.run(
             f"{self._name}-nodes",
             as_stack(
-                f": nodes {' '.join(names)}",
+                "cat >/dev/null",
                 ". ~/stackrc",
                 "openstack overcloud node import ~/instackenv.json",
             ),
+            stdin=content,
+            quiet=True,
             delete=as_stack(
                 ". ~/stackrc", CLEANED.format("|".join(names)), f"openstack baremetal node delete {' '.join(names)}"
             ),
@@ -293,6 +313,22 @@ class Undercloud(Component):
 
     def _file(self, name: str, path: str, content: str, *after: pulumi.Resource) -> remote.Command:
         return self.host.file(f"{self._name}-{name}", path, content, owner="stack", opts=self._child(*after))
+
+
+def inventory(plan: Plan, common: str | None, own: Mapping[str, str] | None) -> str:
+    """Return `instackenv.json` with the password of each node's controller: its own, else the common one (C6).
+
+    Raises:
+        RunError: a node has no password, or a password belongs to no node.
+    """
+    names = {node.name for node in plan.site.nodes}
+    missing, unknown = sorted(names - (own or {}).keys()), sorted((own or {}).keys() - names)
+    if unknown:
+        raise pulumi.RunError(f"rack:ipmiPasswords: found {', '.join(unknown)}, which nodes does not list; remove it")
+    if missing and not common:
+        advice = "run `pulumi config set --secret ipmiPassword`"
+        raise pulumi.RunError(f"rack:ipmiPassword: missing, for {', '.join(missing)}; {advice}")
+    return tripleo.instackenv(plan, common or "", own or {})
 
 
 def leave_order(plan: Plan) -> LeaveOrder:

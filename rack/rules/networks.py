@@ -71,20 +71,21 @@ def provisioning_ranges(site: Site) -> Iterator[Finding]:
 
 
 def _fixed(site: Site) -> list[tuple[str, IPv4Address]]:
-    undercloud = site.undercloud
+    undercloud, switch = site.undercloud, site.fabric.switch
     return [
         ("ufm.address", site.ufm.address),
         ("undercloud.address", undercloud.address),
         ("undercloud.address", undercloud.public_address),
         ("undercloud.address", undercloud.admin_address),
         *((f"nodes[{i}].address", n.address) for i, n in enumerate(site.nodes)),
+        *([("fabric.switch.address", switch.address)] if switch.address else []),
     ]
 
 
 @rule(
     "NET004",
     "D5",
-    "UFM, the undercloud (with the two addresses after its own) and the nodes have unique addresses on the "
+    "UFM, the switch, the undercloud (with the two addresses after its own) and the nodes have unique addresses on the "
     "provisioning network, outside its ranges.",
 )
 def fixed_addresses(site: Site) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from rack.site.model import Model
+from rack.site.model import Address, Model
 from rack.site.names import Guid, IbInterface, Label, Name
 
 
@@ -13,6 +13,9 @@ class Switch(Model):
     """Node description on the fabric."""
     guid: Guid
     """System GUID."""
+    address: Address | None = None
+    """Management address on the provisioning network, outside its ranges (D5). If omitted, NET004 cannot compare it
+    with the other addresses."""
     model: Name = "MQM8700"
     """Part number."""
     ports: int = Field(default=40, ge=2, le=64)

@@ -1,7 +1,7 @@
 """Loads a site from the engine's configuration or from a stack file."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,11 @@ from pydantic_core import to_json
 
 from rack import rules
 from rack.site import SECRETS, Site, problems, stack_file
+from rack.site.secrets import NODE_SECRETS
 
 MAX_LINES = 30
 """Number of problems that the text of ConfigError lists."""
+IN_PLAIN_TEXT = "found a secret in plain text; change it, and run"
 
 
 class ConfigError(Exception):
@@ -67,14 +69,15 @@ def load_stack_file(path: Path) -> Site:
     config = document.get("config") if isinstance(document, dict) else None
     if not isinstance(config, dict) or "rack:site" not in config:
         raise ConfigError((f"{path.name}: config: found no key rack:site; copy it from Pulumi.reference.yaml",))
-    beside = tuple(_beside(config))
+    site = _written(config["rack:site"])
+    beside = tuple(_beside(config, _node_names(site)))
     try:
-        site = parse(_written(config["rack:site"]))
+        parsed = parse(site)
     except ConfigError as error:
         raise ConfigError((*beside, *error.problems)) from None
     if beside:
         raise ConfigError(beside)
-    return site
+    return parsed
 
 
 def _written(site: Any) -> Any:
@@ -85,7 +88,13 @@ def _written(site: Any) -> Any:
         return site
 
 
-def _beside(config: Mapping[str, Any]) -> Iterator[str]:
+def _node_names(site: Any) -> tuple[str, ...]:
+    nodes = site.get("nodes") if isinstance(site, dict) else None
+    names = [node.get("name") for node in nodes if isinstance(node, dict)] if isinstance(nodes, list) else []
+    return tuple(name for name in names if isinstance(name, str))
+
+
+def _beside(config: Mapping[str, Any], nodes: Sequence[str]) -> Iterator[str]:
     """Yield a problem per key of the project beside `rack:site` that is unknown, or a secret in plain text."""
     for name, value in config.items():
         key = name.removeprefix("rack:")
@@ -93,5 +102,26 @@ def _beside(config: Mapping[str, Any]) -> Iterator[str]:
             continue
         if key not in SECRETS:
             yield f"{name}: {problems.unknown(key, ('site', *SECRETS))}"
-        elif not isinstance(value, dict) or set(value) != {"secure"}:
-            yield f"{name}: found a secret in plain text; change it, and run `pulumi config set --secret {key}`"
+        elif key in NODE_SECRETS:
+            yield from _per_node(name, value, nodes)
+        elif not _encrypted(value):
+            yield f"{name}: {IN_PLAIN_TEXT} `pulumi config set --secret {key}`"
+
+
+def _per_node(name: str, value: Any, nodes: Sequence[str]) -> Iterator[str]:
+    """Yield a problem per secret of a node that is in plain text or of no node."""
+    if _encrypted(value):  # A JSON text as a whole. The program compares its keys with the nodes.
+        return
+    command = f"pulumi config set --secret --path '{name.removeprefix('rack:')}"
+    if not isinstance(value, dict):
+        yield f"{name}: {IN_PLAIN_TEXT} `{command}.NODE'`"
+        return
+    for node, secret in value.items():
+        if not _encrypted(secret):
+            yield f"{name}.{node}: {IN_PLAIN_TEXT} `{command}.{node}'`"
+        elif node not in nodes:
+            yield f"{name}.{node}: found no such node; {problems.instead(node, nodes)}"
+
+
+def _encrypted(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"secure"}

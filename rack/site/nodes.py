@@ -22,7 +22,7 @@ class Ipmi(Model):
     address: Address
     """Address on the IPMI network."""
     user: User = "admin"
-    """User with the password `ipmiPassword`."""
+    """User with the password of the node in `ipmiPasswords`, else `ipmiPassword`."""
 
 
 class Node(Model):

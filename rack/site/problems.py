@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -55,8 +56,13 @@ def unknown(key: str, allowed: tuple[str, ...]) -> str:
     """Return the advice for an unknown key: the nearest one that is allowed, or all of them."""
     if any(word in key.lower() for word in SECRET_WORDS):
         return "unknown key; remove it, and set secrets with `pulumi config set --secret` (docs/configuration.md)"
-    close = get_close_matches(key, allowed, n=1)
-    return "unknown key; " + (f"write {close[0]}" if close else f"write one of {', '.join(allowed)}, or remove it")
+    return f"unknown key; {instead(key, allowed)}"
+
+
+def instead(name: str, allowed: Sequence[str]) -> str:
+    """Return the advice to write the nearest of the allowed names or, if none is near, one of them or nothing."""
+    close = get_close_matches(name, allowed, n=1)
+    return f"write {close[0]}" if close else f"write one of {', '.join(allowed)}, or remove it"
 
 
 def _may_hold_credentials(key: str, text: str) -> bool:

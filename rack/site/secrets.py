@@ -3,11 +3,16 @@
 SECRETS = {
     "ufmPassword": "Password of UFM's admin: 4 to 30 letters, digits or _. Replaces the default 123456 (U7).",
     "ufmLicense": "Text of UFM's licence file (U4). Not needed without `ufm.host`.",
-    "ipmiPassword": "Password of the nodes' IPMI controllers (C6).",
+    "ipmiPassword": "Password of the nodes' IPMI controllers (C6). Not needed if `ipmiPasswords` has every node.",
+    "ipmiPasswords": "Password of one node's controller, by node, where it is not `ipmiPassword` (C6): "
+    "`pulumi config set --secret --path 'ipmiPasswords.NODE'`.",
     "ufmPreviousPassword": "Old password while `ufmPassword` changes. Remove it afterwards: `pulumi config rm` (U7).",
     "registryPassword": "Password or token of `undercloud.registry.user`. Needed with that key only (C3).",
 }
 """Key of each secret, for `pulumi config set --secret KEY`, with its meaning."""
 
-OCCASIONAL_SECRETS = {"ufmPreviousPassword", "registryPassword"}
+OCCASIONAL_SECRETS = {"ufmPreviousPassword", "registryPassword", "ipmiPasswords"}
 """Secrets that a stack may lack."""
+
+NODE_SECRETS = {"ipmiPasswords"}
+"""Secrets with one value per node."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from rack.plan import PROFILES, REGISTRY_FILE, Plan
 from rack.tripleo.header import headed
@@ -79,15 +80,21 @@ def repositories(plan: Plan) -> str:
     return headed(plan, "C1", _ini(sections))
 
 
-def instackenv(plan: Plan, ipmi_password: str) -> str:
-    """Return `instackenv.json` (C6): the nodes with their IPMI addresses and credentials. The text is secret."""
+def instackenv(plan: Plan, ipmi_password: str, own: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return `instackenv.json` (C6): the nodes with their IPMI addresses and credentials. The text is secret.
+
+    Args:
+        plan: the plan.
+        ipmi_password: of the nodes that are not in `own`.
+        own: node name → password of its controller.
+    """
     nodes = [
         {
             "name": node.name,
             "pm_type": "ipmi",
             "pm_addr": str(node.ipmi.address),
             "pm_user": node.ipmi.user,
-            "pm_password": ipmi_password,
+            "pm_password": own.get(node.name, ipmi_password),
             "ports": [{"address": node.mac, "physical_network": "ctlplane"}],
             "capabilities": f"profile:{PROFILES[node.role]},boot_option:local",
         }

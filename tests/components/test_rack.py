@@ -149,6 +149,12 @@ def test_licence_and_inventory_are_secret_files(rack: Recorder) -> None:
     assert SECRETS["ipmi"] in secret(inventory.inputs["stdin"])
 
 
+def test_a_changed_inventory_is_registered_again(rack: Recorder) -> None:
+    """Otherwise a changed BMC address or password never reaches ironic."""
+    nodes, inventory = rack.resources["undercloud-nodes"], rack.resources["undercloud-instackenv"]
+    assert secret(nodes.inputs["stdin"]) == secret(inventory.inputs["stdin"])
+
+
 def test_the_sdn_file_and_the_gate_s_input_alone_carry_the_token(rack: Recorder, plan: Plan) -> None:
     carriers = {name for name, r in rack.resources.items() if SDN_TOKEN in str(r.inputs)}
     assert carriers == {"overcloud-neutron-ml2-mlnx-sdn-vm", "introspection-nodes", "gate-members"}

@@ -1,5 +1,6 @@
 """The undercloud by distribution, with a registry, repositories and archives of the site's own, and looked at first."""
 
+import json
 import shlex
 import subprocess
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 import components as c
 from components import repositories
-from components.undercloud import ANCHOR, INSPECTION
+from components.undercloud import ANCHOR, INSPECTION, inventory
 from rack import tripleo
 from rack.distribution import Release
 from rack.plan import REGISTRY_FILE, Plan
@@ -46,6 +47,28 @@ def rhosp(plan: Plan) -> Recorder:
 @pytest.fixture(scope="module")
 def default(plan: Plan) -> Recorder:
     return undercloud(plan)
+
+
+# -- C6
+
+
+def test_a_controllers_own_password_precedes_the_common_one(plan: Plan) -> None:
+    nodes = json.loads(inventory(plan, "common", {"compute-1": "own"}))["nodes"]
+    passwords = {node["name"]: node["pm_password"] for node in nodes}
+    assert (passwords.pop("compute-1"), set(passwords.values())) == ("own", {"common"})
+
+
+def test_a_missing_common_password_is_reported_with_the_nodes_that_need_it(plan: Plan) -> None:
+    *others, last = (node.name for node in plan.site.nodes)
+    assert json.loads(inventory(plan, None, dict.fromkeys([*others, last], "own")))
+    with pytest.raises(pulumi.RunError, match=rf"rack:ipmiPassword: missing, for {last}; run `pulumi config set"):
+        inventory(plan, None, dict.fromkeys(others, "own"))
+
+
+def test_a_password_of_no_node_is_reported_without_it(plan: Plan) -> None:
+    with pytest.raises(pulumi.RunError, match=r"rack:ipmiPasswords: found compute-9, which") as error:
+        inventory(plan, "common", {"compute-9": "hunter2"})
+    assert "hunter2" not in str(error.value)
 
 
 # -- C1, C5 by distribution

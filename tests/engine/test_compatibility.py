@@ -19,9 +19,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 VERSIONS = sorted(folder.name for folder in STATES.iterdir())
 
-LONG_JOBS = re.compile(
-    r"ufm-install|undercloud-(prepare|install|images|nodes)|overcloud-deploy|images-build-.*|bandwidth-.*"
-)
+LONG_JOBS = re.compile(r"ufm-install|undercloud-(prepare|install|images)|overcloud-deploy|images-build-.*|bandwidth-.*")
 """Resources that take minutes to hours on a rack, or load the fabric. Their commands and inputs never change."""
 
 NEW_PROGRAM = "a file on the undercloud with the new program"
@@ -48,6 +46,7 @@ UPDATES: Mapping[str, Mapping[str, str]] = {
         "ufm-fabric-address": "it installs the unit that sets the address at boot; the address is there already",
         "undercloud-jobs": NEW_PROGRAM,
         "undercloud-inspection": NEW_PROGRAM,
+        "undercloud-nodes": "its input is the inventory, so that a changed BMC password reaches ironic; it finds all",
         "undercloud-templates": "the new program checks the templates again, without a change to the host",
         "undercloud-nodes-program": NEW_PROGRAM,
         "undercloud-leavers": NOTHING_LEFT,

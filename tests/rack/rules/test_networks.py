@@ -31,7 +31,7 @@ BROKEN = [
             **pool(f"{CONTROL}.StorageMgmt.pool", "172.16.1.130", "172.16.1.199"),
         },
     ),
-    broken("NET002", f"{PROVISIONING}.dhcp.end", pool(f"{PROVISIONING}.dhcp", "192.168.24.201", "192.168.24.255")),
+    broken("NET002", f"{PROVISIONING}.dhcp.end", pool(f"{PROVISIONING}.dhcp", "192.168.24.202", "192.168.24.255")),
     broken("NET002", f"{EXTERNAL}.pool", pool(f"{EXTERNAL}.pool", "10.0.0.99", "10.0.0.98")),
     broken("NET002", f"{EXTERNAL}.pool", pool(f"{EXTERNAL}.pool", "10.0.0.99", "10.0.0.97")),
     broken(
@@ -65,6 +65,9 @@ BROKEN = [
         {"nodes[0].address": "192.168.24.254", f"{PROVISIONING}.gateway": "192.168.24.254"},
     ),
     broken("NET004", "nodes[0].address", {"nodes[0].address": "192.168.24.255"}),
+    broken("NET004", "fabric.switch.address", {"fabric.switch.address": "192.168.23.201"}),
+    broken("NET004", "fabric.switch.address", {"fabric.switch.address": "192.168.24.60"}),
+    broken("NET004", ("ufm.address", "fabric.switch.address"), {"fabric.switch.address": "192.168.24.200"}),
     broken("NET004", "nodes[0].address", {"nodes[0].address": "192.168.24.0"}),
     broken("NET005", f"{CONTROL}.Storage", {f"{CONTROL}.Storage": DROP}),
     broken("NET005", f"{CONTROL}.InternalApi", {f"{CONTROL}.InternalApi": DROP}),
@@ -85,6 +88,8 @@ BROKEN = [
 
 VALID: list[Edits] = [
     {f"{CONTROL}.StorageMgmt": DROP},
+    {"fabric.switch.address": DROP},
+    {"fabric.switch.address": "192.168.24.199"},
     {  # Each range has exactly as many addresses as are needed.
         f"{PROVISIONING}.dhcp.end": "192.168.24.55",
         f"{PROVISIONING}.inspection.end": "192.168.24.104",

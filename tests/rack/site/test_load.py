@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from rack.site import Site
@@ -180,3 +181,39 @@ def test_a_stack_file_that_is_no_yaml(tmp_path: Path) -> None:
     file.write_text("config: {rack:site: [}")
     with pytest.raises(ConfigError, match="found text that is not YAML; correct the file"):
         load_stack_file(file)
+
+
+SEALED = {"secure": "v1:AAAA:BBBB"}
+
+
+def beside(tmp_path: Path, **keys: Any) -> str:
+    """The problems of the guide's rack with other keys beside `rack:site`; empty if there are none."""
+    file = tmp_path / "Pulumi.x.yaml"
+    config = {"rack:site": document(), **{f"rack:{key}": value for key, value in keys.items()}}
+    file.write_text(yaml.safe_dump({"config": config}))
+    try:
+        load_stack_file(file)
+    except ConfigError as error:
+        return "\n".join(error.problems)
+    return ""
+
+
+@pytest.mark.parametrize("passwords", [{"controller-1": SEALED, "compute-2": SEALED}, SEALED, {}])
+def test_each_node_may_have_its_own_ipmi_password(tmp_path: Path, passwords: object) -> None:
+    assert beside(tmp_path, ipmiPasswords=passwords) == ""
+
+
+@pytest.mark.parametrize(
+    ("passwords", "says"),
+    [
+        ({"compute-1": SECRET}, "rack:ipmiPasswords.compute-1: found a secret in plain text; change it, and run `pulumi"
+         " config set --secret --path 'ipmiPasswords.compute-1'`"),
+        ({"compute-11": SEALED}, "rack:ipmiPasswords.compute-11: found no such node; write compute-1"),
+        (SECRET, "rack:ipmiPasswords: found a secret in plain text"),
+        ([SECRET], "rack:ipmiPasswords: found a secret in plain text"),
+    ],
+)  # fmt: skip
+def test_ipmi_passwords_of_nodes_are_sealed_and_belong_to_a_node(tmp_path: Path, passwords: Any, says: str) -> None:
+    message = beside(tmp_path, ipmiPasswords=passwords)
+    assert message.startswith(says)
+    assert SECRET not in message

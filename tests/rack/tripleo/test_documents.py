@@ -277,7 +277,7 @@ def test_cpu_partitioning_follows_the_site() -> None:
         ("compute.gpu.alias", "a100", "h100"),
         ("compute.gpu.productId", "20f1", "2330"),
         ("networks.tenant.physnet", "ibnet", "fabric"),
-        ("ufm.address", "192.168.24.200", "192.168.24.201"),
+        ("ufm.address", "192.168.24.200", "192.168.24.199"),
         ("cloud.name", "overcloud", "gpucloud"),
         ("networks.control.InternalApi.vlan", "vlan: 12", "vlan: 77"),
         ("networks.tenant.vlans", "101:200", "301:400"),
@@ -301,6 +301,16 @@ def test_a_secret_occurs_once_per_use() -> None:
     plan = sites.plan()
     assert tripleo.ml2_sdn(plan, "s3cr3t-t0ken").count("s3cr3t-t0ken") == 1
     assert tripleo.instackenv(plan, "ipmi-s3cr3t").count("ipmi-s3cr3t") == len(plan.hosts)
+
+
+def test_each_controller_may_have_its_own_login() -> None:
+    plan = sites.plan({"nodes[1].ipmi.user": "root"})
+    nodes = json.loads(tripleo.instackenv(plan, "common", {"controller-2": "own"}))["nodes"]
+    assert [(node["pm_user"], node["pm_password"]) for node in nodes[:3]] == [
+        ("admin", "common"),
+        ("root", "own"),
+        ("admin", "common"),
+    ]
 
 
 @pytest.mark.parametrize("secret", ['quote"d', "back\\slash", "colon: #hash", "'", "ünïcode", "{{ x }}", "null", "007"])
