@@ -12,7 +12,7 @@ try:
     plan = Plan(parse(config.require_object("site")), pulumi.get_stack())
 except ConfigError as error:
     raise pulumi.RunError(str(error)) from None
-operator = Operator.load(plan.site)
+operator = Operator.load(plan.site, config.get_secret("sshKeyPassphrase"))
 at_ufm = pulumi.ResourceOptions(providers=[c.ufm_provider(plan.site.ufm, config)])
 
 ufm = c.UfmHost("ufm", plan, operator, config.get_secret("ufmLicense"), at_ufm)

@@ -10,7 +10,7 @@ import pulumi
 from components.base import Component
 from components.external_access import ExternalAccess
 from components.overcloud import Overcloud
-from components.ssh import as_root
+from components.ssh import script
 from components.tenant import Tenant
 from rack.bandwidth import NoResultError, Result
 from rack.plan import Plan
@@ -81,7 +81,7 @@ def _measure(test: BandwidthSpec, user: str, network: str, server: str, client: 
         prepare.append(f"sudo nvidia-smi -i 0 -lgc {test.clock_mhz}")
     guest = f"ip netns exec qdhcp-{network} ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new {user}@"
     both = " && ".join(prepare) if test.cuda else "true"
-    return as_root(
+    return script(
         f'at() {{ host=$1; shift; {guest}$host "$@"; }}',
         f"for vm in {server} {client}; do at $vm {shlex.quote(both)} >&2; done",
         f"at {server} 'ib_write_bw --report_gbits -F{cuda} -s {test.size}' >&2 &",

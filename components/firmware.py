@@ -16,10 +16,10 @@ from pulumi_command import remote
 
 from components.base import Component
 from components.overcloud import Overcloud
-from components.ssh import as_stack
+from components.ssh import as_stack, node_access
 from components.undercloud import Undercloud
 from onhost import shipping
-from onhost.undercloud.orders import SshAccess, WaveMember, WaveOrder, encode
+from onhost.undercloud.orders import WaveMember, WaveOrder, encode
 from rack import firmware, tripleo
 from rack.plan import Host, Plan
 from rack.site import Role
@@ -98,7 +98,7 @@ def wave_order(
         kind=KINDS[role],
         nodes=[WaveMember(name=n.name, address=str(n.address), hostname=n.hostname) for n in nodes],
         host_keys=[key.strip() for key in host_keys],
-        ssh=SshAccess(user=site.overcloud_user, port=site.ssh.port),
+        ssh=node_access(site),
         tool=own.tool,
         device=(own.controller_hca if role == Role.CONTROLLER else None) or site.compute.hca,
         settings=dict(firmware.parameters(site, role)),

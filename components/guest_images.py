@@ -17,7 +17,7 @@ from components.ssh import as_stack, script
 from components.undercloud import Undercloud
 from rack import tripleo
 from rack.plan import Plan
-from rack.site import Image
+from rack.site import Image, Ssh
 
 CACHE = ".images"
 """Folder in the project; git ignores it."""
@@ -86,16 +86,16 @@ class GuestImages(Component):
 
         The path changes with elements and release, so that a new build is uploaded, and nothing is uploaded twice.
         """
-        ssh, address = self._plan.site.ssh, self._plan.site.undercloud.address
+        ssh, address = self._plan.site.ssh, self._plan.site.undercloud.ssh_address
+        sudo = "" if ssh.user == "root" else "sudo -n "
         mark = tripleo.digest(*image.elements, image.release)
         target = f"{CACHE}/{image.name}-{mark}.qcow2"
         return local.Command(
             f"{self._name}-fetch-{image.name}",
             create=script(
                 f"mkdir -p {CACHE}",
-                f"ssh -n -p {ssh.port} -i {shlex.quote(str(ssh.private_key_file))} -o BatchMode=yes"
-                f" -o StrictHostKeyChecking=yes -o UserKnownHostsFile={shlex.quote(str(ssh.known_hosts_file))}"
-                f" {ssh.user}@{address} cat {shlex.quote(self._path(image))} > {target}.part",
+                f"ssh -n {_options(ssh, ssh.port, ssh.private_key_file)}{_jump(ssh)}"
+                f" {ssh.user}@{address} {sudo}cat {shlex.quote(self._path(image))} > {target}.part",
                 f"mv {target}.part {target}",
                 f"printf %s {target}",
             ),
@@ -103,6 +103,23 @@ class GuestImages(Component):
             add_previous_output_in_env=False,
             opts=self._child(built),
         )
+
+
+def _options(ssh: Ssh, port: int, key: Path) -> str:
+    """Return the options of `ssh` for a host of the operator's known_hosts file."""
+    return (
+        f"-p {port} -i {shlex.quote(str(key))} -o BatchMode=yes"
+        f" -o StrictHostKeyChecking=yes -o UserKnownHostsFile={shlex.quote(str(ssh.known_hosts_file))}"
+    )
+
+
+def _jump(ssh: Ssh) -> str:
+    """Return the option of `ssh` for the bastion, or nothing. ProxyJump would ignore the options above."""
+    proxy = ssh.proxy
+    if proxy is None:
+        return ""
+    options = _options(ssh, proxy.port, proxy.private_key_file or ssh.private_key_file)
+    return f" -o {shlex.quote(f'ProxyCommand=ssh {options} -W %h:%p {proxy.user}@{proxy.address}')}"
 
 
 def _given(file: Path) -> str:

@@ -20,11 +20,11 @@ from components import repositories, ufm_host
 from components.base import Component
 from components.gate import Gate
 from components.introspection import Introspection
-from components.ssh import Host, Operator, as_root, as_stack, script
+from components.ssh import NODE_PROGRAM, NodeHost, Operator, as_stack, node_access, script
 from components.undercloud import Undercloud
+from onhost import shipping
 from rack import tripleo
-from rack.plan import DEPLOY_FOLDER, Plan
-from rack.plan import Host as PlannedHost
+from rack.plan import DEPLOY_FOLDER, Host, Plan
 
 ML2_CONF = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
 STRIP = f"sed -i '/^# rack: begin$/,/^# rack: end$/d' {ML2_CONF}"
@@ -70,8 +70,15 @@ class Overcloud(Component):
         keys = {host.name: self._host_key(host, deployed) for host in plan.hosts}
         self.host_keys = {name: key.stdout for name, key in keys.items()}
         """Node to its SSH host key, as a line of a known_hosts file."""
-        self.controllers = [operator.node(h.address, self.host_keys[h.name]) for h in plan.controllers]
-        self.computes = [operator.node(h.address, self.host_keys[h.name]) for h in plan.computes]
+        self._node_program = self._undercloud.file(
+            f"{name}-node-program",
+            NODE_PROGRAM,
+            shipping.program("undercloud.node"),
+            owner="stack",
+            opts=self._child(*self._inventory),
+        )
+        self.controllers = [self._node(h) for h in plan.controllers]
+        self.computes = [self._node(h) for h in plan.computes]
         adjusted = [self._adjust(i, host, deployed) for i, host in enumerate(self.controllers)]
         restarted = self._restart_ufm(operator, adjusted)
         own = self._repositories(deployed) if plan.site.undercloud.repositories else []
@@ -79,6 +86,11 @@ class Overcloud(Component):
         """Resources that tenants' resources depend on."""
         self.provider, self.endpoint = self._credentials(deployed)
         self.register_outputs({"endpoint": self.endpoint})
+
+    def _node(self, host: Host) -> NodeHost:
+        key = self.host_keys[host.name]
+        access = node_access(self._plan.site)
+        return NodeHost(self._undercloud, host.name, str(host.address), access, key, self._node_program)
 
     def _deploy(self, gate: Gate, sdn_token: pulumi.Input[str]) -> remote.Command:
         """Ship the documents and deploy (O1 to O5).
@@ -122,12 +134,12 @@ class Overcloud(Component):
             opts=self._child(*self._inventory),
         )
 
-    def _host_key(self, host: PlannedHost, deployed: remote.Command) -> remote.Command:
+    def _host_key(self, host: Host, deployed: remote.Command) -> remote.Command:
         """Read a node's SSH host key, which deployment created, from the undercloud over the provisioning network.
 
         There is one resource per node, so that a new node does not change those of the others.
         """
-        port = self._plan.site.ssh.port
+        port = self._plan.site.ssh.node_port
         name = host.address if port == 22 else f"[{host.address}]:{port}"
         return self._undercloud.run(
             f"{self._name}-host-key-{host.name}",
@@ -140,7 +152,7 @@ class Overcloud(Component):
             opts=self._child(deployed),
         )
 
-    def _adjust(self, index: int, controller: Host, deployed: remote.Command) -> remote.Command:
+    def _adjust(self, index: int, controller: NodeHost, deployed: remote.Command) -> remote.Command:
         """Restrict the SDN driver to the InfiniBand physnet (O6) and give CentOS 8 guests DHCP (T4) on one controller.
 
         The section of T4 is missing in the published guide; `[mlnx] client_id_hardware` is the only option of
@@ -152,9 +164,9 @@ class Overcloud(Component):
         write = ("block=$(cat)", STRIP, f'printf "%s\\n" "$block" >> {ML2_CONF}', "podman restart neutron_api", HEALTHY)
         return controller.run(
             f"{self._name}-ml2-{index}",
-            self._after_each(lambda mark: as_root(mark, *write)),
+            self._after_each(lambda mark: script(mark, *write)),
             stdin=block,
-            delete=as_root(f"if [ -e {ML2_CONF} ]; then {STRIP}; fi"),
+            delete=script(f"if [ -e {ML2_CONF} ]; then {STRIP}; fi"),
             opts=self._child(deployed),
         )
 
@@ -163,7 +175,7 @@ class Overcloud(Component):
         if not self._plan.site.ufm.host:
             return []
         return [
-            operator.host(self._plan.site.ufm.address).run(
+            operator.host(self._plan.site.ufm.ssh_address).run(
                 f"{self._name}-restart-ufm",
                 self._after_each(lambda mark: f"{mark}\n{ufm_host.restart(self._plan.site)}"),
                 opts=self._child(*adjusted),
@@ -179,8 +191,8 @@ class Overcloud(Component):
         return [
             at.run(
                 f"{self._name}-repositories-{host.name}",
-                as_root(*repositories.INSTALL),
-                delete=as_root(*repositories.REMOVE),
+                script(*repositories.INSTALL),
+                delete=script(*repositories.REMOVE),
                 stdin=tripleo.repositories(self._plan),
                 opts=self._child(deployed),
             )

@@ -4,6 +4,8 @@ What this module enforces:
 
 - A host key is always checked. The keys of UFM's host and the undercloud come from the operator's known_hosts file; the
   keys of overcloud nodes exist only after deployment and are read through the undercloud on the provisioning network.
+- Overcloud nodes accept only the key of the undercloud's user stack, so each step on a node is run by that user.
+- Every step runs as root: directly, or by `sudo -n` where `ssh.user` is another user.
 - A file travels by standard input and is put in place by `install`: it has its owner and mode from the start, previews
   show a diff of its content, and its content is on no command line and in no error text (pulumi-command #134, #260).
 - A step of minutes or hours is a job (`onhost/undercloud/job.py`): it continues when the connection breaks or pulumi
@@ -12,6 +14,7 @@ What this module enforces:
   them, pulumi-command would run `delete` before a change, which may delete the cloud.
 """
 
+import base64
 import os
 import shlex
 import socket
@@ -24,6 +27,7 @@ from pulumi_command import remote
 
 from components.known_hosts import HostKeyError, known_host_key
 from onhost import shipping
+from onhost.undercloud.orders import NodeOrder, SshAccess, encode
 from rack.site import Site, Ssh
 
 DIALS = 10
@@ -37,26 +41,33 @@ at the end (docs/command-plugin.md). Every reboot is waited for by the step that
 HIDDEN = pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"])
 """For steps with a secret on standard input: pulumi-command does not make their output secret."""
 
+OPENSSH = b"openssh-key-v1\0"
+"""The first bytes of a private key in OpenSSH's format (PROTOCOL.key)."""
+
 RUNNER = "/opt/rack-job"
 """Path of the job runner on a host."""
 
 
 @dataclass(frozen=True)
 class Operator:
-    """The operator's private key and known host keys."""
+    """The operator's private keys and known host keys."""
 
     ssh: Ssh
-    overcloud_user: str
     private_key: pulumi.Output[str]
     known_hosts: str
+    passphrase: pulumi.Output[str] | None = None
+    """Of the private key."""
+    proxy_key: pulumi.Output[str] | None = None
+    """Private key for the bastion, if it has its own."""
 
     @classmethod
-    def load(cls, site: Site) -> "Operator":
-        """Read key and known_hosts from the machine that runs pulumi.
+    def load(cls, site: Site, passphrase: pulumi.Output[str] | None = None) -> "Operator":
+        """Read keys and known_hosts from the machine that runs pulumi. `passphrase`: of the private key, if it has one.
 
         Raises:
             HostKeyError: a file can't be read.
-            RunError: the SSH agent that SSH_AUTH_SOCK names does not answer: every connection would fail.
+            RunError: the SSH agent that SSH_AUTH_SOCK names does not answer: every connection would fail; or a key
+                needs a passphrase that is not configured.
         """
         check_agent(os.environ.get("SSH_AUTH_SOCK", ""))
 
@@ -66,12 +77,23 @@ class Operator:
             except OSError as error:
                 raise HostKeyError(f"ssh.{key}: can't read {path}: {error.strerror}") from None
 
-        ssh = site.ssh
+        ssh, proxy = site.ssh, site.ssh.proxy
+        key = read("privateKeyFile", ssh.private_key_file)
+        if encrypted(key) and passphrase is None:
+            raise pulumi.RunError(
+                f"ssh.privateKeyFile: {ssh.private_key_file} has a passphrase; run: "
+                "pulumi config set --secret sshKeyPassphrase"
+            )
+        own = proxy.private_key_file if proxy else None
+        proxy_key = read("proxy.privateKeyFile", own) if own else None
+        if proxy_key and encrypted(proxy_key):
+            raise pulumi.RunError(f"ssh.proxy.privateKeyFile: {own} has a passphrase; use a key without one")
         return cls(
             ssh,
-            site.overcloud_user,
-            pulumi.Output.secret(read("privateKeyFile", ssh.private_key_file)),
+            pulumi.Output.secret(key),
             read("knownHostsFile", ssh.known_hosts_file),
+            passphrase,
+            pulumi.Output.secret(proxy_key) if proxy_key else None,
         )
 
     def host(self, address: object) -> "Host":
@@ -80,22 +102,29 @@ class Operator:
         Raises:
             HostKeyError: the file has no key for it.
         """
-        key = known_host_key(self.known_hosts, str(address), self.ssh.port)
-        return Host(str(address), self._connection(str(address), self.ssh.user, key))
-
-    def node(self, address: object, host_keys: pulumi.Input[str]) -> "Host":
-        """Return an overcloud node. `host_keys`: its key as a line of known_hosts, as read on the undercloud."""
-        port = self.ssh.port
-        key = pulumi.Output.from_input(host_keys).apply(lambda text: known_host_key(text, str(address), port))
-        return Host(str(address), self._connection(str(address), self.overcloud_user, key))
-
-    def _connection(self, address: str, user: str, host_key: pulumi.Input[str]) -> remote.ConnectionArgs:
-        return remote.ConnectionArgs(
-            host=address,
+        connection = remote.ConnectionArgs(
+            host=str(address),
             port=float(self.ssh.port),
-            user=user,
+            user=self.ssh.user,
             private_key=self.private_key,
-            host_key=host_key,
+            private_key_password=self.passphrase,
+            host_key=known_host_key(self.known_hosts, str(address), self.ssh.port),
+            dial_error_limit=DIALS,
+            proxy=self._proxy(),
+        )
+        return Host(str(address), connection, self.ssh.user)
+
+    def _proxy(self) -> remote.ProxyConnectionArgs | None:
+        proxy = self.ssh.proxy
+        if proxy is None:
+            return None
+        return remote.ProxyConnectionArgs(
+            host=str(proxy.address),
+            port=float(proxy.port),
+            user=proxy.user,
+            private_key=self.proxy_key or self.private_key,
+            private_key_password=None if self.proxy_key else self.passphrase,
+            host_key=known_host_key(self.known_hosts, str(proxy.address), proxy.port),
             dial_error_limit=DIALS,
         )
 
@@ -106,6 +135,8 @@ class Host:
 
     address: str
     connection: remote.ConnectionArgs
+    user: str = "root"
+    """User of the connection."""
 
     def run(
         self,
@@ -135,14 +166,20 @@ class Host:
         return remote.Command(
             name,
             connection=self.connection,
-            create=create,
-            update=create,
-            delete=delete,
+            create=self._privileged(create),
+            update=self._privileged(create),
+            delete=None if delete is None else self._privileged(delete),
             stdin=stdin,
             add_previous_output_in_env=False,
             logging=logging,
             opts=pulumi.ResourceOptions.merge(opts, HIDDEN if quiet else None),
         )
+
+    def _privileged(self, command: pulumi.Input[str]) -> pulumi.Input[str]:
+        """Return a command that runs as root. Nothing changes for the user root."""
+        if self.user == "root":
+            return command
+        return pulumi.Output.from_input(command).apply(lambda text: f"sudo -n sh -c {shlex.quote(text)}")
 
     def runner(self, name: str, *, opts: pulumi.ResourceOptions) -> remote.Command:
         """Install the job runner. Its removal is refused while a job runs, and removes the logs of all jobs."""
@@ -209,6 +246,68 @@ class Host:
         )
 
 
+NODE_PROGRAM = "/home/stack/node.py"
+"""Path of `onhost/undercloud/node.py` on the undercloud."""
+
+
+def node_access(site: Site) -> SshAccess:
+    """Return how user stack enters overcloud nodes."""
+    return SshAccess(user=site.ssh.overcloud_user, port=site.ssh.node_port, stack=site.cloud.name)
+
+
+@dataclass(frozen=True)
+class NodeHost:
+    """An overcloud node. Its steps are run by `node.py` on the undercloud, as user stack.
+
+    TripleO authorises only a key of stack on the nodes, so the operator's machine cannot enter them, not even through a
+    bastion.
+    """
+
+    undercloud: Host
+    name: str
+    address: str
+    access: SshAccess
+    host_key: pulumi.Input[str]
+    """The node's key as a line of known_hosts, as read on the undercloud."""
+    program: pulumi.Resource
+    """The file `node.py`."""
+
+    def run(
+        self,
+        name: str,
+        create: pulumi.Input[str],
+        *,
+        delete: str = ":",
+        stdin: pulumi.Input[str] = "",
+        opts: pulumi.ResourceOptions,
+    ) -> remote.Command:
+        """Register a step on the node. `create` and `delete` are scripts that run as root; see `Host.run`."""
+        program = f"python3 {NODE_PROGRAM}"
+        return self.undercloud.run(
+            name,
+            as_stack(f"exec {program} create"),
+            delete=as_stack(f"exec {program} delete"),
+            stdin=pulumi.Output.all(self.host_key, create, stdin).apply(lambda found: self._order(delete, *found)),
+            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[self.program])),
+        )
+
+    def _order(self, delete: str, host_key: str, create: str, given: str) -> str:
+        order = NodeOrder(self.name, self.address, host_key.strip(), self.access, create, delete, given)
+        return encode(order, indent=1)
+
+
+def encrypted(key: str) -> bool:
+    """Return whether a private key has a passphrase. A key in OpenSSH's format starts with the name of its cipher."""
+    if "ENCRYPTED" in key:
+        return True
+    body = "".join(line for line in key.splitlines() if not line.startswith("-"))
+    try:
+        blob = base64.b64decode(body)
+    except ValueError:
+        return False
+    return blob.startswith(OPENSSH) and not blob.startswith(OPENSSH + b"\0\0\0\4none")
+
+
 def check_agent(path: str) -> None:
     """Fail if `path`, the value of SSH_AUTH_SOCK, names a socket without a listener.
 
@@ -229,11 +328,6 @@ def script(*lines: str, environment: Mapping[str, str] | None = None) -> str:
     """Return a POSIX shell script that stops at the first error or unset variable."""
     exports = [f"export {key}={shlex.quote(value)}" for key, value in (environment or {}).items()]
     return "\n".join(["set -eu", *exports, *lines])
-
-
-def as_root(*lines: str) -> str:
-    """Return a command that runs the script as root, for overcloud nodes: the login there is `ssh.overcloudUser`."""
-    return f"sudo sh -c {shlex.quote(script(*lines))}"
 
 
 def as_stack(*lines: str, environment: Mapping[str, str] | None = None) -> str:

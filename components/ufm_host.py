@@ -91,7 +91,7 @@ class UfmHost(Component):
         super().__init__(name, opts)
         self._site = plan.site
         ufm = plan.site.ufm
-        installed = self._install(operator.host(ufm.address), license_text) if ufm.host else None
+        installed = self._install(operator.host(ufm.ssh_address), license_text) if ufm.host else None
         done = [installed] if installed else []
         password = AdminPassword(f"{name}-admin", generation=ufm.password_generation, opts=self._child(*done))
         token = AccessToken(f"{name}-token", generation=ufm.token_generation, opts=self._child(password))

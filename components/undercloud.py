@@ -81,7 +81,7 @@ class Undercloud(Component):
         """
         super().__init__(name, opts)
         self._plan = plan
-        self.host = operator.host(plan.site.undercloud.address)
+        self.host = operator.host(plan.site.undercloud.ssh_address)
         prepared = self._prepare()
         inspected = self._inspect(prepared)
         fetching = self._registry(registry_password, inspected)

@@ -35,8 +35,6 @@ class Distribution:
     """Label of the containers with the release that the tag points to."""
     overcloud_image: str
     """Name of the overcloud's disk image, without `.qcow2`."""
-    overcloud_user: str
-    """User that the deployment creates on the overcloud nodes."""
     conditions: Mapping[str, str]
     """Shell tests that must succeed before the repositories can be enabled, each with the message if it fails."""
     repositories: tuple[str, ...]
@@ -69,7 +67,6 @@ DISTRIBUTIONS: Mapping[Release, Distribution] = MappingProxyType(
             container_tag="current-tripleo",
             tag_label="rdo_version",
             overcloud_image="overcloud-full",
-            overcloud_user="heat-admin",
             conditions=MappingProxyType({}),
             repositories=("dnf install -y python3-tripleo-repos", "sudo -E tripleo-repos -b wallaby current"),
             repository_files=("/etc/yum.repos.d/delorean*.repo", "/etc/yum.repos.d/tripleo-centos-*.repo"),
@@ -85,7 +82,6 @@ DISTRIBUTIONS: Mapping[Release, Distribution] = MappingProxyType(
             container_tag="17.1",
             tag_label="{version}-{release}",
             overcloud_image="overcloud-hardened-uefi-full",
-            overcloud_user="tripleo-admin",
             conditions=MappingProxyType(
                 {"subscription-manager identity >/dev/null": "no subscription; subscription-manager register (C1)"}
             ),

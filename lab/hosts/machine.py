@@ -24,8 +24,10 @@ class Access:
 
     address: str = ""
     port: int = 0
-    authorized_keys: Path = Path()
+    authorized_keys: Path | None = None
     """Of the operator, or of a guest's owner; beside those that the installation adds."""
+    user: str = "root"
+    """The only user who may log in. Another user than root has sudo."""
 
 
 class Machine:
@@ -36,9 +38,6 @@ class Machine:
         folder: holds the root, the host key and the files of the processes.
         access: may be left out if the machine is only listed or stopped.
     """
-
-    user = ""
-    """If set, every SSH session runs as this user and must have asked for it; otherwise as root."""
 
     def __init__(self, name: str, folder: Path, access: Access | None = None) -> None:
         self.name, self.folder = name, folder
@@ -82,7 +81,13 @@ class Machine:
     @property
     def sshd(self) -> Process:
         """The SSH server. It runs outside the root; each session enters the root."""
-        return Process(f"{self.name}-sshd", [SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")], self.folder)
+        return Process(f"{self.name}-sshd", self._sshd_argv("-D"), self.folder)
+
+    def _sshd_argv(self, mode: str) -> list[str]:
+        """Return the command line of an SSH server that knows the host's users instead of the lab machine's."""
+        bind = 'mount --bind "$0" /etc/passwd && exec "$@"'
+        users, config = str(self.folder / "sshd_passwd"), str(self.folder / "sshd_config")
+        return ["unshare", "--mount", "sh", "-c", bind, users, SSHD, mode, "-e", "-f", config]
 
     def processes(self) -> list[Process]:
         """Return the processes that were started and not stopped."""
@@ -165,7 +170,7 @@ class Machine:
     def serve_one(self, reads: int, writes: int) -> "subprocess.Popen[bytes]":
         """Serve one SSH connection on two file descriptors, without a listening server. Guests are reached this way."""
         self._write_config(listen=False)
-        argv = [SSHD, "-i", "-e", "-f", str(self.folder / "sshd_config")]
+        argv = self._sshd_argv("-i")
         return subprocess.Popen(argv, stdin=reads, stdout=writes, stderr=subprocess.DEVNULL, start_new_session=True)
 
     def _answers(self) -> bool:
@@ -179,25 +184,28 @@ class Machine:
         """Write the program that sshd runs instead of the requested command: it enters the root."""
         enter = self.folder / "enter"
         session = '/usr/local/libexec/session "$SSH_ORIGINAL_COMMAND"'
-        check = ""
-        if self.user:
-            session = f'/usr/sbin/runuser -l {self.user} -c "$SSH_ORIGINAL_COMMAND"'
-            refusal = 'echo "$LAB_USER: Permission denied (publickey)." >&2; exit 255'
-            check = f'[ "$LAB_USER" = {self.user} ] || {{ {refusal}; }}\n'
+        if self.access.user != "root":
+            session = f'/usr/sbin/runuser -l {self.access.user} ${{SSH_ORIGINAL_COMMAND:+-c "$SSH_ORIGINAL_COMMAND"}}'
         enter.write_text(
             "#!/bin/sh\n"
             f"read -r pid < '{self.folder}/init_pid' || {{ echo '{self.name} is going down' >&2; exit 255; }}\n"
-            f"{check}"
             f'exec nsenter -t "$pid" -m -u -p -- {session}\n'
         )
         enter.chmod(0o755)
 
     def _write_config(self, listen: bool) -> None:
+        users = Path("/etc/passwd").read_text()
+        if self.access.user != "root":
+            # The session enters the root with the lab machine's own rights, and takes the user's there.
+            users += f"{self.access.user}:x:0:0::/:/bin/sh\n"
+        (self.folder / "sshd_passwd").write_text(users)
+        keys = [str(file) for file in (self.access.authorized_keys, self.authorized_keys) if file]
         address = [f"ListenAddress {self.access.address}", f"Port {self.access.port}"] if listen else []
         lines = [
             *address,
             f"HostKey {self.host_key}",
-            f"AuthorizedKeysFile {self.access.authorized_keys} {self.authorized_keys}",
+            f"AuthorizedKeysFile {' '.join(keys)}",
+            f"AllowUsers {self.access.user}",
             f"ForceCommand {self.folder / 'enter'}",
             f"Subsystem sftp {SFTP}",
             "PidFile none",

@@ -22,6 +22,11 @@ from rack.site import Role
 NODE_KINDS: dict[Role, type[Node]] = {Role.CONTROLLER: Controller, Role.COMPUTE: Compute}
 ALWAYS_ON = ("ufm", "undercloud")
 """Hosts that run from the start of the lab, and whose host keys the operator knows beforehand."""
+NODE_USER = "tripleo-admin"
+"""The user that deployment creates on overcloud nodes, for the key of the undercloud's user stack alone.
+
+Source: tripleo-ansible's cli-enable-ssh-admin.yaml, `ssh_user` in tripleoclient 16.5.0.
+"""
 GUEST_KEY = "guest_key"
 """File of the site's key for its guests."""
 GUESTS = "guests"
@@ -48,7 +53,9 @@ class Rack:
         self.ufm = UfmHost("ufm", folder / "ufm", self._access(str(site.ufm.address)))
         self.undercloud = Undercloud("undercloud", folder / "undercloud", self._access(str(site.undercloud.address)))
         self.nodes: dict[str, Node] = {
-            h.name: NODE_KINDS[h.role](h.name, folder / h.name, self._access(str(h.address)), plan, backends)
+            h.name: NODE_KINDS[h.role](
+                h.name, folder / h.name, Access(str(h.address), site.ssh.node_port, user=NODE_USER), plan, backends
+            )
             for h in plan.hosts
         }
         self.serve: Callable[[Host], None] = lambda host: None
@@ -57,7 +64,8 @@ class Rack:
         self._guests_lock = threading.Lock()
 
     def _access(self, address: str) -> Access:
-        return Access(address, self.plan.site.ssh.port, self._operator_keys)
+        ssh = self.plan.site.ssh
+        return Access(address, ssh.port, self._operator_keys, ssh.user)
 
     def hosts(self) -> Iterator[Host]:
         """Yield every host, the guests that were entered last."""
@@ -146,8 +154,8 @@ class Rack:
         folder = self.folder / GUESTS / guest.id
         keys = folder / "authorized_keys"
         fixed = [address for addresses in guest.addresses.values() for address in addresses]
-        access = Access(next(iter(fixed), ""), self.plan.site.ssh.port, keys)
-        host = GuestHost(guest.id, folder, access, self.plan.site.tenant.user)
+        access = Access(next(iter(fixed), ""), self.plan.site.ssh.port, keys, self.plan.site.tenant.user)
+        host = GuestHost(guest.id, folder, access)
         if not host.installed:
             host.first_boot(guest)
         image_keys = []

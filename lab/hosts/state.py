@@ -15,7 +15,7 @@ from lab.process import LabError
 FILE = "state.json"
 """Name of the stored record in the host's folder."""
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the stored record. Increase it when stored records can no longer be read. Version 1 had no number."""
 
 

@@ -111,6 +111,31 @@ class SshAccess(NamedTuple):
 
     user: str
     port: int
+    stack: str
+    """Name of the overcloud's Heat stack, which may have a key of its own."""
+
+
+class NodeOrder(NamedTuple):
+    """Order of `node.py`: a step on one node."""
+
+    name: str
+    address: str
+    """Where the node's SSH server listens."""
+    host_key: str
+    """A line of a known_hosts file."""
+    ssh: SshAccess
+    create: str
+    """Shell script for root."""
+    delete: str
+    """Shell script for root that undoes it."""
+    given: str
+    """Standard input of `create`."""
+
+    @classmethod
+    def decode(cls, text: str) -> "NodeOrder":
+        """Read an order from its JSON text."""
+        fields = json.loads(text)
+        return cls(**dict(fields, ssh=SshAccess(**fields["ssh"])))
 
 
 class WaveOrder(NamedTuple):

@@ -8,10 +8,11 @@ SECRETS = {
     "`pulumi config set --secret --path 'ipmiPasswords.NODE'`.",
     "ufmPreviousPassword": "Old password while `ufmPassword` changes. Remove it afterwards: `pulumi config rm` (U7).",
     "registryPassword": "Password or token of `undercloud.registry.user`. Needed with that key only (C3).",
+    "sshKeyPassphrase": "Passphrase of `ssh.privateKeyFile`. Needed if the key has one.",
 }
 """Key of each secret, for `pulumi config set --secret KEY`, with its meaning."""
 
-OCCASIONAL_SECRETS = {"ufmPreviousPassword", "registryPassword", "ipmiPasswords"}
+OCCASIONAL_SECRETS = {"ufmPreviousPassword", "registryPassword", "ipmiPasswords", "sshKeyPassphrase"}
 """Secrets that a stack may lack."""
 
 NODE_SECRETS = {"ipmiPasswords"}

@@ -44,11 +44,6 @@ class Site(Model):
     downloaded."""
 
     @property
-    def overcloud_user(self) -> str:
-        """Return the SSH user of the overcloud nodes."""
-        return self.ssh.overcloud_user or self.undercloud.software.overcloud_user
-
-    @property
     def indexes(self) -> tuple[int, ...]:
         """Return each node's number within its role, in the order of `nodes`."""
         following = dict.fromkeys(Role, 0)

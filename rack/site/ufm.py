@@ -1,6 +1,6 @@
 """Configuration of UFM's REST API and of the host that runs UFM (U1 to U8)."""
 
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ from rack.site.names import ContainerImage, Folder, Guid, HostFile, IbInterface,
 class UfmHostSpec(Model):
     """Host that runs UFM (U1 to U6). If omitted, an existing UFM is used through its REST API only."""
 
+    management_address: Address | None = None
+    """Address to which SSH connects. If omitted, `ufm.address`."""
     guid: Guid
     """GUID of the wired port."""
     fabric_interface: IbInterface = "ib0"
@@ -60,6 +62,11 @@ class UfmSpec(Model):
     """Whether to adopt existing control PKeys that differ from the configuration. Members that are not declared are
     removed from them (I3)."""
     host: UfmHostSpec | None = None
+
+    @property
+    def ssh_address(self) -> IPv4Address:
+        """Return the address of UFM's host to which SSH connects."""
+        return (self.host and self.host.management_address) or self.address
 
     @property
     def url(self) -> str:

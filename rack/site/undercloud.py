@@ -54,6 +54,9 @@ class UndercloudSpec(Model):
     """Distribution of TripleO: the guide's, or Red Hat's, which needs a subscription and RHEL (C1, C3, C5)."""
     address: Address
     """Address on the provisioning network. The next two addresses are its public and admin addresses (C2)."""
+    management_address: Address | None = None
+    """Address to which SSH connects. If omitted, `address`, which must then exist before `openstack undercloud install`
+    configures it (C4)."""
     hostname: Hostname = "rdo-director.localdomain"
     """Host name (C2)."""
     interface: Interface = "eno1"
@@ -86,6 +89,11 @@ class UndercloudSpec(Model):
     """Minutes until UFM must have seen the port of every node, repeated introspection included (I2, I4)."""
     introspection_repeats: int = Field(default=2, ge=0, le=10)
     """Number of times that introspection is repeated for nodes whose port UFM has not seen (I2)."""
+
+    @property
+    def ssh_address(self) -> IPv4Address:
+        """Return the address to which SSH connects."""
+        return self.management_address or self.address
 
     @property
     def public_address(self) -> IPv4Address:

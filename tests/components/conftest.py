@@ -92,7 +92,7 @@ class Recorder(mocks.Mocks):
     def _stdout(self, name: str) -> str:
         if "-host-key-" in name:
             host = self.plan.host(name.partition("-host-key-")[2])
-            return f"[{host.address}]:{self.plan.site.ssh.port} {HOST_KEY}\n"
+            return f"[{host.address}]:{self.plan.site.ssh.node_port} {HOST_KEY}\n"
         return {
             "ufm-install": UFM_LOG,
             "overcloud-credentials": RC,
@@ -159,7 +159,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 def operator(plan: Plan) -> Operator:
     port = plan.site.ssh.port
     known = "".join(f"[{a}]:{port} {HOST_KEY}\n" for a in (plan.site.ufm.address, plan.site.undercloud.address))
-    return Operator(plan.site.ssh, plan.site.overcloud_user, pulumi.Output.secret("PRIVATE KEY"), known)
+    return Operator(plan.site.ssh, pulumi.Output.secret("PRIVATE KEY"), known)
 
 
 def record(

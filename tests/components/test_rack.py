@@ -12,6 +12,7 @@ import components as c
 from components.overcloud import parse_rc
 from components.ssh import Operator, check_agent, script
 from components.tenant import vf_guid
+from onhost.undercloud.orders import NodeOrder
 from rack import tripleo
 from rack.plan import Plan
 from tests.components.conftest import HOST_KEY, SDN_TOKEN, Recorded, Recorder, record
@@ -183,9 +184,8 @@ def test_sdn_physnet_and_dhcp_on_every_controller(rack: Recorder, plan: Plan) ->
     steps = [r for name, r in rack.resources.items() if name.startswith("overcloud-ml2-")]
     assert len(steps) == len(plan.controllers) == 3
     for step in steps:
-        assert "physical_networks = ibnet" in step.inputs["stdin"]
-        create = step.inputs["create"]
-        assert create.startswith("sudo sh -c ")
+        assert "physical_networks = ibnet" in NodeOrder.decode(step.inputs["stdin"]).given
+        create = NodeOrder.decode(step.inputs["stdin"]).create
         assert tripleo.deployment_digest(plan) in create, "after each deployment"
         assert "podman restart neutron_api\ntries=0\nuntil" in create, "and seen healthy"
 

@@ -17,7 +17,7 @@ from tests.onhost.undercloud.test_orders import ORDERS
 
 ONHOST = Path(shipping.__file__).parent
 SOURCES = sorted(ONHOST.rglob("*.py"))
-PROGRAMS = ("undercloud.nodes", "undercloud.wave", "undercloud.job", "undercloud.templates")
+PROGRAMS = ("undercloud.nodes", "undercloud.wave", "undercloud.job", "undercloud.templates", "undercloud.node")
 VERMIN = "import vermin; vermin.main()"
 NEWER = {"dataclasses", "contextvars", "graphlib", "tomllib", "zoneinfo", "importlib.resources", "importlib.metadata"}
 """Modules that the standard library got after 3.6."""

@@ -1,14 +1,12 @@
 """Distributions: which ones there are, what they decide, and which values of a site they refuse."""
 
 import re
-from typing import Any
 
 import pytest
 
 from rack.distribution import DISTRIBUTIONS, REFUSED, Release, registry_of
 from rack.site.load import ConfigError, parse
 from tests.rack import sites
-from tests.rack.rules.cases import RHOSP
 
 
 def test_every_release_is_described_or_refused() -> None:
@@ -24,14 +22,6 @@ def test_only_rack_distribution_names_distributions() -> None:
     files = [file for room in ("components", "rack/tripleo") for file in (sites.ROOT / room).glob("**/*.py")]
     assert len(files) > 20
     assert not [file.name for file in files if names.search(file.read_text())]
-
-
-@pytest.mark.parametrize(
-    ("edits", "user"),
-    [({}, "heat-admin"), (RHOSP, "tripleo-admin"), ({**RHOSP, "ssh.overcloudUser": "operator"}, "operator")],
-)
-def test_the_ssh_user_of_nodes_is_the_deployments_or_the_sites(edits: dict[str, Any], user: str) -> None:
-    assert parse(sites.document(edits)).overcloud_user == user
 
 
 def test_16_2_is_refused_with_the_reason_and_a_replacement() -> None:

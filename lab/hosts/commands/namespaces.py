@@ -1,6 +1,5 @@
 """The way to guests: neutron's namespaces on controllers, ssh and ping from there and between guests (T7, X4)."""
 
-import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
@@ -82,11 +81,6 @@ def route(call: Call[Host]) -> Route:
     return Route(call.env.get(NAMESPACE, ""), call.host.name)
 
 
-SSH_FLAGS = "46AaCfGgKkMNnqsTtVvXxYy"
-SSH_VALUES = "BbcDEeFIiJLlmOopQRSWw"
-"""ssh's options with a value."""
-
-
 @command("ssh", Controller)
 def ssh(call: Call[Controller]) -> None:
     """Run the real ssh; from a namespace, connect to a guest."""
@@ -98,33 +92,7 @@ def ssh(call: Call[Controller]) -> None:
 @command("ssh", GuestHost)
 def ssh_to_guest(call: Call[Host]) -> None:
     """Run the real ssh, whose connection the keeper passes to the real sshd of a guest."""
-    user = _login(list(call.argv[1:]))
-    proxy = "/usr/local/bin/lab-connect %h"
-    # ssh uses the first value of an option: it logs in as root, and LAB_USER tells sshd which user was asked for.
-    options = ["-o", f"ProxyCommand={proxy}", "-o", "User=root", "-o", f"SetEnv=LAB_USER={user}"]
-    raise Become(["/usr/bin/ssh", *options, *call.argv[1:]])
-
-
-def _login(words: list[str]) -> str:
-    """Return the user of an ssh command line: -l, -o User or the part before the @; root if it names none."""
-    user, words = "", list(words)
-    while words:
-        word = words.pop(0)
-        if not (word.startswith("-") and len(word) > 1):
-            return user or (word.rpartition("@")[0] if "@" in word else "root")
-        letters = word[1:].lstrip(SSH_FLAGS)
-        if letters and letters[0] in SSH_VALUES:
-            value = letters[1:] or (words.pop(0) if words else "")
-            user = user or _user_option(letters[0], value)
-    return user or "root"
-
-
-def _user_option(letter: str, value: str) -> str:
-    """Return the user that an option of ssh names; empty if it names none."""
-    if letter == "l":
-        return value
-    match = re.fullmatch(r"User[= ](\S+)", value) if letter == "o" else None
-    return match[1] if match else ""
+    raise Become(["/usr/bin/ssh", "-o", "ProxyCommand=/usr/local/bin/lab-connect %h", *call.argv[1:]])
 
 
 @command("lab-connect", Controller, GuestHost)

@@ -23,6 +23,9 @@ COMMAND_PACKAGES = {
 }
 """Emulated commands that a package contains; all others come with the operating system."""
 
+UID = 1000
+"""Of the user who may log in: the first that a distribution gives out."""
+
 ALWAYS_RUNNING = ("sshd", "chronyd")
 """Units that every host runs."""
 
@@ -59,8 +62,10 @@ class Host(Machine):
     # -- operating system
 
     def install(self, hostname: str) -> None:
-        """Put the operating system and a new host key on the disk."""
+        """Put the operating system, with the user who may log in, and a new host key on the disk."""
         self.root.make(hostname, self.system, self._commands())
+        if self.access.user != "root":
+            self.root.add_user(self.access.user, UID)
         keygen(self.host_key, hostname)
 
     def refresh(self) -> None:

@@ -1,5 +1,6 @@
 """A rack of real SSH servers in its own folder and on its own port, between fake backends."""
 
+import shlex
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ import pytest
 from lab.addresses import PROJECT
 from lab.hosts.backends.interfaces import Backends
 from lab.hosts.keeper import Keeper
-from lab.hosts.rack import Rack, prepare
+from lab.hosts.keys import public_key
+from lab.hosts.rack import NODE_USER, Rack, prepare
 from lab.inventory import complete, spares
 from rack.plan import Plan
 from rack.site import Site
@@ -41,9 +43,10 @@ def dev_site(**ssh: object) -> Site:
 class Lab:
     """A keeper in this process, its rack, and an operator who uses the real ssh."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, user: str = "root") -> None:
         self.folder = folder
-        self.plan = Plan(dev_site(port=free_port()))
+        port = free_port()
+        self.plan = Plan(dev_site(port=port, node_port=port, user=user))
         self.fabric, self.ufm, self.cloud = FakeFabric(), FakeUfm(), FakeCloud()
         self.key, self.known_hosts = folder / "id_ed25519", folder / "known_hosts"
         prepare(self.plan, folder, self.key, self.known_hosts)
@@ -81,11 +84,23 @@ class Lab:
             "-o", f"StrictHostKeyChecking={check}", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5",
         ]  # fmt: skip
 
+    def argv(self, host: str, command: str) -> list[str]:
+        """Return the ssh command line that runs `command` as root.
+
+        A node authorises no operator: the tests add their key there, and use sudo.
+        """
+        port, user = self.plan.site.ssh.port, "root"
+        if host in self.rack.nodes:
+            user, command = NODE_USER, f"sudo -nH bash -c {shlex.quote('cd; ' + command)}"
+            keys, own = self.rack.nodes[host].authorized_keys, public_key(self.key)
+            if own not in (keys.read_text() if keys.exists() else ""):
+                with keys.open("a") as stream:
+                    stream.write(f"{own}\n")
+        return ["ssh", *self.options(host), "-p", str(port), f"{user}@{self.address(host)}", command]
+
     def run(self, host: str, command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run `command` on the host over SSH."""
-        port = str(self.plan.site.ssh.port)
-        argv = ["ssh", *self.options(host), "-p", port, f"root@{self.address(host)}", command]
-        return subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=60)
+        return subprocess.run(self.argv(host, command), input=stdin, capture_output=True, text=True, timeout=60)
 
     def ok(self, host: str, command: str, stdin: str = "") -> str:
         """Run a command that must succeed; return its standard output."""

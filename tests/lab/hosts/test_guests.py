@@ -191,9 +191,7 @@ class Bench:
     """The server on one guest and the client on the other."""
 
     def __init__(self, lab: Lab, server: str, client: str) -> None:
-        port = str(lab.plan.site.ssh.port)
-        argv = ["ssh", *lab.options("controller-1"), "-p", port, f"root@{lab.address('controller-1')}", ssh(server)]
-        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as waiting:
+        with subprocess.Popen(lab.argv("controller-1", ssh(server)), stdout=subprocess.PIPE, text=True) as waiting:
             assert waiting.stdout is not None
             for line in waiting.stdout:
                 if "Waiting for client" in line:

@@ -153,10 +153,12 @@ def part(tmp_path: Path) -> HostsPart:
     """The hosts as `make lab` runs them, in their own folder and on their own port, between fake backends."""
     document = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())
     port = free_port()
-    document["config"]["rack:site"]["ssh"]["port"] = port
+    document["config"]["rack:site"]["ssh"].update(port=port, nodePort=port)
     stack = tmp_path / "Pulumi.test.yaml"
     stack.write_text(yaml.safe_dump(document))
-    return HostsPart(Plan(dev_site(port=port)), stack, tmp_path / "hosts", "tests.lab.hosts.fakes:make", pace=0)
+    return HostsPart(
+        Plan(dev_site(port=port, node_port=port)), stack, tmp_path / "hosts", "tests.lab.hosts.fakes:make", pace=0
+    )
 
 
 def ssh(part: HostsPart, folder: Path, port: int, address: str, command: str) -> subprocess.CompletedProcess[str]:

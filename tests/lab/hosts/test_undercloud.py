@@ -394,7 +394,7 @@ def test_o5_nodes_have_their_deployed_names(lab: Lab) -> None:
 
 
 def test_host_keys_are_read_through_the_undercloud(lab: Lab) -> None:
-    port, address = lab.plan.site.ssh.port, lab.address("compute-1")
+    port, address = lab.plan.site.ssh.node_port, lab.address("compute-1")
     scanned = lab.ok("undercloud", f"ssh-keyscan -t ed25519 -p {port} {address} 2>/dev/null")
     key = (lab.rack.nodes["compute-1"].folder / "host_key.pub").read_text().split()[1]
     assert key in scanned

@@ -9,6 +9,7 @@ from onhost.undercloud.orders import (
     GateOrder,
     IntrospectOrder,
     LeaveOrder,
+    NodeOrder,
     Placement,
     SshAccess,
     TemplateRequirements,
@@ -33,9 +34,13 @@ ORDERS = (
         roles=[{"name": "Controller", "instances": [{"name": "controller-1"}]}], instances="drain", limit=60,
         cleaning=3600, pauses=[0.5, 10.0], record="/home/stack/nodes.json",
     ),
+    NodeOrder(
+        name="compute-1", address="192.0.2.21", host_key="192.0.2.21 ssh-ed25519 AAAA",
+        ssh=SshAccess("tripleo-admin", 22, "overcloud"), create="set -eu\ncat > /etc/x", delete=":", given="a 'b'\n",
+    ),
     WaveOrder(
         kind="compute", nodes=[WaveMember(name="compute-1", address="192.0.2.21", hostname="overcloud-0.localdomain")],
-        host_keys=["192.0.2.21 ssh-ed25519 AAAA"], ssh=SshAccess(user="heat-admin", port=22), tool="auto",
+        host_keys=["192.0.2.21 ssh-ed25519 AAAA"], ssh=SshAccess("heat-admin", 22, "overcloud"), tool="auto",
         device="c5:00.0", settings={"NUM_OF_VFS": 8}, minimum_release=None, instances="refuse", alone=False,
         boot_mode="bios", kernel_args="iommu=pt", gpu="10de:20b5", drain_limit=1800, reboot_limit=1200,
         pauses=[1.0, 15.0], check_list=True,
@@ -54,7 +59,7 @@ def test_what_is_encoded_is_decoded(order: Any) -> None:
 
 
 def test_text_has_the_fields_in_their_sequence() -> None:
-    introspect, _, leave, _, needs = map(encode, ORDERS)
+    introspect, _, leave, _, _, needs = map(encode, ORDERS)
     assert introspect == (
         '{"ufm": {"url": "https://192.0.2.1:443", "ca": null, "insecure": false, "token": "t0k3n"}, '
         '"nodes": {"compute-1": "b8599f0300000001", "compute-2": null}, "interface": null, "boot_mode": "uefi", '

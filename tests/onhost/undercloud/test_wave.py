@@ -125,7 +125,7 @@ class Rig:
         return made._replace(**{**usual, **changes})
 
     def _known(self, host: Host) -> str:
-        port = self.plan.site.ssh.port
+        port = self.plan.site.ssh.node_port
         return f"[{host.address}]:{port} {public_key(self.node(host.name).host_key)}\n"
 
     def run(self, *names: str, **changes: Any) -> subprocess.CompletedProcess[str]:

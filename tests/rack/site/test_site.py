@@ -10,10 +10,10 @@ from tests.rack.sites import unchecked
 
 @pytest.mark.parametrize(
     ("edits", "user"),
-    [({}, "heat-admin"), (RHOSP, "tripleo-admin"), ({"ssh.overcloudUser": "cloud-user"}, "cloud-user")],
+    [({}, "tripleo-admin"), (RHOSP, "tripleo-admin"), ({"ssh.overcloudUser": "cloud-user"}, "cloud-user")],
 )
 def test_the_overcloud_user_is_the_deployments_or_the_configured_one(edits: dict[str, Any], user: str) -> None:
-    assert unchecked(edits).overcloud_user == user
+    assert unchecked(edits).ssh.overcloud_user == user
 
 
 def test_indexes_count_within_the_role_and_continue_after_a_chosen_one() -> None:

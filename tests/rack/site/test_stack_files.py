@@ -81,6 +81,6 @@ def leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
 def test_the_reference_is_a_real_site_and_the_lab_is_not() -> None:
     reference, lab = (load_stack_file(ROOT / file) for file in reversed(STACK_FILES))
     assert str(reference.networks.provisioning.cidr) == "192.168.24.0/24"
-    assert (reference.ufm.port, reference.overcloud_user) == (443, "heat-admin")
+    assert (reference.ufm.port, reference.ssh.overcloud_user) == (443, "tripleo-admin")
     assert lab.networks.provisioning.cidr.is_loopback, "the lab touches nothing but this machine"
     assert [n.role for n in reference.nodes] == [n.role for n in lab.nodes]

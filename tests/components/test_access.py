@@ -1,0 +1,115 @@
+"""How hosts are reached: bastion, management addresses, sudo, passphrases, and nodes through the undercloud."""
+
+import shlex
+import subprocess
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from components.guest_images import _jump
+from components.ssh import NODE_PROGRAM, Operator, encrypted
+from onhost.undercloud.orders import NodeOrder, SshAccess
+from rack.plan import Plan
+from rack.site.ssh import Proxy
+from tests.components.conftest import HOST_KEY, Recorder, record
+from tests.components.test_rack import deploy, secret
+
+BASTION = Proxy(address=IPv4Address("192.0.2.9"), port=2200, user="jump")
+
+
+@pytest.fixture(scope="module")
+def rack(plan: Plan) -> Recorder:
+    return record(plan, lambda operator: deploy(plan, operator) and None)
+
+
+def steps(plan: Plan, **ssh: object) -> Recorder:
+    """Register one step, one file and one job on the undercloud with changed SSH settings."""
+    address = plan.site.undercloud.ssh_address
+
+    def program(operator: Operator) -> None:
+        changed = Operator(
+            operator.ssh.model_copy(update=ssh),
+            operator.private_key,
+            f"{operator.known_hosts}[192.0.2.9]:2200 {HOST_KEY}\n",
+            pulumi.Output.secret("PHRASE"),
+        )
+        host, opts = changed.host(address), pulumi.ResourceOptions()
+        host.run("step", "echo 'a b'", delete="rm x", opts=opts)
+        host.file("file", "/etc/x", "content", opts=opts)
+        host.job("job", "sleep 1", delete=":", opts=opts)
+
+    return record(plan, program)
+
+
+def test_another_user_than_root_uses_sudo_for_every_step(plan: Plan) -> None:
+    found = steps(plan, user="ops")
+    for name, command in found.of("command:remote:Command").items():
+        assert secret(command.inputs["connection"])["user"] == "ops"
+        for script in (command.inputs[key] for key in ("create", "update", "delete")):
+            assert shlex.split(script)[:4] == ["sudo", "-n", "sh", "-c"], name
+    assert shlex.split(found.resources["step"].inputs["create"])[4] == "echo 'a b'"
+
+
+def test_root_uses_none(plan: Plan) -> None:
+    assert steps(plan).resources["step"].inputs["create"] == "echo 'a b'"
+
+
+def test_bastion_is_pinned_and_uses_the_operators_key(plan: Plan) -> None:
+    connection = secret(steps(plan, proxy=BASTION).resources["step"].inputs["connection"])
+    proxy = connection["proxy"]
+    assert (proxy["host"], proxy["port"], proxy["user"], proxy["hostKey"]) == ("192.0.2.9", 2200, "jump", HOST_KEY)
+    assert proxy["privateKey"] == "PRIVATE KEY", "the whole connection is secret"
+
+
+def test_images_are_fetched_through_the_bastion(plan: Plan) -> None:
+    option, value = shlex.split(_jump(plan.site.ssh.model_copy(update={"proxy": BASTION})))
+    assert option == "-o"
+    assert value.startswith("ProxyCommand=ssh -p 2200 ")
+    assert value.endswith(" -W %h:%p jump@192.0.2.9")
+    assert "StrictHostKeyChecking=yes" in value
+
+
+def test_management_addresses_are_where_ssh_connects(plan: Plan) -> None:
+    other = IPv4Address("192.0.2.7")
+    undercloud = plan.site.undercloud
+    assert undercloud.ssh_address == undercloud.address
+    assert undercloud.model_copy(update={"management_address": other}).ssh_address == other
+    host = plan.site.ufm.host
+    assert host
+    assert plan.site.ufm.ssh_address == plan.site.ufm.address
+    moved = host.model_copy(update={"management_address": other})
+    assert plan.site.ufm.model_copy(update={"host": moved}).ssh_address == other
+
+
+def test_only_the_undercloud_and_ufms_host_are_dialled(rack: Recorder, plan: Plan) -> None:
+    dialled = {secret(c.inputs["connection"])["host"] for c in rack.of("command:remote:Command").values()}
+    assert dialled == {str(plan.site.undercloud.address), str(plan.site.ufm.address)}
+
+
+def test_node_steps_are_stacks_with_the_nodes_pinned_key(rack: Recorder, plan: Plan) -> None:
+    for index, host in enumerate(plan.controllers):
+        step = rack.resources[f"overcloud-ml2-{index}"].inputs
+        order = NodeOrder.decode(step["stdin"])
+        assert (order.address, order.host_key) == (str(host.address), f"[{host.address}]:2222 {HOST_KEY}")
+        assert order.ssh == SshAccess("tripleo-admin", 2222, "overcloud")
+        assert step["create"].splitlines()[-1] == f"exec python3 {NODE_PROGRAM} create'"
+        assert step["delete"].splitlines()[-1] == f"exec python3 {NODE_PROGRAM} delete'"
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa"])
+@pytest.mark.parametrize("layout", [(), ("-m", "PEM")])
+@pytest.mark.parametrize("phrase", ["", "a phrase"])
+def test_a_passphrase_is_recognised(tmp_path: Path, kind: str, layout: tuple[str, ...], phrase: str) -> None:
+    file = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, *layout, "-N", phrase, "-f", str(file)], check=True)
+    assert encrypted(file.read_text()) == bool(phrase)
+
+
+def test_missing_passphrase_is_reported_before_anything_is_touched(plan: Plan, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "a phrase", "-f", str(file)], check=True)
+    ssh = plan.site.ssh.model_copy(update={"private_key_file": file, "known_hosts_file": file})
+    with pytest.raises(pulumi.RunError, match="has a passphrase; run: pulumi config set --secret sshKeyPassphrase"):
+        Operator.load(plan.site.model_copy(update={"ssh": ssh}))
