@@ -43,6 +43,10 @@ class Registry:
         """Return every name that has a function on hosts of this kind, sorted."""
         return sorted({name for base, name in self._functions if issubclass(kind, base)})
 
+    def functions(self) -> set[Callable[..., Any]]:
+        """Return every registered function."""
+        return {*self._functions.values()}
+
 
 COMMANDS = Registry()
 """Commands of the shell: `Handler`."""
