@@ -4,7 +4,20 @@ Each rule is a small unit with an ID, the guide's step, a statement and a check,
 one, write it there and list it in `RULES`. `docs/configuration.md` has one line per rule.
 """
 
-from rack.rules import compute, firmware, images, networks, nodes, offline, pkeys, reserved, software, tenant, ufm
+from rack.rules import (
+    compute,
+    firmware,
+    hardware,
+    images,
+    networks,
+    nodes,
+    offline,
+    pkeys,
+    reserved,
+    software,
+    tenant,
+    ufm,
+)
 from rack.rules.registry import Finding, Rule
 from rack.site import Site
 
@@ -27,6 +40,7 @@ RULES: tuple[Rule, ...] = (
     nodes.controllers_odd,
     nodes.indexes_unique,
     nodes.switch_ports,
+    nodes.switch_model,
     tenant.cpus_apart,
     images.images_unique,
     images.image_sources,
@@ -36,6 +50,12 @@ RULES: tuple[Rule, ...] = (
     compute.gpu_device_type,
     tenant.instances_named,
     tenant.enough_cpus,
+    hardware.numa_nodes,
+    hardware.cpus_exist,
+    hardware.gpu_beside_adapter,
+    hardware.cpus_beside_gpu,
+    hardware.enough_gpus,
+    hardware.enough_memory,
     tenant.floating_ips,
     tenant.bandwidth_ends,
     ufm.images_pinned,

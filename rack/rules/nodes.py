@@ -52,6 +52,19 @@ def indexes_unique(site: Site) -> Iterator[Finding]:
             yield Finding(f"nodes[{i}].index", found, f"write an index that no other {node.role} has")
 
 
+MODELS = {"MSB7800": 36, "MSB7890": 36, "MQM8700": 40, "MQM8790": 40, "MQM9700": 64, "MQM9790": 64}
+"""Ports of NVIDIA's InfiniBand switches by the first part of their part number."""
+
+
+@rule("FAB002", "D1", "A switch of a known model has no more ports than that model.")
+def switch_model(site: Site) -> Iterator[Finding]:
+    """Look the model up, without the variant after its dash."""
+    switch = site.fabric.switch
+    known = MODELS.get(switch.model.partition("-")[0], switch.ports)
+    if switch.ports > known:
+        yield Finding("fabric.switch.ports", f"{switch.ports} for model {switch.model}", f"write {known}")
+
+
 @rule("FAB001", "D1", "The switch has a port for each host.")
 def switch_ports(site: Site) -> Iterator[Finding]:
     """Compare the number of ports with the number of hosts, UFM's included."""

@@ -11,7 +11,7 @@ defaults are TripleO's.
 
 from rack.site.bandwidth import BandwidthSpec
 from rack.site.cloud import Cloud
-from rack.site.compute import Compute, Gpu
+from rack.site.compute import Compute, Gpu, Hardware
 from rack.site.external_access import ExternalAccessSpec, FloatingIp, PublicNetwork
 from rack.site.fabric import FabricSpec, Switch
 from rack.site.firmware import FirmwareParameter, FirmwareSpec
@@ -40,6 +40,7 @@ __all__ = [
     "Flavor",
     "FloatingIp",
     "Gpu",
+    "Hardware",
     "Image",
     "Instance",
     "Ipmi",

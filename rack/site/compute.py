@@ -22,6 +22,21 @@ class Gpu(Model):
     GPUs have since Ampere, else type-PCI. With the other type the scheduler finds no host (GPU001)."""
 
 
+class Hardware(Model):
+    """What a compute contains. The rules HW001 to HW006 compare flavor and CPU lists with it (O4, T1, B3)."""
+
+    numa: tuple[CpuList, ...] = Field(min_length=1, max_length=32)
+    """CPUs of each NUMA node, from node 0, as `lscpu` shows them."""
+    memory_mib: int = Field(ge=1024, le=2**26)
+    """Memory in MiB, as `free -m` shows it."""
+    gpus: int = Field(ge=1, le=16)
+    """Number of GPUs of the model in `compute.gpu`."""
+    hca_numa: int = Field(ge=0, le=31)
+    """NUMA node of the adapter: `cat /sys/bus/pci/devices/ADDRESS/numa_node`."""
+    gpu_numa: int = Field(ge=0, le=31)
+    """NUMA node of the GPUs. It equals `hcaNuma` (HW003)."""
+
+
 class Compute(Model):
     """Settings of all computes. Nodes of a role have identical hardware (D7)."""
 
@@ -40,3 +55,5 @@ class Compute(Model):
     """Kernel arguments. On Intel, write `intel_iommu=on iommu=pt` (O4)."""
     max_acc_out_read: int = Field(default=44, ge=0, le=127)
     """MAX_ACC_OUT_READ in the firmware; 44 suits 200 Gb/s over PCIe Gen4 (H3)."""
+    hardware: Hardware | None = None
+    """If omitted, CPU lists and flavor are not compared with the computes' hardware."""

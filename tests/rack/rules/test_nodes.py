@@ -24,6 +24,8 @@ BROKEN = [
     broken("NODE003", "nodes[4].index", {"nodes[4].index": 0}),
     broken("NODE003", "nodes[1].index", {"nodes[0].index": 1, "nodes[1].index": 1}),
     broken("NODE003", "nodes[1].index", {"nodes[0].index": 5, "nodes[1].index": 5}),
+    broken("FAB002", "fabric.switch.ports", {"fabric.switch.ports": 41}),
+    broken("FAB002", "fabric.switch.ports", {"fabric.switch.model": "MSB7800-ES2F"}),
     broken("FAB001", "fabric.switch.ports", {"fabric.switch.ports": 5}),
     broken("FAB001", "fabric.switch.ports", {"fabric.switch.ports": 4, "ufm.host": DROP}),
 ]

@@ -1,0 +1,53 @@
+"""Every key of the configuration is used: by a rule, a document, a firmware setting or a resource."""
+
+from typing import Any
+
+import pytest
+
+from rack import rules
+from rack.firmware import parameters
+from rack.plan import Plan
+from rack.site import Role, Site
+from rack.site.load import parse
+from rack.site.model import Model
+from rack.site.schema import keys, type_at
+from rack.tripleo.documents import rendered
+from tests.components.conftest import record
+from tests.components.test_rack import deploy
+from tests.rack.sites import document
+
+OPTIONAL = {
+    "undercloud.registry": {"user": "robot"},
+    "undercloud.containerNamespace": "registry.example/wallaby",
+    "undercloud.repositories": [{"id": "own", "baseurl": "https://mirror.example/wallaby"}],
+    "firmware.parameters": [{"role": "ComputeSriovIB", "name": "PCI_WR_ORDERING", "value": 1}],
+}
+"""Keys that the guide's rack does not have, whose keys are read one by one."""
+
+
+def test_every_key_is_read_by_a_rule_a_document_or_a_resource(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
+    read: set[tuple[type[Model], str]] = set()
+    find = Model.__getattribute__
+
+    def recorded(model: Model, name: str) -> Any:
+        read.add((type(model), name))
+        return find(model, name)
+
+    site = parse(document(OPTIONAL))
+    monkeypatch.setattr(Model, "__getattribute__", recorded)
+    rules.check(site)
+    rendered(Plan(site))
+    parameters(site, Role.COMPUTE)
+    record(plan, lambda operator: deploy(plan, operator) and None)
+    monkeypatch.undo()
+    assert [key.path for key in keys(Site) if _field(key.path) not in read] == []
+
+
+def _field(path: str) -> tuple[type[Any], str]:
+    """The model and the attribute of a key."""
+    *above, last = path.replace("[]", ".0").split(".")
+    parent = type_at(Site, tuple(above))
+    assert parent
+    assert parent.model
+    name = next(name for name, field in parent.model.model_fields.items() if (field.alias or name) == last)
+    return parent.model, name
