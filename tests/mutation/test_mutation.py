@@ -1,6 +1,10 @@
 """Which mutants are made, in which order, which tests run on them, and what the list of survivors has to contain."""
 
+from pathlib import Path
+
+from onhost import shipping
 from tests.mutation.__main__ import Selection, judge, listed_survivors, summary
+from tests.mutation.children import lines_of
 from tests.mutation.mutants import Mutant, candidates, mutant_of
 
 SOURCE = """
@@ -92,3 +96,17 @@ def test_a_mutant_gets_the_tests_of_its_line() -> None:
 
 def test_every_listed_survivor_has_a_reason() -> None:
     assert all(len(reason) > len("equivalent: ") for reason in listed_survivors().values())
+
+
+def test_a_shipped_program_s_lines_are_those_of_its_modules(tmp_path: Path) -> None:
+    program = tmp_path / "rack-job"
+    program.write_text(shipping.program("undercloud.job"))
+    folder = Path(shipping.__file__).with_name("undercloud")
+    shipped = program.read_text().splitlines()
+    found = list(lines_of(program, folder))
+    for number, module, place in found:
+        assert (folder / module).read_text().splitlines()[place - 1] == shipped[number - 1]
+    lines = {(module, place) for _, module, place in found}
+    for module in ("job.py", "job_runs.py", "job_start.py", "job_follow.py", "job_report.py", "common.py"):
+        source = (folder / module).read_text().splitlines()
+        assert (module, 1 + next(i for i, line in enumerate(source) if line.startswith("def "))) in lines
