@@ -63,17 +63,16 @@ class Selection:
     def of(self, file: str, line: int) -> list[str] | None:
         """Return the tests for a mutant on this line, the fastest first; None where nothing executes it.
 
-        A line that only an import executes belongs to all tests that execute any line of the file. Where coverage does
-        not know the test, as in a child process without its environment, it belongs to the mirrored directory.
+        A line that only an import executes belongs to all tests that execute any line of the file, and to all that
+        mirror its directory: what the line defines may be read as data, like the limits of a configuration model.
         """
         found = self.by_line.get((file, line))
         if found is None:
             return None
         if not found:
-            found = frozenset(test for (name, _), tests in self.by_line.items() if name == file for test in tests)
-        if not found:
-            mirror = f"tests/{file.partition('/')[0]}/"
-            found = frozenset(test for test in self.seconds if test.startswith(mirror))
+            mirror = f"tests/{file.rpartition('/')[0]}/"
+            reading = (tests for (name, _), tests in self.by_line.items() if name == file)
+            found = frozenset(test for test in self.seconds if test.startswith(mirror)).union(*reading)
         return sorted(found, key=lambda test: (self.seconds.get(test, 1.0), test))
 
 

@@ -86,11 +86,12 @@ def test_a_mutant_gets_the_tests_of_its_line() -> None:
         ("rack/a.py", 3): frozenset({slow}),
         ("rack/program.py", 1): frozenset[str](),
     }
-    tests = Selection(lines, {slow: 2.0, fast: 0.1, "tests/lab/test_b.py::test": 0.1})
+    beside, other = "tests/rack/test_b.py::test", "tests/lab/test_b.py::test"
+    tests = Selection(lines, {slow: 2.0, fast: 0.1, beside: 0.2, other: 0.1})
     assert tests.of("rack/a.py", 3) == [slow]
     assert tests.of("rack/a.py", 2) == [fast, slow]
-    assert tests.of("rack/a.py", 1) == [fast, slow], "an import executes the line: every test of the file"
-    assert tests.of("rack/program.py", 1) == [fast, slow], "a child process executes the file: the mirrored directory"
+    assert tests.of("rack/a.py", 1) == [fast, beside, slow], "an import executes the line"
+    assert tests.of("rack/program.py", 1) == [fast, beside, slow]
     assert tests.of("rack/a.py", 4) is None
 
 
