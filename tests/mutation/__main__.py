@@ -57,23 +57,23 @@ class Selection:
     """Which of the fast tests execute which line, and how long each takes."""
 
     by_line: Mapping[tuple[str, int], frozenset[str]]
-    """File and line → the tests that execute it. Empty for a line that only an import or another process executes."""
+    """File and line → the tests that execute it, and "" where an import before the tests does."""
     seconds: Mapping[str, float]
 
     def of(self, file: str, line: int) -> list[str] | None:
         """Return the tests for a mutant on this line, the fastest first; None where nothing executes it.
 
-        A line that only an import executes belongs to all tests that execute any line of the file, and to all that
-        mirror its directory: what the line defines may be read as data, like the limits of a configuration model.
+        A line that an import executes belongs to all tests that execute any line of the file, and to all that mirror
+        its directory: what the line defines may be read as data, like the limits of a configuration model.
         """
         found = self.by_line.get((file, line))
         if found is None:
             return None
-        if not found:
+        if "" in found:
             mirror = f"tests/{file.rpartition('/')[0]}/"
             reading = (tests for (name, _), tests in self.by_line.items() if name == file)
             found = frozenset(test for test in self.seconds if test.startswith(mirror)).union(*reading)
-        return sorted(found, key=lambda test: (self.seconds.get(test, 1.0), test))
+        return sorted(found - {""}, key=lambda test: (self.seconds.get(test, 1.0), test))
 
 
 def copy_tree(target: Path) -> Path:
@@ -144,8 +144,7 @@ def _by_line(data: Path, tree: Path) -> dict[tuple[str, int], frozenset[str]]:
     covered.read()
     for path in map(Path, covered.measured_files()):
         tests = {
-            line: frozenset(map(_test_of, contexts)) - {""}
-            for line, contexts in covered.contexts_by_lineno(str(path)).items()
+            line: frozenset(map(_test_of, contexts)) for line, contexts in covered.contexts_by_lineno(str(path)).items()
         }
         if path.is_relative_to(tree):
             found.update({(path.relative_to(tree).as_posix(), line): names for line, names in tests.items()})

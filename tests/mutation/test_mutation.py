@@ -81,10 +81,10 @@ def test_equivalent_mutants_do_not_count() -> None:
 def test_a_mutant_gets_the_tests_of_its_line() -> None:
     slow, fast = "tests/rack/test_a.py::test_slow", "tests/rack/test_a.py::test_fast"
     lines = {
-        ("rack/a.py", 1): frozenset[str](),
+        ("rack/a.py", 1): frozenset({"", slow}),
         ("rack/a.py", 2): frozenset({slow, fast}),
         ("rack/a.py", 3): frozenset({slow}),
-        ("rack/program.py", 1): frozenset[str](),
+        ("rack/program.py", 1): frozenset({""}),
     }
     beside, other = "tests/rack/test_b.py::test", "tests/lab/test_b.py::test"
     tests = Selection(lines, {slow: 2.0, fast: 0.1, beside: 0.2, other: 0.1})
