@@ -92,7 +92,8 @@ def test_a_mutant_gets_the_tests_of_its_line() -> None:
     assert tests.of("rack/a.py", 2) == [fast, slow]
     assert tests.of("rack/a.py", 1) == [fast, beside, slow], "an import executes the line"
     assert tests.of("rack/program.py", 1) == [fast, beside, slow]
-    assert tests.of("rack/a.py", 4) is None
+    assert tests.of("rack/a.py", 4) == [fast, beside, slow], "it may run in a process that is not measured"
+    assert tests.of("rack/inner/b.py", 1) == [fast, beside, slow], "tests/rack/inner does not exist"
 
 
 def test_every_listed_survivor_has_a_reason() -> None:

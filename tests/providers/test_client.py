@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from providers.ufm import Client, errors
 from providers.ufm.client import PKEYS, REQUEST_LINE, chunks
 from providers.ufm.partition import Member, Partition
+from providers.ufm.transport import _reason
 from tests.providers.conftest import Start
 from tests.providers.server import HANG_UP, PASSWORD, Answer, Handler, Request, serving
 
@@ -391,3 +392,26 @@ def test_the_trees_picture_shows_every_error() -> None:
         assert kind.__name__ in errors.__doc__
         assert kind.remedy
         assert kind.__doc__
+
+
+class WrappedError(Exception):
+    """Holds its cause like urllib3's errors."""
+
+    def __init__(self, text: str, reason: Exception | None = None) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError("[Errno 111]: refused"), "refused"),
+        (WrappedError("retries: exceeded", WrappedError("a pool", OSError("reset"))), "reset"),
+        (Exception("outer", OSError("inner")), "inner"),
+        (WrappedError("outer", Exception("middle", OSError("inner"))), "inner"),
+        (WrappedError("alone"), "alone"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_the_innermost_cause_is_told(error: Exception, text: str) -> None:
+    assert _reason(error) == text
