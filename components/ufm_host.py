@@ -5,45 +5,54 @@ file; UFM is installed once, and upgraded where the configuration names another 
 stack has brought to the host; the default login is changed right after the installation; the API token is created once
 and is a secret. Where `ufm.host` is left out, UFM is already running, and only password and token are managed.
 
-The steps are the scripts in `onhost/ufm`. Each is the text of one command, so that a change of the script or of its
-configuration runs it again, and nothing else does. Do not reword `common`, `install`, `license` and `restart`: their
-steps install or restart UFM.
+The steps are the scripts in `onhost/ufm`, which one program on the host contains. A command names its step and the
+settings that the step uses, so that a change of a setting runs these steps again and no others, and an error shows a
+short command. A new version of the program runs no step again.
 """
 
-import re
-from collections.abc import Sequence
-from importlib.resources import files
+import shlex
+from collections.abc import Mapping, Sequence
 
 import pulumi
 from pulumi_command import remote
 
 from components.base import Component
-from components.ssh import Host, Operator, script
+from components.ssh import Host, Operator
+from onhost import shipping
 from providers.ufm import AccessToken, AdminPassword
 from rack.plan import Plan
 from rack.site import Site
 
+PROGRAM = "/opt/rack-ufm"
+"""Path of the program with the steps on UFM's host."""
 LICENSE_FILE = "mlnx-ufm.lic"
-NOTES = "/var/lib/rack-ufm"
-"""Folder on the host in which the steps note what belongs to this stack."""
 START_SECONDS = 900
 """Timeout for UFM to start: it takes minutes on a large fabric, and longer after an upgrade."""
+SETTINGS: Mapping[str, Sequence[str]] = {
+    "prerequisites": ("ADDRESS", "ARCHIVE", "FABRIC", "GUID", "IMAGE", "INSTALLER", "MANAGEMENT"),
+    "folders": ("FILES", "LICENSES"),
+    "address": ("FABRIC", "FABRIC_ADDRESS"),
+    "license": ("FILES", "LICENSES"),
+    "install": ("ARCHIVE", "FABRIC", "FILES", "GUID", "IMAGE", "INSTALLER", "LICENSES", "LIMIT", "MANAGEMENT"),
+    "restart": ("FILES", "GUID", "LIMIT"),
+    "remove": (),
+}
+"""Step → the settings that it uses."""
 
 
-def step(site: Site, *names: str) -> str:
-    """Return scripts of `onhost/ufm`, one after the other, with the variables that they use."""
-    folder = files("onhost").joinpath("ufm")
-    lines = [folder.joinpath(f"{name}.sh").read_text() for name in names]
-    used = set(re.findall(r"\$\{?([A-Z_]+)", "".join(lines)))
-    return script(*lines, environment={k: v for k, v in _variables(site).items() if k in used})
+def step(site: Site, name: str) -> str:
+    """Return the command of a step, with the settings that it uses; one that is left out is empty."""
+    settings = _settings(site)
+    given = [f"{key}={settings[key]}" for key in SETTINGS[name] if settings[key]]
+    return shlex.join([PROGRAM, name, *given])
 
 
 def restart(site: Site) -> str:
-    """Return the script that restarts ufmd and waits until UFM runs again (O6)."""
-    return step(site, "common", "restart")
+    """Return the command that restarts ufmd and waits until UFM runs again (O6)."""
+    return step(site, "restart")
 
 
-def _variables(site: Site) -> dict[str, str]:
+def _settings(site: Site) -> dict[str, str]:
     host = site.ufm.host
     assert host, "ufm.host is left out, so there are no steps on UFM's host"
     return {
@@ -54,13 +63,10 @@ def _variables(site: Site) -> dict[str, str]:
         "FILES": host.files_dir.rstrip("/"),
         "GUID": host.guid,
         "IMAGE": host.image,
-        "IMAGES": " ".join(host.images),
         "INSTALLER": host.installer_image or "",
-        "LICENSE": f"{host.license_dir.rstrip('/')}/{LICENSE_FILE}",
         "LICENSES": host.license_dir.rstrip("/"),
         "LIMIT": str(START_SECONDS),
         "MANAGEMENT": host.management_interface,
-        "NOTES": NOTES,
     }
 
 
@@ -105,44 +111,39 @@ class UfmHost(Component):
     def _install(self, at: Host, license_text: pulumi.Input[str] | None) -> remote.Command:
         if license_text is None:
             raise pulumi.RunError("UFM's licence is missing: pulumi config set --secret ufmLicense < LICENCE-FILE")
-        checked = self._step(at, "prerequisites", step(self._site, "common", "prerequisites"))
-        folders = self._step(
-            at,
-            "folders",
-            step(self._site, "common", "folders"),
-            delete=step(self._site, "address-common", "remove"),
-            after=[checked],
-        )
-        address = self._step(at, "fabric-address", step(self._site, "address-common", "address"), after=[folders])
+        text = shipping.shell_program("ufm")
+        program = at.file(f"{self._name}-program", PROGRAM, text, mode="0755", opts=self._child())
+        checked = self._step(at, "prerequisites", after=[program])
+        folders = self._step(at, "folders", delete=step(self._site, "remove"), after=[checked])
+        address = self._step(at, "address", name="fabric-address", after=[folders])
         license_file = self._step(
             at,
             "license",
-            step(self._site, "license"),
             stdin=license_text,
-            delete=f"rm -f {_variables(self._site)['LICENSE']}",
+            delete=shlex.join(["rm", "-f", f"{_settings(self._site)['LICENSES']}/{LICENSE_FILE}"]),
             after=[folders],
         )
-        return self._step(
-            at,
-            "install",
-            step(self._site, "common", "install"),
-            after=[address, license_file],
-            protect=self._site.protect,
-        )
+        return self._step(at, "install", after=[address, license_file], protect=self._site.protect)
 
     def _step(
         self,
         at: Host,
-        name: str,
-        create: str,
+        verb: str,
         *,
+        name: str = "",
         stdin: pulumi.Input[str] | None = None,
         delete: str | None = None,
         after: Sequence[pulumi.Resource] = (),
         protect: bool = False,
     ) -> remote.Command:
-        opts = self._child(*after, protect=protect)
-        return at.run(f"{self._name}-{name}", create, stdin=stdin, delete=delete, quiet=stdin is not None, opts=opts)
+        return at.run(
+            f"{self._name}-{name or verb}",
+            step(self._site, verb),
+            stdin=stdin,
+            delete=delete,
+            quiet=stdin is not None,
+            opts=self._child(*after, protect=protect),
+        )
 
 
 def _last_line(text: pulumi.Output[str]) -> pulumi.Output[str]:

@@ -78,3 +78,18 @@ def _split(source: str) -> Tuple[str, str]:
     lines = _without_imports(source).splitlines(keepends=True)
     end = int(ast.parse(source).body[0].end_lineno or 0)
     return "".join(lines[:end]), "".join(lines[end:])
+
+
+def shell_program(folder: str) -> str:
+    """Return the text of the shell program of `onhost`/folder: its head, its functions, and the step that is called.
+
+    `program.sh` is the head, `common.sh` the functions that steps share; every other script is the step of its name.
+    Only the step that is called is run, so the functions of another step do not exist for it.
+    """
+    scripts = {path.stem: path.read_text() for path in sorted((Path(__file__).parent / folder).glob("*.sh"))}
+    head, common = scripts.pop("program"), scripts.pop("common")
+    steps = [f"{name})\n{text};;\n\n" for name, text in scripts.items()]
+    unknown = '*)\n  fail "there is no step $step"\n  ;;\n'
+    return "".join(
+        [head, "\n# -- common\n\n", common, "\n# -- steps\n\n", 'case "$step" in\n', *steps, unknown, "esac\n"]
+    )

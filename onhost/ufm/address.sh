@@ -1,6 +1,6 @@
 # Set the dummy address on the fabric interface and bring the interface up: UFM's installer needs both (U3).
 #
-#   FABRIC, FABRIC_ADDRESS
+#   FABRIC, FABRIC_ADDRESS   the interface; its address with prefix length
 
 if grep -s '^address ' "$NOTES/address" | grep -qvxF "address $FABRIC $FABRIC_ADDRESS"; then
   take_back  # the configuration has another address now
@@ -18,7 +18,7 @@ case "$(ip -o link show dev "$FABRIC")" in
 esac
 # A reboot loses both; the unit restores them before UFM starts. An address that was there before is not restored here.
 if [ -e "$NOTES/address" ]; then
-  cat > "$address_unit" <<END
+  cat > "$ADDRESS_UNIT" <<END
 [Unit]
 Description=Address on the fabric interface for UFM
 Wants=sys-subsystem-net-devices-$FABRIC.device

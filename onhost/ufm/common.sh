@@ -1,8 +1,4 @@
-# What the steps on UFM's host share.
-#
-#   GUID    of the wired port, 16 hex digits
-#   FILES   UFM's folder on this host
-#   LIMIT   seconds that UFM may take to start
+# What the steps share.
 
 fail() {
   echo "UFM host: $1" >&2
@@ -39,12 +35,29 @@ running() {
   waited=0 pause=1
   while lack=$(lacks) && [ -n "$lack" ]; do
     if [ "$waited" -ge "$LIMIT" ]; then
-      echo "UFM host: UFM does not run after $LIMIT s (U6): $lack. The end of its logs:" >&2
-      { docker logs --tail 20 ufm 2>&1; tail -n 20 "$FILES/log/ufm.log" 2>/dev/null; } >&2
+      { docker logs --tail 20 ufm 2>&1; tail -n 20 "$FILES/log/ufm.log" 2>/dev/null; } | cut -c -400 >&2
+      echo "UFM host: UFM does not run after $LIMIT s (U6): $lack. The end of its logs is above" >&2
       return 1
     fi
     echo "waiting for UFM ($waited s): $lack"
     sleep "$pause"
     waited=$((waited + pause)) pause=$((pause < 15 ? pause * 2 : 15))
   done
+}
+
+# Takes back what was done to the fabric interface (U3).
+take_back() {
+  if [ -e "$ADDRESS_UNIT" ]; then
+    systemctl disable rack-fabric-address
+    rm -f "$ADDRESS_UNIT"
+    systemctl daemon-reload
+  fi
+  [ -e "$NOTES/address" ] || return 0
+  while read -r what interface address; do
+    case "$what" in
+      address) ip address del "$address" dev "$interface" 2>/dev/null || true ;;  # gone with a reboot
+      link) ip link set "$interface" down || true ;;
+    esac
+  done < "$NOTES/address"
+  rm "$NOTES/address"
 }

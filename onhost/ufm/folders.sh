@@ -1,6 +1,6 @@
 # Create the folders for UFM's files and its licence (U4). The created ones are noted: `remove` deletes no others.
 #
-#   FILES, LICENSES   the folders; NOTES: where the steps note what belongs to this stack
+#   FILES, LICENSES   the folders
 
 make() {
   [ -d "$1" ] && return

@@ -1,15 +1,12 @@
 # UFM in a container (U5, U6): installed, upgraded, started or left as it is, whatever state it is in.
 #
 #   IMAGE, INSTALLER      UFM, pinned; the guide's separate installer, or empty: then IMAGE installs itself
-#   IMAGES, ARCHIVE       both; a `docker save` of them on this host, or empty: they are pulled
-#   FILES, LICENSES       UFM's folders on this host; FABRIC, MANAGEMENT: its interfaces
-#   NOTES/install         lines: "found" where UFM was here before us, "files FOLDER" where they are ours,
-#                         "image NAME" for each that came by us
-#   NOTES/upgrade         there while an upgrade is not complete: image ID and name of the UFM that it left
+#   ARCHIVE               a `docker save` of both on this host, or empty: they are pulled
+#   FILES, LICENSES       UFM's folders on this host
+#   FABRIC, MANAGEMENT    its interfaces
+#   GUID, LIMIT           of the wired port, 16 hex digits; seconds that UFM may take to start
 #
-# Pulumi keeps the former state of a step that failed, and so does this script: a failed upgrade ends with the former UFM.
-
-UNIT=/etc/systemd/system/ufm-enterprise.service
+# Pulumi keeps the former state of a step that failed, and so does this step: a failed upgrade ends with the former UFM.
 
 container() { docker container inspect "$1" >/dev/null 2>&1; }
 present() { docker image inspect "$1" >/dev/null 2>&1; }
@@ -23,7 +20,7 @@ first_look() {
 }
 
 fetch() {
-  for image in $IMAGES; do
+  for image in $IMAGE $INSTALLER; do
     present "$image" && continue
     if [ -n "$ARCHIVE" ]; then
       load
@@ -153,7 +150,7 @@ settle() {
   ! container ufm_before || docker rm ufm_before >/dev/null
   sed -n 's/^image //p' "$NOTES/install" > "$NOTES/images"
   while read -r image; do
-    case " $IMAGES " in *" $image "*) continue ;; esac
+    case " $IMAGE $INSTALLER " in *" $image "*) continue ;; esac
     ! present "$image" || docker rmi "$image" >&2 || continue  # in use by somebody else: asked again next time
     sed -i "\\|^image $image\$|d" "$NOTES/install"
   done < "$NOTES/images"

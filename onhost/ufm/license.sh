@@ -1,7 +1,9 @@
 # The licence, for the installer to take from its folder (U4). A renewed one goes to the UFM that runs, too.
 #
-#   LICENSE   its file, with nothing else beside it; its text comes on stdin
+#   FILES     UFM's folder
+#   LICENSES  the folder of the licence, with nothing else in it; the licence comes on stdin
 
+LICENSE=$LICENSES/mlnx-ufm.lic
 install -D -o root -g root -m 0600 /dev/stdin "$LICENSE"
 copy=$FILES/licenses/${LICENSE##*/}
 if [ -n "$(docker ps -q --filter 'name=^ufm$')" ] && ! cmp -s "$LICENSE" "$copy"; then

@@ -1,7 +1,9 @@
 # Check that this host is fit for UFM (U1, U2, U3, U5, D5, UFM's manual). All faults are listed, nothing is changed.
 #
 #   FABRIC, MANAGEMENT   its interfaces; ADDRESS: UFM's address, on the management interface
-#   IMAGES, ARCHIVE      the images of UFM; an archive made by `docker save` on this host, or empty
+#   IMAGE, INSTALLER     UFM's image; the guide's separate installer, or empty
+#   ARCHIVE              an archive made by `docker save` on this host, or empty
+#   GUID                 of the wired port, 16 hex digits
 
 faults=0
 fault() {
@@ -46,7 +48,7 @@ for unit in opensm opensmd pacemaker httpd apache2 carbon carbon-cache; do
 done
 [ -z "$busy" ] || fault "these run here, and UFM brings its own: systemctl disable --now$busy"
 
-for image in $IMAGES; do
+for image in $IMAGE $INSTALLER; do
   docker image inspect "$image" >/dev/null 2>&1 && continue
   if [ -n "$ARCHIVE" ]; then
     [ -s "$ARCHIVE" ] || fault "there is no file $ARCHIVE of ufm.host.imageArchive on this host, to take $image from (U5)"

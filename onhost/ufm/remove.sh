@@ -1,6 +1,5 @@
 # Restore the host as it was found: UFM and its files, images of this stack, fabric interface, folders (U3 to U6).
-# One script for all steps, run last, so that it also removes what a failed step has left.
-UNIT=/etc/systemd/system/ufm-enterprise.service
+# One step for all others, run last, so that it also removes what a failed step has left.
 
 remove_ufm() {
   if [ -e "$UNIT" ]; then

@@ -1,3 +1,6 @@
-# UFM reads its configuration anew (O6).
+# Restart UFM, which reads its configuration anew (O6).
+#
+#   FILES, GUID, LIMIT   as for install
+
 docker exec ufm /etc/init.d/ufmd restart
 running

@@ -1,7 +1,8 @@
 """A reboot of UFM's node: the fabric interface's address is lost, and the unit restores it (U3)."""
 
-from components.ufm_host import NOTES, step
+from components.ufm_host import PROGRAM, step
 from lab.process import until
+from onhost import shipping
 from tests.lab.hosts.conftest import MARKS, Lab
 
 pytestmark = MARKS
@@ -27,11 +28,13 @@ def test_the_fabric_address_survives_a_reboot(lab: Lab) -> None:
     reboot(lab)
     assert not link[name].up, "without a unit, a reboot loses both"
     assert not link[name].addresses, "without a unit, a reboot loses both"
-    lab.ok("ufm", f"mkdir -p {NOTES}\n{step(lab.plan.site, 'address-common', 'address')}")
+    lab.ok("ufm", f"install -D -m 0755 /dev/stdin {PROGRAM}", shipping.shell_program("ufm"))
+    lab.ok("ufm", step(lab.plan.site, "folders"))
+    lab.ok("ufm", step(lab.plan.site, "address"))
     reboot(lab)
     assert until(lambda: link[name].up, 10)
     assert address in lab.ok("ufm", f"ip -o -4 address show dev {name}")
-    lab.ok("ufm", step(lab.plan.site, "address-common", "remove"))
+    lab.ok("ufm", step(lab.plan.site, "remove"))
     assert lab.run("ufm", "test -e /etc/systemd/system/rack-fabric-address.service").returncode == 1
     assert not link[name].up
     assert not link[name].addresses

@@ -23,8 +23,10 @@ import components as c
 from components import ufm_host
 from lab.addresses import PROJECT
 from lab.hosts.state import UfmState, Unit
+from onhost import shipping
 from rack.plan import Plan
 from tests.components.conftest import loops, record  # noqa: F401 - the loops of Pulumi's mocks
+from tests.engine.record import STATE_FILE, STATES
 from tests.lab.hosts.conftest import MARKS, Lab
 
 pytestmark = MARKS
@@ -66,22 +68,25 @@ class Stack:
 
         Args:
             limit: seconds to wait for UFM.
-            cut: line of the scripts at which the power fails.
+            cut: line of the program at which the power fails.
             host: other keys of `ufm.host`.
         """
         self.ran = []
         done = Done([], 0, "", "")
+        if cut:
+            ok(self.lab, f"sed -i 's/^  {cut}$/  kill -9 $$/' {ufm_host.PROGRAM}")
         for name, inputs in self._program(**host).items():
             before = self.applied.get(name)
             if before == inputs:
                 continue
             self.ran.append(name)
             text = inputs["update" if before else "create"]
-            text = text.replace(f"LIMIT={ufm_host.START_SECONDS}", f"LIMIT={limit}")
-            done = self._on_host(text.replace(f"  {cut}\n", "  kill -9 $$\n") if cut else text, inputs)
+            done = self._on_host(text.replace(f"LIMIT={ufm_host.START_SECONDS}", f"LIMIT={limit}"), inputs)
             if done.returncode:
                 break
             self.applied[name] = inputs
+        if cut:
+            ship(self.lab)
         return done
 
     def ok(self, **host: Any) -> str:
@@ -150,6 +155,11 @@ def stack(lab: Lab) -> Iterator[Stack]:
     assert snapshot(lab) == found
 
 
+def ship(lab: Lab) -> None:
+    """Place the program on the host, as its first step does."""
+    ok(lab, f"install -m 0755 /dev/stdin {ufm_host.PROGRAM}", shipping.shell_program("ufm"))
+
+
 def set_state(lab: Lab, **values: Any) -> None:
     """Set fields of the host's state; None restores the factory's value."""
     ufm, factory = lab.rack.ufm, UfmState()
@@ -197,7 +207,7 @@ def test_install_repair_and_upgrade(lab: Lab, stack: Stack, form: str) -> None:
     ok(lab, "echo mine > /var/ufm_files/conf/mine.cfg")
     assert up(NEW).endswith("\n6.19.3-1\n")
     assert running(lab) == f"ufm {NEW}"
-    assert stack.ran == ["ufm-prerequisites", "ufm-install"]
+    assert stack.ran == ["ufm-prerequisites", "ufm-install"], "no other step uses the image"
     assert lab.ufm.calls[5:] == ["stop", "upgrade 6.19.3-1", "start"], "its state stays"
     assert ok(lab, "cat /var/ufm_files/conf/mine.cfg") == "mine\n"
     assert ok(lab, "ls /var/lib/rack-ufm") == "address\nfolders\ninstall\n"
@@ -225,8 +235,9 @@ def test_waiting_shows_progress(lab: Lab, stack: Stack) -> None:
 def test_the_error_has_the_end_of_the_log_if_ufm_does_not_start(lab: Lab, stack: Stack) -> None:
     set_state(lab, broken_releases=["6.14.5-2"])
     said = stack.refused(image=OLD)
-    assert "UFM does not run after 0 s (U6): ufmd: ufmd is stopped. The end of its logs:" in said
     assert "migration of the database failed" in said
+    reason = "UFM does not run after 0 s (U6): ufmd: ufmd is stopped. The end of its logs is above"
+    assert said.splitlines()[-1] == f"UFM host: {reason}"
     assert "go back" not in said
     set_state(lab, broken_releases=None)
     ok(lab, "docker stop ufm")
@@ -236,7 +247,8 @@ def test_the_error_has_the_end_of_the_log_if_ufm_does_not_start(lab: Lab, stack:
 def test_a_port_that_stays_initializing_is_reported(lab: Lab, stack: Stack) -> None:
     lab.fabric.state = "Initializing"
     said = stack.refused(image=OLD)
-    assert stack.applied.keys() == {"ufm-prerequisites", "ufm-folders", "ufm-fabric-address", "ufm-license"}
+    done = {"ufm-program", "ufm-prerequisites", "ufm-folders", "ufm-fabric-address", "ufm-license"}
+    assert stack.applied.keys() == done
     assert f"port 0x{GUID} is Initializing/LinkUp, not Active/LinkUp" in said
     lab.fabric.state = "Active"
     stack.ok(image=OLD)
@@ -249,6 +261,7 @@ def test_every_fault_is_reported_before_anything_is_changed(lab: Lab, stack: Sta
     lab.fabric.linked.discard("ufm")
     units = {**lab.rack.ufm.state.units}
     set_state(lab, ofed=False, offline=True, units={**units, "opensmd": Unit(active=True, enabled=True)})
+    ship(lab)
     before = snapshot(lab)
 
     said = stack.refused(image=OLD, fabric_interface="ib7")
@@ -259,7 +272,8 @@ def test_every_fault_is_reported_before_anything_is_changed(lab: Lab, stack: Sta
     ):  # fmt: skip
         assert fault in said, fault
     assert snapshot(lab) == before
-    assert stack.applied == {}
+    assert stack.applied.keys() == {"ufm-program"}
+    assert said.endswith("nothing was changed\n"), "the reason is the end of pulumi-command's error"
 
     ok(lab, "cat > /etc/os-release", release)
     ok(lab, f"systemctl enable docker; ip address add {lab.address('ufm')}/24 dev eno1")
@@ -470,7 +484,35 @@ def test_restart(lab: Lab, stack: Stack) -> None:
 
 
 def test_removal_succeeds_on_a_reinstalled_host(lab: Lab, stack: Stack) -> None:
-    ok(lab, ufm_host.step(lab.plan.site, "address-common", "remove"))
+    ship(lab)
+    ok(lab, ufm_host.step(lab.plan.site, "remove"))
+    ok(lab, f"rm {ufm_host.PROGRAM}")
+
+
+@pytest.mark.parametrize("call", ["", "nonsense", "common", "remove nonsense"])
+def test_a_wrong_call_changes_nothing(lab: Lab, stack: Stack, call: str) -> None:
+    stack.ok(image=OLD)
+    before = snapshot(lab)
+    assert run(lab, f"{ufm_host.PROGRAM} {call}").returncode
+    assert snapshot(lab) == before
+
+
+def test_a_host_of_version_0_1_0_is_taken_over_without_a_change(lab: Lab, stack: Stack) -> None:
+    """Its stacks hold a whole script per step. Every step runs again, and changes nothing but adds the boot unit."""
+    state = json.loads((STATES / "0.1.0" / STATE_FILE).read_text())
+    scripts = {r["urn"].rpartition("::")[2]: r.get("inputs", {}) for r in state["deployment"]["resources"]}
+    for name in ("prerequisites", "folders", "fabric-address", "license", "install"):
+        text = scripts[f"ufm-{name}"]["create"].replace("127.0.24.200", lab.address("ufm"))
+        ok(lab, text, stack.license_text if name == "license" else "")
+    before, calls = snapshot(lab), [*lab.ufm.calls]
+    stack.ok(image=OLD)
+    after = snapshot(lab)
+    unit = "etc/systemd/system/rack-fabric-address.service"
+    assert after.pop("files") - before.pop("files") == {ufm_host.PROGRAM[1:], unit}
+    assert "rack-fabric-address" in after["units"]
+    del after["units"]["rack-fabric-address"]
+    assert after == before
+    assert lab.ufm.calls == calls
 
 
 TAGS = st.from_regex(r"\A[0-9]{1,2}(\.[0-9]{1,2}){1,2}(-[0-9]{1,2})?\Z")
