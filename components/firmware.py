@@ -28,10 +28,6 @@ PROGRAM = "/home/stack/wave.py"
 KINDS = {Role.CONTROLLER: "controller", Role.COMPUTE: "compute"}
 PAUSES = (1.0, 15.0)
 """Shortest and longest pause between two looks at a node, in seconds: a server boots for minutes."""
-REBOOTS = 2
-"""One for ADVANCED_PCI_SETTINGS, one for the parameters that are visible after it (B1)."""
-WORK_MINUTES = 15
-"""Minutes for everything but waiting."""
 
 
 class Firmware(Component):
@@ -68,7 +64,6 @@ class Firmware(Component):
 
     def _wave(self, role: Role, number: int, nodes: Sequence[Host], before: remote.Command) -> remote.Command:
         keys = pulumi.Output.all(*(self._overcloud.host_keys[node.name] for node in nodes))
-        minutes = f"{self._minutes}m"
         return self._undercloud.job(
             f"{self._name}-{KINDS[role]}s-{number}",
             as_stack(
@@ -78,15 +73,8 @@ class Firmware(Component):
             ),
             delete=":",
             stdin=keys.apply(lambda keys: encode(wave_order(self._plan, role, nodes, keys, check_list=number == 1))),
-            opts=self._child(before, custom_timeouts=pulumi.CustomTimeouts(create=minutes, update=minutes)),
+            opts=self._child(before),
         )
-
-    @property
-    def _minutes(self) -> int:
-        """Timeout of a wave. SSH and the services of a node may take `rebootMinutes` each."""
-        limits = self._plan.site.firmware
-        drain = limits.drain_minutes if limits.instances == "drain" else 0
-        return (2 * REBOOTS + 2) * limits.reboot_minutes + drain + WORK_MINUTES
 
 
 def wave_order(

@@ -48,11 +48,7 @@ class Gate(Component):
             introspection.with_ports(lambda plan: f": deployment {tripleo.deployment_digest(plan)}"),
             stdin=order,
             quiet=True,
-            opts=self._child(
-                *introspection.ready,
-                *fabric.pkeys.values(),
-                custom_timeouts=pulumi.CustomTimeouts(create=f"{2 * MINUTES}m", update=f"{2 * MINUTES}m"),
-            ),
+            opts=self._child(*introspection.ready, *fabric.pkeys.values()),
         )
         self.ready = [gate]
         self.register_outputs({})

@@ -17,7 +17,7 @@ import pulumi
 
 from components import local
 from components.base import Component
-from components.undercloud import CLEANING_MINUTES, PAUSES, Undercloud
+from components.undercloud import PAUSES, Undercloud
 from onhost.undercloud.orders import IntrospectOrder, UfmApi, encode
 from rack.plan import HcaPort, Plan, UnknownPortError
 from rack.site import UfmSpec
@@ -47,7 +47,6 @@ class Introspection(Component):
         """Introspect the plan's nodes. `token`: for UFM's REST API."""
         super().__init__(name, opts)
         self._plan = plan
-        minutes = f"{plan.site.undercloud.introspection_minutes + CLEANING_MINUTES}m"
         self._nodes = undercloud.nodes_job(
             f"{name}-nodes",
             "introspect",
@@ -55,10 +54,7 @@ class Introspection(Component):
             stdin=pulumi.Output.secret(token).apply(lambda token: encode(introspect_order(plan, token))),
             delete=f"rm -f {RECORD}",
             quiet=True,
-            opts=self._child(
-                *undercloud.ready,
-                custom_timeouts=pulumi.CustomTimeouts(create=minutes, update=minutes),
-            ),
+            opts=self._child(*undercloud.ready),
         )
         self.ready = [self._nodes]
         self.register_outputs({})

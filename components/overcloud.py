@@ -114,7 +114,6 @@ class Overcloud(Component):
             opts=self._child(
                 *files,
                 *gate.ready,
-                custom_timeouts=pulumi.CustomTimeouts(create="6h", update="6h"),
                 protect=plan.site.protect,
             ),
         )

@@ -279,14 +279,13 @@ class Undercloud(Component):
         program = self.host.file(
             f"{self._name}-nodes-program", PROGRAM, self._text, owner="stack", opts=self._child(inventory)
         )
-        limit = f"{plan.site.firmware.drain_minutes + CLEANING_MINUTES}m"
         return self.nodes_job(
             f"{self._name}-leavers",
             "leave",
             self.program_mark,
             stdin=encode(leave_order(plan)),
             delete=f"rm -f {NODES}",
-            opts=self._child(program, custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit)),
+            opts=self._child(program),
         )
 
     @property

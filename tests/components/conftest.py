@@ -53,6 +53,8 @@ class Monitor(mocks.MockMonitor):
         recorder.hidden[request.name] = set(request.additionalSecretOutputs)
         if request.protect:
             recorder.protected.add(request.name)
+        if request.customTimeouts.ListFields():
+            recorder.limited.add(request.name)
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
@@ -65,6 +67,8 @@ class Recorder(mocks.Mocks):
     """What a resource waits for, both by name."""
     hidden: dict[str, set[str]] = field(default_factory=dict)
     """The outputs that are secret because the program says so, by resource."""
+    limited: set[str] = field(default_factory=set)
+    """What has custom timeouts."""
     protected: set[str] = field(default_factory=set)
     """What can't be destroyed."""
     printed: Mapping[str, str] = field(default_factory=dict)

@@ -83,6 +83,11 @@ def test_management_addresses_are_where_ssh_connects(plan: Plan) -> None:
     assert plan.site.ufm.model_copy(update={"host": moved}).ssh_address == other
 
 
+def test_no_step_relies_on_a_timeout_that_does_not_end_a_running_command(rack: Recorder) -> None:
+    """pulumi-command ignores `customTimeouts` once a command runs (docs/command-plugin.md, S8)."""
+    assert not rack.limited & rack.of("command:remote:Command").keys()
+
+
 def test_only_the_undercloud_and_ufms_host_are_dialled(rack: Recorder, plan: Plan) -> None:
     dialled = {secret(c.inputs["connection"])["host"] for c in rack.of("command:remote:Command").values()}
     assert dialled == {str(plan.site.undercloud.address), str(plan.site.ufm.address)}
