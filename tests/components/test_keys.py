@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from components.guest_images import _jump
 from rack import rules
 from rack.firmware import parameters
 from rack.plan import Plan
@@ -13,6 +14,7 @@ from rack.site.model import Model
 from rack.site.schema import keys, type_at
 from rack.tripleo.documents import rendered
 from tests.components.conftest import record
+from tests.components.test_access import BASTION, steps
 from tests.components.test_rack import deploy
 from tests.rack.sites import document
 
@@ -39,6 +41,8 @@ def test_every_key_is_read_by_a_rule_a_document_or_a_resource(monkeypatch: pytes
     rendered(Plan(site))
     parameters(site, Role.COMPUTE)
     record(plan, lambda operator: deploy(plan, operator) and None)
+    steps(plan, proxy=BASTION)
+    _jump(plan.site.ssh.model_copy(update={"proxy": BASTION}))
     monkeypatch.undo()
     assert [key.path for key in keys(Site) if _field(key.path) not in read] == []
 
