@@ -8,6 +8,7 @@ The texts of the commands are inputs of resources: a change of one, even of a me
 and `images` are jobs of an hour that must not run again for that reason.
 """
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from components.ssh import Operator, as_stack, script
 from onhost import shipping
 from onhost.undercloud.orders import LeaveOrder, Placement, TemplateRequirements, encode
 from rack import tripleo
-from rack.distribution import DISTRIBUTIONS
+from rack.distribution import DISTRIBUTIONS, RELEASE_PACKAGE
 from rack.plan import REGISTRY_FILE, Plan
 from rack.tripleo.undercloud import CONTAINERS_FILE
 
@@ -113,7 +114,7 @@ class Undercloud(Component):
     def _prepare(self) -> remote.Command:
         """Check OS and disk, then set host name, user stack, the distribution's repositories and the client (C1)."""
         cloud = self._plan.site.undercloud
-        own = self._repositories() if cloud.repositories else []
+        own = self._repositories() if cloud.repositories else self._release_package()
         written = cloud.software.repository_files
         return self.host.run(
             f"{self._name}-prepare",
@@ -124,7 +125,7 @@ class Undercloud(Component):
                 "  useradd -m stack",
                 "  echo 'stack ALL=(root) NOPASSWD:ALL' | install -m 0440 /dev/stdin " + SUDOERS,
                 "fi",
-                *([] if own else cloud.software.repositories),
+                *([] if cloud.repositories else cloud.software.repositories),
                 "dnf install -y python3-tripleoclient",
             ),
             delete=script(
@@ -142,6 +143,24 @@ class Undercloud(Component):
                 script(*self._checks(), *repositories.INSTALL),
                 delete=script(*repositories.REMOVE),
                 stdin=tripleo.repositories(self._plan),
+                opts=self._child(),
+            )
+        ]
+
+    def _release_package(self) -> list[pulumi.Resource]:
+        """Install the package that adds the distribution's repositories, if a fresh host's repositories lack it (C1).
+
+        It is not signed. An installed package stays as it is, so that a later `up` needs no network.
+        """
+        url = self._plan.site.undercloud.release_repository
+        if not url:
+            return []
+        added = [f"--repofrompath=rack-release,{url}", "--setopt=rack-release.gpgcheck=0", RELEASE_PACKAGE]
+        install = shlex.join(["dnf", "install", "-y", *([url] if url.endswith(".rpm") else added)])
+        return [
+            self.host.run(
+                f"{self._name}-release-package",
+                script(*self._checks(), f"rpm -q {RELEASE_PACKAGE} || {install}"),
                 opts=self._child(),
             )
         ]

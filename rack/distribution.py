@@ -37,6 +37,9 @@ class Distribution:
     """Name of the overcloud's disk image, without `.qcow2`."""
     conditions: Mapping[str, str]
     """Shell tests that must succeed before the repositories can be enabled, each with the message if it fails."""
+    release_repository: str
+    """URL of the repository with the package that `repositories` starts with, which no repository of a fresh host has;
+    empty if there is none."""
     repositories: tuple[str, ...]
     """Shell commands, run as root, that enable the repositories of the client."""
     repository_files: tuple[str, ...]
@@ -68,6 +71,7 @@ DISTRIBUTIONS: Mapping[Release, Distribution] = MappingProxyType(
             tag_label="rdo_version",
             overcloud_image="overcloud-full",
             conditions=MappingProxyType({}),
+            release_repository="https://trunk.rdoproject.org/centos8/component/tripleo/current",
             repositories=("dnf install -y python3-tripleo-repos", "sudo -E tripleo-repos -b wallaby current"),
             repository_files=("/etc/yum.repos.d/delorean*.repo", "/etc/yum.repos.d/tripleo-centos-*.repo"),
             images=("openstack overcloud image build",),
@@ -85,6 +89,7 @@ DISTRIBUTIONS: Mapping[Release, Distribution] = MappingProxyType(
             conditions=MappingProxyType(
                 {"subscription-manager identity >/dev/null": "no subscription; subscription-manager register (C1)"}
             ),
+            release_repository="",
             repositories=(
                 "subscription-manager release --set=9.2",
                 "subscription-manager repos '--disable=*' "
@@ -112,6 +117,8 @@ REFUSED: Mapping[Release, str] = MappingProxyType(
 
 PUBLIC_REGISTRIES = frozenset(("docker.io", "nvcr.io", "quay.io", "registry.connect.redhat.com", "registry.redhat.io"))
 """Registries on the Internet."""
+RELEASE_PACKAGE = "python3-tripleo-repos"
+"""Package in a distribution's `release_repository`."""
 LOGIN_REGISTRY = "registry.redhat.io"
 """Registry that requires a login for every pull."""
 

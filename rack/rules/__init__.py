@@ -66,6 +66,7 @@ RULES: tuple[Rule, ...] = (
     software.registry_named,
     software.registry_login,
     software.repositories_unique,
+    software.release_package_used,
     reserved.cloud_named,
     reserved.image_names_free,
     reserved.ufm_folders_dedicated,

@@ -42,3 +42,19 @@ def repositories_unique(site: Site) -> Iterator[Finding]:
     listed = ((f"undercloud.repositories[{i}].id", r.id) for i, r in enumerate(site.undercloud.repositories))
     for path, name in duplicates(listed):
         yield Finding(path, f"{name!r} more than once", "write a unique ID")
+
+
+@rule(
+    "REPO002",
+    "C1",
+    "`tripleoReposUrl` is for RDO's own packages: the site's repositories and Red Hat's have no such package.",
+)
+def release_package_used(site: Site) -> Iterator[Finding]:
+    """Report the URL of a package that nothing installs."""
+    cloud = site.undercloud
+    if not cloud.tripleo_repos_url or cloud.distribution in REFUSED:
+        return
+    reason = "undercloud.repositories" if cloud.repositories else cloud.distribution
+    if cloud.repositories or not cloud.software.release_repository:
+        found = f"{cloud.tripleo_repos_url}, which is not used with {reason}"
+        yield Finding("undercloud.tripleoReposUrl", found, "remove it")

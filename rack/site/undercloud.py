@@ -69,6 +69,9 @@ class UndercloudSpec(Model):
     """Folder with the image elements that are not part of diskimage-builder: mofed, cuda, gpudirect-bench, … (G1,
     G2)."""
     repositories: tuple[Repository, ...] = ()
+    tripleo_repos_url: Url | None = None
+    """URL of the repository with the package python3-tripleo-repos, or of the package itself if it ends in `.rpm` (C1).
+    If omitted, RDO's: https://trunk.rdoproject.org/centos8/component/tripleo/current."""
     registry: Registry = Registry()
     container_namespace: ContainerImage | None = None
     """Registry and namespace of TripleO's containers (C3). If omitted, the distribution's: quay.io/tripleowallaby or
@@ -113,6 +116,11 @@ class UndercloudSpec(Model):
             KeyError: rule DIST001 refuses the distribution.
         """
         return DISTRIBUTIONS[self.distribution]
+
+    @property
+    def release_repository(self) -> str:
+        """Return the URL from which the distribution's release package is installed; empty if that is not needed."""
+        return "" if self.repositories else self.tripleo_repos_url or self.software.release_repository
 
     @property
     def namespace(self) -> str:

@@ -86,6 +86,20 @@ def test_the_guides_distribution_is_prepared_as_the_guide_has_it(default: Record
     assert "'/etc/yum.repos.d/*'" in images
 
 
+def test_the_release_package_comes_by_url_before_the_repositories(default: Recorder, plan: Plan) -> None:
+    step = create(default, "undercloud-release-package")
+    assert step.index('[ "$fail" = 0 ]') < step.index("dnf"), "checked before changed"
+    assert step.splitlines()[-1] == (
+        "rpm -q python3-tripleo-repos || dnf install -y "
+        "--repofrompath=rack-release,https://trunk.rdoproject.org/centos8/component/tripleo/current "
+        "--setopt=rack-release.gpgcheck=0 python3-tripleo-repos"
+    )
+    assert "undercloud-release-package" in default.needs["undercloud-prepare"]
+    package = "http://mirror.example/python3-tripleo-repos-0.1.1-1.el8.noarch.rpm"
+    own = create(undercloud(changed(plan, tripleo_repos_url=package)), "undercloud-release-package")
+    assert own.endswith(f"|| dnf install -y {package}")
+
+
 def test_red_hats_comes_by_subscription_on_rhel(rhosp: Recorder) -> None:
     prepare = create(rhosp, "undercloud-prepare")
     assert '"$ID-$VERSION_ID" = rhel-9.2 ]' in prepare
@@ -95,6 +109,7 @@ def test_red_hats_comes_by_subscription_on_rhel(rhosp: Recorder) -> None:
         "--enable=openstack-17.1-for-rhel-9-x86_64-rpms", "dnf install -y python3-tripleoclient",
     )]  # fmt: skip
     assert order == sorted(order)
+    assert "undercloud-release-package" not in rhosp.resources
     assert "yum.repos.d" not in rhosp.resources["undercloud-prepare"].inputs["delete"], "the subscription is not ours"
 
 
@@ -170,6 +185,7 @@ def test_own_repositories_stand_in_place_of_all_others(plan: Plan) -> None:
     assert "undercloud-repositories" in rack.needs["undercloud-prepare"]
     prepare = create(rack, "undercloud-prepare")
     assert "tripleo-repos" not in prepare
+    assert "undercloud-release-package" not in rack.resources
     assert "dnf install -y python3-tripleoclient" in prepare
     assert f"export DIB_YUM_REPO_CONF={repositories.FILE}\n" in shlex.split(create(rack, "undercloud-images"))[-1]
 

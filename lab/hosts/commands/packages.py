@@ -1,6 +1,8 @@
 """dnf and yum. Packages are state; a few also put files on the disk (`lab.hosts.registry.PACKAGES`)."""
 
 import fnmatch
+import re
+from collections.abc import Sequence
 
 from lab.hosts.call import Call
 from lab.hosts.kinds.guest import GuestHost
@@ -11,18 +13,25 @@ from lab.hosts.outcomes import Refusal
 from lab.hosts.output import Parser
 from lab.hosts.registry import PACKAGES, command
 
-WALLABY = ("python3-tripleoclient", "openstack-tripleo-heat-templates", "python3-networking-mlnx", "ceph-ansible")
+WALLABY = (
+    "python3-tripleoclient", "openstack-tripleo-heat-templates", "python3-networking-mlnx", "ceph-ansible",
+    "diskimage-builder",
+)  # fmt: skip
 """Packages of the repositories that tripleo-repos adds."""
 
+RELEASE = "python3-tripleo-repos"
+COMPONENT = re.compile(r"https://trunk\.rdoproject\.org/centos8(-wallaby)?/component/tripleo/current/?")
+"""RDO's repositories with the package RELEASE."""
+
 BASE = (
-    "python3-tripleo-repos", "mstflint", "pciutils", "perftest", "rdma-core",
+    "mstflint", "pciutils", "perftest", "rdma-core",
     "infiniband-diags", "python3", "git", "tmux",
     "vim", "vim-enhanced", "jq", "wget", "curl", "rsync", "chrony", "bash-completion",
     "dnf-utils", "yum-utils", "nmap-ncat",
-    "epel-release", "centos-release-stream", "openssh-clients", "util-linux", "diskimage-builder", "qemu-img", "podman",
+    "epel-release", "centos-release-stream", "openssh-clients", "util-linux", "qemu-img", "podman",
     "lvm2", "tar", "gzip", "sudo", "python3-pip", "sshpass",
 )  # fmt: skip
-"""Packages of CentOS Stream 8, EPEL and RDO's release repository."""
+"""Packages of the repositories that a fresh CentOS Stream 8 has, and of EPEL."""
 
 
 @command("yum", Undercloud, Node, GuestHost)
@@ -33,6 +42,8 @@ def dnf(call: Call[Host]) -> int:
     parser.add_argument("-y", "--assumeyes", action="store_true")
     parser.add_argument("-q", "--quiet", action="store_true")
     parser.add_argument("--enablerepo", action="append")
+    parser.add_argument("--repofrompath", action="append", default=[])
+    parser.add_argument("--setopt", action="append", default=[])
     parser.add_argument(
         "verb", choices=["install", "remove", "erase", "update", "upgrade", "list", "makecache", "clean", "reinstall"]
     )
@@ -44,7 +55,7 @@ def dnf(call: Call[Host]) -> int:
         return 0
     call.as_root()
     if options.verb in ("install", "reinstall"):
-        _install(call, options.packages)
+        _install(call, options.packages, _added(options.repofrompath, options.setopt))
     elif options.verb in ("remove", "erase"):
         _remove(call, options.packages)
     else:
@@ -52,11 +63,32 @@ def dnf(call: Call[Host]) -> int:
     return 0
 
 
-def _install(call: Call[Host], packages: list[str]) -> None:
+def _added(repositories: Sequence[str], settings: Sequence[str]) -> tuple[str, ...]:
+    """Return the packages of the repositories that `--repofrompath` adds. RDO does not sign its packages."""
+    for text in repositories:
+        name, _, url = text.partition(",")
+        if not COMPONENT.fullmatch(url):
+            raise Refusal(f"Error: Failed to download metadata for repo '{name}': Cannot download repomd.xml: 404")
+        if f"{name}.gpgcheck=0" not in settings:
+            raise Refusal(f"Package {RELEASE}.noarch is not signed\nError: GPG check FAILED")
+    return (RELEASE,) if repositories else ()
+
+
+def _by_url(url: str) -> str:
+    """Return the name of the package at a URL."""
+    folder, _, file = url.rpartition("/")
+    if not COMPONENT.fullmatch(folder) or not re.fullmatch(rf"{RELEASE}-\d[\w.]*-[\w.]+\.el8\.noarch\.rpm", file):
+        raise Refusal(f"[MIRROR] {file}: Status code: 404 for {url}\nError: Could not open: {url}")
+    return RELEASE
+
+
+def _install(call: Call[Host], packages: list[str], added: tuple[str, ...]) -> None:
     if not packages:
         raise Refusal("Error: Need to pass a list of pkgs to install")
+    by_url = {p: _by_url(p) for p in packages if "://" in p}
+    packages = [by_url.get(p, p) for p in packages]
     wallaby = any(call.path("/etc/yum.repos.d").glob("delorean*.repo"))
-    available = BASE + (WALLABY if wallaby else ())
+    available = (*BASE, *(WALLABY if wallaby else ()), *added, *by_url.values(), *call.host.state.packages)
     unknown = [p for p in packages if not fnmatch.filter(available, p)]
     if unknown:
         missing = "\n".join(f"No match for argument: {p}" for p in unknown)
@@ -84,3 +116,17 @@ def _remove(call: Call[Host], packages: list[str]) -> None:
         call.host.state.packages = sorted(installed - gone)
     call.host.refresh()
     call.out(f"Removed: {' '.join(sorted(gone))}\nComplete!" if gone else "No packages marked for removal.\nComplete!")
+
+
+@command("rpm", Undercloud, Node)
+def rpm(call: Call[Host]) -> int:
+    """Run `-q PACKAGE…`: tell which packages are installed."""
+    parser = Parser(call, "rpm")
+    parser.add_argument("-q", "--query", action="store_true", required=True)
+    parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("packages", nargs="+")
+    given = parser.parse()
+    missing = [p for p in given.packages if p not in call.host.state.packages]
+    for package in given.packages if not given.quiet else ():
+        call.out(f"package {package} is not installed" if package in missing else f"{package}.noarch")
+    return len(missing)

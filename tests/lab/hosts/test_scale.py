@@ -15,7 +15,7 @@ from rack import tripleo
 from rack.plan import DEPLOY_FOLDER, Plan
 from tests.lab.hosts.conftest import MARKS, STACK, Lab
 from tests.lab.hosts.fakes import OVERCLOUD_LOGIN
-from tests.lab.hosts.test_undercloud import DIB, admin, bundle, deploy, place, stack, states
+from tests.lab.hosts.test_undercloud import DIB, RELEASE_PACKAGE, admin, bundle, deploy, place, stack, states
 
 pytestmark = MARKS
 
@@ -27,7 +27,7 @@ AGENT = NetworkAgent("7f1c", "Mellanox plugin agent", THIRD, "neutron-mlnx-agent
 
 def ready(lab: Lab) -> None:
     """Run C1 to I1 for the nodes of the configuration."""
-    lab.ok("undercloud", "useradd -m stack && dnf install -y python3-tripleo-repos && tripleo-repos -b wallaby current")
+    lab.ok("undercloud", f"useradd -m stack && {RELEASE_PACKAGE} && tripleo-repos -b wallaby current")
     lab.ok("undercloud", "dnf install -y python3-tripleoclient")
     place(lab, "/home/stack/containers-prepare-parameter-ib-vm.yaml", tripleo.containers_prepare(lab.plan))
     install_undercloud(lab, clean=True)

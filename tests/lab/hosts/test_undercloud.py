@@ -70,11 +70,31 @@ def test_c1_sudo(lab: Lab) -> None:
     assert lab.run("undercloud", stack("sudo false")).returncode == 1
 
 
+COMPONENT = "https://trunk.rdoproject.org/centos8/component/tripleo/current"
+RELEASE_PACKAGE = (
+    f"dnf install -y --repofrompath=rdo,{COMPONENT} --setopt=rdo.gpgcheck=0 python3-tripleo-repos"
+    " && rpm -q python3-tripleo-repos"
+)
+
+
+def test_c1_the_release_package_is_in_rdos_repository_alone(lab: Lab) -> None:
+    """The order of the tests of C1 matters: the next one installs it."""
+    package = "python3-tripleo-repos-0.1.1-0.20220201181859.87c9879.el8.noarch.rpm"
+    add = "dnf install -y --setopt=x.gpgcheck=0 python3-tripleo-repos --repofrompath=x,"
+    assert "404" in lab.refused("undercloud", f"{add}https://trunk.rdoproject.org/centos8/component/compute/current")
+    assert "GPG check FAILED" in lab.refused("undercloud", RELEASE_PACKAGE.replace("gpgcheck=0", "gpgcheck=1"))
+    assert "404" in lab.refused("undercloud", f"dnf install -y {COMPONENT}/python3-tripleo-repos.rpm")
+    assert "not installed" in lab.run("undercloud", "rpm -q python3-tripleo-repos").stdout
+    lab.ok("undercloud", f"dnf install -y {COMPONENT}/{package} && rpm -q --quiet python3-tripleo-repos")
+    lab.ok("undercloud", "dnf remove -y python3-tripleo-repos")
+
+
 def test_c1_packages_need_their_repositories(lab: Lab) -> None:
     assert lab.run("undercloud", "openstack --version").returncode == 127
     assert lab.run("undercloud", "tripleo-repos -b wallaby current").returncode == 127
     assert "Unable to find a match" in lab.refused("undercloud", "dnf install -y python3-tripleoclient")
-    lab.ok("undercloud", "dnf install -y python3-tripleo-repos")
+    assert "Unable to find a match" in lab.refused("undercloud", "dnf install -y python3-tripleo-repos")
+    lab.ok("undercloud", RELEASE_PACKAGE)
     assert "invalid choice" in lab.refused("undercloud", "tripleo-repos -b wallby current")
     assert "root" in lab.refused("undercloud", stack("tripleo-repos -b wallaby current"))
     assert "delorean" in lab.ok("undercloud", stack("sudo -E tripleo-repos -b wallaby current"))

@@ -11,6 +11,7 @@ from tests.rack.rules.cases import (
 )
 
 NAMESPACE, REGISTRY, REPOSITORIES = "undercloud.containerNamespace", "undercloud.registry", "undercloud.repositories"
+TRIPLEO_REPOS, PACKAGE = "undercloud.tripleoReposUrl", "http://mirror.example/python3-tripleo-repos.rpm"
 MIRROR = {"id": "wallaby", "baseurl": "http://mirror.example/wallaby"}
 
 BROKEN = [
@@ -21,6 +22,8 @@ BROKEN = [
     broken("REG001", NAMESPACE, {NAMESPACE: "mirror/wallaby", REGISTRY: {"user": "rack"}}),
     broken("REG002", f"{REGISTRY}.user", {"undercloud.distribution": "rhosp-17.1"}),
     broken("REG002", f"{REGISTRY}.user", {NAMESPACE: "registry.redhat.io/rhosp-rhel9"}),
+    broken("REPO002", TRIPLEO_REPOS, {TRIPLEO_REPOS: PACKAGE, REPOSITORIES: [MIRROR]}),
+    broken("REPO002", TRIPLEO_REPOS, {TRIPLEO_REPOS: PACKAGE, **RHOSP}),
     broken("REPO001", (f"{REPOSITORIES}[0].id", f"{REPOSITORIES}[1].id"), {REPOSITORIES: 2 * [MIRROR]}),
 ]
 
@@ -30,6 +33,7 @@ VALID: list[Edits] = [
     {NAMESPACE: "tripleowallaby"},
     {NAMESPACE: OWN_NAMESPACE, REGISTRY: {"insecure": True}},
     {REGISTRY: {"user": "rack"}},
+    {TRIPLEO_REPOS: PACKAGE},
     {REPOSITORIES: [MIRROR, {**MIRROR, "id": "epel"}]},
 ]
 
