@@ -105,10 +105,11 @@ class GuestImages(Component):
         )
 
 
-def _options(ssh: Ssh, port: int, key: Path) -> str:
-    """Return the options of `ssh` for a host of the operator's known_hosts file."""
+def _options(ssh: Ssh, port: int, key: Path | None) -> str:
+    """Return the options of `ssh` for a host of the operator's known_hosts file. Without a key, its agent has one."""
+    identity = f" -i {shlex.quote(str(key))}" if key else ""
     return (
-        f"-p {port} -i {shlex.quote(str(key))} -o BatchMode=yes"
+        f"-p {port}{identity} -o BatchMode=yes"
         f" -o StrictHostKeyChecking=yes -o UserKnownHostsFile={shlex.quote(str(ssh.known_hosts_file))}"
     )
 

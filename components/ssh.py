@@ -53,7 +53,8 @@ class Operator:
     """The operator's private keys and known host keys."""
 
     ssh: Ssh
-    private_key: pulumi.Output[str]
+    private_key: pulumi.Output[str] | None
+    """None: the keys of the SSH agent, which pulumi-command finds by SSH_AUTH_SOCK."""
     known_hosts: str
     passphrase: pulumi.Output[str] | None = None
     """Of the private key."""
@@ -69,7 +70,8 @@ class Operator:
             RunError: the SSH agent that SSH_AUTH_SOCK names does not answer: every connection would fail; or a key
                 needs a passphrase that is not configured.
         """
-        check_agent(os.environ.get("SSH_AUTH_SOCK", ""))
+        agent = os.environ.get("SSH_AUTH_SOCK", "")
+        check_agent(agent)
 
         def read(key: str, path: Path) -> str:
             try:
@@ -78,11 +80,13 @@ class Operator:
                 raise HostKeyError(f"ssh.{key}: can't read {path}: {error.strerror}") from None
 
         ssh, proxy = site.ssh, site.ssh.proxy
-        key = read("privateKeyFile", ssh.private_key_file)
-        if encrypted(key) and passphrase is None:
+        key = read("privateKeyFile", ssh.private_key_file) if ssh.private_key_file else None
+        if not key and not agent:
+            raise pulumi.RunError("ssh.privateKeyFile is not set, and SSH_AUTH_SOCK names no SSH agent; set one")
+        if key and encrypted(key) and passphrase is None:
             raise pulumi.RunError(
                 f"ssh.privateKeyFile: {ssh.private_key_file} has a passphrase; run: "
-                "pulumi config set --secret sshKeyPassphrase"
+                "pulumi config set --secret sshKeyPassphrase; or omit the key and load it into an SSH agent"
             )
         own = proxy.private_key_file if proxy else None
         proxy_key = read("proxy.privateKeyFile", own) if own else None
@@ -90,7 +94,7 @@ class Operator:
             raise pulumi.RunError(f"ssh.proxy.privateKeyFile: {own} has a passphrase; use a key without one")
         return cls(
             ssh,
-            pulumi.Output.secret(key),
+            pulumi.Output.secret(key) if key else None,
             read("knownHostsFile", ssh.known_hosts_file),
             passphrase,
             pulumi.Output.secret(proxy_key) if proxy_key else None,

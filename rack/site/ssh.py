@@ -14,7 +14,7 @@ class Proxy(Model):
     user: User
     """User on it."""
     private_key_file: File | None = None
-    """Private key for it on the machine that runs pulumi. If omitted, `ssh.privateKeyFile`."""
+    """Private key for it on the machine that runs pulumi. If omitted, `ssh.privateKeyFile` or the SSH agent."""
 
 
 class Ssh(Model):
@@ -32,9 +32,9 @@ class Ssh(Model):
     """TCP port of SSH on the UFM host and the undercloud."""
     node_port: TcpPort = 22
     """TCP port of SSH on the overcloud nodes."""
-    private_key_file: File
-    """Private key on the machine that runs pulumi. The public key is beside it, in FILE.pub. A key with a passphrase
-    needs the secret `sshKeyPassphrase`, and an SSH agent that holds it where `images` are built."""
+    private_key_file: File | None = None
+    """Private key on the machine that runs pulumi. If omitted, the keys of the SSH agent that `SSH_AUTH_SOCK` names are
+    used. A key with a passphrase needs the secret `sshKeyPassphrase`, and an SSH agent where `images` are built."""
     known_hosts_file: File
     """File with the host keys of the UFM host, the undercloud and the bastion. The keys of overcloud nodes are read
     through the undercloud."""

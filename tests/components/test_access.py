@@ -1,6 +1,7 @@
 """How hosts are reached: bastion, management addresses, sudo, passphrases, and nodes through the undercloud."""
 
 import shlex
+import socket
 import subprocess
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from components.guest_images import _jump
+from components.guest_images import _jump, _options
 from components.ssh import NODE_PROGRAM, Operator, encrypted
 from onhost.undercloud.orders import NodeOrder, SshAccess
 from rack.plan import Plan
@@ -118,3 +119,23 @@ def test_missing_passphrase_is_reported_before_anything_is_touched(plan: Plan, t
     ssh = plan.site.ssh.model_copy(update={"private_key_file": file, "known_hosts_file": file})
     with pytest.raises(pulumi.RunError, match="has a passphrase; run: pulumi config set --secret sshKeyPassphrase"):
         Operator.load(plan.site.model_copy(update={"ssh": ssh}))
+
+
+def test_without_a_key_file_the_agent_is_used(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "known_hosts").write_text(f"192.0.2.5 {HOST_KEY}\n")
+    ssh = plan.site.ssh.model_copy(
+        update={"private_key_file": None, "known_hosts_file": tmp_path / "known_hosts", "port": 22}
+    )
+    site = plan.site.model_copy(update={"ssh": ssh})
+    monkeypatch.setenv("SSH_AUTH_SOCK", "")
+    with pytest.raises(pulumi.RunError, match=r"ssh\.privateKeyFile is not set, and SSH_AUTH_SOCK names no SSH agent"):
+        Operator.load(site)
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(str(tmp_path / "agent"))
+        agent.listen()
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+        assert Operator.load(site).host("192.0.2.5").connection.private_key is None
+
+
+def test_images_are_fetched_with_the_agents_key(plan: Plan) -> None:
+    assert " -i " not in _options(plan.site.ssh, 22, None)

@@ -43,7 +43,7 @@ def test_every_key_of_the_reference_stack_is_on_the_page() -> None:
 
 def test_defaults_and_bounds_are_shown() -> None:
     assert "| `ufm.port` | whole number from 1 to 65535 | `443` |" in PAGE
-    assert "| `ssh.privateKeyFile` | path, from the project's folder or from `~` | **required** |" in PAGE
+    assert "| `ssh.knownHostsFile` | path, from the project's folder or from `~` | **required** |" in PAGE
     assert "| `bandwidth.cuda` | true or false | `true` |" in PAGE
     assert "| `networks.tenant.vlans` | list of 2, each a whole number from 1 to 4094 | `[101, 200]` |" in PAGE
 
