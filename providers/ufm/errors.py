@@ -88,7 +88,7 @@ class UnreachableError(UfmError):
 class CertificateError(UnreachableError):
     """UFM's certificate is not trusted, or the authority's file cannot be used."""
 
-    remedy = "set the provider's input ca_file to the PEM file of the authority that signed UFM's certificate"
+    remedy = "check the provider's input ca_file (the authority of UFM's certificate), ca, server_name or fingerprint"
 
 
 class AnswerError(UfmError):

@@ -14,7 +14,7 @@ use the present ones.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import pulumi
 
 from .client import Client
 from .errors import ConfigurationError
+from .trust import Trust, sha256_hex
 
 DEFAULT_PASSWORD = "123456"  # noqa: S105
 """The password of user admin on every newly installed UFM."""
@@ -41,6 +42,9 @@ class Provider(pulumi.ProviderResource):
         port: pulumi.Input[int] = 443,
         user: pulumi.Input[str] = "admin",
         ca_file: pulumi.Input[str] | None = None,
+        ca: pulumi.Input[str] | None = None,
+        server_name: pulumi.Input[str] | None = None,
+        fingerprint: pulumi.Input[str] | None = None,
         insecure: pulumi.Input[bool] = False,
         previous_password: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
@@ -55,16 +59,21 @@ class Provider(pulumi.ProviderResource):
             user: a UFM user with the role system_admin.
             ca_file: PEM file of the authority of UFM's certificate, relative to the Pulumi project's folder; the
                 system's store if omitted.
+            ca: the authority as PEM text, or a self-signed certificate itself; goes before `ca_file`.
+            server_name: the name in the certificate, if it is not `address`.
+            fingerprint: SHA-256 of UFM's certificate in hex; only this certificate is trusted.
             insecure: do not verify UFM's certificate.
             previous_password: needed only while the password changes (see `AdminPassword`).
             opts: Pulumi's resource options.
         """
+        trust = {"ca": ca, "serverName": server_name, "fingerprint": fingerprint}
         inputs = {
             "address": address,
             "port": port,
             "user": user,
             "password": pulumi.Output.secret(password),
             "caFile": ca_file,
+            **{key: value for key, value in trust.items() if value is not None},
             "insecure": insecure,
             "previousPassword": None if previous_password is None else pulumi.Output.secret(previous_password),
         }
@@ -79,9 +88,7 @@ class Settings:
     port: int
     user: str
     password: str = field(repr=False)
-    ca_file: str | None
-    """Relative to the Pulumi project's folder, which is the plugin's working directory."""
-    insecure: bool
+    trust: Trust
     previous_password: str | None = field(repr=False)
 
     @classmethod
@@ -105,8 +112,7 @@ class Settings:
             port=port,
             user=str(inputs.get("user") or "admin"),
             password=password,
-            ca_file=str(Path(inputs["caFile"]).expanduser()) if inputs.get("caFile") else None,
-            insecure=inputs.get("insecure") is True,
+            trust=_trust(inputs),
             previous_password=inputs.get("previousPassword") or None,
         )
 
@@ -117,8 +123,7 @@ class Settings:
             self.user,
             password or self.password,
             port=self.port,
-            ca_file=self.ca_file,
-            insecure=self.insecure,
+            **asdict(self.trust),
             **options,
         )
 
@@ -128,6 +133,25 @@ def _port(value: Any) -> int:
     if not number or not 1 <= value <= 65535 or not float(value).is_integer():
         raise ConfigurationError(f"the provider's input port is {value!r}", remedy="set it to a number from 1 to 65535")
     return int(value)
+
+
+def _trust(inputs: Mapping[str, Any]) -> Trust:
+    return Trust(
+        # Relative to the Pulumi project's folder, which is the plugin's working directory.
+        ca_file=str(Path(inputs["caFile"]).expanduser()) if inputs.get("caFile") else None,
+        ca=inputs.get("ca") or None,
+        server_name=inputs.get("serverName") or None,
+        fingerprint=_fingerprint(inputs.get("fingerprint")),
+        insecure=inputs.get("insecure") is True,
+    )
+
+
+def _fingerprint(value: Any) -> str | None:
+    digits = sha256_hex(value) if isinstance(value, str) and value else None
+    if value and not digits:
+        problem = f"the provider's input fingerprint is {value!r}"
+        raise ConfigurationError(problem, remedy="set it to the 64 hex digits of the certificate's SHA-256")
+    return digits
 
 
 def dynamic_alias(resource: str) -> pulumi.ResourceOptions:

@@ -1,13 +1,12 @@
 """HTTPS transport of the REST client: one request, its retries, and the mapping of failures to errors.
 
-- Basic authentication under /ufmRest, over TLS that is verified against `ca_file` or the system's store.
+- Basic authentication under /ufmRest, over TLS that is verified: see `trust`.
 - Every request has a connect and a read timeout. A broken connection and the statuses 502, 503 and 504 are retried with
   back-off if the request is idempotent. A read timeout is not retried: UFM may still be processing the request.
 - No cookies, no redirects, no proxy, no ~/.netrc: a redirect or an HTML page is UFM's login page, so the credentials
   were rejected. The session is not changed after construction, so threads share it.
 """
 
-import ssl
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import requests
 from requests.auth import HTTPBasicAuth
 
 from . import errors
+from .trust import Trust, reason
 
 PREFIX = "/ufmRest"
 
@@ -61,6 +61,9 @@ class Transport:
         *,
         port: int = 443,
         ca_file: str | None = None,
+        ca: str | None = None,
+        server_name: str | None = None,
+        fingerprint: str | None = None,
         insecure: bool = False,
         timeout: tuple[float, float] = (5, 60),
         pauses: Sequence[float] = (0.5, 1, 2, 4, 8),
@@ -73,7 +76,10 @@ class Transport:
             user: the user for Basic authentication.
             password: the user's password.
             port: the HTTPS port.
-            ca_file: PEM file of the authority of UFM's certificate; None selects the system's store.
+            ca_file: see `Trust`, like the next four.
+            ca: the authority as text.
+            server_name: the name in the certificate.
+            fingerprint: of the only certificate that is trusted.
             insecure: do not verify UFM's certificate.
             timeout: seconds to connect, and seconds to the answer.
             pauses: seconds before each retry; their number is the number of retries.
@@ -81,14 +87,15 @@ class Transport:
         """
         self.host = host if port == 443 else f"{host}:{port}"
         self.user = user
-        self._ca_file, self._timeout, self._pauses = ca_file, timeout, tuple(pauses)
+        self._trust = Trust(ca_file, ca, server_name, fingerprint, insecure)
+        self._timeout, self._pauses = timeout, tuple(pauses)
         self._cancelled = cancelled or threading.Event()
         self._session = session = requests.Session()
         session.trust_env = False
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         # As bytes: requests would encode a str as Latin-1, and quote it in the error if that fails.
         session.auth = HTTPBasicAuth(user.encode(), password.encode())
-        session.verify = False if insecure else ca_file or _system_store()
+        self._trust.apply(session)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.host!r}, user={self.user!r})"
@@ -123,7 +130,7 @@ class Transport:
             try:
                 response = self._try(call, request)
             except OSError as error:  # the base class of all of requests' errors, and of a missing CA file's
-                if pause is None or not isinstance(error, BROKEN) or self._distrust(error):
+                if pause is None or not isinstance(error, BROKEN) or self._trust.problem(error):
                     raise self._unreachable(call, error) from None
             else:
                 if pause is None or response.status_code not in BUSY:
@@ -138,21 +145,11 @@ class Transport:
         return self._session.request(call.verb, url, timeout=self._timeout, allow_redirects=False, **request)
 
     def _unreachable(self, call: Call, error: OSError) -> errors.UnreachableError:
-        if distrust := self._distrust(error):
+        if distrust := self._trust.problem(error):
             return self._error(errors.CertificateError, call, distrust)
         silent = isinstance(error, requests.ReadTimeout)
-        problem = f"no answer within {self._timeout[1]:g} s" if silent else f"no connection: {_reason(error)}"
+        problem = f"no answer within {self._timeout[1]:g} s" if silent else f"no connection: {reason(error)}"
         return self._error(errors.UnreachableError, call, problem)
-
-    def _distrust(self, error: OSError) -> str:
-        """Return why the certificate is not trusted; empty if `error` has another cause."""
-        try:
-            ssl.create_default_context(cafile=self._ca_file)
-        except OSError as unusable:
-            return f"{self._ca_file} contains no certificate: {unusable.strerror}"
-        # Other TLS failures are broken connections, which occur while UFM restarts.
-        untrusted = isinstance(error, requests.exceptions.SSLError) and "certificate verify failed" in str(error)
-        return f"the certificate is not trusted: {_reason(error)}" if untrusted else ""
 
     def _raise_for_status(self, call: Call, response: requests.Response) -> None:
         status = response.status_code
@@ -176,16 +173,3 @@ class Transport:
         if call.once and issubclass(kind, errors.UnreachableError | errors.UnavailableError):
             problem = f"{problem}; {call.once}"
         return kind(problem, host=self.host, call=str(call), pkey=call.pkey, status=status)
-
-
-def _system_store() -> str | bool:
-    # requests would use certifi's list, which does not contain an organisation's own authority.
-    store = ssl.get_default_verify_paths()
-    return store.cafile or store.capath or True
-
-
-def _reason(error: BaseException) -> str:
-    """Return the innermost cause in a few words: requests wraps urllib3, which wraps the operating system."""
-    while isinstance(inner := getattr(error, "reason", None) or next(reversed(error.args), None), Exception):
-        error = inner
-    return str(error).rpartition(": ")[2] or type(error).__name__

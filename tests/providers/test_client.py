@@ -1,5 +1,7 @@
 """The REST client over real TLS: what it sends, how it takes every answer, what its errors tell and what they keep."""
 
+import hashlib
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from providers.ufm import Client, errors
 from providers.ufm.client import PKEYS, REQUEST_LINE, chunks
 from providers.ufm.partition import Member, Partition
-from providers.ufm.transport import _reason
+from providers.ufm.trust import reason
 from tests.providers.conftest import Start
 from tests.providers.server import HANG_UP, PASSWORD, Answer, Handler, Request, serving
 
@@ -314,6 +316,47 @@ def test_a_certificate_for_another_name_is_not_trusted(ca: tuple[trustme.CA, Pat
         client.close()
 
 
+def test_a_certificate_is_trusted_under_its_own_name(ca: tuple[trustme.CA, Path]) -> None:
+    with serving(*ca, always(Answer(body={"ufm_release_version": "6"})), name="ufm.example") as server:
+        for name, trusted in (("ufm.example", True), ("other.example", False)):
+            client = Client("127.0.0.1", "admin", PASSWORD, port=server.port, ca_file=str(ca[1]), server_name=name)
+            assert trusts(client) is trusted
+        assert len(server.requests) == 1
+
+
+def test_an_authority_may_be_a_text(ca: tuple[trustme.CA, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes before all others, and no other store is trusted beside it."""
+    other = trustme.CA()
+    with serving(*ca, always(Answer(body={"ufm_release_version": "6"}))) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(ca[1]))
+        for text, trusted in ((ca[1].read_text(), True), (other.cert_pem.bytes().decode(), False)):
+            assert trusts(Client("127.0.0.1", "admin", PASSWORD, port=server.port, ca=text)) is trusted
+    client = Client("127.0.0.1", "admin", PASSWORD, port=server.port, ca="no certificate", pauses=())
+    with pytest.raises(errors.CertificateError, match="the input ca contains no certificate"):
+        client.version()
+    client.close()
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "ufm.example"])
+def test_a_pinned_certificate_is_the_only_one_that_is_trusted(ca: tuple[trustme.CA, Path], name: str) -> None:
+    with serving(trustme.CA(), ca[1], always(Answer(body={"ufm_release_version": "6"})), name=name) as server:
+        served = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", server.port)))
+        pin = hashlib.sha256(served).hexdigest()
+        for fingerprint, trusted in ((pin, True), ("0" * 64, False)):
+            client = Client("127.0.0.1", "admin", PASSWORD, port=server.port, fingerprint=fingerprint)
+            assert trusts(client) is trusted
+        assert len(server.requests) == 1, "nothing is sent to another"
+
+
+def trusts(client: Client) -> bool:
+    try:
+        return client.version() == "6"
+    except errors.CertificateError:
+        return False
+    finally:
+        client.close()
+
+
 def test_without_trust_nothing_secret_is_sent(ca: tuple[trustme.CA, Path]) -> None:
     with serving(trustme.CA(), ca[1], always(Answer())) as server:
         client = Client("127.0.0.1", "admin", PASSWORD, port=server.port, ca_file=str(ca[1]))
@@ -414,4 +457,4 @@ class WrappedError(Exception):
     ],
 )
 def test_the_innermost_cause_is_told(error: Exception, text: str) -> None:
-    assert _reason(error) == text
+    assert reason(error) == text

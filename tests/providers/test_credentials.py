@@ -12,6 +12,7 @@ from providers.ufm.admin import AdminPasswordHandler
 from providers.ufm.handler import ResourceHandler
 from providers.ufm.provider import DEFAULT_PASSWORD, Settings
 from providers.ufm.token import AccessTokenHandler
+from providers.ufm.trust import Trust
 from tests.providers.conftest import LabUfm, Start, configuration
 from tests.providers.engine import CheckFailedError, Lifecycle
 from tests.providers.server import PASSWORD, Answer
@@ -221,6 +222,7 @@ def test_a_password_that_ufm_would_refuse_is_found_by_check(ufm: LabUfm, passwor
         ({"port": "x"}, "input port is 'x'"),
         ({"port": 0}, "input port is 0"),
         ({"port": 443.5}, "input port is 443.5"),
+        ({"fingerprint": "12:34"}, "input fingerprint is '12:34'"),
         ({"password": None}, "input password is missing; set it to a new password, as a Pulumi secret"),
         ({"password": ""}, "input password is missing; set it to a new password, as a Pulumi secret"),
         ({"password": DEFAULT_PASSWORD}, "input password is UFM's default.*; set it to a new password"),
@@ -234,7 +236,7 @@ def test_configuration_that_is_missing_is_named(ufm: LabUfm, change: dict[str, A
 
 def test_the_settings_defaults() -> None:
     settings = Settings.of({"address": "10.0.0.1", "password": PASSWORD})
-    assert settings == Settings("10.0.0.1", 443, "admin", PASSWORD, None, insecure=False, previous_password=None)
+    assert settings == Settings("10.0.0.1", 443, "admin", PASSWORD, Trust(), previous_password=None)
     assert settings.client().host == "10.0.0.1"
 
 
