@@ -96,6 +96,7 @@ def wave_order(
         boot_mode=site.undercloud.boot_mode,
         kernel_args=site.compute.kernel_args,
         gpu=f"{site.compute.gpu.vendor_id}:{site.compute.gpu.product_id}",
+        read_request=site.compute.max_read_request if role == Role.COMPUTE else None,
         drain_limit=own.drain_minutes * 60,
         reboot_limit=own.reboot_minutes * 60,
         pauses=PAUSES,

@@ -238,6 +238,8 @@ class ComputeState(NodeState):
 
     acs: dict[str, int] = field(default_factory=dict)
     """PCI bridge → ACSCtl, where it was changed since the last boot (B2)."""
+    read_request: int = 2
+    """Code of the adapter's MaxReadReq: 2 is 512 bytes, the BIOS's value after each boot."""
     nova: NovaHealth = "healthy"
     """The container nova_compute."""
 

@@ -164,6 +164,8 @@ class WaveOrder(NamedTuple):
     """Kernel arguments that a compute must run with (O4)."""
     gpu: str
     """PCI vendor and product ID of the GPUs."""
+    read_request: Optional[int]
+    """MaxReadReq of the adapter in bytes; None: as the BIOS sets it."""
     drain_limit: float
     reboot_limit: float
     pauses: Sequence[float]

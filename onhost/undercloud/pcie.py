@@ -1,7 +1,7 @@
-"""PCIe bridges above the adapter and the GPUs, and ACS on them (B2, B3)."""
+"""PCIe bridges above the adapter and the GPUs, ACS on them, and the unit that sets it at each boot (B2, B3)."""
 
 import re
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Optional
 
 BRIDGES = """\
 lspci -PP -s {device}
@@ -12,9 +12,47 @@ lspci -vvv
 """
 """Prints the adapter's path, the GPUs' paths, and every device in detail."""
 
-ACS = "setpci -v -s {device} ECAP_ACS+0x6.w=0x5D"
-"""The guide's value, for every device that has the capability (B2): source validation, request and completion redirect,
-upstream forwarding, direct translated P2P."""
+RESTORE = "/bin/sh /etc/rack-pcie.sh"
+"""Command on the compute that sets what a boot resets."""
+UNIT = """\
+install -m 0644 /dev/stdin /etc/rack-pcie.sh <<'END'
+# ACS of every device that has it (B2): source validation, request and completion redirect, upstream forwarding, direct
+# translated P2P. A boot resets it.
+for device in $(lspci -D | cut -d ' ' -f 1); do
+  if setpci -s "$device" ECAP_ACS+0x6.w >/dev/null 2>&1; then
+    setpci -v -s "$device" ECAP_ACS+0x6.w=0x5D || exit
+  fi
+done
+{read_request}END
+install -D -m 0644 /dev/stdin /etc/systemd/system/rack-pcie.service <<'END'
+[Unit]
+Description=PCIe settings for GPUDirect RDMA
+Before=tripleo_nova_compute.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={command}
+
+[Install]
+WantedBy=multi-user.target
+END
+systemctl daemon-reload
+systemctl -q enable rack-pcie
+"""
+"""Installs the script of `RESTORE`, and the unit that runs it at each boot before nova-compute starts."""
+READ_REQUEST = "setpci -v -s {device} CAP_EXP+0x8.w={code:#x}:0x7000\n"
+"""Sets MaxReadReq in the device control register; the code of 128 bytes is 0, and each next one is twice as large."""
+
+
+def unit(device: str, read_request: Optional[int]) -> str:
+    """Return the script that installs the unit. `read_request`: MaxReadReq of the adapter in bytes, if it is to be set.
+
+    It sets no register.
+    """
+    code = (read_request or 128).bit_length() - 8
+    extra = READ_REQUEST.format(device=device, code=code << 12) if read_request else ""
+    return UNIT.format(command=RESTORE, read_request=extra)
 
 
 class Bridges(NamedTuple):
@@ -41,9 +79,11 @@ class Bridges(NamedTuple):
         """Return the bridges in `above` that lack the capability."""
         return [bridge for bridge in self.above if "DirectTrans+" not in self.control("ACSCap", bridge)]
 
-    def capable(self) -> List[str]:
-        """Return all devices that have the capability."""
-        return [device for device, details in self.details.items() if "ACSCap:" in details]
+    def read_request(self, device: str) -> Optional[int]:
+        """Return MaxReadReq of a device in bytes; None where it shows none."""
+        details = self.details.get(device) or self.details.get(device[-7:], "")
+        match = re.search(r"MaxReadReq (\d+) bytes", details)
+        return int(match.group(1)) if match else None
 
 
 def parse_bridges(text: str) -> Bridges:

@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterator, List
 
 from onhost.undercloud.common import Fault, openstack, openstack_json
 from onhost.undercloud.orders import WaveMember, WaveOrder
-from onhost.undercloud.pcie import ACS, BRIDGES, Bridges, parse_bridges
+from onhost.undercloud.pcie import BRIDGES, RESTORE, Bridges, parse_bridges, unit
 from onhost.undercloud.shell import Unreachable
 from onhost.undercloud.wave_node import WaveNode
 
@@ -129,9 +129,14 @@ class Compute(WaveNode):
         self.remarks = [] if self._bridges.beside else [alone]
 
     def _after_boot(self) -> None:
-        if not all(self._bridges.acs().values()):
-            self._shell.run("\n".join(ACS.format(device=device) for device in self._bridges.capable()))
+        """Install the unit that sets what a boot resets, and run its program where something is not set (B2)."""
+        self._shell.run(unit(self._order.device, self._order.read_request))
+        if not (all(self._bridges.acs().values()) and self._reads_as_wanted()):
+            self._shell.run(RESTORE)
             self._read_bridges()
+
+    def _reads_as_wanted(self) -> bool:
+        return self._order.read_request in (None, self._bridges.read_request(self._order.device))
 
     def _bios_faults(self) -> Iterator[str]:
         yield from super()._bios_faults()
@@ -146,6 +151,9 @@ class Compute(WaveNode):
         yield from settled_faults(self.facts, self._order.kernel_args, wanted)
         for bridge in (bridge for bridge, on in self._bridges.acs().items() if not on):
             yield f"PCIe bridge {bridge} does not take ACS direct translation; enable ACS in the BIOS (H4)"
+        if not self._reads_as_wanted():
+            found, wanted_bytes = self._bridges.read_request(self._order.device), self._order.read_request
+            yield f"the adapter has MaxReadReq {found} and not {wanted_bytes} bytes; see setpci -s {self._order.device}"
 
 
 def settled_faults(facts: Dict[str, str], kernel_args: str, wanted_vfs: str) -> Iterator[str]:

@@ -55,5 +55,8 @@ class Compute(Model):
     """Kernel arguments. On Intel, write `intel_iommu=on iommu=pt` (O4)."""
     max_acc_out_read: int = Field(default=44, ge=0, le=127)
     """MAX_ACC_OUT_READ in the firmware; 44 suits 200 Gb/s over PCIe Gen4 (H3)."""
+    max_read_request: Literal[512, 1024, 2048, 4096] | None = None
+    """MaxReadReq of the adapter in bytes, which the guide raises to 4096 where the bandwidth needs it (B1). A unit sets
+    it at each boot. If omitted, the BIOS's value stays."""
     hardware: Hardware | None = None
     """If omitted, CPU lists and flavor are not compared with the computes' hardware."""

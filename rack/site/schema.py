@@ -89,7 +89,7 @@ class Type:
             least = " of one or more" if any(isinstance(m, MinLen) for m in self.metadata) else ""
             return f"a list{least if args[-1] is Ellipsis else f' of {len(args)}'}, each {self.item.describe()}"
         if origin is Literal:
-            return ("one of " if len(args) > 1 else "") + ", ".join(args)
+            return ("one of " if len(args) > 1 else "") + ", ".join(map(str, args))
         if isinstance(self.bare, type) and issubclass(self.bare, StrEnum):
             return f"one of {', '.join(self.bare)}"
         return WORDS[self.bare]

@@ -111,7 +111,7 @@ def _details(call: Call[Compute], bdf: str, numa: int, verbose: int) -> str:
                 f"\tCapabilities: [480 v1] Address Translation Service (ATS)\n"
                 f"\t\tATSCtl: Enable{ats}, Smallest Translation Unit: 00"
             )
-        lines.append("\t\tDevCtl: MaxPayload 512 bytes, MaxReadReq 512 bytes")
+        lines.append(f"\t\tDevCtl: MaxPayload 512 bytes, MaxReadReq {128 << call.host.state.read_request} bytes")
     return "\n".join([*lines, ""])
 
 
@@ -137,9 +137,21 @@ def _tree(call: Call[Compute]) -> str:
     )
 
 
+OPERATION = re.compile(
+    r"(?P<register>ECAP_ACS|CAP_EXP)\+(?:0x)?0*(?P<offset>[68])\.[wW]"
+    r"(?:=(?:0x)?(?P<value>[0-9a-fA-F]{1,4})(?::(?:0x)?(?P<mask>[0-9a-fA-F]{1,4}))?)?"
+)
+OFFSETS = {"ECAP_ACS": "6", "CAP_EXP": "8"}
+READ_REQUEST = 0x7000
+"""Bits of MaxReadReq in the device control register."""
+
+
 @command("setpci", Compute)
 def setpci(call: Call[Compute]) -> int:
-    """Read or write the bridges' ACS control, which is lost at a reboot: `-v -s BDF ECAP_ACS+0x6.w[=VALUE]` (B2)."""
+    """Read or write registers that a reboot resets: `-v -s BDF REGISTER[=VALUE[:MASK]]` (B1, B2).
+
+    The registers are the bridges' ACS control, ECAP_ACS+0x6.w, and the adapter's device control, CAP_EXP+0x8.w.
+    """
     options = Parser(call, "setpci")
     options.add_argument("-v", action="store_true", dest="verbose")
     options.add_argument("-f", action="store_true")
@@ -147,20 +159,23 @@ def setpci(call: Call[Compute]) -> int:
     options.add_argument("operation")
     given = options.parse()
     call.as_root()
-    match = re.fullmatch(r"ECAP_ACS\+(?:0x)?0*6\.[wW](?:=(?:0x)?([0-9a-fA-F]{1,4}))?", given.operation)
-    if not match:
-        raise Refusal(f"setpci: Unable to parse {given.operation!r}: the lab has ECAP_ACS+0x6.w only")
+    match = OPERATION.fullmatch(given.operation)
+    if not match or match["offset"] != OFFSETS[match["register"]]:
+        raise Refusal(f"setpci: Unable to parse {given.operation!r}: the lab has ECAP_ACS+0x6.w and CAP_EXP+0x8.w only")
     found = _selected(call, given.slot, None)
     if not found:
         return 0
     bdf = next(iter(found))
+    if match["register"] == "CAP_EXP":
+        _device_control(call, bdf, match)
+        return 0
     if not _has_acs(call, bdf):
         raise Refusal(
             f"setpci: {bdf}: Instance #0 of PCI Extended Capability "
             f"000d not found - there are no capabilities with that id."
         )
-    value = call.host.acs_control(bdf) if match[1] is None else int(match[1], 16)
-    if match[1] is None:
+    value = call.host.acs_control(bdf) if match["value"] is None else int(match["value"], 16)
+    if match["value"] is None:
         call.out(f"{value:04x}")
         return 0
     if given.verbose:
@@ -168,6 +183,19 @@ def setpci(call: Call[Compute]) -> int:
     with call.host.change():
         call.host.state.acs[bdf] = value & 0x7F
     return 0
+
+
+def _device_control(call: Call[Compute], bdf: str, match: re.Match[str]) -> None:
+    """Read the device control register, or write the adapter's MaxReadReq; the lab keeps no other bits."""
+    value = call.host.state.read_request << 12 | 0x936
+    if match["value"] is None:
+        call.out(f"{value:04x}")
+        return
+    mask = int(match["mask"] or "ffff", 16)
+    code = (value & ~mask | int(match["value"], 16) & mask) & READ_REQUEST
+    if bdf == call.rack.plan.site.compute.hca:
+        with call.host.change():
+            call.host.state.read_request = code >> 12
 
 
 @command("pgrep", Compute)

@@ -48,8 +48,8 @@ class Compute(Node):
         return all(self.acs_control(bridge) & DIRECT_TRANS for bridge in GPU_PATH)
 
     def lose_volatile_state(self) -> None:
-        """Reset the bridges' ACS control (B2)."""
-        self.state.acs = {}
+        """Reset the bridges' ACS control and the adapter's MaxReadReq (B1, B2)."""
+        self.state.acs, self.state.read_request = {}, ComputeState.read_request
 
     # -- nova-compute
 

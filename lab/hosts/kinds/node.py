@@ -122,6 +122,7 @@ class Node(Host):
             self.refresh()
             self._show_hardware()
             self.boot()
+            self.run_boot_units()
             self.start_services()
         if not link_fails:
             self._backends.fabric.link(self.name)
@@ -157,6 +158,7 @@ class Node(Host):
             return
         self._show_hardware()
         self.boot()
+        self.run_boot_units()
         self.start_services()
 
     def lose_volatile_state(self) -> None:

@@ -153,6 +153,16 @@ def test_setpci_refuses(lab: Lab) -> None:
     assert "not found" in lab.refused("compute-1", f"setpci -s {HCA} ECAP_ACS+0x6.w=0x5D")
     assert "Unable to parse" in lab.refused("compute-1", "setpci -s c2:04.0 NONSENSE")
     assert lab.ok("compute-1", "setpci -s c2:04.0 ECAP_ACS+6.w") == "001d\n"
+    assert "Unable to parse" in lab.refused("compute-1", "setpci -s c2:04.0 ECAP_ACS+8.w")
+
+
+def test_max_read_request(lab: Lab) -> None:
+    show, register = f"lspci -s {HCA} -vvv | grep -o 'MaxReadReq [0-9]*'", f"setpci -s {HCA} CAP_EXP+0x8.w"
+    assert lab.ok("compute-1", f"{show}; {register}") == "MaxReadReq 512\n2936\n"
+    assert lab.ok("compute-1", f"{register}=0x5000:0x7000; {show}") == "MaxReadReq 4096\n"
+    assert lab.ok("compute-1", f"{register}=0:ff; {show}") == "MaxReadReq 4096\n"
+    lab.rack.nodes["compute-1"].reboot()
+    assert lab.ok("compute-1", show) == "MaxReadReq 512\n"
 
 
 # -- power

@@ -3,7 +3,7 @@
 import pytest
 
 from onhost.undercloud.adapter import Value, hidden, number, pending, release_faults, unapplied, unset
-from onhost.undercloud.pcie import Bridges, parse_bridges
+from onhost.undercloud.pcie import Bridges, parse_bridges, unit
 from onhost.undercloud.wave_compute import settled_faults
 
 SHOWN = {"SRIOV_EN": Value("1", "1"), "NUM_OF_VFS": Value("0", "8"), "ATS_ENABLED": Value("0", "0")}
@@ -83,12 +83,24 @@ def test_bridges_are_those_above_the_adapter_and_the_gpus_beside_it() -> None:
     assert bridges.beside
     assert bridges.acs() == {"c2:04.0": True, "c2:08.0": False}
     assert bridges.without_acs() == []
-    assert bridges.capable() == ["c2:04.0", "0000:c2:08.0", "81:00.0"]
+    assert bridges.read_request("c5:00.0") is None
 
 
 def test_an_adapter_in_the_root_port_has_no_bridge() -> None:
     bridges = parse_bridges("c5:00.0 Infiniband\n--\n82:00.0 3D controller\n--\nc5:00.0 Infiniband controller\n")
-    assert (bridges.above, bridges.beside, bridges.acs(), bridges.capable()) == ([], False, {}, [])
+    assert (bridges.above, bridges.beside, bridges.acs()) == ([], False, {})
+
+
+@pytest.mark.parametrize("device", ["c5:00.0", "0000:c5:00.0"])
+def test_max_read_request_is_that_of_the_device(device: str) -> None:
+    details = {"c5:00.0": "\t\tDevCtl: MaxPayload 512 bytes, MaxReadReq 4096 bytes", "c6:00.0": "MaxReadReq 512 bytes"}
+    assert Bridges(details, [], False).read_request(device) == 4096
+
+
+@pytest.mark.parametrize(("size", "code"), [(512, "0x2000"), (1024, "0x3000"), (4096, "0x5000")])
+def test_the_unit_sets_max_read_request_where_configured(size: int, code: str) -> None:
+    assert f"\nsetpci -v -s c5:00.0 CAP_EXP+0x8.w={code}:0x7000\nEND\n" in unit("c5:00.0", size)
+    assert "CAP_EXP" not in unit("c5:00.0", None)
 
 
 def test_a_bridge_without_the_capability_is_named() -> None:

@@ -42,8 +42,8 @@ ORDERS = (
         kind="compute", nodes=[WaveMember(name="compute-1", address="192.0.2.21", hostname="overcloud-0.localdomain")],
         host_keys=["192.0.2.21 ssh-ed25519 AAAA"], ssh=SshAccess("heat-admin", 22, "overcloud"), tool="auto",
         device="c5:00.0", settings={"NUM_OF_VFS": 8}, minimum_release=None, instances="refuse", alone=False,
-        boot_mode="bios", kernel_args="iommu=pt", gpu="10de:20b5", drain_limit=1800, reboot_limit=1200,
-        pauses=[1.0, 15.0], check_list=True,
+        boot_mode="bios", kernel_args="iommu=pt", gpu="10de:20b5", read_request=4096, drain_limit=1800,
+        reboot_limit=1200, pauses=[1.0, 15.0], check_list=True,
     ),
     TemplateRequirements(
         templates="/usr/share/templates", environments=["environments/podman.yaml"], options=["-e"],

@@ -432,6 +432,48 @@ def test_a_gpu_elsewhere_is_a_remark(rig: Rig) -> None:
     assert "remark: no GPU shares a PCIe bridge with the adapter (B3)" in rig.ok("compute-1", gpu="10de:ffff").stdout
 
 
+# -- what a boot resets
+
+
+def acs(rig: Rig) -> list[str]:
+    """ACSCtl of the bridges above the adapter and the GPU beside it."""
+    return [rig.lab.ok("compute-1", f"lspci -s {bridge} -vvv | grep ACSCtl") for bridge in ("c2:04.0", "c2:08.0")]
+
+
+def read_request(rig: Rig) -> str:
+    return rig.lab.ok("compute-1", f"lspci -s {rig.plan.site.compute.hca} -vvv | grep -o 'MaxReadReq [0-9]*'")
+
+
+def test_a_later_reboot_restores_acs(rig: Rig) -> None:
+    rig.ok("compute-1")
+    rig.node("compute-1").reboot()
+    assert all("DirectTrans+" in control for control in acs(rig))
+    rig.lab.ok("compute-1", "systemctl disable rack-pcie")
+    rig.node("compute-1").reboot()
+    assert all("DirectTrans-" in control for control in acs(rig)), "without the unit, a reboot loses it"
+
+
+def test_a_compute_whose_acs_is_set_gets_the_unit_without_a_change(rig: Rig) -> None:
+    rig.ok("compute-1")
+    rig.lab.ok("compute-1", "rm /etc/systemd/system/rack-pcie.service; systemctl daemon-reload")
+    rig.lab.fabric.events.clear()
+    rig.guest("compute-1")
+    rig.ok("compute-1")
+    assert rig.reboots() == []
+    rig.node("compute-1").reboot()
+    assert all("DirectTrans+" in control for control in acs(rig))
+
+
+def test_max_read_request_is_set_where_configured(rig: Rig) -> None:
+    rig.ok("compute-1")
+    assert read_request(rig) == "MaxReadReq 512\n"
+    rig.guest("compute-1")
+    rig.ok("compute-1", read_request=4096)
+    assert read_request(rig) == "MaxReadReq 4096\n"
+    rig.node("compute-1").reboot()
+    assert read_request(rig) == "MaxReadReq 4096\n"
+
+
 # -- controllers
 
 
