@@ -11,7 +11,7 @@ from onhost.undercloud import common, wave, wave_compute, wave_node
 from onhost.undercloud.adapter import TOOL
 from onhost.undercloud.common import Fault
 from onhost.undercloud.orders import SshAccess, WaveMember, WaveOrder, encode
-from onhost.undercloud.pcie import ACS, BRIDGES
+from onhost.undercloud.pcie import BRIDGES, RESTORE, unit
 from onhost.undercloud.shell import Unreachable
 from onhost.undercloud.wave_compute import NOVA_HEALTHY, QEMU, REASON, Compute
 from onhost.undercloud.wave_controller import REJOINED, Controller
@@ -79,10 +79,11 @@ class Machine:
             self.boots, self.down, self.acs = self.boots + 1, self.down_after, False
             self.current = dict(self.following) if self.sticks else self.current
             raise Unreachable("it went down")
-        elif script == "\n".join(ACS.format(device=bridge) for bridge in ("c2:04.0", "0000:c2:08.0")):
+        elif script == RESTORE:
             self.acs = self.acs_sticks
         else:
-            assert script in ("pcs cluster stop >&2", "pcs cluster stop --force >&2"), script
+            stops = ("pcs cluster stop >&2", "pcs cluster stop --force >&2")
+            assert script in (*stops, unit("c5:00.0", None)), script
         return ""
 
     def bridges(self) -> str:
@@ -138,8 +139,8 @@ class Rig:
             kind="compute", nodes=[MEMBER], host_keys=["192.0.2.21 ssh-ed25519 AAAA"],
             ssh=SshAccess("heat-admin", 22, "cloud"),
             tool="auto", device="c5:00.0", settings={"SRIOV_EN": 1, "NUM_OF_VFS": 8}, minimum_release="20.30.1000",
-            instances="refuse", alone=False, boot_mode="bios", kernel_args="iommu=pt", gpu="10de:20b5", drain_limit=120,
-            reboot_limit=60, pauses=[1.0, 4.0], check_list=False,
+            instances="refuse", alone=False, boot_mode="bios", kernel_args="iommu=pt", gpu="10de:20b5",
+            read_request=None, drain_limit=120, reboot_limit=60, pauses=[1.0, 4.0], check_list=False,
         )  # fmt: skip
 
     def node(self, **changes: Any) -> Compute:
