@@ -45,6 +45,12 @@ SDK_VERSION = "v3.259.0"
 LANGUAGE_VERSION = "v3.79.0"  # the last sdk module that contains the language host's sources
 PLUGINS = {"openstack": "5.5.3", "command": "1.2.1"}  # the versions of the packages on PyPI
 
+NO_SIDECARS = "metadata=skip"
+"""Option of a file backend: no `.attrs` file beside each file. The engine does not write them atomically, so a killed
+one could leave a state that it cannot read (gocloud.dev's fileblob)."""
+BACKUPS = 20
+"""Checkpoints of a stack that are kept, the newest ones. The engine writes one per update and removes none."""
+
 Version = tuple[int, ...]
 
 
@@ -377,10 +383,40 @@ def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
         variables["PULUMI_HOME"] = base["PULUMI_HOME"]
     if has_stand_ins(HOME):
         variables["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "1"
-    if "PULUMI_BACKEND_URL" not in base:
+    chosen = base.get("PULUMI_BACKEND_URL", "")
+    if chosen.partition("?")[0] in ("", STATE.as_uri()):
         STATE.mkdir(parents=True, exist_ok=True)
-    variables["PULUMI_BACKEND_URL"] = base.get("PULUMI_BACKEND_URL", STATE.as_uri())
+        tidy(STATE)
+        chosen = f"{STATE.as_uri()}?{NO_SIDECARS}"
+        keep_selection(Path(variables.get("PULUMI_HOME", Path.home() / ".pulumi")), STATE.as_uri(), chosen)
+    variables["PULUMI_BACKEND_URL"] = chosen
     return variables
+
+
+def keep_selection(home: Path, old: str, new: str) -> None:
+    """Select in backend `new` what is selected in `old`. The engine stores the selection per text of the URL."""
+    for file in home.glob("workspaces/*-workspace.json"):
+        settings = json.loads(file.read_text() or "{}")
+        stacks = settings.get("stacks", {})
+        if old in stacks and new not in stacks:
+            stacks[new] = stacks[old]
+            file.write_text(json.dumps(settings, indent=4))
+
+
+def tidy(state: Path) -> None:
+    """Remove what a file backend accumulates: see `BACKUPS`, sidecar files, and temporary files of killed engines.
+
+    A sidecar that a killed engine left empty makes its stack unreadable (`failed to load checkpoint: EOF`). The engine
+    needs none. Temporary files stay while a lock says that an engine may be writing them.
+    """
+    for sidecar in state.rglob("*.attrs"):
+        sidecar.unlink(missing_ok=True)
+    for folder in {backup.parent for backup in state.glob(".pulumi/backups/**/*.*")}:
+        for old in sorted(folder.glob("*.*"), key=lambda file: file.stat().st_mtime_ns, reverse=True)[BACKUPS:]:
+            old.unlink(missing_ok=True)
+    if not any(state.glob(".pulumi/locks/**/*.json")):
+        for left in state.rglob("*.tmp"):
+            left.unlink(missing_ok=True)
 
 
 @contextmanager
