@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from rack.rules.registry import Finding
-from rack.site import Site
+from rack.site import Range, Site
 
 T = TypeVar("T")
 
@@ -30,6 +30,63 @@ def one_of(names: Iterable[str], key: str) -> str:
     """Return the advice to write one of the names, or to add one under `key` where there are none."""
     listed = sorted(names)
     return f"write one of {', '.join(listed)}" if listed else f"add it to {key}"
+
+
+class Pool(NamedTuple):
+    """A range of addresses in the configuration."""
+
+    path: str
+    range: Range
+    network: IPv4Network
+    gateway: IPv4Address | None
+    """Of the network, if it has one."""
+
+
+def pools(site: Site) -> list[Pool]:
+    """Return every range of addresses."""
+    p, e, x = site.networks.provisioning, site.networks.external, site.external_access
+    control = site.networks.control.items()
+    return [
+        Pool("networks.provisioning.dhcp", p.dhcp, p.cidr, p.gateway),
+        Pool("networks.provisioning.inspection", p.inspection, p.cidr, p.gateway),
+        Pool("networks.external.pool", e.pool, e.cidr, e.gateway),
+        *(Pool(f"networks.control.{name}.pool", net.pool, net.cidr, None) for name, net in control),
+        *([Pool("externalAccess.network.pool", x.network.pool, x.network.cidr, x.network.gateway)] if x else []),
+    ]
+
+
+def gateways(site: Site) -> list[tuple[str, IPv4Address, IPv4Network]]:
+    """Return every gateway with its path and its network."""
+    p, e, x = site.networks.provisioning, site.networks.external, site.external_access
+    return [
+        ("networks.provisioning.gateway", p.gateway, p.cidr),
+        ("networks.external.gateway", e.gateway, e.cidr),
+        *([("externalAccess.network.gateway", x.network.gateway, x.network.cidr)] if x else []),
+    ]
+
+
+def servers(site: Site) -> list[tuple[str, IPv4Address]]:
+    """Return the addresses of name servers and time servers with their paths. Time servers with a name are omitted."""
+    p, tenant = site.networks.provisioning, site.tenant.network
+    ntp = [(f"networks.provisioning.ntp[{i}]", server) for i, server in enumerate(p.ntp)]
+    return [
+        *((f"networks.provisioning.dns[{i}]", address) for i, address in enumerate(p.dns)),
+        *((path, IPv4Address(server)) for path, server in ntp if server.rpartition(".")[2].isdigit()),
+        *((f"tenant.network.dns[{i}]", address) for i, address in enumerate(tenant.dns)),
+    ]
+
+
+def fixed_addresses(site: Site) -> list[tuple[str, IPv4Address]]:
+    """Return the fixed addresses of hosts and switch on the provisioning network with their paths (D5)."""
+    undercloud, switch = site.undercloud, site.fabric.switch
+    return [
+        ("ufm.address", site.ufm.address),
+        ("undercloud.address", undercloud.address),
+        ("undercloud.address", undercloud.public_address),
+        ("undercloud.address", undercloud.admin_address),
+        *((f"nodes[{i}].address", n.address) for i, n in enumerate(site.nodes)),
+        *([("fabric.switch.address", switch.address)] if switch.address else []),
+    ]
 
 
 def site_networks(site: Site) -> list[tuple[str, IPv4Network]]:

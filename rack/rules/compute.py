@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rack.rules.registry import Finding, rule
 from rack.site import Site
 
+IOMMU = ("amd_iommu", "intel_iommu")
 NVIDIA = "10de"
 SRIOV_GPUS = {
     "20b0": "A100 SXM4 40GB",
@@ -31,6 +32,17 @@ PLAIN_GPUS = {
     "1eb8": "T4",
 }
 """NVIDIA GPUs without it."""
+
+
+@rule("KERN001", "O4", "The kernel arguments switch the IOMMU on: no instance gets a GPU or a VF without it.")
+def iommu_on(site: Site) -> Iterator[Finding]:
+    """Look for the argument of one vendor, and for an argument that switches the IOMMU off."""
+    given = site.compute.kernel_args
+    words = dict(word.partition("=")[::2] for word in given.split())
+    off = [f"{key}=off" for key in (*IOMMU, "iommu") if words.get(key) == "off"]
+    if off or not any(words.get(key) == "on" for key in IOMMU):
+        found = f"{given!r}, {'with ' + off[0] if off else 'without IOMMU'}"
+        yield Finding("compute.kernelArgs", found, "write amd_iommu=on iommu=pt, or intel_iommu=on iommu=pt on Intel")
 
 
 @rule(

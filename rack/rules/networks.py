@@ -1,11 +1,9 @@
 """Design rules of the networks: ranges, gateways and fixed addresses (D3, D5, C2, O1, O4, X1)."""
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
-from typing import NamedTuple
 
-from rack.rules.common import duplicates, outside, site_networks
+from rack.rules.common import duplicates, fixed_addresses, gateways, outside, pools, servers, site_networks
 from rack.rules.registry import Finding, rule
 from rack.site import Range, Role, Site
 
@@ -18,32 +16,6 @@ def networks_apart(site: Site) -> Iterator[Finding]:
             yield Finding(other, f"{b}, which overlaps {one} {a}", "write a network that overlaps no other")
 
 
-class _Pool(NamedTuple):
-    path: str
-    pool: Range
-    cidr: IPv4Network
-    gateway: IPv4Address | None
-
-
-def _pools(site: Site) -> Iterator[_Pool]:
-    p, e, x = site.networks.provisioning, site.networks.external, site.external_access
-    yield _Pool("networks.provisioning.dhcp", p.dhcp, p.cidr, p.gateway)
-    yield _Pool("networks.provisioning.inspection", p.inspection, p.cidr, p.gateway)
-    yield _Pool("networks.external.pool", e.pool, e.cidr, e.gateway)
-    for name, control in site.networks.control.items():
-        yield _Pool(f"networks.control.{name}.pool", control.pool, control.cidr, None)
-    if x:
-        yield _Pool("externalAccess.network.pool", x.network.pool, x.network.cidr, x.network.gateway)
-
-
-def _gateways(site: Site) -> Iterator[tuple[str, IPv4Address, IPv4Network]]:
-    p, e, x = site.networks.provisioning, site.networks.external, site.external_access
-    yield "networks.provisioning.gateway", p.gateway, p.cidr
-    yield "networks.external.gateway", e.gateway, e.cidr
-    if x:
-        yield "externalAccess.network.gateway", x.network.gateway, x.network.cidr
-
-
 @rule(
     "NET002",
     "D3",
@@ -51,13 +23,13 @@ def _gateways(site: Site) -> Iterator[tuple[str, IPv4Address, IPv4Network]]:
 )
 def ranges_inside(site: Site) -> Iterator[Finding]:
     """Check each range, then each gateway."""
-    for path, pool, cidr, gateway in _pools(site):
+    for path, pool, cidr, gateway in pools(site):
         if pool.start > pool.end:
             yield Finding(path, str(pool), "write the lower address as start")
         if gateway and gateway in pool:
             yield Finding(path, f"{pool}, which contains the gateway {gateway}", "write a range without the gateway")
         yield from outside([(f"{path}.start", pool.start), (f"{path}.end", pool.end)], cidr, "the network")
-    for path, address, cidr in _gateways(site):
+    for path, address, cidr in gateways(site):
         yield from outside([(path, address)], cidr, "the network")
 
 
@@ -70,27 +42,15 @@ def provisioning_ranges(site: Site) -> Iterator[Finding]:
         yield Finding("networks.provisioning.inspection", found, "write a range outside dhcp")
 
 
-def _fixed(site: Site) -> list[tuple[str, IPv4Address]]:
-    undercloud, switch = site.undercloud, site.fabric.switch
-    return [
-        ("ufm.address", site.ufm.address),
-        ("undercloud.address", undercloud.address),
-        ("undercloud.address", undercloud.public_address),
-        ("undercloud.address", undercloud.admin_address),
-        *((f"nodes[{i}].address", n.address) for i, n in enumerate(site.nodes)),
-        *([("fabric.switch.address", switch.address)] if switch.address else []),
-    ]
-
-
 @rule(
     "NET004",
     "D5",
     "UFM, the switch, the undercloud (with the two addresses after its own) and the nodes have unique addresses on the "
     "provisioning network, outside its ranges.",
 )
-def fixed_addresses(site: Site) -> Iterator[Finding]:
+def addresses_unique(site: Site) -> Iterator[Finding]:
     """Check each fixed address against the network, its ranges and the other addresses."""
-    p, fixed = site.networks.provisioning, _fixed(site)
+    p, fixed = site.networks.provisioning, fixed_addresses(site)
     yield from outside(fixed, p.cidr, "the provisioning network")
     for path, address in fixed:
         for name, taken in (("dhcp", p.dhcp), ("inspection", p.inspection)):
@@ -166,3 +126,40 @@ def physnet_names(site: Site) -> Iterator[Finding]:
     """Compare the name with TripleO's."""
     if site.networks.tenant.physnet == "datacentre":
         yield Finding("networks.tenant.physnet", "'datacentre'", "write another name, such as ibnet")
+
+
+@rule(
+    "NET010", "C2", "Name servers and time servers have an address of their own: no loopback address, and in no range."
+)
+def servers_apart(site: Site) -> Iterator[Finding]:
+    """Check each server's address. An address of the provisioning network is never loopback."""
+    cidr = site.networks.provisioning.cidr
+    for path, address in servers(site):
+        if address.is_loopback and address not in cidr:
+            yield Finding(path, f"{address}, which is the host itself", "write the address of a server")
+        for pool in pools(site):
+            if address in pool.range:
+                found = f"{address}, which is in {pool.path} {pool.range}"
+                yield Finding(path, found, "write an address outside it")
+    for i, name in enumerate(site.networks.provisioning.ntp):
+        if name.partition(".")[0] == "localhost":
+            yield Finding(f"networks.provisioning.ntp[{i}]", f"{name!r}, the host itself", "write the name of a server")
+
+
+@rule(
+    "NET011",
+    "T2",
+    "The tenant's network has an address for each instance, each controller (DHCP) and the router; the public pool has "
+    "one for each floating IP and the router.",
+)
+def tenant_networks_large_enough(site: Site) -> Iterator[Finding]:
+    """Compare both sizes with the number of addresses that Neutron takes."""
+    tenant, access = site.tenant, site.external_access
+    needed = len(tenant.instances) + sum(node.role == Role.CONTROLLER for node in site.nodes) + 1
+    have = tenant.network.cidr.num_addresses - 2
+    if have < needed:
+        found = f"{tenant.network.cidr} with {have} addresses"
+        yield Finding("tenant.network.cidr", found, f"write a network with at least {needed}")
+    if access and 0 < access.network.pool.size < len(access.floating_ips) + 1:
+        found = f"{access.network.pool} with a size of {access.network.pool.size}"
+        yield Finding("externalAccess.network.pool", found, f"write a range of at least {len(access.floating_ips) + 1}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from rack.plan import Plan
 from rack.rules.common import duplicates
 from rack.rules.registry import Finding, rule
 from rack.site import Role, Site
@@ -71,3 +72,12 @@ def switch_ports(site: Site) -> Iterator[Finding]:
     hosts, ports = len(site.nodes) + (site.ufm.host is not None), site.fabric.switch.ports
     if hosts > ports:
         yield Finding("fabric.switch.ports", f"{ports} for {hosts} hosts", "remove hosts, or write a larger switch")
+
+
+@rule("HOST001", "O1", "The nodes' host names with the domain have at most 64 characters, Linux's limit.")
+def hostnames_short(site: Site) -> Iterator[Finding]:
+    """Measure the longest name."""
+    longest = max((host.hostname for host in Plan(site).hosts), key=len)
+    if len(longest) > 64:
+        write = "write a shorter domain, or a shorter cloud.name"
+        yield Finding("cloud.domain", f"{site.cloud.domain!r}, for {longest} of {len(longest)} characters", write)

@@ -1,8 +1,11 @@
 """Design rules of a site without Internet access: sources of packages, containers and images (C1 to C5, G1, U5)."""
 
 from collections.abc import Iterator
+from ipaddress import IPv4Address
+from urllib.parse import urlsplit
 
 from rack.distribution import PUBLIC_REGISTRIES, REFUSED, Release, registry_of
+from rack.rules.common import servers
 from rack.rules.registry import Finding, rule
 from rack.rules.ufm import ufm_images
 from rack.site import Site
@@ -72,3 +75,45 @@ def ufm_is_here(site: Site) -> Iterator[Finding]:
         if _is_public(image):
             found = f"{image!r}, from a public registry, {OFFLINE}"
             yield Finding(path, found, "write ufm.host.imageArchive, or the image in the site's registry")
+
+
+PUBLIC_DOMAINS = (
+    "ntp.org", "google.com", "cloudflare.com", "nist.gov", "windows.com", "apple.com", "amazonaws.com", "ubuntu.com",
+    "debian.org", "centos.org", "fedoraproject.org", "rdoproject.org", "openstack.org", "opendev.org", "redhat.com",
+    "quay.io", "docker.com", "docker.io", "github.com", "githubusercontent.com", "kernel.org", "nvidia.com",
+    "mellanox.com",
+)  # fmt: skip
+"""Domains of public time servers and mirrors. Names of other domains are taken for the site's own."""
+
+
+def _on_the_internet(host: str) -> bool:
+    """Whether a host is a global address or a name of a public domain."""
+    try:
+        return IPv4Address(host).is_global
+    except ValueError:
+        return any(host == domain or host.endswith(f".{domain}") for domain in PUBLIC_DOMAINS)
+
+
+@rule("OFF006", "C2", "Without Internet access, name servers and time servers are the site's own.")
+def servers_are_here(site: Site) -> Iterator[Finding]:
+    """Look for public names and addresses."""
+    if site.internet:
+        return
+    p = site.networks.provisioning
+    names = [(f"networks.provisioning.ntp[{i}]", name) for i, name in enumerate(p.ntp)]
+    names += [(path, str(address)) for path, address in servers(site) if ".dns[" in path]
+    for path, name in names:
+        if _on_the_internet(name):
+            yield Finding(path, f"{name!r}, on the Internet, {OFFLINE}", "write the address of the site's server")
+
+
+@rule("OFF007", "C1", "Without Internet access, package repositories are the site's own mirrors.")
+def mirrors_are_here(site: Site) -> Iterator[Finding]:
+    """Look for public hosts in the repositories' URLs."""
+    if site.internet:
+        return
+    for i, repository in enumerate(site.undercloud.repositories):
+        for key, url in (("baseurl", repository.baseurl), ("gpgkey", repository.gpgkey)):
+            if url and _on_the_internet(urlsplit(url).hostname or ""):
+                path = f"undercloud.repositories[{i}].{key}"
+                yield Finding(path, f"{url!r}, on the Internet, {OFFLINE}", "write the URL of the site's mirror")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from rack.rules.common import fixed_addresses, gateways, pools, servers
 from rack.rules.registry import Finding, rule
 from rack.site import Site
 
@@ -49,20 +50,46 @@ def tenant_network_named(site: Site) -> Iterator[Finding]:
         yield Finding("tenant.network.subnet", f"{tenant.subnet!r}, the public subnet", "write another name")
 
 
-@rule("RES005", "O2", "The nodes' interfaces on the provisioning and on the external network differ.")
+@rule("RES005", "O2", "Each interface of a node, and of UFM's host, has one use.")
 def interfaces_apart(site: Site) -> Iterator[Finding]:
-    """Compare the two names."""
-    if site.networks.provisioning.interface == site.networks.external.interface:
-        found = f"{site.networks.external.interface!r}, the interface of networks.provisioning"
-        yield Finding("networks.external.interface", found, "write another interface")
+    """Compare the names on each kind of host."""
+    networks, host = site.networks, site.ufm.host
+    node = [
+        ("networks.provisioning.interface", networks.provisioning.interface),
+        ("networks.external.interface", networks.external.interface),
+        ("fabric.interface", site.fabric.interface),
+    ]
+    ufm = [("ufm.host.managementInterface", host.management_interface)] if host else []
+    ufm += [("ufm.host.fabricInterface", host.fabric_interface)] if host else []
+    for uses in (node, ufm):
+        taken: dict[str | None, str] = {None: ""}
+        for path, name in uses:
+            if name and taken.setdefault(name, path) != path:
+                yield Finding(path, f"{name!r}, the interface of {taken[name]}", "write another interface")
 
 
-@rule("RES006", "C6", "The address of a management controller is no address of the provisioning network in use.")
+@rule("RES006", "C6", "The address of a management controller is the address of nothing else, and in no range.")
 def ipmi_addresses_apart(site: Site) -> Iterator[Finding]:
-    """Compare each BMC's address with the hosts' addresses and with the ranges."""
-    p = site.networks.provisioning
-    used = {site.ufm.address, site.undercloud.address, *(node.address for node in site.nodes)}
+    """Compare each BMC's address with all others and with the ranges."""
+    used = {address: path for path, address in (*fixed_addresses(site), *servers(site))}
+    used |= {address: path for path, address, _ in gateways(site)}
     for i, node in enumerate(site.nodes):
         address = node.ipmi.address
-        if address in used or address in p.dhcp or address in p.inspection:
-            yield Finding(f"nodes[{i}].ipmi.address", f"{address}, which is in use", "write the BMC's own address")
+        users = [pool.path for pool in pools(site) if address in pool.range]
+        users += [used[address]] if address in used else []
+        if users:
+            found = f"{address}, which is in use by {users[0]}"
+            yield Finding(f"nodes[{i}].ipmi.address", found, "write the BMC's own address")
+
+
+@rule("RES007", "C5", "The folders and the archive that user stack reads on the undercloud are not root's own.")
+def stack_can_read(site: Site) -> Iterator[Finding]:
+    """Look for paths below /root, which only root may enter."""
+    cloud = site.undercloud
+    paths = {"imagesDir": cloud.images_dir, "elementsPath": cloud.elements_path, "imagesArchive": cloud.images_archive}
+    for key, path in paths.items():
+        if path and PurePosixPath(path).is_relative_to("/root"):
+            found = f"{path!r}, which user stack cannot read"
+            yield Finding(
+                f"undercloud.{key}", found, "write a path that stack can read, such as below /home/stack or /srv"
+            )

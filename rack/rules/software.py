@@ -27,6 +27,19 @@ def registry_named(site: Site) -> Iterator[Finding]:
         yield Finding("undercloud.containerNamespace", repr(namespace), write)
 
 
+@rule("REG003", "C3", "Settings under `undercloud.registry` belong to the registry that `containerNamespace` names.")
+def registry_chosen(site: Site) -> Iterator[Finding]:
+    """Look for settings beside the distribution's own registry, which needs no login unless it is Red Hat's."""
+    cloud, registry = site.undercloud, site.undercloud.registry
+    if cloud.container_namespace or cloud.distribution in REFUSED:
+        return
+    login = registry.user if cloud.registry_host != LOGIN_REGISTRY else None
+    given = {"user": login, "caFile": registry.ca_file, "insecure": registry.insecure}
+    for key in (key for key, value in given.items() if value):
+        found = f"{key} for {cloud.registry_host}, the distribution's own registry"
+        yield Finding("undercloud.containerNamespace", found, f"write your registry's, or remove registry.{key}")
+
+
 @rule("REG002", "C3", "Containers from registry.redhat.io need a login.")
 def registry_login(site: Site) -> Iterator[Finding]:
     """Look for the registry's user, where containers come from Red Hat's registry."""

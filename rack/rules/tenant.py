@@ -102,3 +102,21 @@ def bandwidth_ends(site: Site) -> Iterator[Finding]:
     if server == client:
         found = f"{site.bandwidth.client!r}, which is on {server} as bandwidth.server is"
         yield Finding("bandwidth.client", found, f"write an instance that is not on {server}")
+
+
+PERFTEST = {True: ("gpudirect-bench",), False: ("gpudirect-bench", "mofed")}
+"""Elements that bring ib_write_bw, with and without CUDA."""
+
+
+@rule("BW002", "B5", "The images of the bandwidth test contain perftest; images that are files are not examined.")
+def bandwidth_images(site: Site) -> Iterator[Finding]:
+    """Look for an element that brings ib_write_bw."""
+    test = site.bandwidth
+    if not test:
+        return
+    used = {vm.image for vm in site.tenant.instances if vm.name in (test.server, test.client)}
+    for i, image in enumerate(site.images):
+        wanted = PERFTEST[test.cuda]
+        if image.name in used and image.elements and not set(wanted) & set(image.elements):
+            found = f"none of {', '.join(wanted)} for {image.name!r}, which the bandwidth test uses"
+            yield Finding(f"images[{i}].elements", found, f"add {wanted[0]}, or test instances with another image")

@@ -1,7 +1,7 @@
 """Configuration of the overcloud's names and time zone (O4, O5)."""
 
 from rack.site.model import Model
-from rack.site.names import Hostname, Label, Timezone
+from rack.site.names import Domain, Label, Timezone
 
 
 class Cloud(Model):
@@ -9,7 +9,7 @@ class Cloud(Model):
 
     name: Label = "overcloud"
     """Name of TripleO's stack, and prefix of the host names: overcloud-controller-0."""
-    domain: Hostname = "localdomain"
+    domain: Domain = "localdomain"
     """Domain of the hosts: overcloud-controller-0.localdomain."""
     timezone: Timezone = "UTC"
     """Time zone of the overcloud nodes."""

@@ -23,7 +23,7 @@ class Model(BaseModel):
 
 
 def _unicast(address: IPv4Address) -> IPv4Address:
-    if address.is_multicast or address.is_reserved or address.is_unspecified:
+    if address.is_multicast or address.is_reserved or address.is_unspecified or address.is_link_local:
         raise ValueError(f"found {address}; write the address of a host")
     return address
 

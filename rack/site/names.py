@@ -7,7 +7,10 @@ that the plan contains no other.
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
+from ipaddress import IPv4Address
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -23,10 +26,10 @@ def guid(value: object) -> str:
     """Return the GUID as 16 lower-case hex digits.
 
     Raises:
-        ValueError: the value is not a 64-bit GUID, or it is zero.
+        ValueError: the value is not a 64-bit GUID, or all its bits are equal.
     """
     digits = re.sub(r"[:.\s-]", "", str(value)).lower().removeprefix("0x")
-    if not re.fullmatch(r"[0-9a-f]{16}", digits) or int(digits, 16) == 0:
+    if not re.fullmatch(r"[0-9a-f]{16}", digits) or int(digits, 16) in (0, 2**64 - 1):
         raise ValueError(f"found {value!r}; write a port GUID of 16 hex digits, like 'b8599f0300b00011' in `ibstat`")
     return digits
 
@@ -81,10 +84,17 @@ def _quoted(value: object) -> object:
 Guid = Annotated[str, BeforeValidator(_quoted), AfterValidator(guid), Kind("a port GUID like 'b8599f0300b00011'")]
 """GUID as a quoted string, in any common spelling."""
 
+
+def _interface_mac(mac: str) -> str:
+    if int(mac[:2], 16) & 1 or not mac.strip("0:"):
+        raise ValueError(f"found {mac!r}, a multicast or null address; write the address of the node's interface")
+    return mac.lower()
+
+
 Mac = Annotated[
     str,
     Text("an Ethernet address like '52:54:00:00:00:01'", r"(?i)([0-9a-f]{2}:){5}[0-9a-f]{2}"),
-    AfterValidator(str.lower),
+    AfterValidator(_interface_mac),
 ]
 
 Interface = Annotated[str, Text("an interface name like 'eno1'", r"[a-z][a-z0-9._-]{0,14}")]
@@ -92,12 +102,42 @@ Interface = Annotated[str, Text("an interface name like 'eno1'", r"[a-z][a-z0-9.
 IbInterface = Annotated[str, Text("an IPoIB interface name of 10 letters at most, like 'ib2'", r"[a-z][a-z0-9_-]{0,9}")]
 """10 characters: its PKey children add 5 to the name (`ib2.800c`), and Linux limits names to 15."""
 
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_TOP = rf"(?!\d+$){_LABEL}"
+"""The last label. An address has digits only."""
+
+Domain = Annotated[
+    str, Text("a domain of lower-case letters, digits, - and ., like 'localdomain'", rf"({_LABEL}\.)*{_TOP}")
+]
+
 Hostname = Annotated[
     str,
     Text(
-        "a host name like 'rdo-director.localdomain'",
-        r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*",
+        "a host name with its domain, of up to 64 lower-case letters, digits, - and ., like 'director.localdomain'",
+        rf"(?=.{{1,64}}$)({_LABEL}\.)+{_TOP}",
     ),
+]
+"""Linux limits host names to 64 characters, and TripleO's undercloud needs a domain."""
+
+
+def _server(text: str) -> str:
+    if text.rpartition(".")[2].isdigit() and not _is_unicast(text):
+        raise ValueError(f"found {text!r}, which is no address of a host; write a host name or an IPv4 address")
+    return text
+
+
+def _is_unicast(text: str) -> bool:
+    try:
+        address = IPv4Address(text)
+    except ValueError:
+        return False
+    return not (address.is_multicast or address.is_reserved or address.is_unspecified or address.is_link_local)
+
+
+Server = Annotated[
+    str,
+    Text("a host name or an IPv4 address like 'ntp.example.com'", rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}"),
+    AfterValidator(_server),
 ]
 
 Label = Annotated[str, Text("a name like 'compute-1'", r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")]
@@ -149,7 +189,16 @@ HexId = Annotated[str, Text("four hex digits in quotes, like '10de'", r"[0-9a-f]
 
 KernelArgs = Annotated[str, Text("kernel arguments like 'amd_iommu=on iommu=pt'", r"[A-Za-z0-9_.,:=/ -]*")]
 
-Timezone = Annotated[str, Text("a time zone like 'Europe/Berlin'", r"[A-Za-z0-9_+/-]+")]
+
+def _timezone(name: str) -> str:
+    known = available_timezones()  # Empty where the operator's machine has no time zones
+    if known and name not in known:
+        close = get_close_matches(name, known, n=1) or ["a name of `timedatectl list-timezones`"]
+        raise ValueError(f"found {name!r}, which is no time zone; write {close[0]}")
+    return name
+
+
+Timezone = Annotated[str, Text("a time zone like 'Europe/Berlin'", r"[A-Za-z0-9_+/-]+"), AfterValidator(_timezone)]
 
 
 def cpus(text: str) -> frozenset[int]:

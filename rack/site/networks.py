@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from rack.site.model import Address, Cidr, Model, Vlan
-from rack.site.names import Hostname, Interface, Name
+from rack.site.names import Interface, Name, Server
 
 
 class Range(Model):
@@ -48,7 +48,7 @@ class Provisioning(Model):
     """Addresses of the nodes during introspection, which runs on all nodes at once (I1)."""
     dns: tuple[Address, ...] = Field(min_length=1)
     """Name servers of the undercloud and the overcloud (C2, O4)."""
-    ntp: tuple[Hostname, ...] = Field(min_length=1)
+    ntp: tuple[Server, ...] = Field(min_length=1)
     """Time servers of the undercloud and the overcloud, as names or addresses (C2, O4)."""
     interface: Interface = "eno1"
     """Interface of the overcloud nodes on this network (O2)."""

@@ -22,7 +22,7 @@ from tests.components.test_rack import deploy, secret
 
 PASSWORD = "REGISTRY-CANARY"
 REPOSITORY = Repository(id="wallaby", baseurl="http://mirror.example/wallaby")
-ARCHIVE = "/root/overcloud-images.tar"
+ARCHIVE = "/srv/overcloud-images.tar"
 
 
 def changed(plan: Plan, **keys: Any) -> Plan:

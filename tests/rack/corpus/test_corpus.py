@@ -92,6 +92,43 @@ VALUES: list[tuple[str, Any, str]] = [
     ("tenant.network.name", "public", "(RES004)"),
     ("networks.external.interface", "eno1", "(RES005)"),
     ("nodes[0].ipmi.address", "192.168.24.60", "(RES006)"),
+    ("nodes[0].ipmi.address", "192.168.24.11", "(RES006)"),
+    ("fabric.switch.address", "192.168.24.60", "(NET004)"),
+    ("fabric.interface", "eno1", "(RES005)"),
+    *(("nodes[0].guid", guid, "GUID") for guid in ("f" * 16, "ff:ff:ff:ff:ff:ff:ff:ff")),
+    *(
+        ("nodes[0].mac", mac, "a multicast or null address")
+        for mac in ("01:00:5e:00:00:01", "00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff")
+    ),
+    *((path, "169.254.1.1", "the address of a host") for path in ("nodes[0].address", "networks.provisioning.dns[0]")),
+    *(
+        ("networks.provisioning.ntp[0]", server, "write a host name or an IPv4 address")
+        for server in ("10.0.0", "192.168.24.300", "224.0.0.1")
+    ),
+    *(
+        ("networks.provisioning.ntp[0]", server, "write a host name or an IPv4 address")
+        for server in ("-ntp.example", "ntp..example", "a" * 64, "ntp_1.example")
+    ),
+    *(("networks.provisioning.ntp[0]", server, "(NET010)") for server in ("localhost", "127.0.0.1", "192.168.24.60")),
+    *(("networks.provisioning.dns[0]", server, "(NET010)") for server in ("127.0.0.53", "192.168.24.100")),
+    ("tenant.network.cidr", "11.11.11.0/30", "(NET011)"),
+    *(
+        ("undercloud.hostname", name, "a host name with its domain")
+        for name in ("director", "10.0.0.1", "director.", f"{'d' * 60}.local", "Director.local")
+    ),
+    *(("cloud.domain", name, "a domain of") for name in ("local_domain", "example.42", ".example")),
+    ("cloud.domain", f"{'d' * 40}.example", "(HOST001)"),
+    ("cloud.timezone", "Europe/Berln", "no time zone; write Europe/Berlin"),
+    *(("compute.kernelArgs", given, "(KERN001)") for given in ("", "iommu=pt", "intel_iommu=off")),
+    *((f"undercloud.{key}", "/root/x", "(RES007)") for key in ("imagesDir", "elementsPath", "imagesArchive")),
+    ("images[1].elements", ["vm", "cuda"], "(BW002)"),
+    ("compute.hardware.gpus", 0, "write a whole number from 1 to 16"),
+    ("compute.dedicatedCpus", "2-200", "(HW002)"),
+    ("compute.sharedCpus", "200", "(HW002)"),
+    ("compute.dedicatedCpus", "2-8", "(VM004)"),
+    ("tenant.flavor.ramMib", 1000000, "(HW006)"),
+    ("tenant.flavor.gpus", 8, "(HW005)"),
+    ("fabric.switch.ports", 64, "(FAB002)"),
 ]
 
 CREDENTIALS = {
@@ -128,6 +165,36 @@ def test_a_patched_text_is_refused(tmp_path: Path, old: str, new: str, says: str
 @pytest.mark.parametrize(("path", "value", "says"), VALUES, ids=lambda part: repr(part)[:40])
 def test_a_wrong_value_is_refused(tmp_path: Path, path: str, value: object, says: str) -> None:
     message = refused(tmp_path, stack({path: value}))
+    assert any(line.startswith(f"  - {path}: ") and says in line for line in message.splitlines())
+
+
+SETS: list[tuple[dict[str, Any], str, str]] = [
+    # several keys, the path of the finding, part of the message
+    ({"undercloud.registry": {"insecure": True}}, "undercloud.containerNamespace", "(REG003)"),
+    ({"undercloud.registry": {"user": "robot"}}, "undercloud.containerNamespace", "(REG003)"),
+    ({"internet": False, "networks.provisioning.ntp": ["pool.ntp.org"]}, "networks.provisioning.ntp[0]", "(OFF006)"),
+    ({"internet": False, "networks.provisioning.dns": ["8.8.8.8"]}, "networks.provisioning.dns[0]", "(OFF006)"),
+    (
+        {"internet": False, "undercloud.repositories": [{"id": "a", "baseurl": "https://vault.centos.org/8-stream"}]},
+        "undercloud.repositories[0].baseurl",
+        "(OFF007)",
+    ),
+    (
+        {"externalAccess.network.pool": {"start": "10.0.0.151", "end": "10.0.0.151"}},
+        "externalAccess.network.pool",
+        "(NET011)",
+    ),
+    ({"compute.hardware.hcaNuma": 1}, "compute.hardware.gpuNuma", "(HW003)"),
+    ({"compute.hardware.hcaNuma": 1, "compute.hardware.gpuNuma": 1}, "compute.dedicatedCpus", "(HW004)"),
+    ({"compute.hardware.numa": ["0-63", "63-127"]}, "compute.hardware.numa[0]", "(HW001)"),
+]
+
+
+@pytest.mark.parametrize(("edits", "path", "says"), SETS, ids=lambda part: repr(part)[:40])
+def test_values_that_do_not_fit_each_other_are_refused(
+    tmp_path: Path, edits: dict[str, Any], path: str, says: str
+) -> None:
+    message = refused(tmp_path, stack(edits))
     assert any(line.startswith(f"  - {path}: ") and says in line for line in message.splitlines())
 
 

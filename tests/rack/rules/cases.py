@@ -33,7 +33,7 @@ OFFLINE: Edits = {
     "internet": False,
     "undercloud.repositories": [{"id": "wallaby", "baseurl": "http://mirror.example/wallaby"}],
     "undercloud.containerNamespace": OWN_NAMESPACE,
-    "undercloud.imagesArchive": "/root/overcloud-images.tar",
+    "undercloud.imagesArchive": "/srv/overcloud-images.tar",
     "images[0].elements": [],
     "images[0].file": "/srv/centos8-stream.qcow2",
     "images[1].elements": [],

@@ -10,11 +10,17 @@ def gpu(device_type: str, product: str, vendor: str = "10de") -> Edits:
     return {TYPE: device_type, "compute.gpu.vendorId": vendor, "compute.gpu.productId": product}
 
 
+ARGS = "compute.kernelArgs"
+
 BROKEN = [
+    *(broken("KERN001", ARGS, {ARGS: given}) for given in ("", "iommu=pt", "amd_iommu=off iommu=pt", "quiet")),
+    broken("KERN001", ARGS, {ARGS: "amd_iommu=on iommu=off"}),
     *(broken("GPU001", TYPE, gpu("type-PCI", product)) for product in SRIOV_GPUS),
     *(broken("GPU001", TYPE, gpu("type-PF", product)) for product in PLAIN_GPUS),
 ]
 VALID: list[Edits] = [
+    {ARGS: "intel_iommu=on iommu=pt"},
+    {ARGS: "quiet amd_iommu=on"},
     *(gpu("type-PF", product) for product in SRIOV_GPUS),
     *(gpu("type-PCI", product) for product in PLAIN_GPUS),
     gpu("type-PCI", "ffff"),  # Not known.

@@ -10,7 +10,9 @@ from tests.rack.rules.cases import (
 from tests.rack.sites import DROP
 
 BROKEN = [
-    broken("IMG001", ("images[0].name", "images[1].name"), {"images[0].name": "centos8-stream-gdr"}),
+    broken(
+        "IMG001", ("images[0].name", "images[2].name"), {"images[2]": {"name": "centos8-stream", "elements": ["vm"]}}
+    ),
     broken("IMG002", "images[0].file", {"images[0].file": "/srv/centos.qcow2"}),
     broken("IMG002", "images[0].elements", {"images[0].elements": []}),
 ]

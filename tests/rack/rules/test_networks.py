@@ -3,7 +3,6 @@
 from tests.rack.rules.cases import (
     CONTROL,
     EXTERNAL,
-    FLOATING,
     NO_FLOATING,
     OWN_PUBLIC,
     PROVISIONING,
@@ -31,7 +30,15 @@ BROKEN = [
             **pool(f"{CONTROL}.StorageMgmt.pool", "172.16.1.130", "172.16.1.199"),
         },
     ),
-    broken("NET002", f"{PROVISIONING}.dhcp.end", pool(f"{PROVISIONING}.dhcp", "192.168.24.202", "192.168.24.255")),
+    broken(
+        "NET002",
+        f"{PROVISIONING}.dhcp.end",
+        {
+            **pool(f"{PROVISIONING}.dhcp", "192.168.24.202", "192.168.24.255"),
+            f"{PROVISIONING}.dns": ["10.0.0.2"],
+            f"{PROVISIONING}.ntp": ["10.0.0.2"],
+        },
+    ),
     broken("NET002", f"{EXTERNAL}.pool", pool(f"{EXTERNAL}.pool", "10.0.0.99", "10.0.0.98")),
     broken("NET002", f"{EXTERNAL}.pool", pool(f"{EXTERNAL}.pool", "10.0.0.99", "10.0.0.97")),
     broken(
@@ -45,7 +52,9 @@ BROKEN = [
     broken("NET002", f"{CONTROL}.Storage.pool.start", {f"{CONTROL}.Storage.pool.start": "172.16.1.0"}),
     broken("NET002", f"{PUBLIC}.pool.end", {**OWN_PUBLIC, **pool(f"{PUBLIC}.pool", "10.9.0.10", "10.9.1.9")}),
     broken("NET002", f"{PUBLIC}.pool", {**OWN_PUBLIC, **pool(f"{PUBLIC}.pool", "10.9.0.1", "10.9.0.9")}),
-    broken("NET002", f"{EXTERNAL}.pool", {**pool(f"{EXTERNAL}.pool", "10.0.0.1", "10.0.0.99")}),
+    broken(
+        "NET002", f"{EXTERNAL}.pool", {**pool(f"{EXTERNAL}.pool", "10.0.0.1", "10.0.0.99"), "tenant.network.dns": []}
+    ),
     broken("NET003", f"{PROVISIONING}.inspection", {f"{PROVISIONING}.inspection.start": "192.168.24.90"}),
     broken("NET003", f"{PROVISIONING}.inspection", {f"{PROVISIONING}.inspection.start": "192.168.24.99"}),
     broken(
@@ -83,6 +92,15 @@ BROKEN = [
     broken("NET008", f"{PUBLIC}.pool", {f"{PUBLIC}.pool.start": "10.0.0.99"}),
     broken("NET008", f"{PUBLIC}.pool", {**pool(f"{PUBLIC}.pool", "10.0.0.40", "10.0.0.50"), **NO_FLOATING}),
     broken("NET008", f"{PUBLIC}.pool", {**pool(f"{PUBLIC}.pool", "10.0.0.60", "10.0.0.70"), **NO_FLOATING}),
+    *(
+        broken("NET010", f"{PROVISIONING}.{key}[0]", {f"{PROVISIONING}.{key}": [address]})
+        for key in ("dns", "ntp")
+        for address in ("127.0.0.1", "192.168.24.60", "192.168.24.149", "10.0.0.60")
+    ),
+    broken("NET010", f"{PROVISIONING}.ntp[1]", {f"{PROVISIONING}.ntp": ["ntp.example", "localhost"]}),
+    broken("NET010", "tenant.network.dns[0]", {"tenant.network.dns": ["127.0.0.53"]}),
+    broken("NET011", "tenant.network.cidr", {"tenant.network.cidr": "11.11.11.0/30"}),
+    broken("NET011", f"{PUBLIC}.pool", pool(f"{PUBLIC}.pool", "10.0.0.151", "10.0.0.151")),
     broken("NET009", "networks.tenant.physnet", {"networks.tenant.physnet": "datacentre"}),
 ]
 
@@ -97,8 +115,11 @@ VALID: list[Edits] = [
         f"{CONTROL}.Storage.pool.end": "172.16.1.55",
         f"{CONTROL}.StorageMgmt.pool.end": "172.16.3.53",
     },
-    # A pool of one address.
-    {**pool(f"{PUBLIC}.pool", "10.0.0.151", "10.0.0.151"), FLOATING: [{"instance": "vm1_gpu"}]},
+    # The router's address and a floating IP; the router's alone.
+    pool(f"{PUBLIC}.pool", "10.0.0.151", "10.0.0.152"),
+    {**pool(f"{PUBLIC}.pool", "10.0.0.151", "10.0.0.151"), **NO_FLOATING},
+    {"tenant.network.cidr": "11.11.11.0/29"},
+    {f"{PROVISIONING}.ntp": ["ntp.example", "10.1.0.1"], f"{PROVISIONING}.dns": ["8.8.8.8"]},
     # Ranges that touch, in both orders.
     {f"{PROVISIONING}.dhcp.end": "192.168.24.99", f"{PROVISIONING}.inspection.start": "192.168.24.100"},
     {**pool(f"{PROVISIONING}.inspection", "192.168.24.40", "192.168.24.49")},

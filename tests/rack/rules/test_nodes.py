@@ -24,6 +24,7 @@ BROKEN = [
     broken("NODE003", "nodes[4].index", {"nodes[4].index": 0}),
     broken("NODE003", "nodes[1].index", {"nodes[0].index": 1, "nodes[1].index": 1}),
     broken("NODE003", "nodes[1].index", {"nodes[0].index": 5, "nodes[1].index": 5}),
+    broken("HOST001", "cloud.domain", {"cloud": {"name": "overcloud", "domain": f"{'d' * 30}.example"}}),
     broken("FAB002", "fabric.switch.ports", {"fabric.switch.ports": 41}),
     broken("FAB002", "fabric.switch.ports", {"fabric.switch.model": "MSB7800-ES2F"}),
     broken("FAB001", "fabric.switch.ports", {"fabric.switch.ports": 5}),
@@ -35,6 +36,7 @@ VALID: list[Edits] = [
     {"ufm.host": DROP},
     {"nodes": [REFERENCE["nodes"][0], *REFERENCE["nodes"][3:]]},
     {"nodes[0].index": 1, "nodes[3].index": 1},  # The index is that of the role.
+    {"cloud": {"name": "overcloud", "domain": f"{'d' * 28}.example"}},
     {"fabric.switch.ports": 6},
     {"fabric.switch.ports": 5, "ufm.host": DROP},
 ]

@@ -22,7 +22,24 @@ BROKEN = [
         "OFF002", "undercloud.mlnxContainerNamespace", {**OFFLINE, "undercloud.mlnxContainerNamespace": "quay.io/m"}
     ),
     broken("OFF003", "undercloud.imagesArchive", {**OFFLINE, "undercloud.imagesArchive": None}),
-    broken("OFF004", "images[1].file", {**OFFLINE, "images[1].file": None, "images[1].elements": ["vm"]}),
+    broken("OFF004", "images[1].file", {**OFFLINE, "images[1].file": None, "images[1].elements": ["gpudirect-bench"]}),
+    *(
+        broken("OFF006", f"networks.provisioning.ntp[{i}]", {**OFFLINE, "networks.provisioning.ntp": names})
+        for i, names in enumerate([["0.pool.ntp.org"], ["ntp.example", "time.google.com"]])
+    ),
+    broken("OFF006", "networks.provisioning.ntp[0]", {**OFFLINE, "networks.provisioning.ntp": ["162.159.200.1"]}),
+    broken("OFF006", "networks.provisioning.dns[0]", {**OFFLINE, "networks.provisioning.dns": ["8.8.8.8"]}),
+    broken("OFF006", "tenant.network.dns[0]", {**OFFLINE, "tenant.network.dns": ["1.1.1.1"]}),
+    broken(
+        "OFF007",
+        ("undercloud.repositories[0].baseurl", "undercloud.repositories[0].gpgkey"),
+        {
+            **OFFLINE,
+            "undercloud.repositories": [
+                {"id": "a", "baseurl": "https://vault.centos.org/8-stream", "gpgkey": "https://8.8.8.8/key"}
+            ],
+        },
+    ),
     broken("OFF005", "ufm.host.image", NO_ARCHIVE),
     broken(
         "OFF005",
@@ -39,6 +56,8 @@ VALID: list[Edits] = [
     OFFLINE,
     {**{k: v for k, v in OFFLINE.items() if not k.startswith("ufm")}, "ufm.host": DROP},
     {**NO_ARCHIVE, "ufm.host.image": OWN_UFM},
+    {**OFFLINE, "undercloud.repositories": [{"id": "a", "baseurl": "file:///srv/mirror"}]},
+    {**OFFLINE, "networks.provisioning.ntp": ["ntp.org.example"]},
     {**OFFLINE, "undercloud.mlnxContainerNamespace": "registry.example:5000/mlnx"},
     {**RHOSP, **OFFLINE, "undercloud.registry": {"caFile": "registry.pem"}, "undercloud.repositories": []},
 ]

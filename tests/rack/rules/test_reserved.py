@@ -1,6 +1,7 @@
 """Values that would overwrite or delete what belongs to the hosts or to TripleO."""
 
 from tests.rack.rules.cases import Edits, broken, broken_test, valid_test
+from tests.rack.sites import DROP
 
 BROKEN = [
     broken("RES001", "cloud.name", {"cloud": {"name": "stack"}}),
@@ -16,9 +17,19 @@ BROKEN = [
     broken("RES004", "tenant.network.name", {"tenant.network.name": "public"}),
     broken("RES004", "tenant.network.subnet", {"tenant.network.subnet": "public_subnet"}),
     broken("RES005", "networks.external.interface", {"networks.external.interface": "eno1"}),
+    broken("RES005", "fabric.interface", {"fabric.interface": "eno2"}),
+    broken("RES005", "ufm.host.fabricInterface", {"ufm.host.managementInterface": "ib0"}),
     *(
         broken("RES006", "nodes[0].ipmi.address", {"nodes[0].ipmi.address": address})
         for address in ("192.168.24.11", "192.168.24.200", "192.168.24.60", "192.168.24.120")
+    ),
+    *(
+        broken("RES006", "nodes[0].ipmi.address", {"nodes[0].ipmi.address": address})
+        for address in ("192.168.24.2", "192.168.24.201", "192.168.24.251", "10.0.0.1", "10.0.0.60", "172.16.1.60")
+    ),
+    *(
+        broken("RES007", f"undercloud.{key}", {f"undercloud.{key}": "/root/x"})
+        for key in ("imagesDir", "elementsPath", "imagesArchive")
     ),
 ]
 VALID: list[Edits] = [
@@ -26,6 +37,8 @@ VALID: list[Edits] = [
     {"ufm.host.filesDir": "/srv/ufm"},
     {"ufm.host.filesDir": "/var/lib/ufm"},
     {"nodes[0].ipmi.address": "192.168.24.240"},
+    {"ufm.host.managementInterface": "eno1", "fabric.interface": DROP},
+    {"undercloud.imagesDir": "/rootfs/images"},
 ]
 
 

@@ -20,6 +20,11 @@ BROKEN = [
     broken("REG001", NAMESPACE, {NAMESPACE: "tripleowallaby", REGISTRY: {"insecure": True}}),
     broken("REG001", NAMESPACE, {NAMESPACE: "tripleowallaby", REGISTRY: {"caFile": "registry.pem"}}),
     broken("REG001", NAMESPACE, {NAMESPACE: "mirror/wallaby", REGISTRY: {"user": "rack"}}),
+    *(
+        broken("REG003", NAMESPACE, {REGISTRY: settings})
+        for settings in ({"user": "rack"}, {"caFile": "registry.pem"}, {"insecure": True})
+    ),
+    broken("REG003", NAMESPACE, {**RHOSP, REGISTRY: {"user": "1234|rack", "caFile": "registry.pem"}}),
     broken("REG002", f"{REGISTRY}.user", {"undercloud.distribution": "rhosp-17.1"}),
     broken("REG002", f"{REGISTRY}.user", {NAMESPACE: "registry.redhat.io/rhosp-rhel9"}),
     broken("REPO002", TRIPLEO_REPOS, {TRIPLEO_REPOS: PACKAGE, REPOSITORIES: [MIRROR]}),
@@ -32,7 +37,7 @@ VALID: list[Edits] = [
     {"undercloud.distribution": "rhosp-17.1", NAMESPACE: OWN_NAMESPACE},
     {NAMESPACE: "tripleowallaby"},
     {NAMESPACE: OWN_NAMESPACE, REGISTRY: {"insecure": True}},
-    {REGISTRY: {"user": "rack"}},
+    {NAMESPACE: "quay.io/tripleowallaby", REGISTRY: {"user": "rack"}},
     {TRIPLEO_REPOS: PACKAGE},
     {REPOSITORIES: [MIRROR, {**MIRROR, "id": "epel"}]},
 ]

@@ -41,11 +41,15 @@ BROKEN = [
         (f"{FLOATING}[0].address", f"{FLOATING}[1].address"),
         {f"{FLOATING}[1]": {"instance": "vm2_gpu", "address": "10.0.0.151"}},
     ),
+    broken("BW002", "images[0].elements", {"tenant.instances[0].image": "centos8-stream"}),
+    broken("BW002", "images[0].elements", {"tenant.instances[1].image": "centos8-stream", "bandwidth.cuda": False}),
     broken("BW001", "bandwidth.client", {"bandwidth.client": "vm1_gpu"}),
     broken("BW001", "bandwidth.client", {f"{INSTANCE}[1].compute": "compute-1"}),
 ]
 
 VALID: list[Edits] = [
+    {"images[1].elements": ["vm", "mofed"], "bandwidth.cuda": False},
+    {"images[1].elements": [], "images[1].file": "~/image.qcow2"},
     ONE_INSTANCE,
     {f"{COMPUTE}.vfs": 1},
     {f"{COMPUTE}.vfs": 2, **BOTH_ON_COMPUTE_1},

@@ -47,7 +47,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "GUID as list": ("nodes[0].guid", ["b8599f0300b00011"], "found a list of 1; write a port GUID"),
     "GUID too short": ("nodes[0].guid", "b8599f03", "found 'b8599f03'; write a port GUID of 16 hex digits"),
     "no MAC": ("nodes[0].mac", "52-54-00-00-00-11", "write an Ethernet address like '52:54:00:00:00:01'"),
-    "host name": ("undercloud.hostname", "director_1", "found 'director_1'; write a host name like"),
+    "host name": ("undercloud.hostname", "director_1", "found 'director_1'; write a host name with its domain"),
     "interface too long for PKey children": ("fabric.interface", "ibp197s0f0n", "of 10 letters at most"),
     "shell in a path": ("undercloud.imagesDir", "/images; rm -rf /", "write an absolute path"),
     "second line in an argument": ("compute.kernelArgs", "iommu=pt\nx = y", "found a text of 2 lines"),

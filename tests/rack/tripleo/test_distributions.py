@@ -50,7 +50,14 @@ def test_rhosp_images_have_red_hats_namespace_and_tag() -> None:
 
 def test_distributions_differ_only_in_container_documents() -> None:
     rdo, rhosp = (
-        rendered(sites.plan({"undercloud.registry": RHOSP["undercloud.registry"]})),
+        rendered(
+            sites.plan(
+                {
+                    "undercloud.registry": RHOSP["undercloud.registry"],
+                    "undercloud.containerNamespace": "quay.io/tripleowallaby",
+                }
+            )
+        ),
         rendered(sites.plan(RHOSP)),
     )
     assert {path.rpartition("/")[2] for path in rdo if rdo[path] != rhosp[path]} == {

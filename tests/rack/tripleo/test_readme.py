@@ -29,7 +29,7 @@ def test_the_readme_lists_the_pkeys() -> None:
 def test_the_readme_says_where_disk_images_come_from() -> None:
     assert "2. C5: `openstack overcloud image build`, `openstack overcloud image upload`." in readme(sites.plan())
     assert "`sudo dnf install -y rhosp-director-images-uefi-x86_64" in readme(sites.plan(RHOSP))
-    assert "2. C5: `tar -xf /root/overcloud-images.tar`, `openstack" in readme(sites.plan(OFFLINE))
+    assert "2. C5: `tar -xf /srv/overcloud-images.tar`, `openstack" in readme(sites.plan(OFFLINE))
 
 
 def test_the_readme_lists_the_documents_and_secrets_of_the_site() -> None:
