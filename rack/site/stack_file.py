@@ -6,6 +6,7 @@ keys. yaml.v3 takes `no` for a text and refuses equal keys.
 
 import re
 from collections.abc import Hashable
+from decimal import Decimal
 from typing import Any
 
 import yaml
@@ -14,10 +15,15 @@ MAX_DEPTH, MAX_NODES = 40, 100_000
 """Limits of a file's nesting and of its size after the expansion of aliases."""
 
 TAG = "tag:yaml.org,2002:"
-TAGS = {TAG + name for name in ("bool", "float", "int", "map", "merge", "null", "seq", "str")}
-INT = re.compile(r"[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")
-FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+TAGS = {TAG + name for name in ("bool", "float", "int", "map", "merge", "null", "seq", "str", "timestamp")}
+INTEGERS, PLAIN = range(-(2**63), 2**64), 1e21
+"""Whole numbers that yaml.v3 keeps exactly; numbers below 1e21 are written to JSON without an exponent."""
+INT = re.compile(r"[-+]?(0[bB][01_]+|0[oO][0-7_]+|0[xX][0-9a-fA-F_]+|[0-9][0-9_]*)")
+NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+FLOAT = re.compile(rf"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|{NOT_FINITE.pattern}")
 LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
+BOOL, NULL = re.compile(r"true|True|TRUE|false|False|FALSE"), re.compile(r"~|null|Null|NULL|")
+DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([Tt ]+\d{1,2}:\d{1,2}:\d{1,2}(\.\d+)?(Z|[-+]\d{2}:\d{2})?)?")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -27,6 +33,12 @@ class StackFileError(Exception):
 
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if not isinstance(event, yaml.AliasEvent):  # As in yaml.v3, an anchor may be set again.
+            self.anchors.pop(event.anchor, None)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -39,20 +51,39 @@ class _Loader(yaml.SafeLoader):
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
-    def construct_number(self, node: yaml.ScalarNode) -> int | float:
-        text = node.value
+    def construct_number(self, node: yaml.ScalarNode) -> int | float | str:
+        text: str = node.value
         if LEADING_ZERO.fullmatch(text):
             raise _error(node, "found a number with a leading zero, which is octal in YAML; remove it, or add quotes")
         if len(text) > 40:
             raise _error(node, "found a number of more than 40 characters; put it in quotes")
         if INT.fullmatch(text):
-            return int(text.replace("_", ""), 0)
-        return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+            whole = int(text.replace("_", ""), 0)
+            return whole if whole in INTEGERS else _as_json(float(whole))
+        if NOT_FINITE.fullmatch(text):
+            raise _error(node, "found infinity or no number, which is not JSON; write a number, or add quotes")
+        number = float(text)
+        return _as_json(number) if abs(number) != float("inf") else text
+
+    def construct_date(self, node: yaml.ScalarNode) -> str:
+        raise _error(node, "found a date, which Pulumi rewrites as a time; put it in quotes")
+
+    def construct_word(self, node: yaml.ScalarNode) -> bool | None:
+        pattern = BOOL if node.tag == f"{TAG}bool" else NULL
+        if not pattern.fullmatch(node.value):
+            raise ValueError
+        return None if pattern is NULL else node.value.lower() == "true"
+
+
+def _as_json(number: float) -> int | float:
+    """Return the number that is in the JSON text in which the program gets its configuration: 1e3 is 1000 there."""
+    return int(Decimal(repr(number))) if number.is_integer() and abs(number) < PLAIN else number
 
 
 for _name, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", BOOL.pattern, list("tTfF")),
+    ("null", NULL.pattern, ["~", "n", "N", ""]),
+    ("timestamp", DATE.pattern, list("0123456789")),
     ("int", INT.pattern, list("-+0123456789")),
     ("float", FLOAT.pattern, list("-+.0123456789")),
     ("merge", "<<", ["<"]),
@@ -60,6 +91,9 @@ for _name, _pattern, _first in (
     _Loader.add_implicit_resolver(TAG + _name, re.compile(f"(?:{_pattern})$"), _first)
 for _name in ("int", "float"):
     _Loader.add_constructor(TAG + _name, _Loader.construct_number)
+for _name in ("bool", "null"):
+    _Loader.add_constructor(TAG + _name, _Loader.construct_word)
+_Loader.add_constructor(f"{TAG}timestamp", _Loader.construct_date)
 
 
 def _error(node: yaml.Node, text: str) -> StackFileError:
