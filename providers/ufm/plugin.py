@@ -46,6 +46,12 @@ CALLS = 8
 MESSAGE = [("grpc.max_receive_message_length", 400 * 1024 * 1024)]
 """The limit of the SDK's own servers in bytes: partitions may be large, and gRPC's default is 4 MiB."""
 
+STAY_CONNECTED = [("grpc.client_idle_timeout_ms", 2**31 - 1)]
+"""Without it, gRPC disconnects from the engine after 30 minutes without a message."""
+
+GRACE_SECONDS = 60
+"""Seconds for calls to UFM that are under way when the engine has gone; waits end at once."""
+
 SEVERITIES = {"info": engine_pb2.INFO, "progress": engine_pb2.INFO, "warning": engine_pb2.WARNING}
 
 
@@ -190,17 +196,37 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         return self.session
 
 
+def connection_lost(channel: Any) -> threading.Event:
+    """Return an event that is set when the channel has been connected and is no longer."""
+    lost, connected = threading.Event(), threading.Event()
+
+    def note(state: grpc.ChannelConnectivity) -> None:
+        if state is grpc.ChannelConnectivity.READY:
+            connected.set()
+        elif connected.is_set():
+            lost.set()
+
+    channel.subscribe(note, try_to_connect=True)
+    return lost
+
+
 def main() -> None:
-    """Serve on a free loopback port, printed on stdout, until the engine ends the process."""
+    """Serve on a free loopback port, printed on stdout, until the engine ends the process or has gone.
+
+    A killed engine ends nothing: the process would keep UFM's password in memory. Calls under way are completed.
+    """
     engine_address = sys.argv[-1]
-    with grpc.insecure_channel(engine_address) as channel:
+    with grpc.insecure_channel(engine_address, options=STAY_CONNECTED) as channel:
+        lost = connection_lost(channel)
         server = grpc.server(futures.ThreadPoolExecutor(CALLS), options=MESSAGE)
         plugin = Plugin(engine_pb2_grpc.EngineStub(channel))
         provider_pb2_grpc.add_ResourceProviderServicer_to_server(plugin, server)
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         print(port, flush=True)
-        threading.Event().wait()
+        lost.wait()
+        plugin.Cancel(None, None)
+        server.stop(GRACE_SECONDS).wait()
 
 
 if __name__ == "__main__":

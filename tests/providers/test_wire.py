@@ -324,3 +324,32 @@ def test_an_unknown_function_is_an_error(stub: Any, ufm: LabUfm) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         stub.Invoke(provider_pb2.InvokeRequest(tok="ufm:index:getAll", args=struct({})))
     assert f"no function ufm:index:getAll; call {inventory.FUNCTION}" in caught.value.details()
+
+
+def test_process_ends_with_its_engine(ufm: LabUfm, log: Path) -> None:
+    """A killed engine sends no signal to its providers (issue 11, C3). A wait at UFM does not keep the process."""
+    engine = grpc.server(ThreadPoolExecutor(2))
+    messages = Engine()
+    engine_pb2_grpc.add_EngineServicer_to_server(messages, engine)
+    address = f"127.0.0.1:{engine.add_insecure_port('127.0.0.1:0')}"
+    engine.start()
+    with log.open("wb") as errors:
+        plugin = subprocess.Popen([PLUGIN, address], stdout=subprocess.PIPE, stderr=errors, env=ENVIRONMENT)
+    assert plugin.stdout
+    with (
+        plugin,
+        ThreadPoolExecutor(1) as pool,
+        grpc.insecure_channel(f"127.0.0.1:{int(plugin.stdout.readline())}") as channel,
+    ):
+        gate = Remote(provider_pb2_grpc.ResourceProviderStub(channel), "PKeyGate", ufm)
+        inputs = {"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}, "timeout": 600}
+        waiting = pool.submit(gate.create, inputs)
+        assert messages.spoken.wait(30)
+        assert plugin.poll() is None
+        engine.stop(0).wait()
+        try:
+            assert plugin.wait(30) == 0
+        finally:
+            plugin.kill()
+        assert isinstance(waiting.exception(timeout=30), grpc.RpcError)
+    assert "Traceback" not in log.read_text()
