@@ -1,9 +1,11 @@
 """The GPUDirect RDMA bandwidth test between two instances (B4 to B6). Its verdict is an output of the stack.
 
-The instances are reached as in T7: from the DHCP namespace on a controller, with the ssh key in the guest image.
+The instances are reached as in T7: from the DHCP namespace on a controller, as the image's user, with the private key
+of the instances' key pair. The key travels by standard input and is on the controller only while the test runs.
 """
 
 import shlex
+from dataclasses import dataclass
 
 import pulumi
 
@@ -15,6 +17,47 @@ from components.tenant import Tenant
 from rack.bandwidth import NoResultError, Result
 from rack.plan import Plan
 from rack.site import BandwidthSpec
+
+LOGIN = """\
+umask 077
+folder=$(mktemp -d /run/rack-guests.XXXXXX)
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 1' HUP INT TERM
+{ cat; echo; } > "$folder/key"
+keys="-o IdentityFile=$folder/key -o IdentityFile=~/.ssh/id_ed25519 -o IdentityFile=~/.ssh/id_rsa"
+at() {
+  id=$1 guest=$2; shift 2
+  NETNS ssh -o BatchMode=yes -o ConnectTimeout=10 -o StrictHostKeyChecking=accept-new -o HostKeyAlias=$id $keys \\
+    "$guest" "$@"
+}
+enter() {
+  tries=0
+  until why=$(at "$1" "$2" true 2>&1); do
+    tries=$((tries + 1))
+    case $why in *'Permission denied'* | *'verification failed'*) tries=60 ;; esac
+    [ "$tries" -lt 60 ] || { echo "$3: cannot log in as $2: $(echo "$why" | tail -n 1)" >&2; exit 1; }
+    sleep 5
+  done
+}"""
+"""Functions that run a command in a guest and wait until it has booted; NETNS enters the namespace.
+
+A guest's host key exists only after its first boot, so it is accepted at the first contact and pinned to the instance's
+ID from then on. Sites that gave root of the controllers a key of their own before there was a key pair still get in.
+"""
+
+OFED = (
+    "{ ofed_info -s | awk -F '[-.]' '{ ok = $2 > 5 || $2 == 5 && $3 >= 6 } END { exit !ok }'; } ||"
+    ' { echo "$(ofed_info -s) in the image; GPUDirect RDMA needs MLNX_OFED 5.6 or later (G2)" >&2; exit 1; }'
+)
+
+
+@dataclass(frozen=True)
+class Guest:
+    """How an instance is reached."""
+
+    name: str
+    address: str
+    id: str
 
 
 class Bandwidth(Component):
@@ -37,16 +80,23 @@ class Bandwidth(Component):
     ) -> None:
         """Measure once the tenant's PKey has its members (T6) and floating IPs are associated."""
         super().__init__(name, opts)
-        addresses = [tenant.summary[vm]["address"] for vm in (test.server, test.client)]
-        command = pulumi.Output.all(tenant.network.id, *addresses).apply(
-            lambda found: _measure(test, plan.site.tenant.user, *found)
+        guests = [
+            pulumi.Output.all(vm, tenant.summary[vm]["address"], tenant.instances[vm].id).apply(
+                lambda found: Guest(*found)
+            )
+            for vm in (test.server, test.client)
+        ]
+        command = pulumi.Output.all(tenant.network.id, *guests).apply(
+            lambda found: measure(test, plan.site.tenant.user, *found)
         )
         run = overcloud.controllers[0].run(
             f"{name}-ib-write-bw",
             command,
+            stdin=tenant.login_key or "",
+            quiet=True,
             opts=self._child(tenant.membership, *([external] if external else [])),
         )
-        self.verdict = run.stdout.apply(lambda output: _judge(output, test.minimum_gbps))
+        self.verdict = pulumi.Output.unsecret(run.stdout).apply(lambda output: _judge(output, test.minimum_gbps))
         self.register_outputs({"verdict": self.verdict})
 
 
@@ -65,30 +115,34 @@ def _judge(output: str, minimum_gbps: float) -> str:
     return verdict
 
 
-def _measure(test: BandwidthSpec, user: str, network: str, server: str, client: str) -> str:
-    """Return the script for B4 and B5 on a controller. Another text measures again.
-
-    The guests' host keys exist only after their first boot, so they are accepted at the first contact.
-    """
+def measure(test: BandwidthSpec, user: str, network: str, server: Guest, client: Guest) -> str:
+    """Return the script for B4 and B5 on a controller. Another text measures again."""
     cuda = " --use_cuda=0" if test.cuda else ""
-    prepare = [
+    both = _prepare(test) if test.cuda else "true"
+    at = {guest: f"{guest.id} {user}@{guest.address}" for guest in (server, client)}
+    return script(
+        LOGIN.replace("NETNS", f"ip netns exec qdhcp-{network}"),
+        *(f"enter {at[guest]} {guest.name}" for guest in (server, client)),
+        *(f"at {at[guest]} {shlex.quote(both)} >&2" for guest in (server, client)),
+        f"at {at[server]} 'ib_write_bw --report_gbits -F{cuda} -s {test.size}' >&2 &",
+        "server=$!",
+        "tries=0",
+        f"until at {at[client]} 'ib_write_bw --report_gbits -F{cuda} -s {test.size} {server.address}'; do",
+        '  tries=$((tries + 1)); [ "$tries" -lt 10 ] || { echo "the client finds no server" >&2; exit 1; }; sleep 1',
+        "done",
+        "wait $server",
+    )
+
+
+def _prepare(test: BandwidthSpec) -> str:
+    """Return the commands that prepare a guest's GPU (B4)."""
+    commands = [
+        OFED,
         "sudo modprobe nvidia-peermem",
         "lsmod | grep -q '^nvidia_peermem'",
         "sudo nvidia-smi -i 0 -pm 1",
         "nvidia-smi -i 0 --query-gpu=mig.mode.current --format=csv,noheader | grep -qi disabled",
     ]
     if test.clock_mhz is not None:
-        prepare.append(f"sudo nvidia-smi -i 0 -lgc {test.clock_mhz}")
-    guest = f"ip netns exec qdhcp-{network} ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new {user}@"
-    both = " && ".join(prepare) if test.cuda else "true"
-    return script(
-        f'at() {{ host=$1; shift; {guest}$host "$@"; }}',
-        f"for vm in {server} {client}; do at $vm {shlex.quote(both)} >&2; done",
-        f"at {server} 'ib_write_bw --report_gbits -F{cuda} -s {test.size}' >&2 &",
-        "server=$!",
-        "tries=0",
-        f"until at {client} 'ib_write_bw --report_gbits -F{cuda} -s {test.size} {server}'; do",
-        '  tries=$((tries + 1)); [ "$tries" -lt 10 ] || { echo "the client finds no server" >&2; exit 1; }; sleep 1',
-        "done",
-        "wait $server",
-    )
+        commands.append(f"sudo nvidia-smi -i 0 -lgc {test.clock_mhz}")
+    return " && ".join(commands)

@@ -283,6 +283,7 @@ class NodeHost:
         *,
         delete: str = ":",
         stdin: pulumi.Input[str] = "",
+        quiet: bool = False,
         opts: pulumi.ResourceOptions,
     ) -> remote.Command:
         """Register a step on the node. `create` and `delete` are scripts that run as root; see `Host.run`."""
@@ -292,6 +293,7 @@ class NodeHost:
             as_stack(f"exec {program} create"),
             delete=as_stack(f"exec {program} delete"),
             stdin=pulumi.Output.all(self.host_key, create, stdin).apply(lambda found: self._order(delete, *found)),
+            quiet=quiet,
             opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[self.program])),
         )
 

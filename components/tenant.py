@@ -4,17 +4,23 @@ What this component enforces: flavor and computes use one alias name; the networ
 keep what nova and networking-mlnx write into them after boot (`binding.profile`, DHCP client-id), which the provider
 would otherwise remove from a live VF; the PKey's members are verified at UFM, because the OpenStack API reports a
 network as ACTIVE even if UFM does not know it.
+
+Nova cannot change the key pair or the user data of an instance: another one replaces it. Existing instances keep theirs
+unless `tenant.replaceInstances` is set.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pulumi_openstack as openstack
 
+from components import local
 from components.base import Component
 from components.firmware import Firmware
 from components.guest_images import GuestImages
 from components.overcloud import Overcloud
+from components.ssh import encrypted
 from providers.ufm.gate import PKeyGate
 from rack.plan import Plan
 from rack.site import Instance
@@ -29,6 +35,8 @@ class Tenant(Component):
     """Instance by name."""
     ports: dict[str, openstack.networking.Port]
     """Port by instance."""
+    login_key: pulumi.Output[str] | None
+    """Private key of the instances' key pair, a secret; None if the configuration does not have it."""
     network: openstack.networking.Network
     subnet: openstack.networking.Subnet
 
@@ -48,6 +56,8 @@ class Tenant(Component):
         self.flavor = self._flavor()
         self.network, self.subnet = self._network()
         self.ports = {vm.name: self._port(vm) for vm in plan.site.tenant.instances}
+        self._key_name, self.login_key = self._key_pair()
+        self._user_data = self._read_user_data()
         self.instances = {vm.name: self._instance(vm) for vm in plan.site.tenant.instances}
         self.membership = self._membership()
         self.register_outputs({"instances": self.summary})
@@ -106,7 +116,26 @@ class Tenant(Component):
             opts=self._in_cloud(delete_before_replace=True, ignore_changes=["binding.profile", "extraDhcpOptions"]),
         )
 
+    def _key_pair(self) -> tuple[pulumi.Input[str], pulumi.Output[str] | None]:
+        """Return the name of the key pair in Nova, and its private key."""
+        pair = self._plan.site.tenant.key_pair
+        file = pair.private_key_file
+        own = pulumi.Output.secret(_private_key(file)) if file else None
+        if pair.existing:
+            return pair.name, own
+        made = openstack.compute.Keypair(
+            f"{self._name}-key-pair", name=pair.name, public_key=pair.public_key, opts=self._in_cloud(*self._after)
+        )
+        return made.name, pulumi.Output.secret(made.private_key) if pair.generated else own
+
+    def _read_user_data(self) -> str | None:
+        tenant = self._plan.site.tenant
+        if tenant.user_data_file:
+            return local.read("tenant.userDataFile", tenant.user_data_file)
+        return tenant.user_data
+
     def _instance(self, vm: Instance) -> openstack.compute.Instance:
+        kept = [] if self._plan.site.tenant.replace_instances else ["keyPair", "userData"]
         return openstack.compute.Instance(
             f"{self._name}-{vm.name}",
             name=vm.name,
@@ -114,7 +143,9 @@ class Tenant(Component):
             image_id=self._images.images[vm.image].id,
             availability_zone=f"nova:{self._plan.host(vm.compute).hostname}",
             networks=[openstack.compute.InstanceNetworkArgs(port=self.ports[vm.name].id)],
-            opts=self._in_cloud(delete_before_replace=True),
+            key_pair=self._key_name,
+            user_data=self._user_data,
+            opts=self._in_cloud(delete_before_replace=True, ignore_changes=kept),
         )
 
     def _membership(self) -> PKeyGate:
@@ -147,3 +178,15 @@ def vf_guid(mac: str) -> str:
     """Return the GUID that networking-mlnx derives from a port's MAC: fa:16:3e:aa:bb:cc → fa163e0000aabbcc."""
     digits = mac.replace(":", "").lower()
     return f"{digits[:6]}0000{digits[6:]}"
+
+
+def _private_key(file: Path) -> str:
+    """Return the text of the private key.
+
+    Raises:
+        RunError: the file can't be read, or the key has a passphrase, which the bandwidth test cannot enter.
+    """
+    key = local.read("tenant.keyPair.privateKeyFile", file)
+    if encrypted(key):
+        raise pulumi.RunError(f"tenant.keyPair.privateKeyFile: {file} has a passphrase; use a key without one")
+    return key

@@ -27,8 +27,6 @@ NODE_USER = "tripleo-admin"
 
 Source: tripleo-ansible's cli-enable-ssh-admin.yaml, `ssh_user` in tripleoclient 16.5.0.
 """
-GUEST_KEY = "guest_key"
-"""File of the site's key for its guests."""
 GUESTS = "guests"
 """Folder of the guests."""
 
@@ -110,11 +108,6 @@ class Rack:
     # -- keys
 
     @property
-    def guest_key(self) -> str:
-        """The site's private key for its guests: controllers have it, the element cloud-init-config authorises it."""
-        return (self.folder / GUEST_KEY).read_text()
-
-    @property
     def stack_key(self) -> str:
         """The public key of the undercloud's user stack."""
         return (self.undercloud.root.tree / STACK_KEY).with_suffix(".pub").read_text()
@@ -154,17 +147,21 @@ class Rack:
         folder = self.folder / GUESTS / guest.id
         keys = folder / "authorized_keys"
         fixed = [address for addresses in guest.addresses.values() for address in addresses]
-        access = Access(next(iter(fixed), ""), self.plan.site.ssh.port, keys, self.plan.site.tenant.user)
+        access = Access(next(iter(fixed), ""), self.plan.site.ssh.port, keys, self._guest_user(guest.image))
         host = GuestHost(guest.id, folder, access)
         if not host.installed:
             host.first_boot(guest)
-        image_keys = []
-        if "cloud-init-config" in self.image_elements(guest.image):
-            image_keys.append(public_key(self.folder / GUEST_KEY))
-        keys.write_text("".join(f"{key}\n" for key in (*guest.keys, *image_keys)))
+        keys.write_text("".join(f"{key}\n" for key in guest.keys))
         self._guests[guest.id] = host
         self.serve(host)
         return host
+
+    def _guest_user(self, image: str) -> str:
+        """Return the default user of an image, for whom cloud-init authorises keys. A file has the configured one."""
+        elements = self.image_elements(image)
+        if not elements:
+            return self.plan.site.tenant.user
+        return "stack" if "cloud-init-config" in elements else "centos"
 
     def image_elements(self, image: str) -> list[str]:
         """Return the elements that disk-image-create built a guest image from; none if it built no such image."""
@@ -174,7 +171,6 @@ class Rack:
 def prepare(plan: Plan, folder: Path, operator_key: Path, known_hosts: Path) -> None:
     """Create the operator's key, and the host keys that the operator knows beforehand. Idempotent."""
     keygen(operator_key, "operator of the lab")
-    keygen(folder / GUEST_KEY, "guests of the lab")
     port, lines = plan.site.ssh.port, []
     for name, address in zip(ALWAYS_ON, (plan.site.ufm.address, plan.site.undercloud.address), strict=True):
         keygen(folder / name / "host_key", name)

@@ -73,6 +73,34 @@ def enough_cpus(site: Site) -> Iterator[Finding]:
             yield Finding("compute.dedicatedCpus", found, f"write {count * each} CPUs or more")
 
 
+@rule("KEY001", "T5", "A key pair either exists in Nova or has a public key. A generated one has no file.")
+def key_pair_source(site: Site) -> Iterator[Finding]:
+    """Report contradicting keys."""
+    pair = site.tenant.key_pair
+    if pair.existing and pair.public_key:
+        yield Finding("tenant.keyPair.publicKey", "a key beside existing: true", "write one of the two")
+    if pair.generated and pair.private_key_file:
+        found = f"{str(pair.private_key_file)!r} without a public key"
+        yield Finding("tenant.keyPair.privateKeyFile", found, "write publicKey, or existing: true")
+
+
+@rule("KEY002", "B4", "The bandwidth test has the private key of the instances' key pair.")
+def login_possible(site: Site) -> Iterator[Finding]:
+    """Look for the private key where nova does not generate it."""
+    pair = site.tenant.key_pair
+    if site.bandwidth and not pair.generated and not pair.private_key_file:
+        write = "write the path of the private key, or remove publicKey and existing"
+        yield Finding("tenant.keyPair.privateKeyFile", "none, with a bandwidth test", write)
+
+
+@rule("DATA001", "T5", "User data is written once.")
+def user_data_source(site: Site) -> Iterator[Finding]:
+    """Report a text beside a file."""
+    if site.tenant.user_data is not None and site.tenant.user_data_file:
+        found = f"{str(site.tenant.user_data_file)!r} beside userData"
+        yield Finding("tenant.userDataFile", found, "write one of the two")
+
+
 @rule("EXT001", "X3", "Chosen floating IPs lie in the public pool. Each instance and each address appears once.")
 def floating_ips(site: Site) -> Iterator[Finding]:
     """Compare the chosen addresses with the pool, then look for duplicates."""

@@ -147,6 +147,14 @@ Name = Annotated[str, Text("a name like 'vm1_gpu'", r"[A-Za-z0-9][A-Za-z0-9._-]{
 
 User = Annotated[str, Text("a user name like 'stack'", r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")]
 
+PublicKey = Annotated[
+    str,
+    Text(
+        "an OpenSSH public key like 'ssh-ed25519 AAAA… name'",
+        r"(ssh-(rsa|ed25519)|ecdsa-sha2-nistp(256|384|521)) AAAA[A-Za-z0-9+/]+={0,3}( [^\n]*)?",
+    ),
+]
+
 Folder = Annotated[str, Text("an absolute path like '/var/ufm_files'", r"(/[A-Za-z0-9._-]+)+/?")]
 
 HostFile = Annotated[

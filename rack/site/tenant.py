@@ -4,8 +4,8 @@ from ipaddress import IPv4Network
 
 from pydantic import Field
 
-from rack.site.model import Address, Cidr, Model, Vlan
-from rack.site.names import Label, Name, User
+from rack.site.model import Address, Cidr, File, Model, Vlan
+from rack.site.names import Label, Name, PublicKey, User
 
 
 class Flavor(Model):
@@ -51,11 +51,41 @@ class Instance(Model):
     """Name of an image in `images`."""
 
 
+class KeyPair(Model):
+    """Key pair of new instances (T5). cloud-init authorises its public key for the default user of the image.
+
+    If neither `publicKey` nor `existing` is written, nova generates the pair. The private key is then the secret output
+    `guestKey` of the stack.
+    """
+
+    name: Name = "rack"
+    """Name in Nova."""
+    public_key: PublicKey | None = None
+    """Public key."""
+    existing: bool = False
+    """Whether the key pair exists in Nova already."""
+    private_key_file: File | None = None
+    """Path of the private key, without a passphrase, for the login of the bandwidth test (B4)."""
+
+    @property
+    def generated(self) -> bool:
+        """Return whether nova generates the pair."""
+        return not self.public_key and not self.existing
+
+
 class TenantSpec(Model):
     """Resources of the tenant (T1 to T5)."""
 
     flavor: Flavor = Flavor()
     network: TenantNetwork = TenantNetwork()
     user: User = "stack"
-    """User in the guest images."""
+    """Default user of the guest images: the element cloud-init-config names it stack, CentOS's own image centos."""
+    key_pair: KeyPair = KeyPair()
+    user_data: str | None = Field(default=None, max_length=49149)
+    """User data of new instances, such as a `#cloud-config` document (T5)."""
+    user_data_file: File | None = None
+    """Path of a file with the user data, instead of `userData`."""
+    replace_instances: bool = False
+    """Whether a changed key pair or changed user data replaces the instances: nova cannot change them. With false, only
+    new instances have them."""
     instances: tuple[Instance, ...] = ()

@@ -29,6 +29,7 @@ export OS_PROJECT_NAME=admin
 UFM_LOG = "waiting for UFM (0 s): its REST API does not answer\n6.14.5-2\n"
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICBh"
 BANDWIDTH = " 32768      5000             194.32             194.23             0.740946\n"
+GUEST_KEY = "GUEST-KEY-CANARY"
 SDN_TOKEN = "t0k3n" * 6
 AUTHORITY = "-----BEGIN CERTIFICATE-----\n"
 
@@ -51,6 +52,7 @@ class Monitor(mocks.MockMonitor):
         recorder: Recorder = self.mocks  # type: ignore[assignment]
         recorder.needs[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}
         recorder.hidden[request.name] = set(request.additionalSecretOutputs)
+        recorder.kept[request.name] = set(request.ignoreChanges)
         if request.protect:
             recorder.protected.add(request.name)
         if request.customTimeouts.ListFields():
@@ -67,6 +69,8 @@ class Recorder(mocks.Mocks):
     """What a resource waits for, both by name."""
     hidden: dict[str, set[str]] = field(default_factory=dict)
     """The outputs that are secret because the program says so, by resource."""
+    kept: dict[str, set[str]] = field(default_factory=dict)
+    """The inputs whose change is ignored, by resource."""
     limited: set[str] = field(default_factory=set)
     """What has custom timeouts."""
     protected: set[str] = field(default_factory=set)
@@ -90,6 +94,7 @@ class Recorder(mocks.Mocks):
                 "macAddress": "fa:16:3e:aa:bb:cc",
             },
             "openstack:compute/instance:Instance": {"powerState": "active"},
+            "openstack:compute/keypair:Keypair": {"privateKey": GUEST_KEY},
         }
         return computed.get(args.typ, {})
 

@@ -15,7 +15,7 @@ from components.tenant import vf_guid
 from onhost.undercloud.orders import NodeOrder
 from rack import tripleo
 from rack.plan import Plan
-from tests.components.conftest import HOST_KEY, SDN_TOKEN, Recorded, Recorder, record
+from tests.components.conftest import GUEST_KEY, HOST_KEY, SDN_TOKEN, Recorded, Recorder, record
 
 SECRETS = {"license": "LICENSE-CANARY", "ipmi": "IPMI-CANARY", "ufm": "UFM-CANARY"}
 
@@ -109,7 +109,10 @@ def test_no_secret_in_any_command_line(rack: Recorder) -> None:
     for name, command in commands(rack).items():
         for key in ("create", "update", "delete"):
             text = str(command.inputs.get(key) or "")
-            assert not any(secret in text for secret in (*SECRETS.values(), SDN_TOKEN, "s3cr3t-admin")), (name, key)
+            assert not any(secret in text for secret in (*SECRETS.values(), SDN_TOKEN, GUEST_KEY, "s3cr3t-admin")), (
+                name,
+                key,
+            )
 
 
 def test_what_is_at_ufm_goes_by_the_provider_with_the_site_s_address(rack: Recorder, plan: Plan) -> None:

@@ -74,6 +74,7 @@ installations and the image builds kept their only run.
 ADDED: Mapping[str, Mapping[str, str]] = {
     "0.1.0": {
         "undercloud-release-package": "looks for the package that adds RDO's repositories, and finds it installed",
+        "tenant-key-pair": "the key pair of new instances; existing ones keep theirs",
         "ufm-program": "a file on the UFM node with the steps",
         "overcloud-node-program": "a file on the undercloud, where steps on nodes run: nodes accept no other key",
     },

@@ -38,9 +38,11 @@ def secrets(deployed: Pulumi) -> dict[str, str]:
     state = deployed.json("stack", "export", "--show-secrets")["deployment"]["resources"]
     token = next(r for r in state if r["type"].endswith("ufm:index:AccessToken"))
     provider = next(r for r in state if r["type"] == "pulumi:providers:openstack" and "password" in r["inputs"])
-    for name, value in (("token", token["outputs"]["token"]), ("cloud", provider["inputs"]["password"])):
+    key = next(r for r in state if r["type"] == "openstack:compute/keypair:Keypair")["outputs"]["privateKey"]
+    secret = (("token", token["outputs"]["token"]), ("cloud", provider["inputs"]["password"]), ("key", key))
+    for name, value in secret:
         found[name] = json.loads(value["plaintext"]) if isinstance(value, dict) else value
-    assert set(found) == {"ufmPassword", "ufmLicense", "ipmiPassword", "token", "cloud"}
+    assert set(found) == {"ufmPassword", "ufmLicense", "ipmiPassword", "token", "cloud", "key"}
     return found
 
 

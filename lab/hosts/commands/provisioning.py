@@ -98,7 +98,7 @@ def _deploy_node(call: Call[Undercloud], node: IronicNode, hostname: str, parame
         raise Refusal(f"Failed to set power state of node {node.uuid}: IPMI call failed")
     full_name = f"{hostname}.{parameters.get('CloudDomain', 'localdomain')}"
     kernel_args = parameters.get(f"{Role.COMPUTE}Parameters", {}).get("KernelArgs", "")
-    hardware.deploy(full_name, kernel_args, call.rack.stack_key, call.rack.guest_key)
+    hardware.deploy(full_name, kernel_args, call.rack.stack_key)
     with call.host.change():
         node.state, node.instance = "active", str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
 

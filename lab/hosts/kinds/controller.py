@@ -22,13 +22,6 @@ class Controller(Node):
         "haproxy-bundle-podman-0",
     )
 
-    def receive_guest_key(self, key: str) -> None:
-        """Store the key where root's ssh finds it."""
-        file = self.root.tree / "root/.ssh/id_ed25519"
-        file.parent.mkdir(mode=0o700, exist_ok=True)
-        file.touch(mode=0o600)
-        file.write_text(key)
-
     def lose_volatile_state(self) -> None:
         """Join the cluster again at the next boot, as TripleO configures it."""
         self.state.cluster_stopped = False

@@ -56,7 +56,7 @@ class Node(Host):
         """The deployed host name without its domain; empty if the node is not deployed."""
         return self.state.hostname.partition(".")[0]
 
-    def deploy(self, hostname: str, kernel_args: str, stack_key: str, guest_key: str) -> None:
+    def deploy(self, hostname: str, kernel_args: str, stack_key: str) -> None:
         """Put the overcloud's image on the disk and boot it, as ironic and TripleO do.
 
         TripleO's reboot for new kernel arguments is part of it.
@@ -65,14 +65,12 @@ class Node(Host):
             hostname: full name.
             kernel_args: of computes; empty on controllers.
             stack_key: public key of the undercloud's user stack, which may log in.
-            guest_key: private key of the site for its guests, see `receive_guest_key`.
         """
         self.wipe()
         with self.change():
             self.state.packages = []
         self.install(hostname)
         self.authorized_keys.write_text(stack_key)
-        self.receive_guest_key(guest_key)
         with self.change():
             self.state.hostname, self.state.kernel_args = hostname, kernel_args
         self.power_on()
@@ -90,9 +88,6 @@ class Node(Host):
             self.state.hostname, self.state.kernel_args = "", None
             self.forget_services()
         return hostname
-
-    def receive_guest_key(self, key: str) -> None:
-        """Store the site's private key for its guests. Only controllers use it."""
 
     def forget_services(self) -> None:
         """Reset the state of the services that the deployment started. Called inside `change`."""

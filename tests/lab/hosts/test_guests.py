@@ -1,13 +1,17 @@
 """Guests: access through neutron's namespaces, driver and GPU, and the bandwidth test."""
 
+import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
+from components import bandwidth
 from lab.hosts.backends.interfaces import Guest
+from lab.hosts.commands import infiniband
 from lab.hosts.keys import keygen
+from rack.bandwidth import Result
 from tests.lab.hosts.conftest import MARKS, Lab
 
 pytestmark = MARKS
@@ -22,10 +26,10 @@ DHCP = f"ip netns exec qdhcp-{NETWORK}"
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab = Lab(tmp_path_factory.mktemp("lab"))
     lab.provision()
-    key = lab.folder / "guest_key"
+    key = lab.folder / "tenant_key"
     keygen(key, "guest")
     lab.ok("controller-1", "install -D -m 0600 /dev/stdin /root/key", key.read_text())
-    public = key.with_name("guest_key.pub").read_text().strip()
+    public = key.with_name("tenant_key.pub").read_text().strip()
     image = lab.plan.site.images[1]
     with lab.rack.undercloud.change():
         lab.rack.undercloud.state.built = {image.name: list(image.elements)}
@@ -91,12 +95,27 @@ def test_ssh(lab: Lab) -> None:
     assert lab.ok("controller-1", f"echo hello | {ssh('cat')}") == "hello\n"
 
 
-def test_ssh_by_the_key_in_the_image(lab: Lab) -> None:
-    """The element cloud-init-config authorises the site's key, which is on the controllers."""
-    command = ssh("true").replace("-i /root/key ", "")
-    assert lab.run("controller-1", command).returncode == 255
-    lab.rack.nodes["controller-1"].receive_guest_key(lab.rack.guest_key)
-    lab.ok("controller-1", command)
+def test_a_guest_accepts_the_key_of_novas_metadata_alone(lab: Lab) -> None:
+    without = ssh("true").replace("-i /root/key ", "")
+    assert "Permission denied" in lab.run("controller-1", without).stderr
+    lab.cloud.vms.append(
+        replace(lab.cloud.vms[0], id="vm-3", addresses={NETWORK: ["11.11.11.3"]}, floating={}, keys=[])
+    )
+    assert "Permission denied" in lab.run("controller-1", ssh("true", "11.11.11.3")).stderr
+    lab.cloud.vms.pop()
+
+
+def test_the_user_is_that_of_the_image(lab: Lab) -> None:
+    """The element cloud-init-config names it stack; the default user of CentOS's image is centos."""
+    plain = [e for e in lab.plan.site.images[1].elements if e != "cloud-init-config"]
+    with lab.rack.undercloud.change():
+        lab.rack.undercloud.state.built["plain"] = plain
+    lab.cloud.vms.append(
+        replace(lab.cloud.vms[0], id="vm-4", addresses={NETWORK: ["11.11.11.4"]}, floating={}, image="plain")
+    )
+    assert "Permission denied" in lab.run("controller-1", ssh("true", "11.11.11.4")).stderr
+    assert lab.ok("controller-1", ssh("id -un", "11.11.11.4", user="centos")) == "centos\n"
+    lab.cloud.vms.pop()
 
 
 def test_ssh_by_the_floating_address(lab: Lab) -> None:
@@ -268,3 +287,43 @@ def test_cuda_needs_peermem_and_no_mig(lab: Lab) -> None:
 def test_a_killed_server_stops_waiting(lab: Lab) -> None:
     in_guest(lab, "'timeout 1 ib_write_bw; sleep 0.5'")
     assert "Couldn't connect" in refused(lab, f"ib_write_bw {ONE}", TWO)
+
+
+# -- the program's test
+
+
+def measured(lab: Lab, given: str, **other: str) -> subprocess.CompletedProcess[str]:
+    """Run the program's script on a controller with a private key on standard input."""
+    assert lab.plan.site.bandwidth
+    one, two = (bandwidth.Guest(vm.name, address, vm.id) for vm, address in zip(lab.cloud.vms, (ONE, TWO), strict=True))
+    one = replace(one, **other)
+    script = bandwidth.measure(lab.plan.site.bandwidth, "stack", NETWORK, one, two)
+    return lab.run("controller-1", f"sh -c {shlex.quote(script)}", given)
+
+
+def test_the_program_measures_with_the_key_of_nova_and_leaves_none(lab: Lab) -> None:
+    key = (lab.folder / "tenant_key").read_text()
+    for _ in range(2):
+        done = measured(lab, key)
+        assert done.returncode == 0, done.stderr
+        assert Result.parse(done.stdout).verdict(1).startswith("pass")
+    assert "rack-guests" not in lab.ok("controller-1", "ls /run")
+    known = lab.ok("controller-1", "cut -d ' ' -f 1 /root/.ssh/known_hosts")
+    assert {"vm-1", "vm-2"} <= {*known.split()}, "by instance: another instance may get the address"
+
+
+def test_the_program_names_the_instance_that_refuses_the_key(lab: Lab) -> None:
+    keygen(lab.folder / "other", "other")
+    done = measured(lab, (lab.folder / "other").read_text())
+    assert done.returncode == 1
+    assert f"vm1_gpu: cannot log in as stack@{ONE}: stack@" in done.stderr
+    assert "Permission denied" in done.stderr
+
+
+def test_the_program_refuses_an_mlnx_ofed_without_peer_memory(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guide's release is 5.6 (G2)."""
+    key = (lab.folder / "tenant_key").read_text()
+    monkeypatch.setattr(infiniband, "OFED", "MLNX_OFED_LINUX-5.5-1.0.3.2:")
+    assert "MLNX_OFED_LINUX-5.5-1.0.3.2: in the image; GPUDirect RDMA needs MLNX_OFED 5.6" in measured(lab, key).stderr
+    monkeypatch.setattr(infiniband, "OFED", "MLNX_OFED_LINUX-23.10-0.5.5.0:")
+    assert measured(lab, key).returncode == 0

@@ -18,7 +18,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A rack with one node as a deployment leaves it."""
     lab = Lab(tmp_path_factory.mktemp("lab"))
     keygen(lab.folder / "stack", "stack", "rsa")
-    lab.rack.nodes[NODE].deploy("node.localdomain", "", public_key(lab.folder / "stack"), "")
+    lab.rack.nodes[NODE].deploy("node.localdomain", "", public_key(lab.folder / "stack"))
     yield lab
     lab.stop()
 

@@ -13,6 +13,7 @@ from tests.rack.rules.cases import (
 )
 from tests.rack.sites import DROP
 
+KEY, PUBLIC = "tenant.keyPair", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICBh tenant"
 INSTANCE, COMPUTE = "tenant.instances", "compute"
 
 BROKEN = [
@@ -43,6 +44,11 @@ BROKEN = [
     ),
     broken("BW002", "images[0].elements", {"tenant.instances[0].image": "centos8-stream"}),
     broken("BW002", "images[0].elements", {"tenant.instances[1].image": "centos8-stream", "bandwidth.cuda": False}),
+    broken("KEY001", f"{KEY}.publicKey", {KEY: {"publicKey": PUBLIC, "existing": True, "privateKeyFile": "key"}}),
+    broken("KEY001", f"{KEY}.privateKeyFile", {KEY: {"privateKeyFile": "key"}}),
+    broken("KEY002", f"{KEY}.privateKeyFile", {KEY: {"publicKey": PUBLIC}}),
+    broken("KEY002", f"{KEY}.privateKeyFile", {KEY: {"existing": True}}),
+    broken("DATA001", "tenant.userDataFile", {"tenant.userData": "#!/bin/sh", "tenant.userDataFile": "user-data"}),
     broken("BW001", "bandwidth.client", {"bandwidth.client": "vm1_gpu"}),
     broken("BW001", "bandwidth.client", {f"{INSTANCE}[1].compute": "compute-1"}),
 ]
@@ -51,6 +57,11 @@ VALID: list[Edits] = [
     {"images[1].elements": ["vm", "mofed"], "bandwidth.cuda": False},
     {"images[1].elements": [], "images[1].file": "~/image.qcow2"},
     ONE_INSTANCE,
+    {KEY: {"publicKey": PUBLIC, "privateKeyFile": "key"}},
+    {KEY: {"name": "ops", "existing": True, "privateKeyFile": "key"}},
+    {KEY: {"existing": True}, "bandwidth": DROP},
+    {"tenant.userData": "#cloud-config\nusers: [default]\n"},
+    {"tenant.userDataFile": "user-data"},
     {f"{COMPUTE}.vfs": 1},
     {f"{COMPUTE}.vfs": 2, **BOTH_ON_COMPUTE_1},
     {f"{COMPUTE}.dedicatedCpus": "2-9"},
