@@ -3,15 +3,17 @@
 import pulumi
 
 import components as c
+from components.local import ufm_ca
 from components.ssh import Operator
 from rack.plan import Plan
 from rack.site.load import ConfigError, parse
 
 config = pulumi.Config()
 try:
-    plan = Plan(parse(config.require_object("site")), pulumi.get_stack())
+    site = parse(config.require_object("site"))
 except ConfigError as error:
     raise pulumi.RunError(str(error)) from None
+plan = Plan(site, pulumi.get_stack(), ufm_ca(site.ufm))
 operator = Operator.load(plan.site, config.get_secret("sshKeyPassphrase"))
 at_ufm = pulumi.ResourceOptions(providers=[c.ufm_provider(plan.site.ufm, config)])
 

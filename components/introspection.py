@@ -101,5 +101,4 @@ def ufm_access(ufm: UfmSpec, token: str) -> UfmApi:
     Raises:
         RunError: the file of UFM's certificate authority can't be read.
     """
-    authority = local.read("ufm.caFile", ufm.ca_file) if ufm.ca_file else None
-    return UfmApi(url=ufm.url, ca=authority, insecure=ufm.insecure, token=token)
+    return UfmApi(url=ufm.url, ca=local.ufm_ca(ufm), insecure=ufm.insecure, token=token)

@@ -1,11 +1,12 @@
-"""The overcloud (O1 to O6, T4): files, deployment, and what the guide changes by hand on the controllers.
+"""The overcloud (O1 to O6, T4): files, deployment, restart of UFM.
 
 What this component enforces: every file is rendered from the plan and shown as a diff, the one with UFM's token as a
 secret; nothing is deployed before the gate has opened (I4); a changed file runs the deployment again as a stack update,
-and the stack is never deleted first.
+and the stack is never deleted first. The guide edits ml2_conf.ini by hand after the deployment (O6, T4); here the
+deployment writes these options, so that Neutron never runs without them.
 
 The texts of the commands are inputs of resources: a change of one, even of a message, runs its step again. The
-deployment (`deploy`), the restart of neutron_api (`ml2`) and the restart of UFM must not run again for that reason.
+deployment (`deploy`) and the restart of UFM must not run again for that reason.
 """
 
 import json
@@ -25,18 +26,6 @@ from components.undercloud import Undercloud
 from onhost import shipping
 from rack import tripleo
 from rack.plan import DEPLOY_FOLDER, Host, Plan
-
-ML2_CONF = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
-STRIP = f"sed -i '/^# rack: begin$/,/^# rack: end$/d' {ML2_CONF}"
-"""Removes this program's block from the file."""
-HEALTHY = """\
-tries=0
-until [ -n "$(podman ps -q --filter name=neutron_api --filter health=healthy)" ]; do
-  tries=$((tries + 1))
-  [ "$tries" -lt 60 ] || { echo "neutron_api is not healthy: podman logs neutron_api" >&2; exit 1; }
-  sleep 2
-done"""
-"""Waits until neutron_api is healthy; with a broken file, podman restarts it again and again."""
 
 
 class Overcloud(Component):
@@ -79,10 +68,8 @@ class Overcloud(Component):
         )
         self.controllers = [self._node(h) for h in plan.controllers]
         self.computes = [self._node(h) for h in plan.computes]
-        adjusted = [self._adjust(i, host, deployed) for i, host in enumerate(self.controllers)]
-        restarted = self._restart_ufm(operator, adjusted)
         own = self._repositories(deployed) if plan.site.undercloud.repositories else []
-        self.ready: list[pulumi.Resource] = [*(restarted or adjusted), *own]
+        self.ready: list[pulumi.Resource] = [*(self._restart_ufm(operator, deployed) or [deployed]), *own]
         """Resources that tenants' resources depend on."""
         self.provider, self.endpoint = self._credentials(deployed)
         self.register_outputs({"endpoint": self.endpoint})
@@ -151,33 +138,15 @@ class Overcloud(Component):
             opts=self._child(deployed),
         )
 
-    def _adjust(self, index: int, controller: NodeHost, deployed: remote.Command) -> remote.Command:
-        """Restrict the SDN driver to the InfiniBand physnet (O6) and give CentOS 8 guests DHCP (T4) on one controller.
-
-        The section of T4 is missing in the published guide; `[mlnx] client_id_hardware` is the only option of
-        networking-mlnx that does what the guide's text says. A deployment overwrites the file, so the step runs after
-        every deployment.
-        """
-        physnet = self._plan.site.networks.tenant.physnet
-        block = f"# rack: begin\n[sdn]\nphysical_networks = {physnet}\n[mlnx]\nclient_id_hardware = True\n# rack: end\n"
-        write = ("block=$(cat)", STRIP, f'printf "%s\\n" "$block" >> {ML2_CONF}', "podman restart neutron_api", HEALTHY)
-        return controller.run(
-            f"{self._name}-ml2-{index}",
-            self._after_each(lambda mark: script(mark, *write)),
-            stdin=block,
-            delete=script(f"if [ -e {ML2_CONF} ]; then {STRIP}; fi"),
-            opts=self._child(deployed),
-        )
-
-    def _restart_ufm(self, operator: Operator, adjusted: list[remote.Command]) -> list[pulumi.Resource]:
-        """Restart UFM (O6), if this stack manages its host."""
+    def _restart_ufm(self, operator: Operator, deployed: remote.Command) -> list[pulumi.Resource]:
+        """Restart UFM after each deployment (O6), if this stack manages its host."""
         if not self._plan.site.ufm.host:
             return []
         return [
             operator.host(self._plan.site.ufm.ssh_address).run(
                 f"{self._name}-restart-ufm",
                 self._after_each(lambda mark: f"{mark}\n{ufm_host.restart(self._plan.site)}"),
-                opts=self._child(*adjusted),
+                opts=self._child(deployed),
             )
         ]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from onhost.undercloud import templates as undercloud_templates
 from onhost.undercloud.orders import TemplateRequirements
 from rack.plan import Plan, UnknownPortError
+from rack.site import Site
 from rack.site.load import ConfigError, load_stack_file
 from rack.tripleo.check import check
 from rack.tripleo.documents import documents, placeholder, rendered, secrets
@@ -18,12 +19,16 @@ from rack.tripleo.requirements import template_requirements
 from rack.wallaby.checks import Workers, run_checks
 from rack.wallaby.tools import FOLDER, ToolsError, install
 
+NO_CA = placeholder("ufmCaFile")
+"""Stands for the content of `ufm.caFile` if that file is not there."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0 success, 1 problems found, 2 the command itself failed."""
     given = _parser().parse_args(arguments)
     try:
-        plan = Plan(load_stack_file(Path(f"Pulumi.{given.stack}.yaml")), given.stack)
+        site = load_stack_file(Path(f"Pulumi.{given.stack}.yaml"))
+        plan = Plan(site, given.stack, _ufm_ca(site))
         return render(plan, given.out) if given.command == "render" else check_stack(plan, given)
     except (ConfigError, UnknownPortError) as error:
         print(error, file=sys.stderr)
@@ -31,6 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ToolsError) as error:
         print(f"rack {given.command}: {error}", file=sys.stderr)
         return 2
+
+
+def _ufm_ca(site: Site) -> str | None:
+    if site.ufm.ca_file is None:
+        return None
+    file = site.ufm.ca_file.expanduser()
+    return file.read_text() if file.is_file() else NO_CA
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,6 +80,8 @@ def render(plan: Plan, out: Path) -> int:
     write_home(plan, out)
     print(f"{out}: {len(documents(plan)) + 1} files; README.md lists where each file goes")
     print(f"secrets to write: {', '.join(placeholder(secret) for secret in secrets(plan))}")
+    if plan.ufm_ca == NO_CA:
+        print(f"certificate to write: {NO_CA}; {plan.site.ufm.ca_file} (ufm.caFile) is not there")
     return 0
 
 

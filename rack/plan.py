@@ -4,7 +4,7 @@ Components, documents, checks and the lab read them here, so each is computed in
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import IPv4Address
 from types import MappingProxyType
@@ -110,6 +110,8 @@ class Plan:
     site: Site
     stack: str = "unnamed"
     """Name of Pulumi's stack. It appears in the headers of the documents only."""
+    ufm_ca: str | None = None
+    """Certificate authority of UFM's certificate, PEM; None to trust the system's authorities."""
 
     @cached_property
     def hosts(self) -> tuple[Host, ...]:
@@ -138,7 +140,7 @@ class Plan:
         nodes = tuple(n if n.guid else n.model_copy(update={"guid": ports[n.name].guid}) for n in self.site.nodes)
         interface = self.site.fabric.interface or _common_interface(ports)
         fabric = self.site.fabric.model_copy(update={"interface": interface})
-        return Plan(self.site.model_copy(update={"nodes": nodes, "fabric": fabric}), self.stack)
+        return replace(self, site=self.site.model_copy(update={"nodes": nodes, "fabric": fabric}))
 
     @property
     def interface(self) -> str:

@@ -12,7 +12,8 @@ from lab.addresses import (
     PLACEMENT_PORT,
     RABBIT_PORT,
 )
-from lab.cloud.folders import COMPUTES, DATA, ETC, RUN, VENV, passwords
+from lab.cloud.folders import COMPUTES, CONTROLLER, DATA, ETC, RUN, VENV, passwords
+from lab.cloud.puppet import BUNDLE
 from lab.cloud.translation import Compute, Ini, Overcloud
 
 REGION = "regionOne"
@@ -289,9 +290,16 @@ def neutron_before() -> Ini:
 
 
 def neutron_after(ml2_conf: str) -> Ini:
-    """Read after ml2_conf.ini: the agents' stand-in, behind the drivers that the operator's file lists."""
+    """Read after ml2_conf.ini: the agents' stand-in, behind the drivers of the file; the file of authorities.
+
+    Without `[sdn] cert_path`, RDO's Python trusts the system's authorities.
+    """
     drivers = option(ml2_conf, "ml2", "mechanism_drivers")
-    return {"ml2": {"mechanism_drivers": f"{drivers},labagent" if drivers else "labagent"}}
+    cert_path = option(ml2_conf, "sdn", "cert_path") or BUNDLE
+    return {
+        "ml2": {"mechanism_drivers": f"{drivers},labagent" if drivers else "labagent"},
+        "sdn": {"cert_path": f"{CONTROLLER}{cert_path}"},
+    }
 
 
 def option(text: str, section: str, name: str) -> str:

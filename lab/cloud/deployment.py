@@ -5,6 +5,7 @@ The record of the deployment is `DATA/overcloud.json`; it is deleted with all ot
 
 import fcntl
 import json
+import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,16 +13,14 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lab.cloud import agents, configuration, installation, processes
+from lab.cloud import agents, configuration, installation, processes, puppet
 from lab.cloud.client import CloudClient, Session
-from lab.cloud.folders import CLOUD, COMPUTES, DATA, ETC, passwords, write
+from lab.cloud.folders import CLOUD, COMPUTES, CONTROLLER, DATA, ETC, passwords, write
 from lab.cloud.processes import ConfiguredProcess
 from lab.cloud.translation import ComputeHardware, DeployFiles, Overcloud, translate
 from lab.process import LabError, Process, Say
 
 RECORD = DATA / "overcloud.json"
-ML2_CONF = ETC / "neutron" / "ml2_conf.ini"
-"""The file that neutron-server reads. `Deployment.ml2` is the text that the last deployment wrote."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Deployment:
     neutron: str
     """neutron.conf as deployed."""
     ml2: str
-    """ml2_conf.ini as deployed, without an operator's edits."""
+    """ml2_conf.ini."""
 
 
 def current() -> Deployment | None:
@@ -103,7 +102,7 @@ def deploy(files: DeployFiles, hardware: Mapping[str, ComputeHardware], say: Say
 
 
 def _write_configuration(overcloud: Overcloud, before: Deployment | None) -> Deployment:
-    """Write all configuration files. As with Puppet, a change of the deployed text overwrites an operator's edits."""
+    """Write all configuration files."""
     render = configuration.render
     write(ETC / "nova" / "controller.conf", render(configuration.nova_controller(overcloud)))
     for compute in overcloud.computes:
@@ -116,17 +115,21 @@ def _write_configuration(overcloud: Overcloud, before: Deployment | None) -> Dep
         render(configuration.neutron(overcloud)),
         render(overcloud.ml2),
     )
+    _write_authorities(overcloud.authorities)
     write(ETC / "neutron" / "neutron.conf", deployed.neutron)
-    if before is None or (before.neutron, before.ml2) != (deployed.neutron, deployed.ml2):
-        write_ml2(deployed.ml2)
+    write(ETC / "neutron" / "before.ini", render(configuration.neutron_before()))
+    write(ETC / "neutron" / "ml2_conf.ini", deployed.ml2)
+    write(ETC / "neutron" / "after.ini", render(configuration.neutron_after(deployed.ml2)))
     return deployed
 
 
-def write_ml2(text: str) -> None:
-    """Write ml2_conf.ini and the lab's settings around it."""
-    write(ETC / "neutron" / "before.ini", configuration.render(configuration.neutron_before()))
-    write(ML2_CONF, text)
-    write(ETC / "neutron" / "after.ini", configuration.render(configuration.neutron_after(text)))
+def _write_authorities(trusted: Mapping[str, str]) -> None:
+    """Write a file per authority, and all of them as update-ca-trust does. Files of an earlier deployment stay."""
+    for path, content in puppet.anchor_files(trusted):
+        write(CONTROLLER / path.lstrip("/"), content)
+    files = sorted(CONTROLLER.glob(f"{puppet.ANCHORS.lstrip('/')}/*.pem"))
+    texts = [file.read_text() for file in (installation.SITE / "certifi" / "cacert.pem", *files)]
+    write(CONTROLLER / puppet.BUNDLE.lstrip("/"), "\n".join(texts))
 
 
 def write_hardware(host: str, hardware: ComputeHardware) -> None:
@@ -257,5 +260,6 @@ def delete(say: Say) -> None:
             return
         say("deleting the overcloud")
         processes.stop_all([*processes.base(), *deployment_processes()])
+        shutil.rmtree(CONTROLLER, ignore_errors=True)
         installation.reset()
         start_base()

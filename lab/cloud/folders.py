@@ -10,6 +10,8 @@ from lab import addresses
 CLOUD = addresses.STATE / "cloud"
 VENV = CLOUD / "venv"
 ETC = CLOUD / "etc"
+CONTROLLER = CLOUD / "controller"
+"""What neutron-server sees of the controllers' file system: the certificate authorities."""
 RUN = CLOUD / "run"
 """Pid files and logs."""
 DATA = CLOUD / "data"

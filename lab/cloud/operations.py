@@ -1,27 +1,22 @@
-"""What happens to a deployed overcloud: restarts, stopped and unprovisioned computes.
+"""What happens to a deployed overcloud: restarted, stopped and unprovisioned computes.
 
-The lab has one neutron API and one nova API for all controllers; the rack has one on each. A restart on one controller
-restarts the API of all controllers, and the API uses the ml2_conf.ini of the last restart.
+The lab has one neutron API and one nova API for all controllers; the rack has one on each.
 """
 
 import shutil
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from lab.cloud import agents, configuration, processes
 from lab.cloud.client import CloudClient
 from lab.cloud.deployment import (
-    ML2_CONF,
     current,
     exclusive,
     record,
     required,
-    restart,
     wait_for_nova,
     write_compute_id,
     write_hardware,
-    write_ml2,
 )
 from lab.cloud.folders import COMPUTES, passwords
 from lab.cloud.translation import ComputeHardware
@@ -35,28 +30,6 @@ def ml2_conf() -> str:
         LabError: no overcloud is deployed.
     """
     return required().ml2
-
-
-def restart_neutron(ml2_conf: str, say: Say) -> None:
-    """Restart neutron as `podman restart neutron_api` does on a controller with this ml2_conf.ini.
-
-    Restarts also with an unchanged text. If another controller requested the same text meanwhile, so that neutron
-    started after this call began, that restart serves both.
-
-    Raises:
-        LabError: no overcloud is deployed, or neutron does not become healthy; the text ends with the end of its log.
-    """
-    requested = time.time()
-    with exclusive():
-        required()
-        neutron = processes.neutron()
-        restarted = neutron.process.pid() is not None and neutron.process.pid_file.stat().st_mtime > requested
-        if restarted and ML2_CONF.read_text() == ml2_conf:
-            return
-        say("restarting neutron-server")
-        write_ml2(ml2_conf)
-        restart([neutron])
-        processes.wait_for_http(neutron.process, configuration.NEUTRON)
 
 
 def restart_compute(host: str, hardware: ComputeHardware, say: Say) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.cloud import heat
+from lab.cloud import heat, puppet
 from lab.cloud.expansion import expand
 from lab.cloud.heat import Environment, Parameters
 from lab.process import LabError
@@ -116,6 +116,8 @@ class Overcloud:
     computes: tuple[Compute, ...]
     ml2: Ini
     """ml2_conf.ini."""
+    authorities: Mapping[str, str]
+    """Additional certificate authorities of the nodes: name → PEM."""
     neutron: Mapping[str, str | int | bool]
     """[DEFAULT] of neutron.conf."""
     agents: tuple[Agent, ...]
@@ -157,7 +159,8 @@ def translate(files: DeployFiles, hardware: Mapping[str, ComputeHardware]) -> Ov
     return Overcloud(
         controllers=controllers,
         computes=tuple(_computes(roles, environment, hardware)),
-        ml2=_ml2(environment, parameters),
+        ml2=_ml2(environment, parameters, roles),
+        authorities=puppet.authorities(parameters.map("CAMap")),
         neutron=_neutron(parameters, roles, files.networks),
         agents=tuple(_agents(roles, environment, hardware, notes)),
         aliases=_controller_aliases(roles, environment),
@@ -209,7 +212,7 @@ def _hosts(roles: Sequence[_Role], service: str) -> Iterator[str]:
 # ------------------------------------------------------------------------------------------------------------ neutron
 
 
-def _ml2(environment: Environment, p: Parameters) -> Ini:
+def _ml2(environment: Environment, p: Parameters, roles: Sequence[_Role]) -> Ini:
     drivers = p.words("NeutronMechanismDrivers", "ovn")
     if "ovn" in drivers:
         raise LabError("NeutronMechanismDrivers has ovn, and the lab has no OVN: use environments/services/neutron-ovs")
@@ -231,6 +234,9 @@ def _ml2(environment: Environment, p: Parameters) -> Ini:
     }
     if _sdn_assist(environment.registry):
         sections["sdn"] = _sdn(p)
+    api = next(role.name for role in roles if "NeutronApi" in role.services and role.hosts)
+    for section, options in puppet.ml2_options(environment.hieradata(api)).items():
+        sections[section] = {**sections.get(section, {}), **options}
     return sections
 
 

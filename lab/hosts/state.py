@@ -226,7 +226,6 @@ class ControllerState(NodeState):
 
     cluster_stopped: bool = False
     """Whether pacemaker was stopped since the last boot."""
-    neutron_restarts: int = 0
 
 
 NovaHealth = Literal["healthy", "starting", "unhealthy", "stopped"]

@@ -91,6 +91,8 @@ class TenantNetworks(Model):
     """Name of the physical network that the overcloud maps to the IPoIB driver (O4)."""
     vlans: tuple[Vlan, Vlan] = (101, 200)
     """First and last segmentation ID; in hex they are PKeys: 101 → 0x65 (D4)."""
+    client_id_hardware: bool = True
+    """Which guests DHCP over IPoIB answers: true for CentOS 8 and later, false for CentOS 7 (T4)."""
 
 
 class Networks(Model):

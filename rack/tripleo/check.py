@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rack.site.names import pkey
+from rack.tripleo.deployment import ML2_CONFIG
 from rack.tripleo.documents import DOCUMENTS, HOME, Document
 from rack.tripleo.loaded import (
     CONTAINERS,
@@ -31,7 +32,11 @@ from rack.tripleo.loaded import (
 from rack.tripleo.models import IpmiNode, NodeGroup, NodeInstance, NodeNetwork, PassthroughDevice, PciAlias
 
 ALIASES = "nova::pci::aliases"
-"""The only Puppet key that this rack sets. The Puppet modules, which define all keys, are not installed here."""
+PUPPET_KEYS = (ALIASES, ML2_CONFIG)
+"""The Puppet keys that this rack sets. The Puppet modules, which define all keys, are not installed here."""
+PUPPET_SDN = ("token", "url", "domain", "sync_enabled", "bind_normal_ports", "bind_normal_ports_physnets")
+"""Options of section sdn that puppet-neutron's class mlnx_sdn_assist declares."""
+SDN_PHYSNETS = "sdn/physical_networks"
 
 FLAT_PHYSNET = "datacentre"
 """The physical network of Ethernet. Its VLANs are not PKeys."""
@@ -248,12 +253,34 @@ def pci_aliases_are_the_same(loaded: LoadedDocuments) -> Findings:
         if not isinstance(extra, dict):
             continue
         for key in extra:
-            if key != ALIASES and get_close_matches(key, [ALIASES], cutoff=0.8):
-                yield ENV, f"{path}.{key}: unknown key; write {ALIASES}"
+            similar = get_close_matches(key, PUPPET_KEYS, n=1, cutoff=0.8)
+            if similar and key not in PUPPET_KEYS:
+                yield ENV, f"{path}.{key}: unknown key; write {similar[0]}"
         aliases[role] = loaded.items(PciAlias, ENV, f"{path}.{ALIASES}", extra.get(ALIASES, UNREADABLE))
     if len({tuple(listed) for listed in aliases.values()}) > 1:
         roles = " and ".join(sorted(aliases))
         yield ENV, f"{ALIASES}: found different ones for {roles}; write the same for both"
+
+
+@_rule
+def ml2_options_are_puppet_resources(loaded: LoadedDocuments) -> Findings:
+    """Report options of ml2_conf.ini that Puppet refuses: another form, or an option that its modules declare too."""
+    path = f"parameter_defaults.ControllerExtraConfig.{ML2_CONFIG}"
+    given = _ml2_options(loaded)
+    if not isinstance(given, dict):
+        yield ENV, f"{path}: found {given!r}; write a mapping like `sdn/cert_verify: {{value: true}}`"
+        return
+    for option, resource in given.items():
+        section, _, name = str(option).partition("/")
+        if not (section and name and isinstance(resource, dict) and resource.keys() == {"value"}):
+            yield ENV, f"{path}.{option}: found {resource!r}; write `SECTION/OPTION: {{value: VALUE}}`"
+        elif section == "sdn" and name in PUPPET_SDN:
+            yield ENV, f"{path}.{option}: Puppet sets this option from the parameters of {SDN}; write it there only"
+
+
+def _ml2_options(loaded: LoadedDocuments) -> Any:
+    extra = loaded.environment.get("ControllerExtraConfig")
+    return extra.get(ML2_CONFIG, {}) if isinstance(extra, dict) else {}
 
 
 @_rule
@@ -271,7 +298,15 @@ def physical_networks_match(loaded: LoadedDocuments) -> Findings:
     named = [(SDN, "BindNormalPortsPhysnet", loaded.environment.get("BindNormalPortsPhysnet"))]
     for key in ("NeutronPhysicalDevMappings", "MultiInterfaceDriverMappings", "NeutronBridgeMappings"):
         named += [(ENV, key, pair.partition(":")[0]) for pair in loaded.parameter_list(key)]
+    option = f"ControllerExtraConfig.{ML2_CONFIG}.{SDN_PHYSNETS}.value"
+    named += [(ENV, option, name) for name in _sdn_physnets(loaded)]
     for file, key, physnet in named:
         if physnet is not None and ranges and physnet not in ranges:
             text = f"{_found_write(physnet, ranges)}, as in NeutronNetworkVLANRanges"
             yield file, f"parameter_defaults.{key}: {text}"
+
+
+def _sdn_physnets(loaded: LoadedDocuments) -> list[str]:
+    given = _ml2_options(loaded)
+    resource = given.get(SDN_PHYSNETS) if isinstance(given, dict) else None
+    return str(resource.get("value")).split(",") if isinstance(resource, dict) else []

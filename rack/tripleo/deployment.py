@@ -13,6 +13,15 @@ from rack.tripleo.header import headed
 
 SERVICES = "OS::TripleO::Services::"
 
+UFM_CA = "rack-ufm"
+"""Name of UFM's certificate authority in CAMap."""
+UFM_CA_FILE = f"/etc/pki/ca-trust/source/anchors/{UFM_CA}.pem"
+"""Where TripleO writes it. neutron_api mounts the folder, so a new authority needs no restart."""
+SYSTEM_CAS = "/etc/pki/tls/certs/ca-bundle.crt"
+"""The system's authorities, mounted in neutron_api too."""
+ML2_CONFIG = "neutron::config::plugin_ml2_config"
+"""Puppet's key for options of ml2_conf.ini that its modules do not know."""
+
 
 def lower(network: str) -> str:
     """Return TripleO's `name_lower` of a network: InternalApi → internal_api."""
@@ -24,6 +33,14 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    """Write a text of several lines as a block."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def _dump(document: Any) -> str:
@@ -324,7 +341,7 @@ def _ml2_sdn(plan: Plan, token: str) -> dict[str, Any]:
 
 
 def ib_env(plan: Plan) -> str:
-    """Return `ib-env-vm.yaml` (O4): time, DNS, GPU alias, CPU partitioning, PCI passthrough, physical networks.
+    """Return `ib-env-vm.yaml` (O4, O6, T4): time, DNS, GPU alias, CPUs, passthrough, physical networks, ml2_conf.ini.
 
     Raises:
         UnknownPortError: introspection has not found the IPoIB interface yet.
@@ -364,7 +381,7 @@ def ib_env(plan: Plan) -> str:
                     "NUMATopologyFilter",
                     "AggregateInstanceExtraSpecsFilter",
                 ],
-                "ControllerExtraConfig": aliases,
+                "ControllerExtraConfig": {**aliases, ML2_CONFIG: _ml2_options(plan)},
                 "ComputeSriovIBExtraConfig": aliases,
                 "ComputeSriovIBParameters": {
                     "KernelArgs": site.compute.kernel_args,
@@ -375,6 +392,24 @@ def ib_env(plan: Plan) -> str:
                     "NovaReservedHostMemory": site.compute.reserved_memory_mib,
                     "NovaPCIPassthrough": [{"devname": ib, "physical_network": physnet}, gpu],
                 },
+                **({"CAMap": {UFM_CA: {"content": plan.ufm_ca}}} if plan.ufm_ca else {}),
             }
         },
     )
+
+
+def _ml2_options(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Return the options of ml2_conf.ini that TripleO has no parameter for, as Puppet's resources.
+
+    The guide edits the file by hand for two of them: the SDN driver is restricted to InfiniBand (O6), and DHCP answers
+    guests that identify themselves by hardware address (T4). networking-mlnx verifies UFM's certificate by default in
+    some releases only.
+    """
+    tenant = plan.site.networks.tenant
+    options = {
+        "sdn/physical_networks": tenant.physnet,
+        "sdn/cert_verify": not plan.site.ufm.insecure,
+        "sdn/cert_path": UFM_CA_FILE if plan.ufm_ca else SYSTEM_CAS,
+        "mlnx/client_id_hardware": tenant.client_id_hardware,
+    }
+    return {option: {"value": value} for option, value in options.items()}

@@ -59,8 +59,7 @@ def _order(plan: Plan) -> list[str]:
         f"   --root-device largest --boot-mode {site.undercloud.boot_mode}`, then `provide`.",
         "5. I3: in UFM, create the control PKeys below, with the port GUID of every node as a full member.",
         "6. O5: `sh deploy.sh`.",
-        f"7. O6, T4: on every controller, set `[sdn] physical_networks = {site.networks.tenant.physnet}` and",
-        "   `[mlnx] client_id_hardware = True` in ml2_conf.ini, then `podman restart neutron_api`. Then restart UFM.",
+        "7. O6: restart UFM. The deployment has set the options of ml2_conf.ini that the guide edits by hand (O6, T4).",
     ]
 
 

@@ -4,6 +4,7 @@ The program that checks an undercloud for them (C1) reads the requirements as JS
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -26,7 +27,7 @@ def template_requirements(plan: Plan) -> dict[str, Any]:
         `options`: options of the deploy command.
         `parameters`, `services`: name → the document that uses it.
     """
-    known = Plan(_with_interface(plan), plan.stack)
+    known = replace(plan, site=_with_interface(plan))
     words = plan.deploy_command
     stock = [value for option, value in pairwise(words) if option == "-e" and value.startswith(f"{HEAT_TEMPLATES}/")]
     return {

@@ -14,6 +14,7 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks, test
 
+from components.local import ufm_ca
 from components.ssh import Operator
 from rack.plan import Plan
 from rack.site.load import load_stack_file
@@ -162,7 +163,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     site = load_stack_file(PROJECT / "Pulumi.dev.yaml")
     authority = tmp_path_factory.mktemp("ufm") / "ca.pem"
     authority.write_text(AUTHORITY)
-    return Plan(site.model_copy(update={"ufm": site.ufm.model_copy(update={"ca_file": authority})}))
+    ufm = site.ufm.model_copy(update={"ca_file": authority})
+    return Plan(site.model_copy(update={"ufm": ufm}), ufm_ca=ufm_ca(ufm))
 
 
 def operator(plan: Plan) -> Operator:

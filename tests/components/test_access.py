@@ -3,6 +3,7 @@
 import shlex
 import socket
 import subprocess
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from rack.plan import Plan
 from rack.site.ssh import Proxy
 from tests.components.conftest import HOST_KEY, Recorder, record
 from tests.components.test_rack import deploy, secret
+from tests.components.test_undercloud import REPOSITORY
 
 BASTION = Proxy(address=IPv4Address("192.0.2.9"), port=2200, user="jump")
 
@@ -94,9 +96,12 @@ def test_only_the_undercloud_and_ufms_host_are_dialled(rack: Recorder, plan: Pla
     assert dialled == {str(plan.site.undercloud.address), str(plan.site.ufm.address)}
 
 
-def test_node_steps_are_stacks_with_the_nodes_pinned_key(rack: Recorder, plan: Plan) -> None:
-    for index, host in enumerate(plan.controllers):
-        step = rack.resources[f"overcloud-ml2-{index}"].inputs
+def test_node_steps_are_stacks_with_the_nodes_pinned_key(plan: Plan) -> None:
+    own = plan.site.undercloud.model_copy(update={"repositories": (REPOSITORY,)})
+    mirrored = replace(plan, site=plan.site.model_copy(update={"undercloud": own}))
+    rack = record(mirrored, lambda operator: deploy(mirrored, operator) and None)
+    for host in plan.hosts:
+        step = rack.resources[f"overcloud-repositories-{host.name}"].inputs
         order = NodeOrder.decode(step["stdin"])
         assert (order.address, order.host_key) == (str(host.address), f"[{host.address}]:2222 {HOST_KEY}")
         assert order.ssh == SshAccess("tripleo-admin", 2222, "overcloud")

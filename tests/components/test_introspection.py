@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -26,7 +27,7 @@ def rack(plan: Plan) -> Recorder:
 @pytest.fixture(scope="module")
 def bare(plan: Plan) -> Plan:
     """The same rack, its ports left to introspection."""
-    return Plan(without_ports(plan.site))
+    return replace(plan, site=without_ports(plan.site))
 
 
 def without_ports(site: Site) -> Site:

@@ -2,20 +2,21 @@
 
 import shlex
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+import yaml
 
 import components as c
 from components.overcloud import parse_rc
 from components.ssh import Operator, check_agent, script
 from components.tenant import vf_guid
-from onhost.undercloud.orders import NodeOrder
 from rack import tripleo
 from rack.plan import Plan
-from tests.components.conftest import GUEST_KEY, HOST_KEY, SDN_TOKEN, Recorded, Recorder, record
+from tests.components.conftest import AUTHORITY, GUEST_KEY, HOST_KEY, SDN_TOKEN, Recorded, Recorder, record
 
 SECRETS = {"license": "LICENSE-CANARY", "ipmi": "IPMI-CANARY", "ufm": "UFM-CANARY"}
 
@@ -183,14 +184,20 @@ def test_every_document_is_shipped(rack: Recorder, plan: Plan) -> None:
         assert render(plan) in shipped, render.__name__
 
 
-def test_sdn_physnet_and_dhcp_on_every_controller(rack: Recorder, plan: Plan) -> None:
-    steps = [r for name, r in rack.resources.items() if name.startswith("overcloud-ml2-")]
-    assert len(steps) == len(plan.controllers) == 3
-    for step in steps:
-        assert "physical_networks = ibnet" in NodeOrder.decode(step.inputs["stdin"]).given
-        create = NodeOrder.decode(step.inputs["stdin"]).create
-        assert tripleo.deployment_digest(plan) in create, "after each deployment"
-        assert "podman restart neutron_api\ntries=0\nuntil" in create, "and seen healthy"
+def test_no_step_edits_ml2_conf_after_the_deployment(rack: Recorder) -> None:
+    """The deployment writes the options of O6 and T4 (issue 10, R12)."""
+    assert not [name for name, command in commands(rack).items() if "ml2_conf.ini" in str(command.inputs)]
+    assert "sdn/physical_networks" in rack.resources["overcloud-ib-env-vm"].inputs["stdin"]
+
+
+def test_controllers_get_the_certificate_authority_of_ufm(rack: Recorder) -> None:
+    document = yaml.safe_load(rack.resources["overcloud-ib-env-vm"].inputs["stdin"])
+    assert document["parameter_defaults"]["CAMap"] == {"rack-ufm": {"content": AUTHORITY}}
+
+
+def test_ufm_restarts_after_each_deployment(rack: Recorder, plan: Plan) -> None:
+    assert tripleo.deployment_digest(plan) in rack.resources["overcloud-restart-ufm"].inputs["create"]
+    assert rack.needs["overcloud-restart-ufm"] == {"overcloud-deploy"}
 
 
 def test_tenant_layer_is_the_guide_s(rack: Recorder, plan: Plan) -> None:
@@ -264,7 +271,8 @@ def test_a_changed_document_runs_the_deployment_again(plan: Plan, rack: Recorder
 
     other = plan.site.model_copy(update={"compute": plan.site.compute.model_copy(update={"shared_cpus": "0"})})
     before = rack.resources["overcloud-deploy"].inputs["create"]
-    assert create_of(Plan(plan.site)) == before != create_of(Plan(other))
+    assert create_of(plan) == before != create_of(replace(plan, site=other))
+    assert before != create_of(replace(plan, ufm_ca="another authority"))
 
 
 def test_dead_ssh_agent_is_reported_before_anything_is_touched(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ is previewed with it. A preview compares inputs; it needs neither the lab nor a 
 
 import json
 import re
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +31,10 @@ NOTHING_LEFT = "the new program runs, and finds in its records or on the nodes t
 
 DEPLOYS_AGAIN: Mapping[str, Mapping[str, str]] = {
     "0.1.0": {
-        "overcloud-ib-env-vm": "an A100 is a physical function for nova: type-PCI finds no host (GPU001)",
+        "overcloud-ib-env-vm": "an A100 is a physical function for nova: type-PCI finds no host (GPU001); the options "
+        "of O6 and T4; Neutron verifies UFM's certificate",
         "overcloud-deploy": "the changed document is deployed, as a stack update that replaces nothing",
         "gate-members": "the gate precedes every deployment",
-        "overcloud-ml2-0": "follows every deployment",
-        "overcloud-ml2-1": "follows every deployment",
-        "overcloud-ml2-2": "follows every deployment",
         "overcloud-restart-ufm": "follows every deployment",
     },
 }
@@ -81,8 +80,18 @@ ADDED: Mapping[str, Mapping[str, str]] = {
 }
 """Resources that an earlier version does not have, each with the reason and its effect on a deployed rack."""
 
-REMOVED: Mapping[str, Mapping[str, str]] = {"0.1.0": {}}
-"""Resources that this version no longer has, each with the reason and what its delete does on a deployed rack."""
+REMOVED: Mapping[str, Mapping[str, str]] = {
+    "0.1.0": {
+        f"overcloud-ml2-{index}": "the deployment writes these options; the delete removes the block that 0.1.0 wrote, "
+        "which the deployment has overwritten before"
+        for index in range(3)
+    }
+}
+"""Resources that this version no longer has, each with the reason and what its delete does on a deployed rack.
+
+The state contains the delete's command and connection; it runs at the end of `up`."""
+
+ML2_CONF = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
 
 RECONNECTED = {"connection", "logging"}
 """Inputs of a remote command that may change in any stack, though the command then runs again.
@@ -182,3 +191,21 @@ def test_a_changed_urn_is_found(stack: Stack) -> None:
     operations = {step.name: step.operation for step in stack.preview()}
     assert operations["undercloud-install"] == "create"
     assert operations["undercloud-installation"] == "delete"
+
+
+@pytest.mark.parametrize(("stack", "version"), [(version, version) for version in VERSIONS], indirect=["stack"])
+def test_deleting_the_edit_of_ml2_conf_leaves_the_deployed_file_as_it_is(
+    stack: Stack, version: str, tmp_path: Path
+) -> None:
+    """See `REMOVED`."""
+    resources = {resource["urn"].rpartition("::")[2]: resource for resource in stack.state["deployment"]["resources"]}
+    deployed = "[sdn]\nphysical_networks=ibnet\n[mlnx]\nclient_id_hardware=True\n"
+    file = tmp_path / "ml2_conf.ini"
+    for name in REMOVED[version]:
+        command = resources[name]["inputs"]["delete"]
+        assert "podman" not in command, "Neutron is not restarted"
+        here = command.removeprefix("sudo ").replace(ML2_CONF, str(file))
+        for before in (deployed, deployed + "# rack: begin\n[sdn]\nphysical_networks = ibnet\n# rack: end\n"):
+            file.write_text(before)
+            subprocess.run(["bash", "-c", here], check=True)
+            assert file.read_text() == deployed

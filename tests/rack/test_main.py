@@ -52,12 +52,14 @@ def test_every_document_is_rendered_without_secrets(tmp_path: Path, capsys: pyte
     out = render(tmp_path / "new" / "out")
     written = {str(p.relative_to(out)): p for p in out.rglob("*") if p.is_file()}
     assert set(written) == {d.path for d in DOCUMENTS} | {"README.md"}
-    secret = {path for path, p in written.items() if "WRITE-HERE" in p.read_text()} - {"README.md"}
-    assert secret == {d.path for d in DOCUMENTS if d.secret}
+    placeholders = {path for path, p in written.items() if "WRITE-HERE" in p.read_text()} - {"README.md"}
+    secret = {d.path for d in DOCUMENTS if d.secret}
+    assert placeholders == {*secret, ENV}
     assert all(stat.S_IMODE(written[path].stat().st_mode) == 0o600 for path in secret)
     assert capsys.readouterr().out == (
         f"{out}: 14 files; README.md lists where each file goes\n"
         "secrets to write: WRITE-HERE-ipmiPassword, WRITE-HERE-ufmToken\n"
+        "certificate to write: WRITE-HERE-ufmCaFile; ufm-ca.pem (ufm.caFile) is not there\n"
     )
     assert subprocess.run(["sh", "-n", out / "deploy.sh"], check=True).returncode == 0
 
@@ -72,11 +74,30 @@ def test_scripts_can_be_run_and_other_files_can_be_read(tmp_path: Path) -> None:
 
 def test_rendering_is_repeatable_and_writes_what_the_program_ships(tmp_path: Path) -> None:
     one, other = render(tmp_path / "one"), render(tmp_path / "other")
-    plan = Plan(sites.plan().site, "reference")
+    plan = Plan(sites.plan().site, "reference", command.NO_CA)
     for document in DOCUMENTS:
         assert (one / document.path).read_bytes() == (other / document.path).read_bytes()
         assert (one / document.path).read_text() == rendered(plan)[document.path]
     assert (one / "README.md").read_text() == (other / "README.md").read_text() == readme(plan)
+
+
+def test_the_certificate_authority_of_ufm_is_rendered_if_its_file_is_there(
+    stack_file: Callable[[dict[str, Any]], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack_file({})
+    Path("ufm-ca.pem").write_text("the certificate\n")
+    assert main(["render", "--stack", "mine", "--out", str(tmp_path / "out")]) == 0
+    assert "content: |\n        the certificate\n" in (tmp_path / "out" / ENV).read_text()
+    assert "certificate to write" not in capsys.readouterr().out
+
+
+def test_a_site_that_trusts_the_system_needs_no_certificate_authority(
+    stack_file: Callable[[dict[str, Any]], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack_file({"ufm.caFile": sites.DROP})
+    assert main(["render", "--stack", "mine", "--out", str(tmp_path / "out")]) == 0
+    assert "CAMap" not in (tmp_path / "out" / ENV).read_text()
+    assert "certificate to write" not in capsys.readouterr().out
 
 
 def test_an_empty_folder_is_filled(tmp_path: Path) -> None:

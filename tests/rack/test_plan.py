@@ -1,6 +1,7 @@
 """The plan of any valid site: names, PKeys, members and cables, and the same bytes from the same site."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -159,6 +160,12 @@ def test_what_introspection_finds_completes_the_plan() -> None:
     assert found.has_all_ports
     assert found.members == known.members
     assert tripleo.deployment_digest(found) == tripleo.deployment_digest(known)
+
+
+def test_a_plan_with_ports_keeps_the_certificate_authority() -> None:
+    plan = replace(Plan(parse(without_ports())), ufm_ca="PEM")
+    ports = {host.name: HcaPort("ib2", host.name) for host in plan.hosts}
+    assert plan.with_ports(ports).ufm_ca == "PEM"
 
 
 def test_the_configuration_s_word_stands() -> None:

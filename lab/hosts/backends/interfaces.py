@@ -110,9 +110,6 @@ class CloudBackend(Protocol):
     def ml2_conf(self) -> str:
         """Return the text of ml2_conf.ini."""
 
-    def restart_neutron(self, ml2_conf: str, say: Say) -> None:
-        """Restart Neutron with this ml2_conf.ini."""
-
     def restart_compute(self, host: str, hardware: ComputeHardware, say: Say) -> None:
         """Restart nova-compute on a host, which may have other hardware now."""
 

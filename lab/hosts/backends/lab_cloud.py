@@ -21,7 +21,6 @@ class LabCloud:
     deploy = staticmethod(deployment.deploy)
     overcloudrc = staticmethod(operations.overcloudrc)
     ml2_conf = staticmethod(operations.ml2_conf)
-    restart_neutron = staticmethod(operations.restart_neutron)
     restart_compute = staticmethod(operations.restart_compute)
     stop_compute = staticmethod(operations.stop_compute)
     lose = staticmethod(operations.unprovision)

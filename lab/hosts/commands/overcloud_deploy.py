@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from lab.cloud import puppet
 from lab.cloud.expansion import Instance
 from lab.cloud.translation import DeployFiles
 from lab.hosts.call import Call
@@ -37,7 +38,8 @@ def deploy(call: Call[Undercloud]) -> None:
         raise Refusal(
             "Exception: image file:///var/lib/ironic/images/overcloud-full.qcow2 not found: upload the images"
         )
-    provision(call, instances, _parameters(call, given.environment_files))
+    parameters = _parameters(call, given.environment_files)
+    provision(call, instances, parameters)
     call.progress(
         "PLAY [Overcloud Node Network Provision]", "PLAY [External deployment step 1]", "PLAY [Deploy step tasks for 5]"
     )
@@ -54,6 +56,7 @@ def deploy(call: Call[Undercloud]) -> None:
     hardware = {compute.state.hostname: compute.hardware() for compute in call.rack.deployed(Compute)}
     call.rack.backends.cloud.deploy(files, hardware, call.out)
     _configure_controllers(call)
+    _trust(call, parameters)
     _start_containers(call, instances)
     call.write(INVENTORY.format(given.stack), _inventory(instances))
     call.write(f"/home/stack/{given.stack}rc", call.rack.backends.cloud.overcloudrc(), 0o600)
@@ -119,11 +122,18 @@ def _name_hosts(call: Call[Undercloud]) -> None:
 
 
 def _configure_controllers(call: Call[Undercloud]) -> None:
-    """Write Puppet's files to the controllers: a deployment overwrites changes made by hand (O6)."""
+    """Write Puppet's files to the controllers: a deployment overwrites changes made by hand."""
     text = call.rack.backends.cloud.ml2_conf()
     for controller in call.rack.deployed(Controller):
         controller.root.write(ML2_CONF, text)
         (controller.root.tree / ML2_CONF.lstrip("/")).chmod(0o640)  # contains UFM's token
+
+
+def _trust(call: Call[Undercloud], parameters: dict[str, Any]) -> None:
+    """Write the additional certificate authorities to every node."""
+    for path, content in puppet.anchor_files(puppet.authorities(parameters.get("CAMap") or {})):
+        for node in call.rack.deployed(Node):
+            node.root.write(path, content)
 
 
 def _start_containers(call: Call[Undercloud], instances: list[Instance]) -> None:

@@ -1,11 +1,8 @@
-"""Containers of the overcloud's nodes: podman (O6, T4, B1)."""
+"""Containers of the overcloud's nodes: podman (B1)."""
 
-import configparser
 import re
 
 from lab.hosts.call import Call
-from lab.hosts.commands.overcloud_deploy import ML2_CONF
-from lab.hosts.kinds.controller import Controller
 from lab.hosts.kinds.node import Node
 from lab.hosts.outcomes import Refusal
 from lab.hosts.output import Parser
@@ -14,12 +11,11 @@ from lab.hosts.registry import command
 
 @command("podman", Node)
 def podman(call: Call[Node]) -> None:
-    """Run `ps`, `inspect` and `restart` for the deployed services' containers."""
+    """Run `ps` and `inspect` for the deployed services' containers."""
     options = Parser(call, "podman")
-    options.add_argument("verb", choices=["ps", "restart", "inspect"])
+    options.add_argument("verb", choices=["ps", "inspect"])
     options.add_argument("-a", "--all", action="store_true")
     options.add_argument("-q", "--quiet", action="store_true")
-    options.add_argument("-t", "--time", type=int)
     options.add_argument("--format")
     options.add_argument("-f", "--filter", action="append", default=[])
     options.add_argument("names", nargs="*")
@@ -31,13 +27,7 @@ def podman(call: Call[Node]) -> None:
     for name in given.names or [""]:
         if name not in call.host.containers:
             raise Refusal(f'Error: no container with name or ID "{name}" found: no such container', 125)
-    if given.verb == "inspect":
-        call.out("true" if given.format and "Running" in given.format else "running")
-        return
-    for name in given.names:
-        if name == "neutron_api" and isinstance(call.host, Controller):
-            _restart_neutron(call, call.host)
-        call.out(name)
+    call.out("true" if given.format and "Running" in given.format else "running")
 
 
 def _ps(call: Call[Node], template: str | None, filters: list[str]) -> None:
@@ -71,19 +61,3 @@ def _passes(row: dict[str, str], condition: str) -> bool:
     if key not in ("name", "health"):
         raise Refusal(f'Error: "{key}" is an invalid filter', 125)
     return bool(re.search(value, row["Names"])) if key == "name" else row["health"] == value
-
-
-def _restart_neutron(call: Call[Node], controller: Controller) -> None:
-    """Read this controller's ml2_conf.ini. The lab's one Neutron uses the first controller's; all must parse."""
-    text = call.text(ML2_CONF)
-    try:
-        configparser.ConfigParser(interpolation=None, strict=False).read_string(text)
-    except configparser.Error as error:
-        # oslo.config ends the service, and podman restarts the container without effect.
-        raise Refusal(f"neutron_api: oslo_config.iniparser.ParseError: {ML2_CONF}: {error}", 125) from None
-    if controller is call.rack.deployed(Controller)[0]:
-        call.rack.backends.cloud.restart_neutron(text, call.err)
-    else:
-        call.pause()
-    with controller.change():
-        controller.state.neutron_restarts += 1

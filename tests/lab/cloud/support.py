@@ -3,6 +3,7 @@
 import json
 import shutil
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -56,6 +57,17 @@ def sample_files(folder: Path, ufm: str = "http://127.0.0.1:1", token: str = "to
     )
 
 
+def ml2_options(ca_map: Mapping[str, Any] | None = None, **options: Any) -> Change:
+    """Have the deployment write options of ml2_conf.ini: `sdn__url` is option url of section sdn."""
+    resources = {name.replace("__", "/"): {"value": value} for name, value in options.items()}
+
+    def change(parameters: dict[str, Any]) -> None:
+        parameters["ControllerExtraConfig"]["neutron::config::plugin_ml2_config"] = resources
+        parameters["CAMap"] = dict(ca_map or {})
+
+    return change
+
+
 @dataclass(frozen=True)
 class Request:
     """One request that reached UFM."""
@@ -86,10 +98,12 @@ class UfmRecorder:
         return status, result
 
     @contextmanager
-    def serving(self, port: int = 0) -> Iterator["UfmRecorder"]:
+    def serving(self, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator["UfmRecorder"]:
         """Listens on loopback while the context lasts."""
         server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
-        self.url = f"http://127.0.0.1:{server.server_port}"
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield self

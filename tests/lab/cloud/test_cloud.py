@@ -3,20 +3,24 @@
 import dataclasses
 import json
 import re
+import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from lab import addresses
 from lab.cloud import client, configuration, deployment, operations
 from lab.cloud.client import CloudClient
+from lab.cloud.folders import RUN
+from lab.cloud.puppet import ANCHORS, BUNDLE
 from lab.cloud.service import CloudService
 from lab.process import LabError, until
 
-from .support import COMPUTES, CONTROLLERS, HARDWARE, Change, FabricRecorder, UfmRecorder, sample_files
+from .support import COMPUTES, CONTROLLERS, HARDWARE, Change, FabricRecorder, UfmRecorder, ml2_options, sample_files
 from .tenant import NEUTRON, NOVA, Tenant
 
 pytestmark = pytest.mark.lab
@@ -200,15 +204,13 @@ def test_servers_and_vfs_survive_a_stop(
     assert until(lambda: fabric.vfs == plugged, 20)
 
 
-def test_the_two_manual_settings_of_the_guide(deploy: Deploy, tenant: Tenant, ufm: UfmRecorder) -> None:
+def test_hieradata_replaces_the_two_manual_settings_of_the_guide(
+    deploy: Deploy, tenant: Tenant, ufm: UfmRecorder
+) -> None:
     """O6: [sdn] physical_networks; T4: [mlnx] client_id_hardware."""
     other = tenant.ib_network(301, "datacentre")
     assert until(lambda: ufm.of("POST", "Network")[-1].body["id"] == other["id"], 20)
-    edited = operations.ml2_conf() + "physical_networks = ibnet\n\n[mlnx]\nclient_id_hardware = True\n"
-    begin = time.monotonic()
-    operations.restart_neutron(edited, print)
-    assert time.monotonic() - begin < 60
-    assert operations.ml2_conf() != edited
+    deploy(ib=ml2_options(sdn__physical_networks="ibnet", mlnx__client_id_hardware=True))
     tenant.delete("network", other["id"])
     other, mine = tenant.ib_network(302, "datacentre"), tenant.ib_network(102)
     assert until(lambda: ufm.of("POST", "Network")[-1].body["id"] == mine["id"], 20)
@@ -226,10 +228,10 @@ def test_the_two_manual_settings_of_the_guide(deploy: Deploy, tenant: Tenant, uf
 
 
 def test_a_file_that_neutron_cannot_live_with_is_shown(deploy: Deploy) -> None:
-    wrong = operations.ml2_conf().replace("mlnx_infiniband", "mlnx_infinibandd")
+    wrong = ["mlnx_sdn_assist", "mlnx_infinibandd", "openvswitch"]
     with pytest.raises(LabError, match="neutron-server"):
-        operations.restart_neutron(wrong, print)
-    operations.restart_neutron(operations.ml2_conf(), print)
+        deploy(neutron=lambda parameters: parameters.update(NeutronMechanismDrivers=wrong))
+    deploy()
 
 
 def test_what_is_not_configured_is_refused(deploy: Deploy, tenant: Tenant) -> None:
@@ -313,6 +315,51 @@ def test_a_wrong_token_leaves_the_journal_pending_until_it_is_right(
     assert until(drained, 40), client.journal()
     assert ufm.of("POST", "Network")[-1].body["id"] == network["id"]
     tenant.delete("network", network["id"])
+
+
+def neutron_log() -> Callable[[], str]:
+    """Return a function that returns what neutron has logged since."""
+    log = RUN / "neutron.log"
+    begin = log.stat().st_size
+    return lambda: log.read_text()[begin:]
+
+
+def test_neutron_sends_nothing_to_a_ufm_whose_certificate_it_cannot_verify(deploy: Deploy, tenant: Tenant) -> None:
+    """O3: `[sdn] cert_verify` and `cert_path`, and the certificate authority in CAMap."""
+    ours, other = trustme.CA(), trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.issue_cert("127.0.0.1").configure_cert(tls)
+    with UfmRecorder().serving(tls=tls) as verified:
+
+        def trust(authority: trustme.CA, cert_path: str) -> None:
+            ca_map = {"rack-ufm": {"content": authority.cert_pem.bytes().decode()}}
+            options = ml2_options(ca_map, sdn__cert_verify=True, sdn__cert_path=cert_path)
+            deploy(url=verified.url, ib=options)
+
+        logged = neutron_log()
+        trust(other, BUNDLE)
+        network = tenant.ib_network(107)
+        assert until(lambda: "CERTIFICATE_VERIFY_FAILED" in logged(), 20), logged()
+        assert verified.requests == []
+        trust(ours, f"{ANCHORS}/rack-ufm.pem")
+        assert until(drained, 40), client.journal()
+        assert verified.of("POST", "Network")[-1].body["id"] == network["id"]
+        trust(ours, BUNDLE)
+        tenant.delete("network", network["id"])
+        assert until(drained, 40), client.journal()
+        assert verified.of("DELETE", "Network")[-1].path.endswith(network["id"])
+    deploy()
+
+
+def test_neutron_does_not_start_without_the_file_of_the_certificate_authority(deploy: Deploy) -> None:
+    missing = ml2_options(sdn__cert_verify=True, sdn__cert_path=f"{ANCHORS}/none.pem")
+    logged = neutron_log()
+    try:
+        with pytest.raises(LabError, match="neutron-server ended"):
+            deploy(ib=missing)
+        assert f"{ANCHORS}/none.pem" in logged()
+    finally:
+        deploy()
 
 
 def test_rows_orphaned_by_an_absent_ufm_are_sent_after_neutron_restarts(

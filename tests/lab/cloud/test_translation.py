@@ -10,7 +10,7 @@ from lab.cloud import configuration
 from lab.cloud.translation import ComputeHardware, Overcloud, translate
 from lab.process import LabError
 
-from .support import COMPUTES, CONTROLLERS, HARDWARE, Change, sample_files
+from .support import COMPUTES, CONTROLLERS, HARDWARE, Change, ml2_options, sample_files
 
 A100 = {"name": "a100", "vendor_id": "10de", "product_id": "20f1", "device_type": "type-PF"}
 
@@ -180,3 +180,53 @@ def test_the_deployed_file_has_neither_of_the_two_manual_settings(tmp_path: Path
     text = configuration.render(translated(tmp_path).ml2)
     assert configuration.option(text, "sdn", "physical_networks") == ""
     assert configuration.option(text, "mlnx", "client_id_hardware") == ""
+
+
+def test_hieradata_adds_options_to_the_deployed_file(tmp_path: Path) -> None:
+    options = ml2_options(
+        sdn__physical_networks=["ibnet", "other"], sdn__cert_verify=True, mlnx__client_id_hardware="false"
+    )
+    ml2 = translated(tmp_path, ib=options).ml2
+    assert (ml2["sdn"]["physical_networks"], ml2["sdn"]["cert_verify"]) == ("ibnet,other", "True")
+    assert ml2["sdn"]["token"] == "secret"
+    assert ml2["mlnx"] == {"client_id_hardware": "False"}
+
+
+def test_hieradata_of_computes_does_not_reach_neutron(tmp_path: Path) -> None:
+    extra = {"neutron::config::plugin_ml2_config": {"sdn/timeout": {"value": 20}}}
+    assert "timeout" not in translated(tmp_path, ib=with_(ComputeSriovIBExtraConfig=extra)).ml2["sdn"]
+
+
+def test_an_absent_option_is_not_written(tmp_path: Path) -> None:
+    extra = {"neutron::config::plugin_ml2_config": {"sdn/timeout": {"ensure": "absent"}}}
+    assert "timeout" not in translated(tmp_path, ib=with_(ControllerExtraConfig=extra)).ml2["sdn"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sdn/url": {"value": "https://ufm"}}, r"Duplicate declaration: Neutron_plugin_ml2\[sdn/url\]"),
+        ({"sdn/bind_normal_ports": {"value": False}}, "Duplicate declaration"),
+        ({"cert_verify": {"value": True}}, "Invalid value 'cert_verify'"),
+        ({"sdn/": {"value": True}}, "Invalid value 'sdn/'"),
+        ({"sdn/cert_verify": True}, "no implicit conversion of bool into Hash"),
+        ({"sdn/cert_verify": {"vlaue": True}}, "no parameter named 'vlaue'"),
+        ([{"sdn/cert_verify": {"value": True}}], "expects a Hash value, got list"),
+    ],
+)
+def test_options_that_puppet_cannot_compile_are_refused(tmp_path: Path, options: Any, message: str) -> None:
+    extra = {"neutron::config::plugin_ml2_config": options}
+    with pytest.raises(LabError, match=message):
+        translated(tmp_path, ib=with_(ControllerExtraConfig=extra))
+
+
+def test_certificate_authorities_reach_the_nodes(tmp_path: Path) -> None:
+    assert translated(tmp_path / "none").authorities == {}
+    ca_map = {"rack-ufm": {"content": "PEM\n"}}
+    assert translated(tmp_path / "one", ib=with_(CAMap=ca_map)).authorities == {"rack-ufm": "PEM\n"}
+
+
+@pytest.mark.parametrize("entry", ["PEM", {}, {"content": 1}, {"content": "PEM", "mode": "0644"}])
+def test_a_certificate_authority_of_another_form_is_refused(tmp_path: Path, entry: Any) -> None:
+    with pytest.raises(LabError, match=r"Tripleo::Trusted_ca\[rack-ufm\]"):
+        translated(tmp_path, ib=with_(CAMap={"rack-ufm": entry}))

@@ -83,7 +83,6 @@ class FakeCloud:
     vms: list[Guest] = field(default_factory=list)
     dhcp: list[str] = field(default_factory=list)
     routers_: list[str] = field(default_factory=list)
-    neutron_restarts: list[str] = field(default_factory=list)
     compute_restarts: list[tuple[str, ComputeHardware]] = field(default_factory=list)
     broken: str = ""
     services: dict[str, ComputeService] = field(default_factory=dict)
@@ -132,9 +131,6 @@ class FakeCloud:
 
     def ml2_conf(self) -> str:
         return "[ml2]\ntype_drivers = flat,vlan\n"
-
-    def restart_neutron(self, ml2_conf: str, say: Say) -> None:
-        self.neutron_restarts.append(ml2_conf)
 
     def restart_compute(self, host: str, hardware: ComputeHardware, say: Say) -> None:
         self.compute_restarts.append((host, hardware))

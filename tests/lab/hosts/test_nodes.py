@@ -10,7 +10,6 @@ from tests.lab.hosts.conftest import MARKS, Lab
 
 pytestmark = MARKS
 
-ML2 = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
 HCA = "c5:00.0"
 
 
@@ -193,18 +192,8 @@ def test_an_injected_link_failure_lasts_as_many_power_ons_as_requested(lab: Lab)
 # -- controllers
 
 
-def test_a_restart_of_neutron_uses_the_first_controllers_file(lab: Lab) -> None:
-    for host in ("controller-1", "controller-2"):
-        lab.ok(host, f"install -D /dev/stdin {ML2}", f"[sdn]\nphysical_networks = ibnet\n# {host}\n")
-    assert lab.ok("controller-1", "podman restart neutron_api") == "neutron_api\n"
-    lab.ok("controller-2", "podman restart neutron_api")
-    assert lab.cloud.neutron_restarts == ["[sdn]\nphysical_networks = ibnet\n# controller-1\n"]
-
-
 def test_podman_refuses(lab: Lab) -> None:
-    lab.ok("controller-2", f"install -D /dev/stdin {ML2}", "nonsense\n")
-    assert "ParseError" in lab.refused("controller-2", "podman restart neutron_api")
-    assert "no such container" in lab.refused("controller-1", "podman restart neutron_apy")
+    assert "no such container" in lab.refused("controller-1", "podman inspect neutron_apy")
     assert "neutron_api" in lab.ok("controller-1", "podman ps --format '{{.Names}}'")
     assert lab.ok("controller-1", "podman ps -q --filter name=nothing") in (
         "",

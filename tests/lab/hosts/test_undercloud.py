@@ -4,6 +4,7 @@ import json
 import shlex
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from lab.hosts import templates
 from lab.process import LabError
 from rack import tripleo
 from rack.plan import DEPLOY_FOLDER, HEAT_TEMPLATES
+from rack.tripleo.deployment import UFM_CA_FILE
 from rack.wallaby.branch import SDN
 from tests.lab.hosts.conftest import MARKS, Lab
 
 pytestmark = MARKS
 
+UFM_CA = "the certificate of UFM's authority\n"
 DIB = 'export DIB_RELEASE=8-stream STABLE_RELEASE=wallaby DIB_YUM_REPO_CONF="/etc/yum.repos.d/*"; '
 
 
@@ -332,7 +335,7 @@ def bundle(lab: Lab) -> dict[str, str]:
         "compute-ib-vm-nics.j2": tripleo.compute_nics(lab.plan),
         "containers-prepare-parameter-ib-vm.yaml": tripleo.containers_prepare(lab.plan),
         "neutron-ml2-mlnx-sdn-vm.yaml": tripleo.ml2_sdn(lab.plan, "sdn-token"),
-        "ib-env-vm.yaml": tripleo.ib_env(lab.plan),
+        "ib-env-vm.yaml": tripleo.ib_env(replace(lab.plan, ufm_ca=UFM_CA)),
     }
 
 
@@ -411,6 +414,8 @@ def test_o5_nodes_have_their_deployed_names(lab: Lab) -> None:
         assert lab.ok(host.name, "hostname").strip() == host.hostname
     ml2 = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
     assert lab.ok("controller-1", f"cat {ml2}") == lab.cloud.ml2_conf()
+    for name in ("controller-3", "compute-1"):
+        assert lab.ok(name, f"cat {UFM_CA_FILE}") == UFM_CA
 
 
 def test_host_keys_are_read_through_the_undercloud(lab: Lab) -> None:

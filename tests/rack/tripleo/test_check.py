@@ -18,6 +18,8 @@ PREPARE = "parameter_defaults.ContainerImagePrepare"
 COMPUTES = "parameter_defaults.ComputeSriovIBParameters"
 RANGES = "parameter_defaults.NeutronNetworkVLANRanges"
 ALIASES = "nova::pci::aliases"
+ML2 = "neutron::config::plugin_ml2_config"
+OPTIONS = f"parameter_defaults.ControllerExtraConfig.{ML2}"
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,19 @@ FAULTS = [
           "aliases[0] (a100).vendor: unknown key; write vendor_id"),
     Fault("two aliases", "own", ENV,
           put("parameter_defaults.ControllerExtraConfig.nova::pci::aliases[0].name", "a10"), "write the same for both"),
+    Fault("puppet's second key", "own", ENV, rename(f"parameter_defaults.ControllerExtraConfig.{ML2}", f"{ML2}s"),
+          f"ControllerExtraConfig.{ML2}s: unknown key; write {ML2}"),
+    Fault("option without a section", "own", ENV, rename(f"{OPTIONS}.sdn/cert_verify", "cert_verify"),
+          "cert_verify: found {'value': True}; write `SECTION/OPTION: {value: VALUE}`"),
+    Fault("option without `value`", "own", ENV, put(f"{OPTIONS}.sdn/cert_verify", True), "cert_verify: found True"),
+    Fault("option with another key", "own", ENV, put(f"{OPTIONS}.sdn/cert_verify", {"vlaue": True}),
+          "cert_verify: found {'vlaue': True}"),
+    Fault("options as a list", "own", ENV, put(OPTIONS, []), f"{ML2}: found []; write a mapping"),
+    Fault("option that a parameter sets", "own", ENV, put(f"{OPTIONS}.sdn/url", {"value": "https://ufm"}),
+          f"sdn/url: Puppet sets this option from the parameters of {SDN}"),
+    Fault("other physical network of the SDN driver", "own", ENV,
+          put(f"{OPTIONS}.sdn/physical_networks", {"value": "ibne"}),
+          "sdn/physical_networks.value: found 'ibne'; write ibnet"),
     Fault("slash at the URL's end", "own", SDN, text("ufmRestV3", "ufmRestV3/"), "write it without the slash"),
     Fault("other physical network", "own", SDN, text("BindNormalPortsPhysnet: ibnet", "BindNormalPortsPhysnet: ibne"),
           "BindNormalPortsPhysnet: found 'ibne'; write ibnet"),
@@ -198,6 +213,8 @@ def test_a_fault_causes_no_second_report(name: str, home: Path) -> None:
         (UNDERCLOUD, lambda written: "[OTHER]\n"),
         (ENV, put("parameter_defaults.ControllerExtraConfig.tripleo::fact", 1)),
         (ENV, put("parameter_defaults.OtherExtraConfig", 1)),
+        (ENV, put(f"{OPTIONS}.sdn/timeout", {"value": 20})),
+        (ENV, drop(OPTIONS)),
         (ENV, put(RANGES, "datacentre:1:1000,ibnet:101:200")),
         (ENV, put("parameter_defaults.NeutronPhysicalDevMappings", "ibnet:ib2")),
         (ENV, put("parameter_defaults.NeutronBridgeMappings", "datacentre:br-ex,ibnet:br-ib")),

@@ -3,7 +3,7 @@
 import configparser
 import json
 import re
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import jinja2
@@ -260,6 +260,40 @@ def test_controllers_and_computes_have_the_same_gpu_alias() -> None:
     aliases = [env[f"{role}ExtraConfig"]["nova::pci::aliases"] for role in ("Controller", "ComputeSriovIB")]
     gpu = {"name": "h100", "vendor_id": "10de", "product_id": "20f1", "device_type": "type-PF"}
     assert aliases == [[gpu], [gpu]]
+
+
+def ml2_options(plan: Plan) -> dict[str, Any]:
+    """Section and option to value, as the deployment writes them to ml2_conf.ini."""
+    extra = loaded("ib_env", plan)["parameter_defaults"]["ControllerExtraConfig"]
+    options = extra["neutron::config::plugin_ml2_config"]
+    assert all(resource.keys() == {"value"} for resource in options.values()), "Puppet's form"
+    return {option: resource["value"] for option, resource in options.items()}
+
+
+def test_the_deployment_writes_the_options_that_the_guide_edits_by_hand() -> None:
+    assert ml2_options(sites.plan()) == {
+        "sdn/physical_networks": "ibnet",
+        "sdn/cert_verify": True,
+        "sdn/cert_path": "/etc/pki/tls/certs/ca-bundle.crt",
+        "mlnx/client_id_hardware": True,
+    }
+    tenant = {"networks.tenant": {"physnet": "fabric", "clientIdHardware": False}}
+    options = ml2_options(sites.plan(tenant))
+    assert (options["sdn/physical_networks"], options["mlnx/client_id_hardware"]) == ("fabric", False)
+
+
+def test_neutron_trusts_the_certificate_authority_of_ufm() -> None:
+    plan = replace(sites.plan(), ufm_ca="-----BEGIN CERTIFICATE-----\nMII\n")
+    parameters = loaded("ib_env", plan)["parameter_defaults"]
+    assert parameters["CAMap"] == {"rack-ufm": {"content": plan.ufm_ca}}
+    assert ml2_options(plan)["sdn/cert_path"] == "/etc/pki/ca-trust/source/anchors/rack-ufm.pem"
+    assert "CAMap" not in loaded("ib_env", sites.plan())["parameter_defaults"]
+    assert tripleo.deployment_digest(plan) != tripleo.deployment_digest(sites.plan())
+    assert "      content: |\n        -----BEGIN" in tripleo.ib_env(plan), "one line of the file per line"
+
+
+def test_only_an_insecure_site_leaves_the_certificate_of_ufm_unverified() -> None:
+    assert ml2_options(sites.plan({"ufm.insecure": True}))["sdn/cert_verify"] is False
 
 
 def test_cpu_partitioning_follows_the_site() -> None:

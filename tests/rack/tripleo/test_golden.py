@@ -25,7 +25,8 @@ GOLDEN = Path(__file__).with_name("golden.json")
 def plans() -> dict[str, Plan]:
     """The stacks in the repository, and sites with a registry, repositories and fewer networks."""
     registry = {"undercloud.registry": {"user": "robot$rack", "insecure": True}}
-    stacks = {name: Plan(load_stack_file(sites.ROOT / f"Pulumi.{name}.yaml"), name) for name in ("dev", "reference")}
+    files = {name: sites.ROOT / f"Pulumi.{name}.yaml" for name in ("dev", "reference")}
+    stacks = {name: Plan(load_stack_file(file), name, "certificate\n") for name, file in files.items()}
     return {
         **stacks,
         "rhosp": sites.plan(RHOSP),
