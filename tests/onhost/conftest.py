@@ -1,4 +1,4 @@
-"""The recorded program of tests/components, for tests that run its steps on hosts."""
+"""Share the recorded program of tests/components with tests that run its steps on hosts."""
 
 from tests.components.conftest import loops, plan
 

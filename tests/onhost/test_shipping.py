@@ -1,4 +1,4 @@
-"""Shipped programs: one file each, which CentOS Stream 8's Python 3.6 runs alone with its standard library."""
+"""Shipped programs: each is one file that CentOS Stream 8's Python 3.6 runs with its standard library alone."""
 
 import ast
 import os
@@ -24,7 +24,7 @@ NEWER = {"dataclasses", "contextvars", "graphlib", "tomllib", "zoneinfo", "impor
 
 
 def python_3_6() -> str | None:
-    """The interpreter that the undercloud has, where this machine has it: $PYTHON36, on the PATH, or pyenv's."""
+    """Return a Python 3.6 interpreter of this machine ($PYTHON36, on the PATH, or pyenv's), or None."""
     pyenv = sorted(Path.home().glob(".pyenv/versions/3.6.*/bin/python3.6"))
     for candidate in (os.environ.get("PYTHON36"), shutil.which("python3.6"), *map(str, pyenv)):
         if candidate and version(candidate).startswith("Python 3.6."):
@@ -52,35 +52,35 @@ def text(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=[str(source.relative_to(ONHOST)) for source in SOURCES])
-def test_sources_are_python_3_6(source: Path) -> None:
+def test_sources_parse_with_the_python_3_6_grammar(source: Path) -> None:
     ast.parse(source.read_text(), feature_version=(3, 6))
 
 
-def test_sources_use_nothing_newer() -> None:
-    """vermin knows in which version each module, function and argument of the standard library appeared."""
+def test_sources_use_no_library_call_newer_than_python_3_6() -> None:
+    """vermin has a table of the Python version in which each module, function and argument appeared."""
     command = [sys.executable, "-c", VERMIN, "--target=3.6-", "--violations", "--no-tips", "--eval-annotations"]
     done = subprocess.run([*command, str(ONHOST)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_vermin_would_see_it(tmp_path: Path) -> None:
+def test_vermin_reports_a_newer_library_call(tmp_path: Path) -> None:
     (tmp_path / "newer.py").write_text("import subprocess\nsubprocess.run(['true'], capture_output=True)\n")
     command = [sys.executable, "-c", VERMIN, "--target=3.6-", "--violations", str(tmp_path)]
     assert subprocess.run(command, capture_output=True, check=False).returncode != 0
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=[str(source.relative_to(ONHOST)) for source in SOURCES])
-def test_sources_import_the_standard_library_and_onhost_by_name(source: Path) -> None:
+def test_sources_import_only_the_standard_library_and_names_of_onhost(source: Path) -> None:
     for module, names in imported(ast.parse(source.read_text())):
         top = module.partition(".")[0]
         assert top in sys.stdlib_module_names or module.startswith(shipping.PACKAGE), module
         assert module not in NEWER, module
         if module.startswith(shipping.PACKAGE):
-            assert names, f"{module}: a shipped text has no such module, so its names are imported"
+            assert names, f"{module}: a shipped text contains no module objects; import names from it"
 
 
 def imported(tree: ast.AST) -> Iterator[tuple[str, list[str]]]:
-    """Each imported module and the names that are imported from it, those under their own name."""
+    """Yield each imported module and the names imported from it without `as`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, []) for alias in node.names)
@@ -93,7 +93,7 @@ def imported(tree: ast.AST) -> Iterator[tuple[str, list[str]]]:
 # -- every program
 
 
-def test_every_module_is_part_of_a_program() -> None:
+def test_every_module_belongs_to_a_program() -> None:
     shipped = {module for name in PROGRAMS for module in shipping.modules(f"onhost.{name}")}
     there = {f"onhost.undercloud.{path.stem}" for path in ONHOST.glob("undercloud/*.py")}
     assert shipped == there - {"onhost.undercloud.__init__"}
@@ -108,7 +108,7 @@ def test_modules_of_a_program_define_different_names(name: str) -> None:
 
 
 def definitions(tree: ast.Module) -> Iterator[str]:
-    """The names that a module defines, without what it imports."""
+    """Yield the names that a module defines, without its imports."""
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             yield node.name
@@ -118,7 +118,7 @@ def definitions(tree: ast.Module) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_an_imported_name_means_the_same_in_all_modules_of_a_program(name: str) -> None:
+def test_an_imported_name_has_one_origin_in_all_modules_of_a_program(name: str) -> None:
     origins: dict[str, set[str]] = {}
     for module, source in shipping.modules(f"onhost.{name}").items():
         for origin, names in imported(ast.parse(source)):
@@ -129,7 +129,7 @@ def test_an_imported_name_means_the_same_in_all_modules_of_a_program(name: str) 
     assert {name: found for name, found in origins.items() if len(found) > 1} == {}
 
 
-def test_a_text_is_one_module_with_the_program_s_docstring(text: str) -> None:
+def test_a_shipped_text_is_one_module_with_the_program_s_docstring(text: str) -> None:
     tree = ast.parse(text, feature_version=(3, 6))
     docstring = ast.get_docstring(tree)
     assert docstring
@@ -140,7 +140,7 @@ def test_a_text_is_one_module_with_the_program_s_docstring(text: str) -> None:
     assert not text.endswith("\n\n")
 
 
-def test_imported_modules_come_first() -> None:
+def test_a_shipped_text_has_imported_modules_before_their_importers() -> None:
     order = list(shipping.modules("onhost.undercloud.nodes"))
     for importer in order:
         source = shipping.modules(importer)[importer]
@@ -149,20 +149,20 @@ def test_imported_modules_come_first() -> None:
 
 
 @pytest.mark.parametrize("name", ["undercloud.job", "undercloud.templates"])
-def test_what_is_called_without_an_interpreter_names_one(name: str) -> None:
+def test_a_program_called_without_an_interpreter_has_a_shebang(name: str) -> None:
     assert shipping.program(name).startswith("#!/usr/bin/python3 -I\n")
 
 
-def test_a_change_of_a_module_changes_only_its_lines() -> None:
-    """Previews show a diff of lines."""
+def test_changing_a_module_changes_only_its_lines_of_the_text() -> None:
+    """A preview shows the text as a diff of lines."""
     lines = shipping.program("undercloud.nodes").splitlines()
     for line in (ONHOST / "undercloud/gate.py").read_text().splitlines():
         assert line in lines or line.startswith("from onhost.")
 
 
 @pytest.mark.parametrize("python", INTERPRETERS)
-def test_a_text_runs_alone(text: str, python: str, tmp_path: Path) -> None:
-    """Every name is there once the module is read; `main` is not called."""
+def test_a_shipped_text_defines_every_name_that_it_uses(text: str, python: str, tmp_path: Path) -> None:
+    """The text is executed as a module, so `main` is not called."""
     (tmp_path / "shipped.py").write_text(text)
     script = f"import sys; sys.path.append({str(tmp_path)!r}); import shipped; assert callable(shipped.main)"
     done = subprocess.run([python, "-I", "-c", script], capture_output=True, text=True, cwd="/", check=False)
@@ -170,7 +170,7 @@ def test_a_text_runs_alone(text: str, python: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("python", INTERPRETERS)
-def test_the_job_runner_runs_a_job(python: str, tmp_path: Path) -> None:
+def test_the_shipped_job_runner_runs_a_job(python: str, tmp_path: Path) -> None:
     program = tmp_path / "rack-job"
     program.write_text(shipping.program("undercloud.job"))
     env = {"RACK_JOBS": str(tmp_path / "jobs"), "PATH": os.environ["PATH"]}
@@ -188,8 +188,8 @@ def test_the_job_runner_runs_a_job(python: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("python", INTERPRETERS)
 @pytest.mark.parametrize("name", ["undercloud.nodes", "undercloud.wave", "undercloud.templates"])
-def test_orders_are_read(python: str, name: str, tmp_path: Path) -> None:
-    """The operator's side encodes by the newest Python, the program decodes by its own."""
+def test_a_program_decodes_orders_that_the_operator_s_side_encodes(python: str, name: str, tmp_path: Path) -> None:
+    """The operator's side encodes with this Python version; the program decodes with Python 3.6."""
     (tmp_path / "shipped.py").write_text(shipping.program(name))
     start = f"import sys; sys.path.append({str(tmp_path)!r}); import shipped"
     for order in ORDERS:

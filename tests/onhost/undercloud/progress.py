@@ -1,4 +1,4 @@
-"""A program on the lab's undercloud, watched line by line: something may happen in the midst of it."""
+"""Run a program on the lab's undercloud and act when it prints a certain line."""
 
 import subprocess
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from tests.lab.hosts.conftest import Lab
 
 
 def run_and(lab: Lab, command: str, order: str, at: str, act: Callable[[], object]) -> subprocess.CompletedProcess[str]:
-    """Its end; does `act` once a line of its standard error holds `at`, which one must."""
+    """Return the completed program. Calls `act` at the first line of standard error with `at`; fails without one."""
     port = str(lab.plan.site.ssh.port)
     argv = ["ssh", *lab.options("undercloud"), "-p", port, f"root@{lab.address('undercloud')}", command]
     pipe = subprocess.PIPE
@@ -24,5 +24,5 @@ def run_and(lab: Lab, command: str, order: str, at: str, act: Callable[[], objec
                 act()
                 at = "\0"
         out = child.stdout.read()
-    assert at == "\0", f"never said: {''.join(said)}"
+    assert at == "\0", f"no line with the text in: {''.join(said)}"
     return subprocess.CompletedProcess(argv, child.returncode, out, "".join(said))

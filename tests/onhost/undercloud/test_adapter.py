@@ -1,4 +1,4 @@
-"""Firmware parameters: what differs, what is set, what did not stick; and PCIe bridges and facts of a compute."""
+"""Pending, unset and unapplied firmware parameters; PCIe bridges and BIOS facts of a compute."""
 
 import pytest
 
@@ -12,22 +12,22 @@ SHOWN = {"SRIOV_EN": Value("1", "1"), "NUM_OF_VFS": Value("0", "8"), "ATS_ENABLE
 @pytest.mark.parametrize(
     ("text", "found"), [("True(1)", "1"), ("IB(1)", "1"), ("8", "8"), ("Array[0..7]", "Array[0..7]")]
 )
-def test_values_are_compared_by_number(text: str, found: str) -> None:
+def test_number_returns_the_number_of_each_notation(text: str, found: str) -> None:
     assert number(text) == found
 
 
-def test_what_differs_is_pending_and_what_is_not_shown_is_hidden() -> None:
+def test_a_different_parameter_is_pending_and_a_missing_one_is_hidden() -> None:
     wanted = {"SRIOV_EN": "1", "NUM_OF_VFS": "8", "ATS_ENABLED": "1", "MAX_ACC_OUT_READ": "44"}
     assert pending(wanted, SHOWN) == {"NUM_OF_VFS": "8", "ATS_ENABLED": "1"}
     assert hidden(wanted, SHOWN) == ["MAX_ACC_OUT_READ"]
     assert hidden({}, SHOWN) == []
 
 
-def test_what_was_set_before_only_waits_for_the_reboot() -> None:
+def test_a_parameter_with_the_wanted_next_value_is_not_set_again() -> None:
     assert unset({"NUM_OF_VFS": "8", "ATS_ENABLED": "1"}, SHOWN) == ["ATS_ENABLED=1"]
 
 
-def test_what_did_not_stick_is_named_with_what_to_do() -> None:
+def test_a_parameter_that_did_not_stick_is_reported_with_advice() -> None:
     changes = {"SRIOV_EN": "1", "NUM_OF_VFS": "8", "ATS_ENABLED": "1", "GONE": "2"}
     assert list(unapplied(changes, SHOWN)) == [
         "NUM_OF_VFS is 0 and not 8 after the reboot; power-cycle the node",
@@ -48,7 +48,7 @@ def test_what_did_not_stick_is_named_with_what_to_do() -> None:
         ("none", "20.32.1010", "no InfiniBand adapter at c5:00.0"),
     ],
 )
-def test_a_release_is_compared_by_its_numbers(release: str, minimum: str | None, fault: str) -> None:
+def test_releases_are_compared_number_by_number(release: str, minimum: str | None, fault: str) -> None:
     faults = list(release_faults(release, minimum, "c5:00.0"))
     assert len(faults) == bool(fault)
     assert all(found.startswith(fault) for found in faults)
@@ -77,7 +77,7 @@ c5:00.0 Infiniband controller: Mellanox
 """
 
 
-def test_bridges_are_those_above_the_adapter_and_the_gpus_beside_it() -> None:
+def test_bridges_are_found_above_the_adapter_and_the_gpus_beside_it() -> None:
     bridges = parse_bridges(LISTING)
     assert bridges.above == ["c2:04.0", "c2:08.0"]
     assert bridges.beside
@@ -103,14 +103,14 @@ def test_the_unit_sets_max_read_request_where_configured(size: int, code: str) -
     assert "CAP_EXP" not in unit("c5:00.0", None)
 
 
-def test_a_bridge_without_the_capability_is_named() -> None:
+def test_a_bridge_without_the_acs_capability_is_reported() -> None:
     bridges = parse_bridges(LISTING)._replace(above=["81:00.0", "99:00.0", "c2:04.0"])
     assert bridges.without_acs() == ["81:00.0", "99:00.0"]
     assert bridges.acs() == {"81:00.0": False, "99:00.0": False, "c2:04.0": True}
     assert Bridges({}, [], False).control("ACSCap", "c2:04.0") == ""
 
 
-# -- what Linux shows once all is as wanted
+# -- what Linux shows after the settings are applied
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_bridge_without_the_capability_is_named() -> None:
         ({"vfs": "none", "iommu_groups": "0"}, ["no IOMMU", "the adapter offers 0 VFs of 8"]),
     ],
 )
-def test_a_settled_compute_shows_its_bios(change: dict[str, str], faults: list[str]) -> None:
+def test_a_settled_compute_reveals_wrong_bios_settings(change: dict[str, str], faults: list[str]) -> None:
     facts = {"kernel_args": "ro iommu=pt amd_iommu=on", "iommu_groups": "34", "vfs": "8", **change}
     found = list(settled_faults(facts, "iommu=pt amd_iommu=on", "8"))
     assert len(found) == len(faults)

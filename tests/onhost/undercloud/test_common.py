@@ -1,4 +1,4 @@
-"""What the programs share, without a host: progress, polling on a clock of the test's own, commands, records."""
+"""Code that all programs share, without a host: progress, polling on a simulated clock, commands, records."""
 
 import itertools
 import os
@@ -27,7 +27,7 @@ from onhost.undercloud.common import (
 
 
 class Clock:
-    """Time that passes only while the program sleeps."""
+    """A clock that advances only while the program sleeps."""
 
     def __init__(self) -> None:
         self.now, self.slept = 100.0, list[float]()
@@ -60,17 +60,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         (9, "0; 1; 2; 3; 4; 5; and 3 more"),
     ],
 )
-def test_a_long_list_is_cut(count: int, text: str) -> None:
+def test_some_cuts_a_list_of_more_than_six(count: int, text: str) -> None:
     assert some([str(n) for n in range(count)]) == text
 
 
-def test_all_faults_are_in_one_text() -> None:
+def test_refuse_raises_one_fault_with_all_lines() -> None:
     refuse("nothing is wrong", [])
     with pytest.raises(Fault, match=r"\Athese are wrong:\n  a\n  b\Z"):
         refuse("these are wrong:", ["a", "b"])
 
 
-def test_an_unchanged_line_is_repeated_after_a_while(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_repeats_an_unchanged_line_after_its_interval(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
     progress = Progress(60)
     for after, text in ((0, "a"), (60, "a"), (0.5, "a"), (0, "b"), (0, "a"), (59, "a")):
         clock.now += after
@@ -82,7 +84,7 @@ def test_an_unchanged_line_is_repeated_after_a_while(clock: Clock, capsys: pytes
 
 
 @given(first=st.floats(0.01, 10), factor=st.floats(1, 100))
-def test_pauses_grow_by_a_quarter_to_the_longest(first: float, factor: float) -> None:
+def test_pauses_grow_by_a_quarter_up_to_the_longest(first: float, factor: float) -> None:
     longest = first * factor
     pauses = list(itertools.islice(growing([first, longest]), 40))
     assert pauses[0] == first
@@ -90,7 +92,7 @@ def test_pauses_grow_by_a_quarter_to_the_longest(first: float, factor: float) ->
         assert after == min(before * 1.25, longest)
 
 
-def test_a_poll_ends_when_nothing_is_missing(clock: Clock) -> None:
+def test_a_poll_ends_once_nothing_is_missing(clock: Clock) -> None:
     answers, told = [["a", "b"], ["b"], []], list[list[str]]()
     assert poll(lambda: answers.pop(0), (1, 10), clock.now + 100, told.append) == []
     assert (told, clock.slept) == ([["a", "b"], ["b"]], [1, 1.25])
@@ -107,7 +109,7 @@ def test_a_poll_never_sleeps_beyond_its_end(clock: Clock) -> None:
     assert clock.slept == [1, 1]
 
 
-def test_a_slow_answer_leaves_no_time_to_sleep(clock: Clock) -> None:
+def test_a_poll_does_not_sleep_after_an_answer_beyond_its_end(clock: Clock) -> None:
     def told(lines: list[str]) -> None:
         clock.now += 5
 
@@ -115,7 +117,7 @@ def test_a_slow_answer_leaves_no_time_to_sleep(clock: Clock) -> None:
     assert clock.slept == [0.0]
 
 
-def test_a_wait_lists_what_is_missing_at_its_end(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wait_that_times_out_lists_what_is_missing(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     wait = Wait(90, (1, 10), "\nlook there")
     with pytest.raises(Fault, match=r"\Atimed out after 1.5 minutes:\n  a\n  b\nlook there\Z"):
         wait.until(lambda: ["a", "b"])
@@ -124,7 +126,7 @@ def test_a_wait_lists_what_is_missing_at_its_end(clock: Clock, capsys: pytest.Ca
     assert capsys.readouterr().err.splitlines() == ["waiting: a; b"] * 2
 
 
-def test_a_wait_asks_an_unavailable_service_again(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wait_retries_while_a_service_is_unavailable(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     answers: list[Unavailable | list[str]] = [Unavailable("UFM answers 503"), []]
 
     def missing() -> list[str]:
@@ -137,7 +139,7 @@ def test_a_wait_asks_an_unavailable_service_again(clock: Clock, capsys: pytest.C
     assert capsys.readouterr().err == "waiting: UFM answers 503\n"
 
 
-def test_waits_share_their_time_until_more_is_allowed(clock: Clock) -> None:
+def test_a_wait_keeps_its_deadline_until_more_time_is_allowed(clock: Clock) -> None:
     wait = Wait(10, (1, 10), "")
     clock.now += 9.5
     assert not wait.expired()
@@ -154,7 +156,7 @@ def test_waits_share_their_time_until_more_is_allowed(clock: Clock) -> None:
 
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A client that prints its words and the login, and fails where it is told to."""
+    """A client that prints its arguments and the login, and fails for the subcommand `fail`."""
     program = tmp_path / "openstack"
     program.write_text('#!/bin/sh\necho "[\\"$*\\", \\"$LOGIN\\"]"\necho reason >&2\n[ "$1" != fail ] || exit 3\n')
     program.chmod(0o755)
@@ -163,7 +165,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_command_gets_its_input_and_is_captured() -> None:
+def test_a_command_gets_its_input_and_its_output_is_captured() -> None:
     done = execute(["sh", "-c", "cat; echo said >&2; exit 3"], "given")
     assert (done.returncode, done.stdout, done.stderr) == (3, b"given", b"said\n")
 
@@ -183,14 +185,14 @@ def test_the_client_s_output_is_returned(client: Path, capfd: pytest.CaptureFixt
     assert capfd.readouterr() == ("", '["server list", "ours"]\nreason\n')
 
 
-def test_another_login_is_sourced(client: Path) -> None:
+def test_a_login_file_is_sourced_when_it_is_given(client: Path) -> None:
     (client / "rc").write_text("LOGIN=theirs\n")
     assert openstack_json("a b", login=str(client / "rc")) == ["a b -f json", "theirs"]
     assert openstack_json("a b") == ["a b -f json", "ours"]
 
 
 @pytest.mark.parametrize(("shown", "reason"), [(False, "reason"), (True, "see its output above")])
-def test_a_failure_names_command_and_reason(client: Path, shown: bool, reason: str) -> None:
+def test_a_failed_client_command_raises_with_command_and_reason(client: Path, shown: bool, reason: str) -> None:
     with pytest.raises(Fault, match=rf"\A`openstack fail x` failed with status 3: {reason}\Z"):
         openstack("fail", "x", shown=shown)
 

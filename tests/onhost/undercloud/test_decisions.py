@@ -1,4 +1,4 @@
-"""Which nodes are stuck, removed, introspected or waited for, decided without ironic and nova."""
+"""The decisions which nodes are stuck, removed, introspected or waited for, without ironic and nova."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ NODE = Node("n1", "uuid-1", NEW, False)
          "openstack baremetal node manage n1"),
     ],
 )  # fmt: skip
-def test_a_stuck_node_is_named_with_its_repair(state: str, maintenance: bool, text: str | None) -> None:
+def test_a_stuck_node_is_reported_with_its_repair(state: str, maintenance: bool, text: str | None) -> None:
     assert list(stuck(NODE._replace(state=state, maintenance=maintenance))) == ([text] if text else [])
 
 
@@ -44,13 +44,13 @@ def test_nodes_are_read_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Done:
-    """A command's end."""
+    """A completed command."""
 
     def __init__(self, status: int = 0, out: str = "", err: str = "") -> None:
         self.returncode, self.stdout, self.stderr = status, out.encode(), err.encode()
 
 
-def test_infiniband_interfaces_are_known_by_their_client_id(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_infiniband_interfaces_are_recognised_by_their_client_id(monkeypatch: pytest.MonkeyPatch) -> None:
     data = (
         '{"inventory": {"interfaces": [{"name": "eno1", "client_id": null}, {"name": "ib0", "client_id": '
         '"FF:00:00:00:00:00:02:00:00:02:c9:00:b8:59:9f:03:00:00:00:0A"}, {"name": "ib1"}]}}'
@@ -59,7 +59,9 @@ def test_infiniband_interfaces_are_known_by_their_client_id(monkeypatch: pytest.
     assert infiniband(NODE) == {"ib0": "b8599f030000000a"}
 
 
-def test_a_node_without_data_is_logged(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_node_without_introspection_data_is_logged(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(baremetal, "execute", lambda argv: Done(1, err="not found\n"))
     assert infiniband(NODE) is None
     assert capsys.readouterr().err == "n1 has no introspection data: not found\n"
@@ -99,7 +101,7 @@ def test_only_removed_nodes_are_marked_in_their_role() -> None:
         {"name": "Compute", "count": 1,
          "instances": [{"name": "n", "hostname": "cloud-compute-1", "provisioned": False}]},
     ]  # fmt: skip
-    assert roles[1]["instances"] == [], "the order is not changed"
+    assert roles[1]["instances"] == [], "`marked` does not change its argument"
 
 
 @pytest.mark.parametrize(("host", "number"), [("cloud-compute-12.local.domain", "12"), ("compute-0", "0")])
@@ -107,7 +109,7 @@ def test_a_host_name_ends_with_its_index(host: str, number: str) -> None:
     assert index(host) == number
 
 
-def test_cleaning_is_waited_for_and_its_failure_is_not() -> None:
+def test_uncleaned_waits_for_cleaning_and_raises_after_its_failure() -> None:
     states = ("enroll", NEW, READY, "cleaning", "clean wait")
     nodes = [NODE._replace(name=state, state=state) for state in states]
     assert uncleaned(nodes) == ["cleaning is cleaning", "clean wait is clean wait"]
@@ -118,7 +120,7 @@ def test_cleaning_is_waited_for_and_its_failure_is_not() -> None:
 # -- the gate
 
 
-def test_members_that_are_missing_or_limited_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_and_limited_members_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     order = ORDERS[1]._replace(pkeys={"0xc": "InternalApi"}, members={"a": "1", "b": "2", "c": "3"})
     monkeypatch.setattr(
         gate, "Ufm", lambda api: type("Reader", (), {"members": lambda _, pkey: {"1": "full", "2": "limited"}})()
@@ -154,7 +156,7 @@ def test_new_and_unseen_nodes_are_introspected(
 @pytest.mark.parametrize(
     ("state", "unsettled"), [(NEW, False), (READY, False), (DEPLOYED, False), ("inspecting", True), ("deploying", True)]
 )
-def test_nodes_between_states_are_waited_for(
+def test_nodes_in_transient_states_are_waited_for(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch, state: str, unsettled: bool
 ) -> None:
     monkeypatch.setattr(introspect, "Ufm", lambda api: None)
@@ -164,7 +166,7 @@ def test_nodes_between_states_are_waited_for(
     assert [node.name for node in run._nodes] == ["n1"]
 
 
-def test_an_unregistered_node_is_named(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unregistered_node_is_reported(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(introspect, "Ufm", lambda api: None)
     monkeypatch.setattr(introspect, "registered", dict)
     run = Introspection(ORDERS[0]._replace(nodes={"n1": "guid"}, record=str(tmp_path / "record.json")))
@@ -176,7 +178,7 @@ def test_an_unregistered_node_is_named(tmp_path: Any, monkeypatch: pytest.Monkey
 
 
 class Member:
-    """A node of a wave that notes its steps and may fail at one."""
+    """A node of a wave that records its steps and optionally fails at one."""
 
     def __init__(self, fails: str = "", error: type[Exception] = Fault) -> None:
         self.fails, self.error, self.steps = fails, error, list[str]()
@@ -191,7 +193,7 @@ class Member:
 
 
 @pytest.mark.parametrize("error", [Fault, Unreachable])
-def test_every_node_takes_a_step_to_its_end(error: type[Exception]) -> None:
+def test_a_step_runs_on_every_node_even_if_one_fails(error: type[Exception]) -> None:
     nodes = [Member("drain", error), Member(), Member("drain", error)]
     with pytest.raises(Fault, match=r"\Athis wave has stopped; .*:\n  it failed\n  it failed\Z"):
         wave.each(nodes, "drain")
@@ -199,14 +201,14 @@ def test_every_node_takes_a_step_to_its_end(error: type[Exception]) -> None:
 
 
 @pytest.mark.parametrize(("waits", "steps"), [(False, ["drain", "release"]), (True, ["drain"])])
-def test_a_refused_node_gives_the_others_back(waits: bool, steps: list[str]) -> None:
+def test_a_refused_node_releases_its_wave_unless_the_wave_drains(waits: bool, steps: list[str]) -> None:
     nodes = [Member("drain"), Member()]
     with pytest.raises(Fault):
         wave.drain(nodes, waits)
     assert [node.steps for node in nodes] == [steps, steps]
 
 
-def test_drained_nodes_stay_drained() -> None:
+def test_a_successful_drain_releases_no_node() -> None:
     nodes = [Member(), Member()]
     wave.drain(nodes, False)
     assert [node.steps for node in nodes] == [["drain"]] * 2

@@ -1,4 +1,4 @@
-"""`nodes.py introspect` from a new node to one that is available, with UFM, ironic and the agent in memory."""
+"""`nodes.py introspect` from a new node to an available one, with UFM, ironic and the agent in memory."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ PORTS = {"ib0": GUID}
 
 
 class Clock:
-    """Time that passes while a program sleeps."""
+    """A clock that advances while a program sleeps."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -31,7 +31,7 @@ class Clock:
 
 
 class Rack:
-    """One node, its port and what was done to it. The port is up while the agent runs, from try `up_at` on."""
+    """One node, its port and the commands run on it. The port is up while the agent runs, from try `up_at` on."""
 
     def __init__(self, state: str = NEW, up_at: int = 1, status: int = 0) -> None:
         self.node = Node("n1", "uuid-1", state, False)
@@ -52,7 +52,7 @@ class Rack:
         return {"n1": self.node}
 
     def openstack(self, *words: str, shown: bool = False) -> str:
-        assert shown, "an operator sees what a changing command prints"
+        assert shown, "the output of a command that changes something is shown"
         self.did.append(" ".join(words))
         state = {"manage": NEW, "provide": READY}.get(words[2], self.node.state)
         self.node = self.node._replace(state=state)
@@ -66,7 +66,7 @@ class Rack:
 
 
 class Agent:
-    """`openstack overcloud node introspect`, which ends at the fourth look at it."""
+    """`openstack overcloud node introspect`, which ends at the fourth poll."""
 
     def __init__(self, rack: Rack) -> None:
         self.rack, self.left, self.returncode = rack, rack.looks, rack.status
@@ -100,7 +100,7 @@ def order(tmp_path: Path, **changes: Any) -> IntrospectOrder:
 
 @pytest.fixture
 def put(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Make a rack what the program sees."""
+    """Return a function that connects the program to a given rack."""
 
     def puts(rack: Rack) -> Rack:
         monkeypatch.setattr(common, "time", Clock())
@@ -137,7 +137,7 @@ def test_a_new_node_is_introspected_once_and_made_available(
     }  # fmt: skip
 
 
-def test_uefi_is_the_client_s_default(put: Any, tmp_path: Path) -> None:
+def test_uefi_adds_no_boot_mode_option(put: Any, tmp_path: Path) -> None:
     rack = put(Rack())
     Introspection(order(tmp_path, boot_mode="uefi")).run()
     assert rack.did[1] == f"{CONFIGURE} uuid-1"
@@ -171,7 +171,7 @@ def test_a_node_whose_port_was_not_seen_is_introspected_again(
     ]
 
 
-def test_an_available_node_with_an_unseen_port_becomes_manageable_first(put: Any, tmp_path: Path) -> None:
+def test_an_available_node_with_an_unseen_port_is_made_manageable_first(put: Any, tmp_path: Path) -> None:
     rack = put(Rack(READY))
     Introspection(order(tmp_path)).run()
     assert rack.did == ["baremetal node manage uuid-1", INTROSPECT, f"{CONFIGURE} --boot-mode bios uuid-1", PROVIDE]
@@ -194,14 +194,14 @@ def test_a_port_that_is_never_seen_is_a_fault_at_the_limit(put: Any, tmp_path: P
     assert len(advice) == 2
 
 
-def test_nothing_is_repeated_once_the_time_is_over(put: Any, tmp_path: Path) -> None:
+def test_nothing_is_introspected_after_the_time_limit(put: Any, tmp_path: Path) -> None:
     rack = put(Rack(up_at=9))
     with pytest.raises(Fault, match="not introspected: n1"):
         Introspection(order(tmp_path, limit=0)).run()
     assert rack.did == []
 
 
-def test_a_node_that_is_not_introspected_is_named(put: Any, tmp_path: Path) -> None:
+def test_a_node_whose_introspection_fails_is_reported(put: Any, tmp_path: Path) -> None:
     rack = put(Rack(status=1))
     with pytest.raises(Fault) as fault:
         Introspection(order(tmp_path)).run()
@@ -210,14 +210,16 @@ def test_a_node_that_is_not_introspected_is_named(put: Any, tmp_path: Path) -> N
     assert read_record(tmp_path / "record.json")["introspected"] == []
 
 
-def test_an_available_node_does_not_count_as_not_introspected(put: Any, tmp_path: Path) -> None:
+def test_an_available_node_with_a_seen_port_is_not_introspected(put: Any, tmp_path: Path) -> None:
     rack = put(Rack(READY))
     rack.always = {GUID: "compute-1"}
     Introspection(order(tmp_path)).run()
     assert rack.did == []
 
 
-def test_ufm_may_restart_while_the_agent_runs(put: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ufm_s_503_does_not_stop_the_introspection(
+    put: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rack = put(Rack())
     rack.fails = True
     with pytest.raises(Fault, match="was not seen in the fabric"):
@@ -226,7 +228,7 @@ def test_ufm_may_restart_while_the_agent_runs(put: Any, tmp_path: Path, capsys: 
     assert "introspection runs; UFM answers 503" in capsys.readouterr().err
 
 
-def test_another_port_than_the_configured_one_is_a_fault(put: Any, tmp_path: Path) -> None:
+def test_a_port_other_than_the_configured_one_is_a_fault(put: Any, tmp_path: Path) -> None:
     rack = put(Rack())
     rack.ports = {"ib0": OTHER}
     with pytest.raises(Fault) as fault:
@@ -238,7 +240,7 @@ def test_another_port_than_the_configured_one_is_a_fault(put: Any, tmp_path: Pat
     assert rack.did == [INTROSPECT]
 
 
-def test_a_node_without_data_is_read_again(put: Any, tmp_path: Path) -> None:
+def test_missing_introspection_data_are_read_by_the_next_run(put: Any, tmp_path: Path) -> None:
     rack = put(Rack())
     rack.ports = None
     Introspection(order(tmp_path)).run()

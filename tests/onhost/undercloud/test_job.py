@@ -1,6 +1,6 @@
-"""The job runner: whatever happens to its caller, to the supervisor and to the machine, a job runs once.
+"""The job runner runs a job once even if its caller, its supervisor or the machine dies.
 
-A job of these tests counts its runs and waits for the test at a pipe with a name, so nothing is timed.
+The test's job counts its runs and waits at a named pipe, so no test depends on timing.
 """
 
 import os
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(60)
 
 
 class Host:
-    """Where jobs run; `gate` and `count` are what its script has in its folder."""
+    """Run jobs in a folder. The script appends to `count` and waits at the pipe `gate`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.jobs, self.program = folder, folder / "jobs", folder / "rack-job"
@@ -41,11 +41,11 @@ class Host:
 
     @property
     def count(self) -> int:
-        """How often the script has begun."""
+        """The number of times that the script has started."""
         return len((self.folder / "count").read_text().split())
 
     def open(self) -> None:
-        """Lets the script go on that waits, or the next one."""
+        """Let the waiting script, or else the next one, continue."""
         (self.folder / "gate").write_text("went on\n")
 
     def argv(self, *words: str) -> list[str]:
@@ -62,7 +62,7 @@ class Host:
         return self.do("run", name, "sh", "-c", script or self.script, stdin=stdin)
 
     def begin(self, script: str = "", stdin: str = "in\n") -> "subprocess.Popen[str]":
-        """One that runs; returns when its script has begun, or is joined."""
+        """Start a job and return its client once the script has begun or the client has joined a running one."""
         pipe = subprocess.PIPE
         argv = self.argv("run", "deploy", "sh", "-c", script or self.script)
         child = subprocess.Popen(argv, env=self.env, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
@@ -111,7 +111,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
 # -- once
 
 
-def test_what_is_done_is_not_done_again(host: Host) -> None:
+def test_a_successful_job_is_not_run_again(host: Host) -> None:
     for _ in range(2):
         done = host.run("echo run >> $0/count; echo said >&2; cat; umask", stdin="given\n")
         assert (done.returncode, done.stdout) == (0, "given\n0022\n"), done.stderr
@@ -123,7 +123,7 @@ def counting(host: Host, rest: str) -> str:
     return f"echo run >> {host.folder}/count; {rest}"
 
 
-def test_other_inputs_are_another_run_and_only_the_newest_counts(host: Host) -> None:
+def test_changed_inputs_run_the_job_again_and_only_the_newest_run_counts(host: Host) -> None:
     script = counting(host, "cat")
     for number, (stdin, runs) in enumerate((("a", 1), ("a", 1), ("b", 2), ("a", 3)), start=1):
         assert host.run(script, stdin=stdin).stdout == stdin
@@ -132,7 +132,7 @@ def test_other_inputs_are_another_run_and_only_the_newest_counts(host: Host) -> 
     assert host.count == 4
 
 
-def test_what_failed_is_run_again_and_its_log_stays(host: Host) -> None:
+def test_a_failed_job_is_run_again_and_its_log_is_kept(host: Host) -> None:
     script = counting(host, f"echo attempt >&2; [ -e {host.folder}/mended ] || exit 7")
     first = host.run(script)
     assert first.returncode == 7
@@ -146,13 +146,13 @@ def test_what_failed_is_run_again_and_its_log_stays(host: Host) -> None:
     assert (host.jobs / "deploy/1/log").read_text() == "attempt\n"
 
 
-def test_of_many_runs_the_newest_are_kept(host: Host) -> None:
+def test_only_the_newest_runs_are_kept(host: Host) -> None:
     for _ in range(job_start.KEPT + 3):
         host.run("exit 1")
     assert sorted(r.folder.name for r in Job(host.jobs / "deploy").runs) == ["4", "5", "6", "7", "8"]
 
 
-def test_many_at_once_run_one(host: Host) -> None:
+def test_concurrent_callers_share_one_run(host: Host) -> None:
     with ThreadPoolExecutor(8) as pool:
         running = [pool.submit(host.run) for _ in range(8)]
         host.open()
@@ -162,24 +162,24 @@ def test_many_at_once_run_one(host: Host) -> None:
     assert not any("Traceback" in e.stderr for e in ends)
 
 
-def test_with_other_inputs_at_once_is_refused_and_says_what_runs(host: Host) -> None:
+def test_other_inputs_are_refused_while_a_run_is_under_way(host: Host) -> None:
     running = host.begin()
     refused = host.run(stdin="other\n")
     assert refused.returncode == 1
     assert refused.stdout == ""
     assert "deploy: another run has been under way since " in refused.stderr
     assert "stop deploy" in refused.stderr
-    assert host.run("true", name="another").returncode == 0, "other names go on"
+    assert host.run("true", name="another").returncode == 0, "jobs with other names are not blocked"
     host.open()
     assert running.wait() == 0
     assert host.count == 1
 
 
-# -- who asks goes
+# -- the caller dies
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_who_asks_is_killed_and_the_next_joins(host: Host, how: signal.Signals) -> None:
+def test_the_next_caller_joins_after_the_first_is_killed(host: Host, how: signal.Signals) -> None:
     first = host.begin()
     first.send_signal(how)
     _, said = first.communicate()
@@ -191,8 +191,8 @@ def test_who_asks_is_killed_and_the_next_joins(host: Host, how: signal.Signals) 
     assert "went on" in said
 
 
-def test_nobody_reads_any_more(host: Host) -> None:
-    """A cut SSH connection closes the pipes; who follows ends by himself, though nothing is said."""
+def test_a_follower_ends_when_its_pipes_are_closed(host: Host) -> None:
+    """A cut SSH connection closes the pipes. The follower ends even if the job prints nothing."""
     first = host.begin()
     for stream in (first.stdout, first.stderr):
         assert stream
@@ -204,7 +204,7 @@ def test_nobody_reads_any_more(host: Host) -> None:
     assert host.count == 1
 
 
-def test_it_ended_while_nobody_looked(host: Host) -> None:
+def test_a_run_that_ended_without_a_follower_counts_as_done(host: Host) -> None:
     first = host.begin()
     first.kill()
     host.open()
@@ -212,7 +212,7 @@ def test_it_ended_while_nobody_looked(host: Host) -> None:
     assert (done.returncode, done.stdout, host.count) == (0, "in\nresult\n", 1)
 
 
-def test_who_began_it_was_killed_before_it_had_its_input(host: Host) -> None:
+def test_a_run_whose_starter_died_before_the_input_gets_it_from_the_next_caller(host: Host) -> None:
     (host.folder / "gate").unlink()
     (host.folder / "gate").touch()
     command = ["sh", "-c", host.script]
@@ -232,7 +232,7 @@ def wait_until(true: Callable[[], bool]) -> None:
         os.sched_yield()
 
 
-def test_input_cut_short_begins_nothing(host: Host) -> None:
+def test_a_truncated_input_starts_no_script(host: Host) -> None:
     command = ["sh", "-c", host.script]
     half = Run(host.jobs / "deploy/1")
     half.folder.mkdir(parents=True)
@@ -244,10 +244,10 @@ def test_input_cut_short_begins_nothing(host: Host) -> None:
     assert not (host.folder / "count").exists()
 
 
-# -- what runs it goes
+# -- the supervisor dies, the machine reboots
 
 
-def test_the_supervisor_is_killed_and_nothing_begins_beside_what_it_left(host: Host) -> None:
+def test_the_next_run_waits_for_processes_that_a_killed_supervisor_left(host: Host) -> None:
     first = host.begin()
     os.kill(host.supervisor, signal.SIGKILL)
     out, said = first.communicate()
@@ -272,14 +272,17 @@ def test_the_supervisor_is_killed_and_nothing_begins_beside_what_it_left(host: H
 
 @pytest.fixture
 def another() -> Iterator[int]:
-    """A session that is not the job's. This one's own would not do: its leader may be in another PID namespace."""
+    """Yield the ID of a session that is not the job's.
+
+    The session of pytest cannot be used: its leader may be in another PID namespace.
+    """
     with subprocess.Popen(["sleep", "infinity"], start_new_session=True) as child:
         yield child.pid
         child.kill()
 
 
-def test_after_a_reboot_another_s_pid_is_nobody(host: Host, another: int) -> None:
-    """The record names a session of before the reboot; a process of that number runs, and is not ours."""
+def test_a_pid_that_another_process_has_after_a_reboot_is_ignored(host: Host, another: int) -> None:
+    """The record has the session of before the reboot; an unrelated process now has its number."""
     host.run("exit 1")
     known = host.latest.state
     del known["status"], known["ended"]
@@ -296,22 +299,22 @@ def test_after_a_reboot_another_s_pid_is_nobody(host: Host, another: int) -> Non
         assert done.returncode == 1
 
 
-def test_stop_ends_what_runs(host: Host) -> None:
+def test_stop_ends_a_running_job(host: Host) -> None:
     first = host.begin()
     said = host.do("stop", "deploy").stderr
     assert "failed with status 143" in said
     assert first.wait() == 143
-    assert until(lambda: host.latest.processes() == [], 30), "the supervisor goes once the end is noted"
+    assert until(lambda: host.latest.processes() == [], 30), "the supervisor ends after it has recorded the end"
 
 
-def test_stop_ends_what_does_not_listen(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stop_kills_a_job_that_ignores_sigterm(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     first = host.begin(f"trap '' TERM; {host.script}")
     monkeypatch.setattr(job_runs, "STOP_SECONDS", 1)
     Job(host.jobs / "deploy").stop()
     assert first.wait() == 137
 
 
-def test_forget_is_refused_while_it_runs_and_leaves_nothing(host: Host) -> None:
+def test_forget_is_refused_while_a_job_runs_and_deletes_its_files_afterwards(host: Host) -> None:
     first = host.begin()
     for words in (["forget", "deploy"], ["forget"]):
         refused = host.do(*words)
@@ -321,17 +324,17 @@ def test_forget_is_refused_while_it_runs_and_leaves_nothing(host: Host) -> None:
     first.wait()
     assert host.do("forget").returncode == 0
     assert not host.jobs.exists()
-    assert host.do("forget", "deploy").returncode == 0, "twice is as once"
+    assert host.do("forget", "deploy").returncode == 0, "forget is idempotent"
     again = host.begin()
     host.open()
     assert again.wait() == 0
-    assert host.count == 2, "what was forgotten is done again"
+    assert host.count == 2, "a forgotten job runs again"
 
 
-# -- what is told and kept
+# -- output and files
 
 
-def test_secrets_come_by_stdin_and_stand_nowhere(host: Host) -> None:
+def test_standard_input_is_in_no_file_and_no_command_line(host: Host) -> None:
     running = host.begin(host.script.replace("cat;", "cat > /dev/null;"), stdin="CANARY\n")
     assert host.jobs.joinpath("deploy").stat().st_mode & 0o777 == 0o700
     texts = [f.read_bytes() for f in host.jobs.rglob("*") if f.is_file()]
@@ -348,27 +351,27 @@ def readable(file: Path) -> bool:
         return False
 
 
-def test_a_large_input_arrives_whole(host: Host) -> None:
+def test_a_large_input_arrives_completely(host: Host) -> None:
     assert host.run("wc -c", stdin="x" * 1_000_000).stdout.strip() == "1000000"
 
 
-def test_a_log_is_told_line_by_line_and_thinned(host: Host) -> None:
+def test_a_long_log_is_shown_by_its_first_lines_and_its_last(host: Host) -> None:
     done = host.run(
         "i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo line $i >&2; done; printf '\\033[31mred\\033[0m' >&2"
     )
     told = [line for line in done.stderr.splitlines() if line.startswith("line")]
     assert told == [f"line {i}" for i in range(1, job_follow.SHOWN_FIRST + 1)]
-    assert done.stderr.endswith("\nred\n"), "the newest, at the end"
+    assert done.stderr.endswith("\nred\n"), "the last line is shown"
 
 
-def test_what_cannot_be_started_says_so(host: Host) -> None:
+def test_a_program_that_cannot_be_started_is_reported(host: Host) -> None:
     done = host.do("run", "deploy", "/no/such/program")
     assert done.returncode == 127
     assert "/no/such/program: No such file or directory" in done.stderr
 
 
 @pytest.mark.parametrize("words", [[], ["run"], ["run", "x"], ["stop"], ["run", "../x", "true"], ["forget", "a/b"]])
-def test_what_is_no_order_is_refused(host: Host, words: list[str]) -> None:
+def test_invalid_arguments_are_refused(host: Host, words: list[str]) -> None:
     done = host.do(*words)
     assert done.returncode == 1
     assert "rack-job run NAME" in done.stderr or "the name of a job" in done.stderr
@@ -380,7 +383,7 @@ def test_what_is_no_order_is_refused(host: Host, words: list[str]) -> None:
 
 SYSTEMD_RUN = """\
 #!/bin/sh
-# Stands for systemd-run 239: a unit with an environment of its own, once.
+# Imitates systemd-run 239: starts one unit with its own environment.
 echo "$*" > "$UNITS/arguments"
 for word in "$@"; do
   case $word in
@@ -410,11 +413,11 @@ def units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_where_systemd_runs_a_run_is_its_unit(units: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_a_run_is_a_systemd_unit_where_systemd_runs(units: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     deploy = Job(units / "jobs/deploy")
     run = join(deploy, ["sh", "-c", 'cat; echo "$PATH"; echo "$UNITS"'], b"in\n")
     assert follow(deploy, run) == 0
-    assert capfdbinary.readouterr().out == f"in\n{os.environ['PATH']}\n\n".encode(), "PATH is ours, the rest systemd's"
+    assert capfdbinary.readouterr().out == f"in\n{os.environ['PATH']}\n\n".encode(), "only PATH is the caller's"
     words = (units / "arguments").read_text().split()
     assert words[:3] == ["--quiet", "--collect", "--unit=rack-job-deploy-1"]
     assert words[-3:] == [str(units / "rack-job"), "supervise", str(run.folder)]
@@ -426,18 +429,18 @@ def test_a_unit_that_does_not_start_is_a_fault(units: Path) -> None:
         join(Job(units / "jobs/deploy"), ["true"], b"")
 
 
-def test_a_unit_that_never_answers_is_given_up(units: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_unit_that_never_answers_times_out(units: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (units / "bin/systemd-run").write_text("#!/bin/true\n")
     monkeypatch.setattr(job_start, "START_SECONDS", 1)
     with pytest.raises(Fault, match="did not start within 1 s"):
         join(Job(units / "jobs/deploy"), ["true"], b"")
 
 
-# -- what an error says
+# -- error texts
 
 
 def dense(*rows: tuple[str, str]) -> list[str]:
-    """TripleO's own format of Ansible's steps (tripleo_dense)."""
+    """Return lines in TripleO's format of Ansible's output (tripleo_dense)."""
     stamp = "2022-03-01 12:00:00.123456 | 525400c2-f6d2-b8e2-8bbd-0000000000a1"
     return [f"{stamp} | {kind:>10} | {text}" for kind, text in rows]
 
@@ -469,7 +472,7 @@ DEPLOY = [
 ]  # fmt: skip
 
 
-def test_the_failing_step_of_a_deployment() -> None:
+def test_failing_step_finds_the_failed_task_of_a_deployment() -> None:
     told = failing_step([*dense(("OK", "x | y")) * 5000, *DEPLOY])
     assert told[0].endswith("TASK | Start containers for step 3")
     assert told[1].endswith(
@@ -481,7 +484,7 @@ def test_the_failing_step_of_a_deployment() -> None:
     assert not any("no account" in line for line in told)
 
 
-def test_the_failing_step_in_ansible_s_own_words() -> None:
+def test_failing_step_finds_the_failed_task_in_ansible_s_default_format() -> None:
     told = failing_step(
         [
             "PLAY [Undercloud deploy step tasks for 3] ****",
@@ -498,7 +501,7 @@ def test_the_failing_step_in_ansible_s_own_words() -> None:
     assert told[-1] == "PLAY RECAP ****"
 
 
-def test_the_failing_resource_of_a_stack() -> None:
+def test_failing_step_finds_the_failed_resources_of_a_stack() -> None:
     told = failing_step(
         [
             "2022-03-01 12:00:00Z [overcloud.Networks]: CREATE_IN_PROGRESS  state changed",
@@ -515,7 +518,7 @@ def test_the_failing_resource_of_a_stack() -> None:
     ]
 
 
-def test_a_log_without_steps_is_told_by_its_end() -> None:
+def test_failing_step_returns_the_end_of_a_log_without_steps() -> None:
     assert failing_step([str(n) for n in range(100)]) == [str(n) for n in range(100 - job_report.SHOWN_LINES, 100)]
 
 
@@ -530,7 +533,7 @@ LINES = st.lists(
 
 
 @given(LINES)
-def test_an_error_is_never_long_and_always_says_something(lines: list[str]) -> None:
+def test_failing_step_is_bounded_and_never_empty(lines: list[str]) -> None:
     told = failing_step(lines)
     assert len(told) <= job_report.SHOWN_LINES
     assert all(len(line) <= job_report.WIDTH for line in told)
@@ -538,7 +541,7 @@ def test_an_error_is_never_long_and_always_says_something(lines: list[str]) -> N
 
 
 @given(st.lists(st.binary(max_size=30)))
-def test_every_line_is_told_once_however_the_log_grows(parts: list[bytes]) -> None:
+def test_every_line_is_shown_once_however_the_log_grows(parts: list[bytes]) -> None:
     said: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job_follow, "say", said.append)

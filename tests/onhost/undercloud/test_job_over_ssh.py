@@ -1,5 +1,8 @@
-"""Jobs on the lab's undercloud, as the rack's resources run them: real SSH, whose sessions, server and host go down in
-the middle. Each time the next `up` joins or resumes, nothing runs twice, and the end is an undisturbed run's."""
+"""Jobs on the lab's undercloud over real SSH, as the rack's resources run them.
+
+SSH sessions, the SSH server and the host go down while a job runs. Each time, the next `up` joins the run or resumes,
+nothing runs twice, and the result is the one of an undisturbed run.
+"""
 
 import os
 import shlex
@@ -34,7 +37,7 @@ class Site:
         with lab.rack.undercloud.change():
             lab.rack.undercloud.state.packages = ["python3-tripleoclient"]
         lab.rack.undercloud.refresh()
-        # Every file of the program on this undercloud, as far as C4 wants them.
+        # The files of the program that C4 reads.
         for name in ("undercloud-jobs", "undercloud-undercloud-conf", "undercloud-containers-prepare"):
             inputs = rack.resources[name].inputs
             lab.ok("undercloud", inputs["create"], inputs["stdin"])
@@ -46,7 +49,7 @@ class Site:
         return self.lab.run("undercloud", self.command(name))
 
     def begin(self) -> "subprocess.Popen[str]":
-        """C4 over SSH, held at a step that has begun."""
+        """Start C4 over SSH and return once its first step has begun."""
         port, address = str(self.lab.plan.site.ssh.port), self.lab.address("undercloud")
         argv = ["ssh", *self.lab.options("undercloud"), "-p", port, f"root@{address}", self.command()]
         pipe, null = subprocess.PIPE, subprocess.DEVNULL
@@ -62,14 +65,14 @@ class Site:
         assert self.lab.keeper.control(order) == {"ok": True}
 
     def fresh(self) -> None:
-        """Nothing has been run, nothing is in the way."""
+        """Stop and forget C4, and remove injected faults."""
         self.hold(False)
         self.lab.run("undercloud", f"{RUNNER} stop {INSTALL}")
         self.lab.ok("undercloud", self.command(what="delete"))
 
     @property
     def logs(self) -> list[str]:
-        """Of every run of C4, whatever was asked how often."""
+        """The log of every run of C4."""
         runs = Job(self.lab.rack.undercloud.root.resolve(f"/var/lib/rack-jobs/{INSTALL}")).runs
         return [run.log.read_text() for run in runs]
 
@@ -93,7 +96,7 @@ def site(shared: Site) -> Iterator[Site]:
     shared.fresh()
 
 
-def test_undisturbed(site: Site) -> None:
+def test_an_undisturbed_job_runs_once(site: Site) -> None:
     done = site.run()
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert "PLAY [Undercloud deploy step tasks for 3]" in done.stderr
@@ -104,7 +107,7 @@ def test_undisturbed(site: Site) -> None:
     site.assert_installed_by_one_run()
 
 
-def test_the_ssh_connection_is_cut(site: Site) -> None:
+def test_the_next_client_joins_after_the_ssh_connection_is_cut(site: Site) -> None:
     site.hold()
     first = site.begin()
     server = site.lab.rack.undercloud.sshd.pid()
@@ -121,7 +124,7 @@ def test_the_ssh_connection_is_cut(site: Site) -> None:
     site.assert_installed_by_one_run()
 
 
-def test_the_client_is_killed_and_its_follower_goes_too(site: Site) -> None:
+def test_the_follower_ends_after_its_client_is_killed(site: Site) -> None:
     site.hold()
     first = site.begin()
     first.kill()
@@ -133,7 +136,7 @@ def test_the_client_is_killed_and_its_follower_goes_too(site: Site) -> None:
     site.assert_installed_by_one_run()
 
 
-def test_the_ssh_server_is_restarted(site: Site) -> None:
+def test_a_job_survives_a_restart_of_the_ssh_server(site: Site) -> None:
     site.hold()
     first = site.begin()
     undercloud = site.lab.rack.undercloud
@@ -145,14 +148,14 @@ def test_the_ssh_server_is_restarted(site: Site) -> None:
     site.assert_installed_by_one_run()
 
 
-def test_two_at_once(site: Site) -> None:
+def test_two_concurrent_clients_share_one_run(site: Site) -> None:
     with ThreadPoolExecutor(2) as pool:
         ends = list(pool.map(lambda _: site.run(), range(2)))
     assert [end.returncode for end in ends] == [0, 0], [end.stderr for end in ends]
     site.assert_installed_by_one_run()
 
 
-def test_the_host_is_rebooted(site: Site) -> None:
+def test_a_job_is_run_again_after_a_reboot(site: Site) -> None:
     site.hold()
     first = site.begin()
     site.lab.rack.undercloud.reboot()
@@ -168,7 +171,7 @@ def test_the_host_is_rebooted(site: Site) -> None:
     assert ["successfully installed" in log for log in site.logs] == [False, True]
 
 
-def test_a_failure_names_the_step_and_the_next_up_resumes(site: Site) -> None:
+def test_a_failure_reports_the_step_and_the_next_up_resumes(site: Site) -> None:
     site.hold(False, fails=1)
     failed = site.run()
     assert failed.returncode == 1
@@ -183,7 +186,7 @@ def test_a_failure_names_the_step_and_the_next_up_resumes(site: Site) -> None:
     assert ["successfully installed" in log for log in site.logs] == [False, True]
 
 
-def test_destroy_is_refused_while_it_runs_and_leaves_nothing_then(site: Site) -> None:
+def test_destroy_is_refused_while_a_job_runs_and_deletes_its_files_afterwards(site: Site) -> None:
     site.hold()
     running = site.begin()
     refused = site.lab.refused("undercloud", site.command(what="delete"))
@@ -198,8 +201,8 @@ def test_destroy_is_refused_while_it_runs_and_leaves_nothing_then(site: Site) ->
     assert site.lab.run("undercloud", "test -e /var/lib/rack-jobs").returncode == 1
 
 
-def test_every_long_step_is_a_job_and_its_result_is_alone_on_standard_output(site: Site, plan: Plan) -> None:
-    """C4, C5, I1, O5, G1 and G2; what says nothing of use on standard output says it on standard error."""
+def test_every_long_step_is_a_job_that_prints_only_its_result_on_standard_output(site: Site, plan: Plan) -> None:
+    """The steps are C4, C5, I1, O5, G1 and G2. Progress goes to standard error."""
     jobs = {
         name: r for name, r in site.rack.resources.items() if str(r.inputs.get("create")).startswith(f"{RUNNER} run ")
     }
@@ -220,8 +223,8 @@ def test_every_long_step_is_a_job_and_its_result_is_alone_on_standard_output(sit
         site.lab.ok("undercloud", site.command(name, "delete"))
 
 
-def test_the_client_s_own_login_is_the_stack_s(site: Site) -> None:
-    """A job has no terminal and no session of its own to lean on: user, home and folder are those of C4."""
+def test_a_job_runs_as_stack_in_its_home_directory(site: Site) -> None:
+    """A job has neither a terminal nor a login session, so user, home and directory are set by the command."""
     said = site.lab.ok("undercloud", f"{RUNNER} run probe {as_stack('id -un; pwd; echo $HOME; umask')}")
     assert said.split() == ["stack", "/home/stack", "/home/stack", "0022"]
     site.lab.ok("undercloud", f"{RUNNER} forget probe")

@@ -1,4 +1,4 @@
-"""What the job runner prints, to the character."""
+"""The job runner's texts, character by character."""
 
 import pytest
 
@@ -14,12 +14,12 @@ def test_durations_are_seconds_or_minutes(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_a_line_has_at_most_its_width() -> None:
+def test_a_line_is_cut_to_its_width() -> None:
     assert shortened("x" * WIDTH) == "x" * WIDTH
     assert shortened("x" * (WIDTH + 1)) == "x" * (WIDTH - 2) + " …"
 
 
-def test_control_characters_are_no_text() -> None:
+def test_control_characters_are_removed() -> None:
     assert printable(b"\x1b[31mred\x1b[0m\a \xff  ") == "red \ufffd"
     assert text_lines(b"one  \n\n \t\n\x1b[0m two\n") == ["one", " two"]
 
@@ -31,11 +31,11 @@ def test_times_are_utc() -> None:
 @pytest.mark.parametrize(
     ("name", "valid"), [("a", True), ("a-1._B", True), ("-a", False), ("a/b", False), ("a\n", False)]
 )
-def test_names_are_folders(name: str, valid: bool) -> None:
+def test_a_job_name_must_be_a_folder_name(name: str, valid: bool) -> None:
     assert valid_name(name) == valid
 
 
-def test_without_a_failure_the_last_lines_are_shown() -> None:
+def test_a_log_without_a_failure_is_shown_by_its_last_lines() -> None:
     lines = [f"line {number}" for number in range(30)]
     assert failing_step(lines) == lines[-24:]
 
@@ -47,7 +47,7 @@ def test_a_long_step_is_cut_in_its_middle() -> None:
     assert shown[16:] == ["  14", "… 25 lines more", "end 1", "end 2"]
 
 
-def test_a_module_s_answer_is_its_message_and_the_end_of_its_output() -> None:
+def test_a_module_s_answer_is_shown_as_message_and_end_of_output() -> None:
     answer = '{"msg": "non-zero\\n return", "stderr": "1\\n2\\n3\\n4\\n\\n5", "stdout": "out"}'
     assert explained(f"fatal: [host]: FAILED! => {answer}") == [
         "fatal: [host]: FAILED!: non-zero return", "    3", "    4", "    5",

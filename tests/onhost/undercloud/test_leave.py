@@ -1,4 +1,4 @@
-"""`nodes.py leave` on the lab's undercloud, which deletes as the real tools do: six nodes are deployed, one leaves."""
+"""`nodes.py leave` on the lab's undercloud: six nodes are deployed and one is removed from the configuration."""
 
 import json
 import subprocess
@@ -44,7 +44,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def deployed(lab: Lab) -> Lab:
-    """All six, known to the last run, nobody on them."""
+    """Return the lab with all six nodes deployed and recorded, without instances."""
     lab.cloud.vms = []
     if set(states(lab).values()) != {("active", "power on")} or len(states(lab)) != 6:
         register(lab)
@@ -63,7 +63,7 @@ def order(plan: Plan) -> LeaveOrder:
 
 
 def refused(lab: Lab, plan: Plan, **changes: Any) -> str:
-    """What it says; nothing is taken away."""
+    """Return standard error of a run that must fail and remove nothing."""
     done = leave(lab, plan, **changes)
     assert done.returncode == 1, done.stderr
     assert states(lab)["compute-3"] == ("active", "power on")
@@ -72,7 +72,7 @@ def refused(lab: Lab, plan: Plan, **changes: Any) -> str:
 
 
 def without(lab: Lab, *names: str, **indexes: int) -> Plan:
-    """The configuration with entries taken out, and with the indexes of others written."""
+    """Return the plan without the nodes `names`, and with the given `index` written for others."""
     nodes = [
         n.model_copy(update={"index": indexes.get(n.name.replace("-", "_"))})
         for n in lab.plan.site.nodes
@@ -86,35 +86,35 @@ def known(lab: Lab) -> dict[str, Any]:
     return found
 
 
-def test_nobody_leaves(deployed: Lab) -> None:
+def test_nothing_is_removed_while_every_node_is_configured(deployed: Lab) -> None:
     done = leave(deployed, deployed.plan)
     assert done.returncode == 0
     assert done.stderr == ""
     assert set(known(deployed)) == set(states(deployed)) == {h.name for h in deployed.plan.hosts}
 
 
-def test_one_that_would_take_another_s_name_is_refused(deployed: Lab) -> None:
+def test_a_removal_that_would_rename_another_node_is_refused(deployed: Lab) -> None:
     said = refused(deployed, without(deployed, "compute-2"))
     second = "overcloud-computesriov-ib-1.localdomain"
     assert f"compute-3 is deployed as {THIRD} and would become {second}; write `index: 2` in its entry" in said
 
 
-def test_a_controller_is_not_taken_away(deployed: Lab) -> None:
+def test_a_deployed_controller_is_not_removed(deployed: Lab) -> None:
     said = refused(deployed, without(deployed, "controller-3"))
     assert "controller-3 is a deployed controller" in said
     assert "put its entry back" in said
 
 
-def test_instances_stop_it_before_anything_is_touched(deployed: Lab) -> None:
+def test_instances_are_refused_before_anything_is_changed(deployed: Lab) -> None:
     deployed.cloud.vms = [GUEST]
     said = refused(deployed, without(deployed, "compute-3"))
     assert f"vm3 (1) on {THIRD} is ACTIVE" in said
     assert "nothing was changed" in said
     assert not deployed.cloud.services[THIRD].disabled
-    assert set(known(deployed)) == set(states(deployed)), "the next run knows that it is to leave"
+    assert set(known(deployed)) == set(states(deployed)), "the record still has the node, so the next run removes it"
 
 
-def test_draining_waits_and_whoever_is_put_back_takes_instances_again(deployed: Lab) -> None:
+def test_a_drained_node_is_enabled_again_once_it_is_back_in_the_configuration(deployed: Lab) -> None:
     deployed.cloud.vms = [GUEST]
     said = refused(deployed, without(deployed, "compute-3"), instances="drain", limit=0.5)
     assert f"waiting: vm3 (1) on {THIRD}" in said
@@ -124,7 +124,7 @@ def test_draining_waits_and_whoever_is_put_back_takes_instances_again(deployed: 
     assert not deployed.cloud.services[THIRD].disabled
 
 
-def test_what_somebody_else_disabled_stays_so(deployed: Lab) -> None:
+def test_a_service_that_an_operator_disabled_stays_disabled(deployed: Lab) -> None:
     deployed.cloud.set_compute(THIRD, disabled=True, reason="memory errors")
     deployed.cloud.vms = [GUEST]
     refused(deployed, without(deployed, "compute-3"))
@@ -133,7 +133,7 @@ def test_what_somebody_else_disabled_stays_so(deployed: Lab) -> None:
     assert service.reason == "memory errors"
 
 
-def test_it_leaves_cloud_and_ironic_and_the_others_stay_as_they_are(deployed: Lab) -> None:
+def test_a_removed_compute_is_deleted_from_cloud_and_ironic_and_the_others_stay(deployed: Lab) -> None:
     events = deployed.fabric.events
     events.clear()
     done = leave(deployed, without(deployed, "compute-3"), limit=60)
@@ -144,13 +144,13 @@ def test_it_leaves_cloud_and_ironic_and_the_others_stay_as_they_are(deployed: La
     stay = {h.name for h in deployed.plan.hosts} - {"compute-3"}
     assert states(deployed) == dict.fromkeys(stay, ("active", "power on"))
     assert set(known(deployed)) == stay
-    assert events == ["unlink compute-3", "link compute-3", "unlink compute-3"], "off, cleaned, off"
+    assert events == ["unlink compute-3", "link compute-3", "unlink compute-3"], "power off, cleaning, power off"
     again = leave(deployed, without(deployed, "compute-3"))
     assert again.returncode == 0
     assert again.stderr == ""
 
 
-def test_its_disks_are_cleaned_before_it_is_forgotten(deployed: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_is_cleaned_before_ironic_deletes_it(deployed: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     link, agent_runs = deployed.fabric.link, threading.Event()
     monkeypatch.setattr(deployed.fabric, "link", lambda node: agent_runs.wait(60) and link(node))
 
@@ -165,15 +165,15 @@ def test_its_disks_are_cleaned_before_it_is_forgotten(deployed: Lab, monkeypatch
     assert "compute-3" not in states(deployed)
 
 
-def test_one_from_the_middle_leaves(deployed: Lab) -> None:
+def test_a_node_from_the_middle_is_removed_if_the_later_index_is_written(deployed: Lab) -> None:
     done = leave(deployed, without(deployed, "compute-2", compute_3=2), limit=60)
     assert done.returncode == 0, done.stderr
     assert "compute-2" not in states(deployed)
     assert states(deployed)["compute-3"] == ("active", "power on")
 
 
-def test_a_run_that_was_cut_off_is_finished_by_the_next(deployed: Lab) -> None:
-    """The node is off and clean, its service and agents are still there."""
+def test_the_next_run_finishes_an_interrupted_removal(deployed: Lab) -> None:
+    """The node is off and clean; its compute service and agents still exist."""
     whole = leave_half(deployed)
     done = leave(deployed, without(deployed, "compute-3"), limit=60)
     assert done.returncode == 0, done.stderr
@@ -183,7 +183,7 @@ def test_a_run_that_was_cut_off_is_finished_by_the_next(deployed: Lab) -> None:
 
 
 def leave_half(lab: Lab) -> set[str]:
-    """As `openstack overcloud node delete` leaves it, its service revived as that of a dead host is."""
+    """Put compute-3 into the state after `openstack overcloud node delete`, with its service still registered."""
     whole = set(states(lab))
     lab.rack.nodes["compute-3"].power_off()
     undercloud = lab.rack.undercloud
@@ -194,7 +194,7 @@ def leave_half(lab: Lab) -> set[str]:
     return whole
 
 
-def test_one_that_was_never_deployed_is_only_forgotten(deployed: Lab) -> None:
+def test_a_node_that_was_never_deployed_is_only_deleted_from_ironic(deployed: Lab) -> None:
     leave_half(deployed)
     lab = deployed
     lab.ok("undercloud", "mv /home/stack/overcloudrc /home/stack/rc.away")
@@ -206,7 +206,7 @@ def test_one_that_was_never_deployed_is_only_forgotten(deployed: Lab) -> None:
     assert "compute-3" not in states(lab)
 
 
-def test_one_whose_cleaning_failed_needs_a_hand(deployed: Lab) -> None:
+def test_failed_cleaning_is_reported_and_resumed_after_the_repair(deployed: Lab) -> None:
     leave_half(deployed)
     set_state(deployed, "clean failed")
     done = leave(deployed, without(deployed, "compute-3"))
@@ -223,6 +223,6 @@ def set_state(lab: Lab, state: str) -> None:
         next(n for n in undercloud.state.nodes if n.name == "compute-3").state = state
 
 
-def test_the_overclouds_password_stands_in_no_line(deployed: Lab) -> None:
+def test_no_line_contains_the_overcloud_s_password(deployed: Lab) -> None:
     deployed.cloud.vms = [GUEST]
     assert OVERCLOUD_LOGIN["OS_PASSWORD"] not in refused(deployed, without(deployed, "compute-3"))

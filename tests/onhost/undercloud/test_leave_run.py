@@ -1,4 +1,4 @@
-"""`nodes.py leave` from its record to ironic's empty list, on a cloud that keeps its state in lists."""
+"""`nodes.py leave` from its record to the deleted node, on a cloud that keeps its state in lists."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ ROLES: list[dict[str, Any]] = [{"name": "Compute", "count": 1, "instances": [{"n
 
 
 class Clock:
-    """Time that passes while a program sleeps; `each` is called then."""
+    """A clock that advances while a program sleeps, and then calls each function of `each`."""
 
     def __init__(self) -> None:
         self.now, self.each = 0.0, list[Callable[[], None]]()
@@ -34,7 +34,7 @@ class Clock:
 
 
 class Cloud:
-    """Ironic, nova and neutron. `did` has the commands that change something, without the node file's path."""
+    """Ironic, nova and neutron. `did` lists the commands that change something, without the node file's path."""
 
     def __init__(self) -> None:
         self.nodes = {name: Node(name, f"uuid-{name}", DEPLOYED, False) for name in PLACES}
@@ -51,8 +51,10 @@ class Cloud:
         return dict(self.nodes)
 
     def openstack(self, *words: str, login: str = "", shown: bool = False) -> str:
-        assert shown, "an operator sees what a changing command prints"
-        assert bool(login) == (words[0] in ("compute", "network")), "of the overcloud, the others of the undercloud"
+        assert shown, "the output of a command that changes something is shown"
+        assert bool(login) == (words[0] in ("compute", "network")), (
+            "compute and network commands use the overcloud's login, all others the undercloud's"
+        )
         if words[:3] == ("overcloud", "node", "delete"):
             self.file = json.loads(Path(words[-1]).read_text())
             self.nodes["gone"] = self.nodes["gone"]._replace(state="cleaning")
@@ -131,7 +133,9 @@ def test_a_removed_compute_is_scaled_in_and_deleted(
     assert capsys.readouterr().err.splitlines() == ["removing from the cloud: gone", "waiting: gone is cleaning"]
 
 
-def test_without_a_change_nothing_is_done(cloud: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_changed_while_every_node_is_configured(
+    cloud: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     Leave(order(tmp_path, "kept", "gone")).run()
     assert cloud.did == []
     assert capsys.readouterr().err == ""
@@ -156,7 +160,7 @@ def test_instances_are_refused_and_nothing_is_changed(cloud: Cloud, tmp_path: Pa
     assert list(read_record(tmp_path / "record.json")) == ["kept", "gone"]
 
 
-def test_drain_waits_until_the_instances_are_gone(cloud: Cloud, clock: Clock, tmp_path: Path) -> None:
+def test_a_drain_waits_until_the_instances_are_gone(cloud: Cloud, clock: Clock, tmp_path: Path) -> None:
     cloud.servers = ["vm1", "vm2"]
     clock.each.append(lambda: cloud.servers.clear() if clock.now > 2 else None)
     Leave(order(tmp_path, "kept", instances="drain")).run()
@@ -170,7 +174,7 @@ def test_a_drain_that_times_out_is_continued_by_the_next_run(cloud: Cloud, tmp_p
     assert str(fault.value) == (
         f"timed out after 1 minutes:\n  vm1 (id-vm1) on {GONE} is ACTIVE\nThe next `up` continues from here"
     )
-    assert cloud.did == [DISABLE], "it stays disabled"
+    assert cloud.did == [DISABLE], "the service stays disabled"
     cloud.servers, cloud.did = [], []
     Leave(order(tmp_path, "kept", instances="drain")).run()
     assert cloud.did == REMOVAL
@@ -182,7 +186,7 @@ def test_a_node_that_is_put_back_is_enabled(cloud: Cloud, tmp_path: Path) -> Non
     assert cloud.did == [ENABLE]
 
 
-def test_what_others_disabled_stays_so(cloud: Cloud, tmp_path: Path) -> None:
+def test_services_that_others_disabled_stay_disabled(cloud: Cloud, tmp_path: Path) -> None:
     cloud.services[0].update({"Status": "disabled", "Disabled Reason": "broken fan"})
     cloud.services[1].update({"Status": "disabled", "Disabled Reason": "broken fan"})
     cloud.services.append({"ID": 3, "Host": "other.local", "Status": "disabled", "Disabled Reason": LEAVING})
@@ -192,14 +196,14 @@ def test_what_others_disabled_stays_so(cloud: Cloud, tmp_path: Path) -> None:
     assert cloud.did == []
 
 
-def test_without_an_overcloud_a_node_is_only_deleted(cloud: Cloud, tmp_path: Path) -> None:
+def test_a_node_is_only_deleted_from_ironic_without_an_overcloud(cloud: Cloud, tmp_path: Path) -> None:
     (tmp_path / "cloudrc").unlink()
     cloud.nodes["gone"] = cloud.nodes["gone"]._replace(state=NEW)
     Leave(order(tmp_path, "kept")).run()
     assert cloud.did == ["baremetal node delete uuid-gone"]
 
 
-def test_a_node_that_ironic_does_not_have_is_forgotten(cloud: Cloud, tmp_path: Path) -> None:
+def test_a_node_that_ironic_does_not_have_is_removed_from_cloud_and_record(cloud: Cloud, tmp_path: Path) -> None:
     del cloud.nodes["gone"]
     cloud.agents = {}
     Leave(order(tmp_path, "kept")).run()
@@ -207,7 +211,7 @@ def test_a_node_that_ironic_does_not_have_is_forgotten(cloud: Cloud, tmp_path: P
     assert list(read_record(tmp_path / "record.json")) == ["kept"]
 
 
-def test_cleaning_that_does_not_end_is_a_fault(cloud: Cloud, clock: Clock, tmp_path: Path) -> None:
+def test_cleaning_that_does_not_end_times_out(cloud: Cloud, clock: Clock, tmp_path: Path) -> None:
     clock.each.pop()
     with pytest.raises(Fault, match="timed out after 60 minutes:\n  gone is cleaning"):
         Leave(order(tmp_path, "kept")).run()

@@ -1,4 +1,4 @@
-"""`node.py` on the lab's undercloud, with the real ssh and a node that authorises only the key of user stack."""
+"""`node.py` on the lab's undercloud, with the real ssh and a node that authorises only the key of user `stack`."""
 
 import subprocess
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ NODE = "controller-1"
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A rack whose nodes are provisioned."""
+    """Yield a lab whose nodes are provisioned."""
     lab = Lab(tmp_path_factory.mktemp("lab"))
     lab.ok("undercloud", "useradd -m stack")
     root = lab.rack.undercloud.root
@@ -42,14 +42,14 @@ def run(lab: Lab, verb: str, order: NodeOrder) -> subprocess.CompletedProcess[st
     return lab.run("undercloud", as_stack(f"exec python3 {NODE_PROGRAM} {verb}"), encode(order))
 
 
-def test_script_runs_as_root_on_the_node_with_its_input(lab: Lab) -> None:
+def test_a_script_runs_as_root_on_the_node_with_its_input(lab: Lab) -> None:
     given = 'it\'s 100 %s \\n of "text"\n'
     done = run(lab, "create", order(lab, script("cat > /root/given", "id -un", "hostname"), given=given))
     assert (done.returncode, done.stdout.split()) == (0, ["root", lab.plan.host(NODE).hostname]), done.stderr
     assert (lab.rack.nodes[NODE].root.tree / "root/given").read_text() == given
 
 
-def test_delete_runs_the_other_script(lab: Lab) -> None:
+def test_delete_runs_the_delete_script(lab: Lab) -> None:
     done = run(lab, "delete", order(lab, "touch /root/made", "touch /root/undone"))
     assert done.returncode == 0, done.stderr
     root = lab.rack.nodes[NODE].root.tree / "root"
@@ -57,14 +57,14 @@ def test_delete_runs_the_other_script(lab: Lab) -> None:
     assert not (root / "made").exists()
 
 
-def test_failure_ends_with_the_reason(lab: Lab) -> None:
+def test_a_failure_prints_the_reason_last(lab: Lab) -> None:
     done = run(lab, "create", order(lab, script("false")))
     assert (done.returncode, done.stdout) == (1, "")
     done = run(lab, "create", order(lab, script('echo "no such disk" >&2; exit 3')))
     assert (done.returncode, done.stderr) == (1, f"{NODE}: no such disk\n")
 
 
-def test_another_host_key_is_refused(lab: Lab) -> None:
+def test_a_node_with_another_host_key_is_refused(lab: Lab) -> None:
     wrong = public_key(lab.rack.undercloud.host_key)
     done = run(lab, "create", order(lab, "touch /root/entered", key=wrong))
     assert done.returncode == 1
@@ -73,7 +73,7 @@ def test_another_host_key_is_refused(lab: Lab) -> None:
     assert not (lab.rack.nodes[NODE].root.tree / "root/entered").exists()
 
 
-def test_nothing_is_undone_on_a_node_that_has_gone(lab: Lab) -> None:
+def test_delete_succeeds_without_effect_on_an_unreachable_node(lab: Lab) -> None:
     lab.rack.nodes[NODE].shutdown()
     try:
         done = run(lab, "delete", order(lab, ":"))

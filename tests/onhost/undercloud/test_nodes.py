@@ -1,5 +1,8 @@
-"""`nodes.py` on the lab's undercloud: real SSH, ironic's states, and the lab's UFM over HTTPS. The fabric between
-them is this file's: it shows UFM a port while the node is on, and lets no node go off that UFM has not looked at."""
+"""`nodes.py` on the lab's undercloud: real SSH, ironic's states, and the lab's UFM over HTTPS.
+
+The fabric is a double in this file. It shows UFM a node's port while the node is on, and delays a node's power-off
+until UFM has polled the port.
+"""
 
 import json
 import subprocess
@@ -36,11 +39,11 @@ pytestmark = [*MARKS, pytest.mark.timeout(120)]
 RUN = {verb: as_stack(". ~/stackrc", f"exec python3 {undercloud.PROGRAM} {verb}") for verb in ("introspect", "gate")}
 LOGIN = {"OS_AUTH_URL": "https://undercloud:13000", "OS_USERNAME": "admin", "OS_PASSWORD": "stack-canary"}
 LOOK_SECONDS = 20
-"""How long a node waits for UFM's look before it goes off all the same."""
+"""The time limit for UFM's poll, after which the node goes off anyway."""
 
 
 def port(name: str, guid: str, kind: str) -> dict[str, Any]:
-    """As the fabric's controller lists it."""
+    """Return a port as the fabric's controller lists it."""
     guids = {"node_guid": f"0x{guid}", "port_guid": f"0x{guid}"}
     return {"name": name, "kind": kind, **guids, "lid": 1, "ports": 40, "linked": True, "switch": "qm8700"}
 
@@ -49,7 +52,7 @@ SWITCH = port("qm8700", "b8599f0300a00000", "switch")
 
 
 class Wire(FakeFabric):
-    """The fabric: to the hosts as `link` and `unlink`, to UFM as the controller's `nodes`."""
+    """The fabric. Hosts call `link` and `unlink`; UFM calls `nodes`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,10 +60,10 @@ class Wire(FakeFabric):
         self.reset({})
 
     def reset(self, guids: Mapping[str, str]) -> None:
-        """Every node is off. `guids`: node → port GUID."""
+        """Switch every node off. `guids`: node → port GUID."""
         self.linked, self.events, self.guids = {"ufm"}, [], guids
         self.late: dict[str, int] = {}
-        """Node → how many of UFM's looks miss it after its link has come up."""
+        """Node → number of UFM's polls that do not show it after its link has come up."""
         self.broken: set[str] = set()
         """Nodes whose next link fails."""
         self._missed: dict[str, int] = {}
@@ -95,7 +98,7 @@ class Wire(FakeFabric):
 
 
 class Rig:
-    """The undercloud and UFM; `fresh` puts them where the guide's introspection begins."""
+    """The undercloud and UFM; `fresh` resets them to the state before the guide's introspection."""
 
     def __init__(self, folder: Path) -> None:
         self.lab = Lab(folder / "hosts")
@@ -130,7 +133,7 @@ class Rig:
         self.lab.rack.undercloud.root.write(f"/home/stack/{name}", text)
 
     def fresh(self) -> None:
-        """Nodes just imported, control PKeys just made (I3), nothing seen."""
+        """Import the nodes, create the control PKeys (I3), and forget every seen port."""
         self.faults.clear()
         self.asked.clear()
         self.lab.rack.undercloud.root.resolve(introspection.RECORD).unlink(missing_ok=True)
@@ -146,7 +149,7 @@ class Rig:
         self.import_all()
 
     def import_all(self, **others: str) -> None:
-        """`others`: nodes that are not the plan's, name → MAC."""
+        """Import the plan's nodes and `others`, name → MAC."""
         inventory = json.loads(tripleo.instackenv(self.lab.plan, "ipmi"))
         for number, (name, mac) in enumerate(others.items(), start=1):
             inventory["nodes"].append(
@@ -165,13 +168,13 @@ class Rig:
         return made._replace(**{"limit": 60, "pauses": (0.02, 0.2), **changes})
 
     def run(self, verb: str = "introspect", **changes: Any) -> subprocess.CompletedProcess[str]:
-        """The program's end; the token stands in none of its lines."""
+        """Run the program; fails if a line contains the token."""
         return self._checked(self.lab.run("undercloud", RUN[verb], encode(self.order(verb, **changes))))
 
     def run_and(
         self, at: str, act: Callable[[], object], verb: str = "introspect", **changes: Any
     ) -> subprocess.CompletedProcess[str]:
-        """The same; does `act` once a line of its progress holds `at`."""
+        """Run the program and call `act` at the first line of progress that contains `at`."""
         order = encode(self.order(verb, **changes))
         return self._checked(run_and(self.lab, RUN[verb], order, at, act))
 
@@ -186,7 +189,7 @@ class Rig:
         return done
 
     def refused(self, verb: str = "introspect", **changes: Any) -> str:
-        """What it says; it must fail, and print nothing."""
+        """Return standard error of a run that must fail and print no result."""
         done = self.run(verb, **changes)
         assert done.returncode == 1, done.stderr
         assert done.stdout == ""
@@ -201,7 +204,7 @@ class Rig:
                 node.state = states.get(node.name.replace("-", "_"), node.state)
 
     def introspected(self) -> Counter[str]:
-        """How often each node's power went off at the end of the agent's work."""
+        """Count the introspections of each node: the node is switched off after each."""
         return Counter(e.partition(" ")[2] for e in self.wire.events if e.startswith("unlink"))
 
 
@@ -228,10 +231,10 @@ def guid(rig: Rig, name: str) -> str:
     return rig.plan.host(name).guid
 
 
-# -- the way it should go
+# -- without faults
 
 
-def test_all_are_seen_at_once(rig: Rig) -> None:
+def test_all_nodes_are_introspected_once_when_all_ports_are_seen(rig: Rig) -> None:
     done = rig.ok()
     assert rig.states() == {host.name: "available" for host in rig.plan.hosts}
     assert json.loads(done.stdout) == {host.name: {"interface": "ib2", "guid": host.guid} for host in rig.plan.hosts}
@@ -243,12 +246,12 @@ def test_all_are_seen_at_once(rig: Rig) -> None:
         assert (node.capabilities["boot_mode"], node.capabilities["boot_option"]) == ("bios", "local")
 
 
-def test_uefi_is_what_ironic_does_unasked(rig: Rig) -> None:
+def test_uefi_sets_no_boot_mode_capability(rig: Rig) -> None:
     rig.ok(boot_mode="uefi")
     assert all("boot_mode" not in n.capabilities for n in rig.lab.rack.undercloud.state.nodes)
 
 
-def test_seen_late_is_seen(rig: Rig) -> None:
+def test_a_port_that_ufm_shows_late_is_not_introspected_again(rig: Rig) -> None:
     rig.wire.late = {"compute-2": 3}
     done = rig.ok()
     assert "introspection runs; compute-2/ib2" in done.stderr
@@ -279,12 +282,12 @@ def test_only_the_new_node_is_introspected(rig: Rig) -> None:
     rig.wire.events.clear()
     done = rig.ok()
     assert rig.introspected() == {"compute-2": 1}
-    assert rig.states()["stranger"] == "manageable", "another's node on this undercloud is not ours"
+    assert rig.states()["stranger"] == "manageable", "a node that is not in the order is not touched"
     assert "introspecting compute-2\n" in done.stderr
 
 
-def test_a_rack_from_before_the_gate(rig: Rig) -> None:
-    """Nothing is recorded: a deployed node's active port counts, a node that is off is introspected once more."""
+def test_deployed_nodes_without_a_record_count_by_their_active_port(rig: Rig) -> None:
+    """A stack of an earlier release has no record. A node that is available and off is introspected once more."""
     rig.set_nodes(**{n.replace("-", "_"): "active" for n in rig.states()})
     rig.set_nodes(compute_2="available")
     rig.wire.linked |= {host.name for host in rig.plan.hosts} - {"compute-2"}
@@ -293,10 +296,10 @@ def test_a_rack_from_before_the_gate(rig: Rig) -> None:
     assert rig.states() == {**{host.name: "active" for host in rig.plan.hosts}, "compute-2": "available"}
 
 
-# -- I2: once more
+# -- I2: repeated introspection
 
 
-def test_introspection_is_repeated_for_the_unseen_alone(rig: Rig) -> None:
+def test_introspection_is_repeated_only_for_nodes_with_unseen_ports(rig: Rig) -> None:
     rig.lab.rack.nodes["compute-2"].fail_links(1)
     done = rig.ok()
     assert rig.introspected() == {**all_once(rig), "compute-2": 2}
@@ -304,7 +307,7 @@ def test_introspection_is_repeated_for_the_unseen_alone(rig: Rig) -> None:
     assert set(rig.states().values()) == {"available"}
 
 
-def test_a_failed_introspection_is_repeated_too(rig: Rig) -> None:
+def test_a_failed_introspection_is_repeated(rig: Rig) -> None:
     rig.wire.broken = {"compute-2"}
     done = rig.ok()
     assert "no answer" in done.stderr
@@ -319,7 +322,7 @@ def test_introspection_that_keeps_failing_is_an_error(rig: Rig) -> None:
     assert set(rig.states().values()) == {"manageable"}, "nothing that can be deployed"
 
 
-def test_the_never_seen_are_named_and_the_next_run_goes_on_from_there(rig: Rig) -> None:
+def test_ports_that_are_never_seen_are_reported_and_the_next_run_resumes(rig: Rig) -> None:
     rig.lab.rack.nodes["compute-2"].fail_links(99)
     said = rig.refused(repeats=1, limit=6)
     end = said[said.index("timed out after 0.1 minutes:") :]
@@ -331,11 +334,11 @@ def test_the_never_seen_are_named_and_the_next_run_goes_on_from_there(rig: Rig) 
     rig.lab.rack.nodes["compute-2"].fail_links(0)
     rig.wire.events.clear()
     rig.ok()
-    assert rig.introspected() == {"compute-2": 1}, "what was seen is not introspected again"
+    assert rig.introspected() == {"compute-2": 1}, "nodes with a seen port are not introspected again"
     assert set(rig.states().values()) == {"available"}
 
 
-# -- O2: the ports that introspection finds, and those of the configuration
+# -- O2: ports from introspection and from the configuration
 
 
 def test_ports_that_the_configuration_leaves_out_are_found(rig: Rig) -> None:
@@ -347,33 +350,33 @@ def test_ports_that_the_configuration_leaves_out_are_found(rig: Rig) -> None:
     assert rig.introspected() == all_once(rig)
 
 
-def test_an_unseen_port_that_nobody_knows_is_introspected_again(rig: Rig) -> None:
+def test_a_node_without_a_configured_or_seen_port_is_introspected_again(rig: Rig) -> None:
     rig.lab.rack.nodes["compute-2"].fail_links(1)
     done = rig.ok(nodes={host.name: None for host in rig.plan.hosts})
     assert rig.introspected() == {**all_once(rig), "compute-2": 2}
     assert json.loads(done.stdout)["compute-2"]["guid"] == guid(rig, "compute-2")
 
 
-def test_a_guid_that_is_not_the_node_s_is_named_with_those_it_has(rig: Rig) -> None:
+def test_a_wrong_guid_is_reported_with_the_node_s_real_guids(rig: Rig) -> None:
     wrong = {host.name: host.guid for host in rig.plan.hosts} | {"compute-1": "b8599f03deadbeef"}
     said = rig.refused(nodes=wrong)
     found = f"`guid` is b8599f03deadbeef, found ib2 ({guid(rig, 'compute-1')}, in the fabric)"
     assert f"compute-1: {found}" in said
     assert "write the GUID of the wired port" in said
     assert "controller" not in said[-400:]
-    assert rig.introspected() == all_once(rig), "and not once more"
+    assert rig.introspected() == all_once(rig), "no introspection is repeated"
     assert set(rig.states().values()) == {"manageable"}, "nothing that can be deployed"
     rig.ok()
-    assert rig.introspected() == all_once(rig), "what was found is kept"
+    assert rig.introspected() == all_once(rig), "the data are kept for the next run"
 
 
-def test_an_interface_of_another_name_is_named(rig: Rig) -> None:
+def test_a_wrong_interface_name_is_reported_for_every_node(rig: Rig) -> None:
     said = rig.refused(interface="ib0")
     for host in rig.plan.hosts:
         assert f"{host.name}: `fabric.interface` is ib0, found {host.guid} as ib2" in said
 
 
-def test_a_deployed_node_without_data_needs_its_port_written(rig: Rig) -> None:
+def test_a_deployed_node_without_data_needs_a_configured_port(rig: Rig) -> None:
     rig.set_nodes(**{n.replace("-", "_"): "active" for n in rig.states()})
     rig.wire.linked |= {host.name for host in rig.plan.hosts}
     ports = json.loads(rig.ok().stdout)
@@ -382,15 +385,15 @@ def test_a_deployed_node_without_data_needs_its_port_written(rig: Rig) -> None:
     assert "compute-1 is deployed and has no introspection data; write its `guid`, and `fabric.interface`" in said
 
 
-# -- I4: the PKeys
+# -- I4: the gate of the PKeys
 
 
-def test_the_gate_is_open_where_every_member_is_there(rig: Rig) -> None:
+def test_the_gate_opens_when_every_member_is_present(rig: Rig) -> None:
     assert "0xb, 0xc, 0xd: 5 members each" in rig.ok("gate").stderr
     assert rig.wire.events == []
 
 
-def test_a_missing_member_is_named(rig: Rig) -> None:
+def test_missing_and_limited_members_are_reported(rig: Rig) -> None:
     lacking = guid(rig, "compute-2")
     with rig.ufm.changing() as table:
         table.remove(0xC, [lacking])
@@ -403,17 +406,17 @@ def test_a_missing_member_is_named(rig: Rig) -> None:
     assert said.endswith("pulumi refresh, pulumi up\n")
 
 
-def test_a_member_that_comes_is_waited_for(rig: Rig) -> None:
+def test_the_gate_waits_for_a_missing_member(rig: Rig) -> None:
     lacking = guid(rig, "compute-2")
     rig.ufm.table.remove(0xC, [lacking])
     done = rig.run_and("waiting: compute-2/ib2", lambda: rig.ufm.table.add(0xC, {lacking: Member()}), "gate")
     assert done.returncode == 0, done.stderr
 
 
-# -- UFM itself
+# -- UFM's answers
 
 
-def test_ufm_may_restart_meanwhile(rig: Rig) -> None:
+def test_a_restart_of_ufm_is_waited_for(rig: Rig) -> None:
     rig.faults.set(
         [
             Rule(path="/resources/ports", after=1, count=2, fault="reset"),
@@ -428,14 +431,14 @@ def test_ufm_may_restart_meanwhile(rig: Rig) -> None:
     assert rig.introspected() == all_once(rig)
 
 
-def test_a_ufm_that_stays_away_is_named(rig: Rig) -> None:
+def test_an_unavailable_ufm_is_reported_after_the_time_limit(rig: Rig) -> None:
     rig.faults.set([Rule(status=503)])
     assert "timed out" in (said := rig.refused(limit=0.2))
     assert "UFM answers 503" in said
     assert rig.wire.events == []
 
 
-def test_a_wrong_token_is_said_at_once_and_not_shown(rig: Rig) -> None:
+def test_a_rejected_token_is_reported_at_once_without_its_value(rig: Rig) -> None:
     wrong = "wr0ng" * 6
     refusals = {wrong: "rejects the API token (status 401", f"{wrong}\n": "has characters that are not printable ASCII"}
     for token, says in refusals.items():
@@ -447,22 +450,22 @@ def test_a_wrong_token_is_said_at_once_and_not_shown(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("fault", ["login_page", "login_redirect"])
-def test_a_login_page_is_no_answer(rig: Rig, fault: str) -> None:
+def test_a_login_page_is_a_rejected_token(rig: Rig, fault: str) -> None:
     rig.faults.set([Rule(fault=fault)])
     assert "rejects the API token" in rig.refused()
 
 
-def test_a_foreign_certificate_is_refused(rig: Rig, tmp_path: Path) -> None:
+def test_a_certificate_of_another_authority_is_refused(rig: Rig, tmp_path: Path) -> None:
     tls.authority(tmp_path)
     where = rig.order().ufm._replace(ca=(tmp_path / "ca.pem").read_text())
     said = rig.refused(ufm=where)
     assert "certificate cannot be verified" in said
     assert "ufm.caFile" in said
-    assert not rig.asked, "the token went to nobody"
+    assert not rig.asked, "the token was not sent"
     rig.ok(ufm=where._replace(insecure=True))
 
 
-# -- nodes that need a hand
+# -- stuck nodes
 
 
 @pytest.mark.parametrize(
@@ -475,7 +478,7 @@ def test_a_foreign_certificate_is_refused(rig: Rig, tmp_path: Path) -> None:
         ("rescue failed", False, "openstack baremetal node show compute-2"),
     ],
 )
-def test_a_node_that_is_stuck(rig: Rig, state: str, maintenance: bool, says: str) -> None:
+def test_a_stuck_node_is_reported_with_its_repair(rig: Rig, state: str, maintenance: bool, says: str) -> None:
     rig.set_nodes(compute_2=state)
     with rig.lab.rack.undercloud.change():
         rig.lab.rack.undercloud.state.nodes[-1].maintenance = maintenance
@@ -483,19 +486,19 @@ def test_a_node_that_is_stuck(rig: Rig, state: str, maintenance: bool, says: str
     assert rig.wire.events == []
 
 
-def test_a_node_that_is_not_registered(rig: Rig) -> None:
+def test_an_unregistered_node_is_reported(rig: Rig) -> None:
     rig.lab.rack.undercloud.state.nodes.pop()
     assert "compute-2 is not registered; openstack overcloud node import" in rig.refused()
 
 
-def test_a_deployed_node_s_maintenance_is_its_operator_s(rig: Rig) -> None:
+def test_maintenance_of_a_deployed_node_is_ignored(rig: Rig) -> None:
     rig.ok()
     rig.set_nodes(compute_2="active")
     rig.admin("openstack baremetal node maintenance set compute-2")
     rig.ok()
 
 
-def test_a_node_on_its_way_is_waited_for(rig: Rig) -> None:
+def test_a_node_in_a_transient_state_is_waited_for(rig: Rig) -> None:
     rig.set_nodes(compute_2="cleaning")
     done = rig.run_and("compute-2 is cleaning", lambda: rig.set_nodes(compute_2="manageable"))
     assert done.returncode == 0, done.stderr

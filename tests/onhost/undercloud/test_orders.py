@@ -1,4 +1,4 @@
-"""Orders: both sides have the same types, and their text is stable, because job keys are made of it."""
+"""Orders are encoded and decoded with the same types; their text is stable, because job keys are computed from it."""
 
 import json
 from typing import Any
@@ -53,12 +53,12 @@ ORDERS = (
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: type(order).__name__)
-def test_what_is_encoded_is_decoded(order: Any) -> None:
+def test_an_encoded_order_decodes_to_itself(order: Any) -> None:
     assert type(order).decode(encode(order)) == order
     assert type(order).decode(encode(order, indent=1)) == order
 
 
-def test_text_has_the_fields_in_their_sequence() -> None:
+def test_encode_keeps_the_fields_in_order() -> None:
     introspect, _, leave, _, _, needs = map(encode, ORDERS)
     assert introspect == (
         '{"ufm": {"url": "https://192.0.2.1:443", "ca": null, "insecure": false, "token": "t0k3n"}, '
@@ -70,12 +70,12 @@ def test_text_has_the_fields_in_their_sequence() -> None:
     assert list(json.loads(needs)) == ["templates", "environments", "options", "parameters", "services"]
 
 
-def test_indented_text_has_one_field_per_line() -> None:
+def test_encode_with_indent_writes_one_field_per_line() -> None:
     assert encode(UFM, indent=1).splitlines()[1] == ' "url": "https://192.0.2.1:443",'
 
 
 @pytest.mark.parametrize("change", ["missing", "unknown"])
-def test_another_set_of_fields_is_an_error(change: str) -> None:
+def test_missing_and_unknown_fields_are_errors(change: str) -> None:
     fields = json.loads(encode(ORDERS[1]))
     fields.update({"other": 1}) if change == "unknown" else fields.pop("limit")
     with pytest.raises(TypeError):

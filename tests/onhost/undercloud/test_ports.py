@@ -1,4 +1,4 @@
-"""Which port of a node is wired and whether it was seen, decided without a UFM or ironic."""
+"""The decisions which port of a node is wired and whether it was seen, without UFM and ironic."""
 
 from pathlib import Path
 
@@ -53,21 +53,21 @@ def test_a_record_is_read_by_the_next_run(tmp_path: Path) -> None:
         (A, "ib2", {"ib1": B}, (B,), Port("ib2", A)),
     ],
 )
-def test_the_wired_port(
+def test_wired_prefers_the_configured_port_and_then_a_seen_one(
     tmp_path: Path, guid: str | None, interface: str | None, found: dict[str, str] | None, seen: tuple[str, ...],
     port: Port | None,
 ) -> None:  # fmt: skip
     assert ports(tmp_path, guid, interface, found, seen).wired(NODE) == port
 
 
-def test_an_unseen_port_is_named(tmp_path: Path) -> None:
+def test_an_unseen_port_is_reported(tmp_path: Path) -> None:
     assert list(ports(tmp_path).unseen([NODE])) == [(NODE, "compute-1: none of its ports was seen in the fabric")]
     known = ports(tmp_path, A, "ib2")
     assert list(known.unseen([NODE])) == [(NODE, f"compute-1/ib2 ({A}) was not seen in the fabric")]
     assert list(ports(tmp_path, A, seen=(A,)).unseen([NODE])) == []
 
 
-def test_a_cable_in_the_other_port_is_named(tmp_path: Path) -> None:
+def test_a_seen_port_of_the_same_node_is_reported_as_the_probable_cable(tmp_path: Path) -> None:
     found = {"ib0": A, "ib1": B, "ib2": OTHER}
     ((_, text),) = ports(tmp_path, A, found=found, seen=(B,)).unseen([NODE])
     assert text.endswith(f"was not seen in the fabric, but its ib1 ({B}) was: is the cable in the other port?")
@@ -85,7 +85,7 @@ def test_a_configured_port_is_recorded_once(tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr().err == f"compute-1 ({A}) is in the fabric\n"
 
 
-def test_what_comes_up_meanwhile_is_recorded_with_ufm_s_name(
+def test_a_port_that_comes_up_later_is_recorded_with_ufm_s_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     known = ports(tmp_path)
@@ -96,13 +96,13 @@ def test_what_comes_up_meanwhile_is_recorded_with_ufm_s_name(
     assert capsys.readouterr().err == f"host-7 ({A}) is in the fabric\n"
 
 
-def test_a_port_that_introspection_found_counts_although_it_was_up_before(tmp_path: Path) -> None:
+def test_a_port_that_introspection_found_counts_even_if_it_was_up_before(tmp_path: Path) -> None:
     known = ports(tmp_path, found={"ib0": A, "ib1": B})
     known.look({A: "host-7", OTHER: "foreign"})
     assert known.record.seen == {A}
 
 
-def test_nothing_new_is_not_written(tmp_path: Path) -> None:
+def test_the_record_is_not_written_without_a_new_port(tmp_path: Path) -> None:
     ports(tmp_path, A).look({})
     assert list(tmp_path.iterdir()) == []
 
@@ -117,7 +117,7 @@ def test_nothing_new_is_not_written(tmp_path: Path) -> None:
         (DEPLOYED, False, False, True), (DEPLOYED, True, True, False),
     ],
 )  # fmt: skip
-def test_data_are_read_once_they_exist(
+def test_introspection_data_are_read_only_once_and_only_if_they_exist(
     tmp_path: Path, state: str, introspected: bool, read: bool, unread: bool
 ) -> None:
     known = ports(tmp_path, found={} if read else None)

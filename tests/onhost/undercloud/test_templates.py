@@ -1,4 +1,4 @@
-"""What an undercloud's templates and client lack, found in a folder of small templates."""
+"""Missing templates, parameters, services and client options, found in a folder of small templates."""
 
 import io
 import sys
@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_section_s_entries_are_read_around_jinja(folder: Path) -> None:
+def test_entries_reads_a_section_and_skips_jinja(folder: Path) -> None:
     assert list(entries(folder / REGISTRY, "resource_registry")) == [
         (FRR, "deployment/frr.yaml"),
         (GONE, "deployment/gone.yaml"),
@@ -56,7 +56,7 @@ def test_a_section_s_entries_are_read_around_jinja(folder: Path) -> None:
     assert list(entries(folder / "deployment/frr.yaml", "resource_registry")) == []
 
 
-def test_a_template_is_there_as_it_is_or_to_be_rendered(folder: Path) -> None:
+def test_a_template_exists_as_a_file_or_as_a_jinja_source(folder: Path) -> None:
     assert there(folder / "deployment/frr.yaml")
     assert there(folder / "deployment/rendered.yaml")
     assert not there(folder / "deployment/gone.yaml")
@@ -67,7 +67,7 @@ def test_another_folder_has_no_templates(tmp_path: Path) -> None:
     assert fault == f"{tmp_path}: no templates of TripleO; dnf install openstack-tripleo-heat-templates"
 
 
-def test_what_is_there_is_no_fault(folder: Path) -> None:
+def test_present_templates_parameters_and_services_are_no_fault(folder: Path) -> None:
     required = NOTHING._replace(
         environments=["environments/good.yaml"],
         parameters={"KernelArgs": "ib.yaml", "Plain": "ib.yaml"},
@@ -76,7 +76,7 @@ def test_what_is_there_is_no_fault(folder: Path) -> None:
     assert look(folder, required) == []
 
 
-def test_every_fault_is_listed_with_what_to_do(folder: Path) -> None:
+def test_every_fault_is_listed_with_advice(folder: Path) -> None:
     required = NOTHING._replace(
         environments=["environments/none.yaml", "environments/bad.yaml"],
         parameters={"Value": "ib.yaml", "MlnxSDNToken": "sdn.yaml"},
@@ -97,7 +97,7 @@ def test_every_fault_is_listed_with_what_to_do(folder: Path) -> None:
 
 
 class Done:
-    """The end of `openstack overcloud deploy --help`."""
+    """A completed `openstack overcloud deploy --help`."""
 
     def __init__(self, status: int, out: str) -> None:
         self.returncode, self.stdout = status, out.encode()
@@ -114,7 +114,7 @@ def help_is(monkeypatch: pytest.MonkeyPatch, status: int, out: str) -> None:
     monkeypatch.setattr(templates, "execute", execute)
 
 
-def test_options_are_words_of_the_help(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_option_is_missing_unless_it_is_a_word_of_the_help(monkeypatch: pytest.MonkeyPatch) -> None:
     help_is(monkeypatch, 0, HELP)
     required = NOTHING._replace(options=["-e", "--networks-file", "--vip-file", "--vip", "--this", "-n"])
     update = "no option of the installed client (O5); it must be Wallaby's: dnf update python3-tripleoclient"
@@ -145,7 +145,7 @@ def inspect(
     return status, capsys.readouterr().err.splitlines()
 
 
-def test_templates_and_client_of_the_undercloud(
+def test_main_checks_templates_and_client_of_the_undercloud(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     help_is(monkeypatch, 0, HELP)
@@ -160,7 +160,7 @@ def test_templates_and_client_of_the_undercloud(
     ]
 
 
-def test_the_templates_of_a_folder_alone(
+def test_main_checks_only_templates_when_a_folder_is_given(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(templates, "execute", no_program)

@@ -1,4 +1,4 @@
-"""The steps of C1 on the lab's undercloud, over SSH as the program runs them: templates of two minor versions."""
+"""The steps of C1 on the lab's undercloud over SSH, with templates of two minor versions."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def steps(plan: Plan) -> Recorder:
 
 
 def given(steps: Recorder, name: str) -> tuple[str, str]:
-    """What a step runs on the undercloud, and its standard input."""
+    """Return a step's command on the undercloud and its standard input."""
     inputs: dict[str, Any] = steps.resources[name].inputs
     return inputs["create"], inputs.get("stdin") or ""
 
@@ -46,7 +46,7 @@ def test_templates_without_the_token_are_refused_before_anything_is_installed(la
     assert count == "faults found: 1; nothing was installed"
 
 
-def test_the_branchs_templates_and_the_client_are_taken(lab: Lab, steps: Recorder) -> None:
+def test_templates_and_client_of_the_branch_are_accepted(lab: Lab, steps: Recorder) -> None:
     lab.rack.undercloud.release_templates(False)
     assert lab.ok("undercloud", *given(steps, "undercloud-templates")) == ""
 

@@ -1,4 +1,4 @@
-"""Reading UFM's answers, without a UFM."""
+"""Reading UFM's answers, without UFM."""
 
 import http.client
 import json
@@ -17,12 +17,12 @@ API = UfmApi(url="https://192.0.2.1:8443", ca=None, insecure=False, token="t0k3n
 @pytest.mark.parametrize(
     ("status", "body", "parsed"), [(200, b'{"a": 1}', {"a": 1}), (200, b"[]", []), (404, b"no JSON", {})]
 )
-def test_an_answer_is_json(status: int, body: bytes, parsed: Any) -> None:
+def test_a_json_answer_is_parsed(status: int, body: bytes, parsed: Any) -> None:
     assert parse_answer("/x", status, body) == parsed
 
 
 @pytest.mark.parametrize(("status", "body"), [(500, b""), (503, b"<html>"), (599, b"{}"), (200, b'{"a": '), (200, b"")])
-def test_a_restart_is_waited_for(status: int, body: bytes) -> None:
+def test_answers_of_a_restarting_ufm_are_unavailable(status: int, body: bytes) -> None:
     with pytest.raises(Unavailable):
         parse_answer("/x", status, body)
 
@@ -37,7 +37,7 @@ def test_a_rejected_token_is_a_fault(status: int, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("status", [201, 204, 299, 400, 402, 405, 499])
-def test_any_other_answer_is_a_fault(status: int) -> None:
+def test_any_other_status_is_a_fault(status: int) -> None:
     with pytest.raises(Fault, match=f"UFM answers {status} to GET /x"):
         parse_answer("/x", status, b"{}")
 
@@ -54,16 +54,16 @@ def test_any_other_answer_is_a_fault(status: int) -> None:
         ({"ip_over_ib": True, "0xc": {"guids": [{"guid": "ab"}]}}, {"ab": "full"}),
     ],
 )
-def test_members_are_listed_flat_or_below_their_pkey(answer: dict[str, Any], members: dict[str, str]) -> None:
+def test_members_are_read_from_both_shapes_of_an_answer(answer: dict[str, Any], members: dict[str, str]) -> None:
     assert members_in(answer, "0xc") == members
 
 
 @pytest.mark.parametrize("guid", ["B8599F0300A00000", "0xb8599f0300a00000", "0Xb8599F0300a00000"])
-def test_guids_are_compared_in_one_form(guid: str) -> None:
+def test_bare_guid_returns_one_form_of_every_spelling(guid: str) -> None:
     assert bare_guid(guid) == "b8599f0300a00000"
 
 
-def test_only_active_ports_are_in_the_fabric(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_active_ports_count_as_in_the_fabric(monkeypatch: pytest.MonkeyPatch) -> None:
     ports = [
         {"guid": "0xA1", "logical_state": "Active", "node_description": "host-1 HCA-1", "system_name": "host-1"},
         {"guid": "a2", "logical_state": "ACTIVE", "node_description": "", "system_name": "host-2"},
@@ -77,21 +77,21 @@ def test_only_active_ports_are_in_the_fabric(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("token", ["", "two words", "line\n", "ü", "tab\t"])
-def test_a_token_that_is_no_header_is_not_shown(token: str) -> None:
+def test_a_token_that_is_no_valid_header_is_refused_without_its_value(token: str) -> None:
     with pytest.raises(Fault) as caught:
         Ufm(API._replace(token=token))
     assert "ufm.tokenGeneration" in str(caught.value)
     assert not token or token not in str(caught.value)
 
 
-def test_a_certificate_is_verified_unless_the_order_says_otherwise() -> None:
+def test_certificates_are_verified_unless_the_order_is_insecure() -> None:
     strict, loose = Ufm(API)._context, Ufm(API._replace(insecure=True))._context
     assert (strict.verify_mode, strict.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert (loose.verify_mode, loose.check_hostname) == (ssl.CERT_NONE, False)
 
 
 class Connection:
-    """http.client's, which answers from a list or fails."""
+    """An http.client connection that returns `answer`, or raises it."""
 
     def __init__(self, answer: Any) -> None:
         self.answer, self.requests, self.closed = answer, list[Any](), 0
@@ -136,7 +136,7 @@ def test_a_request_carries_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
         (ssl.CertificateError("hostname"), Fault),
     ],
 )
-def test_no_answer_is_waited_for_but_a_foreign_certificate(
+def test_connection_errors_are_unavailable_and_certificate_errors_are_faults(
     monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[Exception]
 ) -> None:
     monkeypatch.setattr(http.client, "HTTPSConnection", connection := Connection(error))

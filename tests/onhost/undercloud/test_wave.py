@@ -1,5 +1,8 @@
-"""`wave.py` on the lab's undercloud: it reaches the nodes by stack's own key over real SSH, sets their adapters,
-reboots them, and asks the overcloud's nova; the nodes' kernels show what firmware and BIOS make of them."""
+"""`wave.py` on the lab's undercloud.
+
+It reaches the nodes over real SSH with the key of user `stack`, sets their adapters, reboots them, and asks the
+overcloud's nova. The nodes' kernels show the result of firmware and BIOS.
+"""
 
 import re
 import subprocess
@@ -40,14 +43,14 @@ WANTED = {
 
 
 class Nova(FakeCloud):
-    """Notes who is on the way up, and may keep nova-compute from it."""
+    """Nova's compute services, which can be kept from starting after a reboot."""
 
     def __init__(self) -> None:
         super().__init__()
         self.meet: threading.Barrier | None = None
-        """Where set, nobody comes up before all that it counts are down."""
+        """If set, no compute starts before as many computes as the barrier counts are down."""
         self.go = threading.Event()
-        """Until it is set, nobody comes up."""
+        """Until it is set, no compute starts."""
         self.go.set()
         self.sick: set[str] = set()
         """Computes whose next start fails."""
@@ -63,7 +66,7 @@ class Nova(FakeCloud):
 
 
 class Rig:
-    """The nodes as a deployment leaves them, the program on the undercloud."""
+    """Deployed nodes, and the program on the undercloud."""
 
     def __init__(self, folder: Path) -> None:
         self.lab = Lab(folder)
@@ -90,7 +93,7 @@ class Rig:
         return self.lab.rack.nodes[name]
 
     def fresh(self) -> None:
-        """A compute lacks ATS_ENABLED alone: one reboot. Nova has every compute up and empty, all nodes run."""
+        """Start all nodes, with every compute enabled and empty. A compute lacks only ATS_ENABLED: one reboot."""
         self.nova.vms, self.nova.compute_restarts, self.nova.meet, self.nova.sick = [], [], None, set()
         self.lab.fabric.events.clear()
         self.nova.services = {h.hostname: ComputeService(h.name, h.hostname) for h in self.plan.computes}
@@ -105,7 +108,7 @@ class Rig:
             node.power_on()
 
     def spoil(self, name: str, **faults: Any) -> None:
-        """A BIOS is changed while the node is off."""
+        """Inject hardware faults. The node reboots if its BIOS changes."""
         node = self.node(name)
         changed = node.state.faults.bios != faults.get("bios", {})
         node.inject(HardwareFaults(**faults))
@@ -142,7 +145,7 @@ class Rig:
         return done.stderr
 
     def run_and(self, at: str, act: Callable[[], object], *names: str, **changes: Any) -> tuple[int, str]:
-        """Status and what it said; does `act` once a line of its progress holds `at`."""
+        """Return status and standard error; calls `act` at the first line of progress that contains `at`."""
         done = self._checked(run_and(self.lab, RUN, encode(self.order(*names, **changes)), at, act))
         return done.returncode, done.stderr
 
@@ -161,7 +164,7 @@ class Rig:
         return self.nova.services[self.plan.host(name).hostname]
 
     def kill(self) -> None:
-        """The undercloud's running program, as a power cut would."""
+        """Kill the program that runs on the undercloud, as a power cut would."""
         self.lab.ok("undercloud", f"pkill -9 -f 'python3 {firmware.PROGRAM}'")
 
 
@@ -178,26 +181,26 @@ def rig(shared: Rig) -> Rig:
     return shared
 
 
-# -- the way it should go
+# -- without faults
 
 
-def test_a_compute_as_delivered_comes_to_what_the_guide_asks(rig: Rig) -> None:
+def test_a_factory_new_compute_gets_the_guide_s_settings(rig: Rig) -> None:
     with rig.node("compute-1").change():
         rig.node("compute-1").state.packages, rig.node("compute-1").state.firmware = [], {}
     rig.node("compute-1").refresh()
     done = rig.ok("compute-1", check_list=True)
     assert rig.holds("compute-1") == WANTED
-    assert rig.reboots() == ["compute-1"] * 2, "MAX_ACC_OUT_READ shows after the first"
+    assert rig.reboots() == ["compute-1"] * 2, "MAX_ACC_OUT_READ is hidden until the first reboot"
     assert not rig.service("compute-1").disabled
     assert "compute-1: ATS_ENABLED=1 (was 0), ADVANCED_PCI_SETTINGS=1 (was 0)\n" in done.stderr
     assert "compute-1: firmware 20.32.1010, LINK_TYPE_P1=1 SRIOV_EN=1 NUM_OF_VFS=8" in done.stdout
     assert "svm, 34 IOMMU groups, 8 VFs, ACS direct translation on c2:04.0 c2:08.0" in done.stdout
     assert done.stdout.count("[ ] boot order: PXE") == 1
     acs = rig.lab.ok("compute-1", "lspci -s c2:04.0 -vvv | grep ACSCtl")
-    assert "DirectTrans+" in acs, "set after the last reboot"
+    assert "DirectTrans+" in acs, "ACS is set again after the last reboot"
 
 
-def test_what_is_as_wanted_is_left_alone(rig: Rig) -> None:
+def test_a_compute_with_the_wanted_settings_is_not_touched(rig: Rig) -> None:
     first = rig.ok("compute-1")
     rig.lab.fabric.events.clear()
     rig.guest("compute-1")
@@ -205,7 +208,7 @@ def test_what_is_as_wanted_is_left_alone(rig: Rig) -> None:
     assert (second.stdout, second.stderr, rig.reboots()) == (first.stdout, "", [])
 
 
-def test_only_what_differs_is_set(rig: Rig) -> None:
+def test_only_different_parameters_are_set(rig: Rig) -> None:
     rig.ok("compute-1")
     rig.lab.fabric.events.clear()
     done = rig.ok("compute-1", settings={**WANTED, "NUM_OF_VFS": 16})
@@ -214,7 +217,7 @@ def test_only_what_differs_is_set(rig: Rig) -> None:
     assert "compute-1: NUM_OF_VFS=16 (was 8)\n" in done.stderr
 
 
-def test_disabled_and_empty_while_it_is_changed(rig: Rig) -> None:
+def test_a_compute_is_disabled_in_nova_while_it_is_changed(rig: Rig) -> None:
     seen = []
 
     def look() -> None:
@@ -226,36 +229,36 @@ def test_disabled_and_empty_while_it_is_changed(rig: Rig) -> None:
     assert not rig.service("compute-1").disabled
 
 
-def test_mft_s_tool_where_the_host_has_it(rig: Rig) -> None:
+def test_mft_s_tool_is_used_where_it_is_installed(rig: Rig) -> None:
     with rig.node("compute-1").change():
         rig.node("compute-1").state.packages = ["mft"]
     rig.node("compute-1").refresh()
     rig.ok("compute-1")
     assert rig.holds("compute-1") == WANTED
-    assert rig.node("compute-1").state.packages == ["mft"], "nothing was installed"
+    assert rig.node("compute-1").state.packages == ["mft"], "no package was installed"
 
 
-def test_mft_s_tool_alone_is_never_installed(rig: Rig) -> None:
+def test_a_missing_mlxconfig_is_reported_and_not_installed(rig: Rig) -> None:
     assert "compute-1: no mlxconfig; install MFT" in rig.refused("compute-1", tool="mlxconfig")
 
 
 # -- waves
 
 
-def test_a_wave_s_computes_are_down_together(rig: Rig) -> None:
+def test_the_computes_of_a_wave_reboot_at_the_same_time(rig: Rig) -> None:
     rig.nova.meet = threading.Barrier(2)
     rig.ok("compute-1", "compute-2")
     assert sorted(rig.reboots()) == ["compute-1", "compute-2"]
 
 
-def test_no_other_wave_s_compute_is_touched(rig: Rig) -> None:
+def test_computes_of_other_waves_are_not_touched(rig: Rig) -> None:
     before = rig.holds("compute-2")
     rig.ok("compute-1")
     assert set(rig.reboots()) == {"compute-1"}
     assert rig.holds("compute-2") == before
 
 
-def test_one_that_is_refused_keeps_its_wave_from_being_changed(rig: Rig) -> None:
+def test_a_refused_compute_stops_its_whole_wave_before_any_change(rig: Rig) -> None:
     rig.guest("compute-2")
     said = rig.refused("compute-1", "compute-2")
     assert "compute-2: instance vm1_gpu (7c1f) is ACTIVE" in said
@@ -266,7 +269,7 @@ def test_one_that_is_refused_keeps_its_wave_from_being_changed(rig: Rig) -> None
     assert not rig.service("compute-2").disabled
 
 
-def test_two_runs_wait_for_each_other(rig: Rig) -> None:
+def test_a_second_run_waits_for_the_first(rig: Rig) -> None:
     second: list[tuple[int, str]] = []
 
     def again() -> None:
@@ -284,7 +287,7 @@ def test_two_runs_wait_for_each_other(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "BUILD", "PAUSED"])
-def test_never_with_instances_on_it(rig: Rig, status: str) -> None:
+def test_a_compute_with_instances_is_refused(rig: Rig, status: str) -> None:
     rig.guest("compute-1", status)
     said = rig.refused("compute-1")
     assert f"instance vm1_gpu (7c1f) is {status}" in said
@@ -293,12 +296,12 @@ def test_never_with_instances_on_it(rig: Rig, status: str) -> None:
     assert not rig.service("compute-1").disabled
 
 
-def test_a_stopped_instance_may_stay(rig: Rig) -> None:
+def test_a_compute_with_a_stopped_instance_is_accepted(rig: Rig) -> None:
     rig.guest("compute-1", "SHUTOFF")
     rig.ok("compute-1")
 
 
-def test_drain_waits_until_it_is_empty(rig: Rig) -> None:
+def test_a_drain_waits_until_the_compute_is_empty(rig: Rig) -> None:
     rig.guest("compute-1")
 
     def leave() -> None:
@@ -310,20 +313,20 @@ def test_drain_waits_until_it_is_empty(rig: Rig) -> None:
     assert not rig.service("compute-1").disabled
 
 
-def test_a_drain_without_end_is_taken_up_by_the_next_run(rig: Rig) -> None:
+def test_a_drain_that_times_out_is_continued_by_the_next_run(rig: Rig) -> None:
     rig.guest("compute-1")
     said = rig.refused("compute-1", instances="drain", drain_limit=0.5)
     assert "no new instances are placed on it" in said
-    assert rig.service("compute-1").disabled, "it goes on emptying"
+    assert rig.service("compute-1").disabled, "the compute keeps draining"
     rig.nova.vms = []
     rig.ok("compute-1", instances="drain")
     assert not rig.service("compute-1").disabled
 
 
-# -- whose service it is
+# -- disabled services
 
 
-def test_what_somebody_else_disabled_stays_disabled(rig: Rig) -> None:
+def test_a_service_that_an_operator_disabled_stays_disabled(rig: Rig) -> None:
     hostname = rig.plan.host("compute-1").hostname
     rig.nova.set_compute(hostname, disabled=True, reason="fan 3 is loud")
     rig.ok("compute-1")
@@ -332,7 +335,7 @@ def test_what_somebody_else_disabled_stays_disabled(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("at", ["ATS_ENABLED=1 (was 0)", "compute-1: reboots", "it is not back"])
-def test_a_run_that_was_cut_off_is_taken_up(rig: Rig, at: str) -> None:
+def test_the_next_run_resumes_after_a_kill(rig: Rig, at: str) -> None:
     assert rig.run_and(at, rig.kill, "compute-1")[0] != 0
     assert rig.service("compute-1").disabled
     rig.ok("compute-1")
@@ -341,17 +344,17 @@ def test_a_run_that_was_cut_off_is_taken_up(rig: Rig, at: str) -> None:
     assert len(rig.reboots()) in (1, 2)
 
 
-def test_cut_off_at_its_very_end(rig: Rig) -> None:
+def test_the_next_run_enables_a_compute_that_only_lacked_that_step(rig: Rig) -> None:
     rig.ok("compute-1")
     rig.nova.set_compute(rig.plan.host("compute-1").hostname, disabled=True, reason=f"{REASON} (B1)")
     rig.ok("compute-1")
     assert not rig.service("compute-1").disabled
 
 
-# -- what goes wrong
+# -- faults
 
 
-def test_a_parameter_that_does_not_stick_is_named(rig: Rig) -> None:
+def test_a_parameter_that_does_not_stick_is_reported(rig: Rig) -> None:
     rig.spoil("compute-1", stuck=["ATS_ENABLED"])
     said = rig.refused("compute-1")
     assert "compute-1: ATS_ENABLED is 0 and not 1 after the reboot; the adapter does not keep it" in said
@@ -360,7 +363,7 @@ def test_a_parameter_that_does_not_stick_is_named(rig: Rig) -> None:
     assert rig.reboots() == ["compute-1"]
 
 
-def test_a_node_that_does_not_come_back(rig: Rig) -> None:
+def test_a_node_that_stays_down_times_out_and_stays_disabled(rig: Rig) -> None:
     rig.spoil("compute-1", dead=True)
     said = rig.refused("compute-1", reboot_limit=8)
     assert re.search(r"compute-1: it is not back, after \S+ minutes; see its console", said)
@@ -371,19 +374,19 @@ def test_a_node_that_does_not_come_back(rig: Rig) -> None:
     assert not rig.service("compute-1").disabled
 
 
-def test_enabled_only_once_nova_compute_is_healthy(rig: Rig) -> None:
+def test_a_compute_stays_disabled_while_nova_compute_is_unhealthy(rig: Rig) -> None:
     rig.nova.sick = {rig.plan.host("compute-1").hostname}
     said = rig.refused("compute-1", reboot_limit=8)
     assert "compute-1: nova_compute is not healthy, after" in said
     assert rig.service("compute-1").disabled
 
 
-def test_a_parameter_that_the_adapter_does_not_know(rig: Rig) -> None:
+def test_an_unknown_parameter_is_refused(rig: Rig) -> None:
     rig.ok("compute-1")
     assert "the adapter has no parameter NONSENSE" in rig.refused("compute-1", settings={**WANTED, "NONSENSE": 1})
 
 
-def test_a_host_key_that_is_not_the_known_one(rig: Rig) -> None:
+def test_a_node_with_another_host_key_is_refused(rig: Rig) -> None:
     wrong = rig.order("compute-2").host_keys[0].split(" ", 1)[1]
     name = rig.order("compute-1").host_keys[0].split(" ", 1)[0]
     said = rig.refused("compute-1", host_keys=[f"{name} {wrong}"], reboot_limit=0.3)
@@ -393,7 +396,7 @@ def test_a_host_key_that_is_not_the_known_one(rig: Rig) -> None:
 # -- BIOS
 
 
-def test_all_that_the_bios_lacks_at_once_and_before_anything_is_done(rig: Rig) -> None:
+def test_all_bios_faults_are_reported_together_before_any_change(rig: Rig) -> None:
     rig.spoil("compute-1", bios={"virtualization": False, "acs": False, "boot_mode": "uefi"})
     rig.spoil("compute-2", bios={"virtualization": False})
     said = rig.refused("compute-1", "compute-2")
@@ -406,14 +409,14 @@ def test_all_that_the_bios_lacks_at_once_and_before_anything_is_done(rig: Rig) -
     assert not rig.service("compute-1").disabled
 
 
-def test_what_only_the_settled_compute_shows(rig: Rig) -> None:
+def test_bios_faults_that_need_a_reboot_to_show_are_reported_afterwards(rig: Rig) -> None:
     rig.spoil("compute-1", bios={"iommu": False, "sriov": False})
     said = rig.refused("compute-1")
     assert "compute-1: no IOMMU; enable VT-d or AMD-Vi" in said
     assert "compute-1: the adapter offers 0 VFs of 8; enable SR-IOV" in said
 
 
-def test_kernel_arguments_that_tripleo_has_not_set(rig: Rig) -> None:
+def test_missing_kernel_arguments_are_reported(rig: Rig) -> None:
     said = rig.refused("compute-1", kernel_args="amd_iommu=on iommu=pt hugepages=64")
     assert "the kernel runs without hugepages=64" in said
 
@@ -424,11 +427,11 @@ def test_an_old_firmware_is_refused(rig: Rig) -> None:
     rig.ok("compute-1", minimum_release="20.9.3000")
 
 
-def test_another_slot_has_no_adapter(rig: Rig) -> None:
+def test_a_pci_address_without_an_adapter_is_refused(rig: Rig) -> None:
     assert "Failed to open the device 41:00.0" in rig.refused("compute-1", device="41:00.0")
 
 
-def test_a_gpu_elsewhere_is_a_remark(rig: Rig) -> None:
+def test_a_gpu_on_another_bridge_is_a_remark(rig: Rig) -> None:
     assert "remark: no GPU shares a PCIe bridge with the adapter (B3)" in rig.ok("compute-1", gpu="10de:ffff").stdout
 
 
@@ -477,7 +480,7 @@ def test_max_read_request_is_set_where_configured(rig: Rig) -> None:
 # -- controllers
 
 
-def test_a_controller_is_infiniband_and_comes_back_into_the_cluster(rig: Rig) -> None:
+def test_a_controller_is_set_to_infiniband_and_rejoins_the_cluster(rig: Rig) -> None:
     with rig.node("controller-1").change():
         rig.node("controller-1").state.firmware = {"LINK_TYPE_P1": 2}
     done = rig.ok("controller-1", check_list=True)
@@ -489,12 +492,12 @@ def test_a_controller_is_infiniband_and_comes_back_into_the_cluster(rig: Rig) ->
     assert "[ ] boot order: PXE" in done.stdout
 
 
-def test_a_controller_that_is_as_wanted_stays_up(rig: Rig) -> None:
+def test_a_controller_with_the_wanted_settings_is_not_rebooted(rig: Rig) -> None:
     rig.ok("controller-2")
     assert rig.reboots() == []
 
 
-def test_the_quorum_comes_first(rig: Rig) -> None:
+def test_a_controller_whose_reboot_would_lose_the_quorum_is_refused(rig: Rig) -> None:
     with rig.node("controller-1").change():
         rig.node("controller-1").state.firmware = {"LINK_TYPE_P1": 2}
     rig.lab.ok("controller-3", "pcs cluster stop")
@@ -503,10 +506,10 @@ def test_the_quorum_comes_first(rig: Rig) -> None:
     rig.ok("controller-1", alone=True)
 
 
-# -- its words
+# -- parsed output of tools
 
 
-def test_settings_reads_what_the_tools_print() -> None:
+def test_settings_reads_the_listing_of_mlxconfig() -> None:
     listing = """
 Device #1:
 ----------
@@ -532,5 +535,5 @@ The '*' shows parameters with next value different from default/current value.
 
 
 @pytest.mark.parametrize("line", ["c0:01.0/c5:00.0 Infiniband controller: x", "0000:c0:01.0/c5:00.0 x"])
-def test_bus_path(line: str) -> None:
+def test_bus_path_returns_the_bridges_and_the_device(line: str) -> None:
     assert bus_path(line) == ["c0:01.0", "c5:00.0"]

@@ -1,4 +1,4 @@
-"""A wave's steps on nodes that keep adapter, PCIe bridges and boot in memory, and on nova in memory."""
+"""A wave's steps, with nodes (adapter, PCIe bridges, boots) and nova in memory."""
 
 import io
 import sys
@@ -22,7 +22,7 @@ MEMBER = WaveMember("compute-1", "192.0.2.21", HOST)
 
 
 class Clock:
-    """Time that passes while a program sleeps."""
+    """A clock that advances while a program sleeps."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -35,7 +35,7 @@ class Clock:
 
 
 class Machine:
-    """A node behind a shell. A boot makes the adapter's next values the current ones, and resets ACS."""
+    """A node behind a shell. A boot applies the adapter's next values and resets ACS."""
 
     def __init__(self, role: str) -> None:
         self.role, self.scripts = role, list[str]()
@@ -131,7 +131,7 @@ class Nova:
 
 
 class Rig:
-    """A machine, nova, and what an order says about them."""
+    """A machine, nova, and an order for them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.machine, self.nova = str(folder), Machine("compute"), Nova()
@@ -151,7 +151,7 @@ class Rig:
         return Controller(self.order._replace(**changes), MEMBER, self.folder)
 
     def wanted(self) -> None:
-        """The adapter has what the order says."""
+        """Give the adapter the values of the order."""
         self.machine.current = {"SRIOV_EN": "True(1)", "NUM_OF_VFS": "8"}
         self.machine.following = dict(self.machine.current)
 
@@ -176,7 +176,7 @@ def steps(node: Any) -> None:
 DISABLED = f"--disable --disable-reason {REASON} (B1)"
 
 
-def test_what_differs_is_set_and_the_compute_reboots(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
+def test_different_parameters_are_set_and_the_compute_reboots(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
     node = rig.node()
     steps(node)
     assert rig.machine.sets == ["SRIOV_EN=1"]
@@ -193,13 +193,13 @@ def test_what_differs_is_set_and_the_compute_reboots(rig: Rig, capsys: pytest.Ca
     ]  # fmt: skip
 
 
-def test_what_is_as_wanted_is_left_alone(rig: Rig) -> None:
+def test_a_compute_with_the_wanted_settings_is_not_touched(rig: Rig) -> None:
     rig.wanted()
     steps(rig.node())
     assert (rig.machine.sets, rig.machine.boots, rig.nova.did) == ([], 0, [])
 
 
-def test_a_parameter_that_an_interrupted_run_has_set_waits_for_the_reboot(rig: Rig) -> None:
+def test_a_parameter_that_an_interrupted_run_set_is_not_set_again(rig: Rig) -> None:
     rig.machine.following["SRIOV_EN"] = "True(1)"
     steps(rig.node())
     assert (rig.machine.sets, rig.machine.boots) == ([], 1)
@@ -210,7 +210,7 @@ def test_acs_alone_needs_no_reboot(rig: Rig) -> None:
     rig.machine.acs = False
     steps(rig.node())
     assert (rig.machine.boots, rig.machine.acs) == (0, True)
-    assert rig.nova.did == [DISABLED, "--enable"], "no instance runs while it is set"
+    assert rig.nova.did == [DISABLED, "--enable"], "no instance runs while ACS is set"
 
 
 def test_acs_that_does_not_stick_is_a_fault(rig: Rig) -> None:
@@ -239,7 +239,7 @@ def test_a_value_that_does_not_stick_is_a_fault(rig: Rig) -> None:
     assert str(fault.value) == "compute-1: SRIOV_EN is 0 and not 1 after the reboot; power-cycle the node"
 
 
-def test_a_node_that_does_not_come_back(rig: Rig) -> None:
+def test_a_node_that_stays_down_times_out(rig: Rig) -> None:
     rig.machine.down_after = 10_000
     node = rig.node()
     node.inspect()
@@ -251,28 +251,28 @@ def test_a_node_that_does_not_come_back(rig: Rig) -> None:
     )
 
 
-def test_a_node_that_still_boots_is_waited_for(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_booting_node_is_waited_for(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
     rig.wanted()
     rig.machine.down = 3
     steps(rig.node())
     assert capsys.readouterr().err.splitlines() == ["compute-1: compute-1 cannot be reached by SSH: refused"]
 
 
-def test_a_node_that_cannot_be_reached_at_all(rig: Rig) -> None:
+def test_an_unreachable_node_times_out(rig: Rig) -> None:
     rig.machine.down = 10_000
     with pytest.raises(Fault, match="compute-1 cannot be reached by SSH: refused, after 1 minutes; see its console"):
         rig.node().inspect()
 
 
 @pytest.mark.parametrize("device", ["c5:00.0", "0000:c5:00.0"])
-def test_linux_names_a_device_with_its_domain(rig: Rig, device: str) -> None:
+def test_facts_are_read_with_the_domain_in_the_pci_address(rig: Rig, device: str) -> None:
     node = rig.node(device=device)
     wave_node.WaveNode._learn(node)
     assert rig.machine.scripts == [FACTS.format(device="0000:c5:00.0")]
     assert node.facts == rig.machine.facts
 
 
-def test_the_tool_is_the_last_word_of_its_path(rig: Rig) -> None:
+def test_the_tool_is_called_by_its_name_without_the_folder(rig: Rig) -> None:
     rig.wanted()
     node = rig.node(tool="mlxconfig")
     node.inspect()
@@ -291,7 +291,7 @@ def test_a_hidden_parameter_is_a_fault_once_nothing_else_differs(rig: Rig) -> No
         node.settle()
 
 
-def test_bios_and_firmware_are_refused_before_anything_is_done(rig: Rig) -> None:
+def test_wrong_bios_and_firmware_are_refused_before_any_change(rig: Rig) -> None:
     rig.machine.facts.update({"boot_mode": "uefi", "virtualization": "none", "release": "20.28.1"})
     with pytest.raises(Fault) as fault:
         rig.node().inspect()
@@ -309,7 +309,7 @@ def test_hardware_virtualization_needs_kvm_too(rig: Rig) -> None:
         rig.node().inspect()
 
 
-def test_what_only_the_settled_compute_shows(rig: Rig) -> None:
+def test_missing_vfs_are_reported_after_the_settings_are_applied(rig: Rig) -> None:
     rig.wanted()
     rig.machine.facts.update({"vfs": "4"})
     node = rig.node()
@@ -319,7 +319,7 @@ def test_what_only_the_settled_compute_shows(rig: Rig) -> None:
     assert str(fault.value) == "compute-1: the adapter offers 4 VFs of 8; enable SR-IOV in the BIOS (H4)"
 
 
-def test_a_gpu_elsewhere_is_a_remark(rig: Rig) -> None:
+def test_a_gpu_on_another_bridge_is_a_remark(rig: Rig) -> None:
     rig.wanted()
     rig.machine.gpu_beside = False
     node = rig.node()
@@ -332,7 +332,7 @@ def test_a_gpu_elsewhere_is_a_remark(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "PAUSED", "VERIFY_RESIZE"])
-def test_instances_are_refused(rig: Rig, status: str) -> None:
+def test_a_compute_with_instances_is_refused(rig: Rig, status: str) -> None:
     rig.nova.servers = [("vm1", status), ("vm2", "SHUTOFF"), ("vm3", "ERROR")]
     node = rig.node()
     node.inspect()
@@ -344,7 +344,7 @@ def test_instances_are_refused(rig: Rig, status: str) -> None:
     ]
 
 
-def test_a_process_that_nova_does_not_know_is_an_instance(rig: Rig) -> None:
+def test_a_qemu_process_without_an_instance_in_nova_is_refused(rig: Rig) -> None:
     rig.machine.qemu = "4711\n4712\n"
     node = rig.node()
     node.inspect()
@@ -354,7 +354,7 @@ def test_a_process_that_nova_does_not_know_is_an_instance(rig: Rig) -> None:
         node.drain()
 
 
-def test_a_drain_has_its_own_limit(rig: Rig) -> None:
+def test_a_drain_times_out_by_its_own_limit(rig: Rig) -> None:
     rig.nova.servers = [("vm1", "ACTIVE")]
     node = rig.node(instances="drain")
     node.inspect()
@@ -369,28 +369,28 @@ def test_a_drain_has_its_own_limit(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("reason", "did"), [(f"{REASON} (B1)", ["--enable"]), (f"{REASON}", ["--enable"]), ("fan", []), (None, [])]
 )
-def test_only_what_a_wave_disabled_is_enabled(rig: Rig, reason: str | None, did: list[str]) -> None:
+def test_only_services_that_a_wave_disabled_are_enabled(rig: Rig, reason: str | None, did: list[str]) -> None:
     rig.nova.service.update({"Status": "disabled", "Disabled Reason": reason})
     steps(rig.node())
     assert rig.machine.boots == 1
     assert rig.nova.did == did
 
 
-def test_an_enabled_service_is_not_one_that_a_wave_disabled(rig: Rig) -> None:
+def test_an_enabled_service_with_an_old_reason_is_not_enabled_again(rig: Rig) -> None:
     rig.wanted()
     rig.nova.service["Disabled Reason"] = REASON  # nova keeps the last reason
     steps(rig.node())
     assert rig.nova.did == []
 
 
-def test_a_compute_that_nova_does_not_know(rig: Rig) -> None:
+def test_a_compute_that_nova_does_not_know_is_reported(rig: Rig) -> None:
     rig.nova.known = False
     with pytest.raises(Fault) as fault:
         rig.node().inspect()
     assert str(fault.value) == f"compute-1: nova knows no compute {HOST}; see openstack compute service list"
 
 
-def test_a_compute_is_enabled_once_it_is_healthy(rig: Rig) -> None:
+def test_a_compute_is_unhealthy_until_container_service_and_ssh_work(rig: Rig) -> None:
     node = rig.node()
     rig.machine.unhealthy = 2
     assert node._unhealthy() == ["nova_compute is not healthy"]
@@ -417,7 +417,7 @@ def test_a_compute_that_stays_unhealthy_stays_disabled(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(("alone", "stop"), [(False, "pcs cluster stop >&2"), (True, "pcs cluster stop --force >&2")])
-def test_a_controller_leaves_its_cluster_before_it_reboots(rig: Rig, alone: bool, stop: str) -> None:
+def test_a_controller_s_cluster_node_is_stopped_before_the_reboot(rig: Rig, alone: bool, stop: str) -> None:
     node = rig.controller(alone=alone)
     rig.machine.unhealthy = 3
     steps(node)
@@ -427,7 +427,7 @@ def test_a_controller_leaves_its_cluster_before_it_reboots(rig: Rig, alone: bool
 
 
 @pytest.mark.parametrize("error", [Fault, Unreachable])
-def test_a_controller_that_does_not_answer_is_not_healthy(
+def test_a_controller_that_does_not_answer_is_unhealthy(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     def run(script: str) -> str:
@@ -446,7 +446,7 @@ def start(monkeypatch: pytest.MonkeyPatch, rig: Rig, **changes: Any) -> int:
     return wave.main()
 
 
-def test_a_wave_prints_what_its_nodes_hold(
+def test_a_wave_prints_settings_and_facts_of_its_nodes(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rig.wanted()
@@ -457,7 +457,7 @@ def test_a_wave_prints_what_its_nodes_hold(
     assert capsys.readouterr().out.splitlines()[2:] == wave.CHECK_LIST["compute"].splitlines()
 
 
-def test_a_refused_wave_is_told_and_its_folder_is_removed(
+def test_a_refused_wave_prints_the_fault_and_deletes_its_folder(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "own"
@@ -477,7 +477,7 @@ def test_a_refused_wave_is_told_and_its_folder_is_removed(
 
 
 @pytest.mark.parametrize(("instances", "did"), [("refuse", [DISABLED, "--enable"]), ("drain", [DISABLED])])
-def test_a_refused_compute_is_enabled_unless_it_drains(
+def test_a_refused_compute_is_enabled_again_unless_the_wave_drains(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, instances: str, did: list[str]
 ) -> None:
     rig.nova.servers = [("vm1", "ACTIVE")]
