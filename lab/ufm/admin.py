@@ -11,6 +11,7 @@ GET    /state     installed, running, release, users, PKeys with counts, whether
 GET    /requests  the log of the REST requests: method, path, status, user agent; no credentials
 DELETE /requests
 PUT    /names     host name → node
+PUT    /inventory node → {"description", "system", "number"}: how UFM shows it, see `resources.Appearance`
 PUT    /users/N   add a user: {"role", "password"}
 PUT    /quirks    any field of `simulator.Quirks`
 PUT    /faults    a list of `faults.Rule`, replaces the present rules
@@ -39,6 +40,7 @@ def admin_app(installation: Installation) -> Flask:
     _add_life_cycle(app, installation)
     _add_observation(app, installation)
     _add_behaviour(app, installation)
+    _add_changes(app, installation)
     return app
 
 
@@ -73,6 +75,16 @@ def _add_behaviour(app: Flask, installation: Installation) -> None:
         installation.faults.set([Rule.parse(rule) for rule in rules])
         return jsonify(installation.faults.listing())
 
+    clear_faults = _then_state(installation, installation.faults.clear)
+    app.add_url_rule("/names", view_func=_then_state(installation, name_hosts), endpoint="names", methods=["PUT"])
+    app.add_url_rule("/faults", view_func=set_faults, methods=["PUT"])
+    app.add_url_rule("/faults", view_func=lambda: jsonify(installation.faults.listing()), endpoint="faults")
+    app.add_url_rule("/faults", view_func=clear_faults, endpoint="clear_faults", methods=["DELETE"])
+
+
+def _add_changes(app: Flask, installation: Installation) -> None:
+    """Add the calls that change the running UFM."""
+
     def add_user(name: str) -> Response:
         user = _fields()
         return change(lambda ufm: ufm.accounts.add_user(name, user.get("role", ""), user.get("password", "")))
@@ -81,6 +93,10 @@ def _add_behaviour(app: Flask, installation: Installation) -> None:
         values = _fields()
         return change(lambda ufm: ufm.set_quirks(values))
 
+    def show_hosts() -> Response:
+        shown = _fields()
+        return change(lambda ufm: ufm.show_hosts(shown))
+
     def change(operation: Callable[[UfmSimulator], None]) -> Response:
         ufm = installation.running()
         if ufm is None:
@@ -88,13 +104,9 @@ def _add_behaviour(app: Flask, installation: Installation) -> None:
         operation(ufm)
         return jsonify(installation.state())
 
-    clear_faults = _then_state(installation, installation.faults.clear)
-    app.add_url_rule("/names", view_func=_then_state(installation, name_hosts), endpoint="names", methods=["PUT"])
     app.add_url_rule("/users/<name>", view_func=add_user, methods=["PUT"])
     app.add_url_rule("/quirks", view_func=set_quirks, methods=["PUT"])
-    app.add_url_rule("/faults", view_func=set_faults, methods=["PUT"])
-    app.add_url_rule("/faults", view_func=lambda: jsonify(installation.faults.listing()), endpoint="faults")
-    app.add_url_rule("/faults", view_func=clear_faults, endpoint="clear_faults", methods=["DELETE"])
+    app.add_url_rule("/inventory", view_func=show_hosts, methods=["PUT"])
 
 
 def _then_state(installation: Installation, operation: Callable[[], object]) -> Callable[[], Response]:

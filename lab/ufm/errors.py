@@ -25,6 +25,10 @@ class UnauthorizedError(RefusedError):
 
     status = 401
 
+    def __str__(self) -> str:
+        """Return the text that UFM's SLURM plugin looks for, and the reason."""
+        return f"Error 401: {super().__str__()}"
+
 
 class ForbiddenError(RefusedError):
     """The caller's role does not allow the request, or UFM manages the object itself."""

@@ -109,7 +109,13 @@ class Partition:
 
 
 class Table:
-    """All partitions except the management partition. Not thread-safe. A refused call changes nothing."""
+    """All partitions except the management partition. Not thread-safe. A refused call changes nothing.
+
+    Attributes:
+        second_index0: whether a GUID may have index 0 in several partitions.
+    """
+
+    second_index0 = False
 
     def __init__(self, stored: Mapping[str, Any] | None = None) -> None:
         """Read what `dump` returned. OpenSM then gets the QoS that the API shows, because it starts with UFM."""
@@ -203,6 +209,8 @@ class Table:
         return self.partitions[number]
 
     def _check_index0(self, number: int, members: Mapping[str, Member]) -> None:
+        if self.second_index0:
+            return
         wanted = {port for port, member in members.items() if member.index0}
         for other, partition in self.partitions.items():
             taken = sorted(port for port in wanted & partition.members.keys() if partition.members[port].index0)

@@ -2,9 +2,14 @@
 
 A host that is powered off is not in them, as on a real fabric (guide step I2). Values that only hardware has
 (temperature, serial numbers, firmware) are "N/A" or omitted.
+
+The fabric has one HCA with one port per host. `Appearance` shows it as irregular as a real one: UFM takes names from
+node descriptions, which a host without rdma-ndd leaves as `localhost ibp202s0f0`, and the ports of a dual-port HCA
+have one system GUID (infra-controller `docs/playbooks/ib_runbook.md`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 Node = Mapping[str, Any]
@@ -17,11 +22,27 @@ def bare(guid: str) -> str:
     return guid.removeprefix("0x")
 
 
+@dataclass(frozen=True)
+class Appearance:
+    """How UFM shows a host of the fabric. Empty fields: as the fabric has it."""
+
+    description: str = ""
+    """Its node description, which is UFM's `system_name` too: `r-ufm77 mlx5_0`."""
+    system: str = ""
+    """The node with whose system GUID it is shown: the first port of the same HCA or host."""
+    number: int = 1
+    """The number of its port on the HCA."""
+
+
 class FabricResources:
     """UFM's records of everything that is linked on the fabric at one moment."""
 
     def __init__(
-        self, nodes: Iterable[Node], trunks: Iterable[Mapping[str, Any]], addresses: Mapping[str, str]
+        self,
+        nodes: Iterable[Node],
+        trunks: Iterable[Mapping[str, Any]],
+        addresses: Mapping[str, str],
+        appearances: Mapping[str, Appearance] | None = None,
     ) -> None:
         """Prepare the records.
 
@@ -29,7 +50,11 @@ class FabricResources:
             nodes: the nodes of the fabric; nodes that are not linked are ignored.
             trunks: the links between switches.
             addresses: node name → IP address, where known.
+            appearances: node name → how UFM shows it.
         """
+        nodes = list(nodes)
+        self._appearances = appearances or {}
+        self._system_guids = {node["name"]: bare(node["node_guid"]) for node in nodes}
         linked = [node for node in nodes if node["linked"]]
         self._switches = {node["name"]: node for node in linked if node["kind"] == "switch"}
         self._hosts = {node["name"]: node for node in linked if node["kind"] == "host"}
@@ -46,12 +71,29 @@ class FabricResources:
 
     def systems(self) -> list[Record]:
         """Return one record per switch and host."""
-        return [self._system(node) for node in [*self._switches.values(), *self._hosts.values()]]
+        systems: dict[str, Record] = {}
+        for node in [*self._switches.values(), *self._hosts.values()]:
+            record = systems.setdefault(self._system_guid(node), self._system(node))
+            record["ports"] = sorted({*record["ports"], *self._system(node)["ports"]})
+        return list(systems.values())
 
     def ports(self) -> list[Record]:
         """Return one record per switch port and HCA port."""
         switches = [(node, number) for node in self._switches.values() for number in range(1, node["ports"] + 1)]
         return [self._port(node, number) for node, number in switches + [(host, 1) for host in self._hosts.values()]]
+
+    def _appearance(self, node: Node) -> Appearance:
+        return self._appearances.get(node["name"], Appearance())
+
+    def _description(self, node: Node) -> str:
+        return self._appearance(node).description or str(node["name"])
+
+    def _system_guid(self, node: Node) -> str:
+        return self._system_guids[self._appearance(node).system or node["name"]]
+
+    def _number(self, node: Node, number: int) -> int:
+        """Return the number of a port as UFM shows it."""
+        return number if node["kind"] == "switch" else self._appearance(node).number
 
     def links(self) -> list[Record]:
         """Return one record per link."""
@@ -66,19 +108,19 @@ class FabricResources:
 
     def _name(self, node: Node, number: int) -> str:
         """Return a port's name: the GUID of the HCA port or switch, and the port number."""
-        return f"{bare(node['port_guid'])}_{number}"
+        return f"{bare(node['port_guid'])}_{self._number(node, number)}"
 
     def _display(self, node: Node, number: int) -> str:
-        return str(number) if node["kind"] == "switch" else f"HCA-1/{number}"
+        return str(number) if node["kind"] == "switch" else f"HCA-1/{self._number(node, number)}"
 
     def _system(self, node: Node) -> Record:
         switch = node["kind"] == "switch"
-        guid = bare(node["node_guid"])
+        guid = self._system_guid(node)
         return {
             "system_guid": guid,
             "guid": guid,
             "name": guid,
-            "system_name": node["name"],
+            "system_name": self._description(node),
             "type": "switch" if switch else "host",
             "role": "tor" if switch else "endpoint",
             "ip": self._addresses.get(node["name"], "0.0.0.0"),  # noqa: S104
@@ -110,18 +152,18 @@ class FabricResources:
     def _port(self, node: Node, number: int) -> Record:
         switch = node["kind"] == "switch"
         peer = self._peer.get((node["name"], number))
-        up = peer is not None
+        up, kind = peer is not None, "Switch" if switch else "Computer"
         return {
             "name": self._name(node, number),
             "guid": bare(node["port_guid"]),
-            "number": number,
-            "external_number": number,
+            "number": self._number(node, number),
+            "external_number": self._number(node, number),
             "label": self._display(node, number),
             "dname": self._display(node, number),
-            "description": "Switch IB Port" if switch else "Computer IB Port",
-            "node_description": node["name"],
-            "system_name": node["name"],
-            "systemID": bare(node["node_guid"]),
+            "description": f"{kind} IB Port",
+            "node_description": self._description(node),
+            "system_name": self._description(node),
+            "systemID": self._system_guid(node),
             "lid": node["lid"],
             "physical_state": "Link Up" if up else "Polling",
             "logical_state": "Active" if up else "Down",
@@ -136,7 +178,7 @@ class FabricResources:
             "high_ber_severity": "N/A",
             "tier": 1 if switch else 0,
             "mirror": "disable",
-            "path": f"default / {'Switch' if switch else 'Computer'}: {node['name']} / {self._display(node, number)}",
+            "path": " / ".join(("default", f"{kind}: {self._description(node)}", self._display(node, number))),
             "capabilities": [],
             **self._peer_fields(peer),
         }
@@ -148,23 +190,23 @@ class FabricResources:
         return {
             "peer": self._name(node, number),
             "peer_port_dname": self._display(node, number),
-            "peer_node_name": node["name"],
-            "peer_node_description": node["name"],
+            "peer_node_name": self._description(node),
+            "peer_node_description": self._description(node),
         }
 
     def _link(self, end: tuple[str, int], peer: tuple[str, int]) -> Record:
         (source, number), (destination, other) = (self._node(end[0]), end[1]), (self._node(peer[0]), peer[1])
         return {
-            "source_guid": bare(source["node_guid"]),
-            "source_port": str(number),
+            "source_guid": self._system_guid(source),
+            "source_port": str(self._number(source, number)),
             "source_port_dname": self._display(source, number),
             "source_port_name": self._name(source, number),
-            "source_port_node_description": source["name"],
-            "destination_guid": bare(destination["node_guid"]),
-            "destination_port": str(other),
+            "source_port_node_description": self._description(source),
+            "destination_guid": self._system_guid(destination),
+            "destination_port": str(self._number(destination, other)),
             "destination_port_dname": self._display(destination, other),
             "destination_port_name": self._name(destination, other),
-            "destination_port_node_description": destination["name"],
+            "destination_port_node_description": self._description(destination),
             "width": "4x",
             "severity": "Info",
             "capabilities": [],
@@ -176,13 +218,13 @@ class FabricResources:
             "virtual_port_guid": bare(vf["port_guid"]),
             "virtual_port_state": "Active",
             "virtual_port_lid": vf["lid"],
-            "system_guid": bare(host["node_guid"]),
-            "system_name": host["name"],
+            "system_guid": self._system_guid(host),
+            "system_name": self._description(host),
             "system_ip": self._addresses.get(host["name"], "0.0.0.0"),  # noqa: S104
-            "node_description": host["name"],
+            "node_description": self._description(host),
             "port_guid": bare(host["port_guid"]),
             "port_name": self._name(host, 1),
-            "physical_port_number": 1,
+            "physical_port_number": self._number(host, 1),
         }
 
 

@@ -7,6 +7,8 @@ answered. `lab.ufm.programmer` passes the table on to OpenSM.
 import json
 import re
 import threading
+import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,6 +21,7 @@ from lab.ufm.cloudx import CloudX
 from lab.ufm.errors import BadRequestError
 from lab.ufm.jobs import Jobs
 from lab.ufm.partitions import Table
+from lab.ufm.resources import Appearance
 
 RELEASE = "6.19.3-1"
 """The release that is installed by default."""
@@ -37,6 +40,12 @@ class Quirks:
     """Status of POST /resources/pkeys/add: 200 or 201."""
     strict_guids: bool = False
     """A GUID that is not on the fabric is refused with 404, as by NVIDIA's own mock."""
+    second_index0: bool = False
+    """A GUID may have index0 in a second PKey; otherwise that is refused with 400."""
+    absent_removal_ok: bool = False
+    """Removing GUIDs from an absent PKey is 200, as by NVIDIA's own mock, instead of 404."""
+    read_delay: float = 0
+    """Seconds before a change of the table is visible to reads (nv-config-manager repeats such reads)."""
 
 
 def checked_release(release: object) -> str:
@@ -74,8 +83,12 @@ class UfmSimulator:
         stored: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         self.release = checked_release(release or stored.get("release", RELEASE))
         self.quirks = Quirks(**stored.get("quirks", {}))
+        self.appearances = {node: Appearance(**fields) for node, fields in stored.get("inventory", {}).items()}
+        """Node name → how UFM shows it."""
         self.accounts = Accounts(stored, self.lock, self._save)
         self.table = Table(stored.get("pkeys"))
+        self._hidden: deque[tuple[float, Table]] = deque()
+        """For each change that is not visible yet: when it becomes visible, and the table before it."""
         self.cloudx = CloudX(hosts, stored.get("cloudx"))
         self.jobs = Jobs(stored, self.lock, self._save)
         if stored.get("release") != self.release:
@@ -89,11 +102,22 @@ class UfmSimulator:
     def changing(self) -> Iterator[Table]:
         """Yield the table for a change, then save it and wake the programmer. A change that raises is not saved."""
         with self.lock:
+            self.table.second_index0 = self.quirks.second_index0
+            before = Table(self.table.dump()) if self.quirks.read_delay else None
             yield self.table
+            if before is not None:
+                self._hidden.append((time.monotonic() + self.quirks.read_delay, before))
             self.version += 1
             self.last_updated = datetime.now(UTC)
             self._save()
             self.changed.notify_all()
+
+    @property
+    def visible_table(self) -> Table:
+        """The table as reads see it: with `Quirks.read_delay`, changes become visible later."""
+        while self._hidden and self._hidden[0][0] <= time.monotonic():
+            self._hidden.popleft()
+        return self._hidden[0][1] if self._hidden else self.table
 
     def name_hosts(self, hosts: Mapping[str, str]) -> None:
         """Use these host names for what Neutron sends from now on; see `CloudX`."""
@@ -113,10 +137,25 @@ class UfmSimulator:
                 raise BadRequestError(str(error)) from error
             self._save()
 
+    def show_hosts(self, shown: Mapping[str, Any]) -> None:
+        """Show the nodes of the fabric as `shown` says, and the others as they are.
+
+        Raises:
+            BadRequestError: a value is not the fields of an `Appearance`.
+        """
+        try:
+            appearances = {node: Appearance(**fields) for node, fields in shown.items()}
+        except TypeError as error:
+            raise BadRequestError(str(error)) from error
+        with self.lock:
+            self.appearances = appearances
+            self._save()
+
     def _save(self) -> None:
         content = {
             "release": self.release,
             "quirks": asdict(self.quirks),
+            "inventory": {node: asdict(appearance) for node, appearance in self.appearances.items()},
             "pkeys": self.table.dump(),
             "cloudx": self.cloudx.dump(),
             **self.accounts.dump(),

@@ -13,6 +13,8 @@ URLS = (
     ("GET", "/app/tokens", application.tokens),
     ("POST", "/app/tokens", application.create_token),
     ("POST", "/app/tokens/revoke", application.revoke_token),
+    ("GET", "/app/users", application.users),
+    ("GET", "/app/users/<name>", application.one_user),
     ("PUT", "/app/users/<name>", application.change_user),
     ("GET", "/resources/pkeys", pkeys.all_pkeys),
     ("POST", "/resources/pkeys", pkeys.add_guids),

@@ -1,17 +1,18 @@
 """Typed methods for the calls of UFM's REST API that the resources need, one small method per call.
 
-A write of members returns the partition as read back afterwards: UFM's answers to writes contain no result.
+A write returns the partition as read back afterwards: UFM's answers to writes contain no result. A read may not show
+the write yet, so it is repeated for some seconds; the caller judges what UFM has not taken by then.
 
 Sources: NVIDIA's UFM Enterprise REST API guide; the answers' shapes are those that the clients infra-controller,
 ib-kubernetes and networking-mlnx handle.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from . import errors, partition
-from .partition import Membership, Partition
+from .partition import Member, Membership, Partition
 from .transport import PREFIX, Call, Transport
 
 PKEYS = "/resources/pkeys"
@@ -95,9 +96,13 @@ class Client(Transport):
         """
         return self._write_guids("PUT", pkey, guids, membership, index0, ip_over_ib, more)
 
-    def set_qos(self, pkey: str, qos: Mapping[str, float]) -> None:
-        """Set the quality of service of an existing partition. The fabric applies it at UFM's next start."""
+    def set_qos(self, pkey: str, qos: Mapping[str, float]) -> Partition | None:
+        """Set the quality of service of an existing partition. The fabric applies it at UFM's next start.
+
+        Returns the partition as read back.
+        """
         self._send(Call("PUT", f"{PKEYS}/qos_conf", pkey), json={"pkey": pkey, **_whole(qos)})
+        return self._read_back(pkey, lambda found: found is not None and qos.items() <= found.qos.items())
 
     def add_guids(
         self,
@@ -121,14 +126,15 @@ class Client(Transport):
         Returns the partition as read back.
         """
         path = f"{PKEYS}/{pkey}/guids/"
-        for csv in chunks(path, guids):
+        removed = list(guids)
+        for csv in chunks(path, removed):
             self._send(Call("DELETE", path, pkey, csv, absent_is_fine=True))
-        return self.get_pkey(pkey)
+        return self._read_back(pkey, lambda found: found is None or found.members.keys().isdisjoint(removed))
 
     def delete_pkey(self, pkey: str) -> Partition | None:
         """Delete the partition with all its members. Return what is left of it, which should be None."""
         self._send(Call("DELETE", f"{PKEYS}/{pkey}", pkey, absent_is_fine=True))
-        return self.get_pkey(pkey)
+        return self._read_back(pkey, lambda found: found is None)
 
     # Inventory
 
@@ -185,7 +191,28 @@ class Client(Transport):
             body["ip_over_ib"] = ip_over_ib
         # A second identical POST changes nothing, so it may be retried like the PUT.
         self._send(Call(verb, PKEYS, pkey), json=body)
+        return self._read_back(pkey, lambda found: found is not None and _shows(found, body, exactly=verb == "PUT"))
+
+    def _read_back(self, pkey: str, shows: Callable[[Partition | None], bool]) -> Partition | None:
+        """Return the partition once it `shows` a write, or as it is after the last pause of `settle`."""
+        for pause in self._settle:
+            found = self.get_pkey(pkey)
+            if shows(found) or self._cancelled.wait(pause):
+                return found
         return self.get_pkey(pkey)
+
+
+def _shows(found: Partition, body: Mapping[str, Any], *, exactly: bool) -> bool:
+    """Return whether a partition shows what a write of members sent; `exactly`: and no other members."""
+    member = Member(body["membership"], body["index0"])
+    members = dict.fromkeys(body["guids"], member)
+    return (
+        members.items() <= found.members.items()
+        and (not exactly or len(found.members) == len(members))
+        and body.get("ip_over_ib") in (None, found.ip_over_ib)
+        and body.get("partition_name") in (None, found.name)
+        and all(found.qos.get(key) == body[key] for key in partition.QOS if key in body)
+    )
 
 
 def _whole(values: Mapping[str, Any]) -> dict[str, Any]:

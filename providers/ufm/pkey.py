@@ -193,9 +193,9 @@ class PKeyHandler(ResourceHandler):
         return self._set_qos(declared, written) if written and declared.qos_differences(written) else written
 
     def _set_qos(self, declared: DeclaredPartition, current: Partition) -> Partition | None:
-        self.client.set_qos(declared.pkey, {**current.qos, **declared.qos})
+        written = self.client.set_qos(declared.pkey, {**current.qos, **declared.qos})
         self.log("warning", f"PKey {declared.pkey}: its quality of service takes effect at the next restart of UFM")
-        return self.client.get_pkey(declared.pkey)
+        return written
 
     def _add(self, declared: DeclaredPartition, current: Partition | None) -> Partition | None:
         unmet = [declared.members[name] for name in declared.unmet(current)]

@@ -67,6 +67,7 @@ class Transport:
         insecure: bool = False,
         timeout: tuple[float, float] = (5, 60),
         pauses: Sequence[float] = (0.5, 1, 2, 4, 8),
+        settle: Sequence[float] = (0.1, 0.25, 0.5, 1, 2, 4),
         cancelled: threading.Event | None = None,
     ) -> None:
         """Create the session; no connection is opened yet.
@@ -83,12 +84,13 @@ class Transport:
             insecure: do not verify UFM's certificate.
             timeout: seconds to connect, and seconds to the answer.
             pauses: seconds before each retry; their number is the number of retries.
+            settle: seconds before each further read of a partition that does not show a write yet.
             cancelled: once set, no further retry is made.
         """
         self.host = host if port == 443 else f"{host}:{port}"
         self.user = user
         self._trust = Trust(ca_file, ca, server_name, fingerprint, insecure)
-        self._timeout, self._pauses = timeout, tuple(pauses)
+        self._timeout, self._pauses, self._settle = timeout, tuple(pauses), tuple(settle)
         self._cancelled = cancelled or threading.Event()
         self._session = session = requests.Session()
         session.trust_env = False

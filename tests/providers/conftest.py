@@ -1,8 +1,6 @@
 import shutil
-import socket
 import subprocess
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,11 +11,11 @@ from typing import Any
 import pytest
 import trustme
 from flask import Flask
-from werkzeug.serving import make_server
 
 from lab.fabric.client import FabricClient
 from lab.ufm.app import create_app
 from lab.ufm.faults import Faults
+from lab.ufm.listener import Listener
 from lab.ufm.request_log import RequestLog
 from lab.ufm.simulator import UfmSimulator
 from providers.ufm import Client
@@ -46,13 +44,14 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Path]:
 
 @pytest.fixture
 def start(ca: tuple[trustme.CA, Path]) -> Iterator[Start]:
-    """Starts a server with the given handler; returns it and a client of it that does not wait between tries."""
+    """Starts a server with the given handler; returns it and a client that waits neither between tries nor reads."""
     with ExitStack() as stack:
 
         def started(handler: Handler) -> tuple[Client, Server]:
             server = stack.enter_context(serving(*ca, handler))
             port, ca_file = server.port, str(server.ca_file)
-            client = Client("127.0.0.1", "admin", PASSWORD, port=port, ca_file=ca_file, timeout=(2, 1), pauses=(0, 0))
+            waits: dict[str, Any] = {"timeout": (2, 1), "pauses": (0, 0), "settle": ()}
+            client = Client("127.0.0.1", "admin", PASSWORD, port=port, ca_file=ca_file, **waits)
             stack.callback(client.close)
             return client, server
 
@@ -135,18 +134,12 @@ def served(tmp_path_factory: pytest.TempPathFactory, ca: tuple[trustme.CA, Path]
 def serving_lab_ufm(folder: Path, ca: tuple[trustme.CA, Path]) -> Iterator[LabUfm]:
     state_file, faults, asked = folder / "ufm.json", Faults(), deque[dict[str, Any]]()
     app = create_app(UfmSimulator(state_file, {}), Fabric(), {}, RequestLog(asked), faults)
-    listener = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=server_context(ca[0]))
-    # Its connections inherit it. Without: 10 ms an answer, as headers and body are two writes (Nagle).
-    listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
+    listener = Listener("127.0.0.1", 0, app, server_context(ca[0]))
     client = Client("127.0.0.1", "admin", PASSWORD, port=listener.server_port, ca_file=str(ca[1]))
     yield LabUfm(listener.server_port, ca[1], app, asked, faults, client, state_file)
     client.close()
     faults.release()
-    listener.shutdown()
-    thread.join()
-    listener.server_close()
+    listener.stop()
 
 
 @pytest.fixture

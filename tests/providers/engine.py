@@ -34,9 +34,9 @@ class Lifecycle:
     """One resource with its state and the messages to the user."""
 
     def __init__(self, handler_class: type[ResourceHandler], config: Props, **options: Any) -> None:
-        """`config`: the provider's inputs; `options`: the client's timeouts and pauses."""
+        """`config`: the provider's inputs; `options`: the client's timeouts and pauses; without `settle` none."""
         self.messages: list[str] = []
-        self._handler_class, self._options = handler_class, options
+        self._handler_class, self._options = handler_class, {"settle": (), **options}
         self.configure(config)
         self.id = ""
         self.inputs: Props = {}

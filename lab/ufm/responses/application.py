@@ -2,8 +2,8 @@
 
 from flask import Response, g, jsonify, request
 
-from lab.ufm.accounts import ADMIN
-from lab.ufm.errors import ForbiddenError
+from lab.ufm.accounts import ADMIN, User
+from lab.ufm.errors import ForbiddenError, NotFoundError
 from lab.ufm.middleware import LOGIN_PAGE, WEB
 from lab.ufm.responses.common import body, ufm
 
@@ -34,6 +34,24 @@ def revoke_token() -> Response:
     """Revoke the token in the form field `token`."""
     ufm().accounts.revoke(g.user, request.form.get("token", ""))
     return jsonify({})
+
+
+def users() -> Response:
+    """Return the users that the caller may see: itself, or all if it is a system administrator."""
+    found = ufm().accounts.users.values()
+    return jsonify([_user(user) for user in found if g.user.role == ADMIN or user.name == g.user.name])
+
+
+def one_user(name: str) -> Response:
+    """Return a user."""
+    user = ufm().accounts.users.get(name)
+    if user is None or (g.user.role != ADMIN and name != g.user.name):
+        raise NotFoundError(f"no user {name!r}")
+    return jsonify(_user(user))
+
+
+def _user(user: User) -> dict[str, str]:
+    return {"name": user.name, "group": user.role}
 
 
 def change_user(name: str) -> Response:

@@ -24,7 +24,8 @@ def fabric_resources() -> FabricResources:
         FabricError: the fabric's controller does not answer.
     """
     fabric: FabricClient = current_app.config["FABRIC"]
-    return FabricResources(fabric.nodes(), fabric.trunks(), current_app.config["ADDRESSES"])
+    config = current_app.config
+    return FabricResources(fabric.nodes(), fabric.trunks(), config["ADDRESSES"], ufm().appearances)
 
 
 def body() -> dict[str, Any]:

@@ -42,9 +42,13 @@ def named_ports(csv: str) -> Response:
 
 
 def links() -> Response:
-    """Return the links; with `system` those of one system."""
+    """Return the links, with `system` those of one system; with `page_number` and `rpp` (records per page) one page."""
     system = ("source_guid", "destination_guid", "source_port_node_description", "destination_port_node_description")
-    return jsonify(selected(fabric_resources().links(), query_filter("system", *system)))
+    found = selected(fabric_resources().links(), query_filter("system", *system))
+    if not {"page_number", "rpp"} & request.args.keys():
+        return jsonify(found)
+    page, size = (request.args.get(name, default, type=int) for name, default in (("page_number", 1), ("rpp", 10)))
+    return jsonify(data=found[(page - 1) * size : page * size])
 
 
 def vports() -> Response:

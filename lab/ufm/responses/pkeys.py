@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response, jsonify
 
 from lab.ufm.errors import BadRequestError, ForbiddenError, NotFoundError
+from lab.ufm.hostlist import expanded
 from lab.ufm.partitions import MANAGEMENT, MEMBERSHIPS, NAME, Member, Partition, Qos, guid, pkey, spell
 from lab.ufm.resources import Record
 from lab.ufm.responses.common import body, boolean, fabric_resources, flag, ufm
@@ -22,7 +23,7 @@ def all_pkeys() -> Response:
     if all(details.values()):
         raise BadRequestError("guids_data and qos_conf together: one PKey only")
     with ufm().lock:
-        found = sorted(ufm().table.partitions.items())
+        found = sorted(ufm().visible_table.partitions.items())
         if not any(details.values()):
             return jsonify([spell(MANAGEMENT), *(spell(number) for number, _ in found)])
         records = {spell(number): _record(partition, **details) for number, partition in found}
@@ -34,7 +35,7 @@ def one_pkey(key: str) -> Answer:
     details = {"guids_data": flag("guids_data"), "qos_conf": flag("qos_conf")}
     try:
         with ufm().lock:
-            return jsonify(_record(ufm().table.find(pkey(key)), **details))
+            return jsonify(_record(ufm().visible_table.find(pkey(key)), **details))
     except ForbiddenError:
         return jsonify(_management(**details))
     except NotFoundError:
@@ -106,9 +107,13 @@ def legacy_add_guids() -> Response:
 
 
 def add_hosts() -> Response:
-    """Add all ports of the hosts in `hosts_names`, separated by commas."""
+    """Add all ports of the hosts in `hosts_names`: names or ranges (`node[1-2]`), separated by commas.
+
+    NVIDIA's SLURM plugin passes SLURM_JOB_NODELIST, and the booleans of its configuration file as strings.
+    """
     fields = body()
-    names = str(fields.get("hosts_names", "")).split(",")
+    fields |= {name: _unquoted(fields[name]) for name in ("ip_over_ib", "index0") if name in fields}
+    names = expanded(str(fields.get("hosts_names", "")))
     return _add(fields, _members({**fields, "guids": _ports_of_hosts(names)}))
 
 
@@ -177,12 +182,13 @@ def legacy_remove_guids() -> Response:
 def remove_hosts(key: str, csv: str) -> Response:
     """Remove all ports of the hosts from a PKey."""
     number = pkey(key)
-    return _remove(number, _ports_of_hosts(csv.split(",")))
+    return _remove(number, _ports_of_hosts(expanded(csv)))
 
 
 def _remove(number: int, ports: list[str]) -> Response:
     with ufm().changing() as table:
-        table.remove(number, ports)
+        if number in table.partitions or not ufm().quirks.absent_removal_ok:
+            table.remove(number, ports)
     return jsonify({})
 
 
@@ -228,10 +234,16 @@ def _guids(fields: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def _unquoted(value: object) -> object:
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
 def _ports_of_hosts(names: Iterable[str]) -> list[str]:
-    ports = fabric_resources().ports()
-    hosts = {port["system_name"]: port["guid"] for port in ports if port["dname"].startswith("HCA")}
+    ports: dict[str, list[str]] = {}
+    for port in fabric_resources().ports():
+        if port["dname"].startswith("HCA"):
+            ports.setdefault(port["system_name"], []).append(port["guid"])
     for name in names:
-        if name not in hosts:
+        if name not in ports:
             raise NotFoundError(f"no host {name!r} on the fabric")
-    return [hosts[name] for name in names]
+    return [guid for name in names for guid in ports[name]]

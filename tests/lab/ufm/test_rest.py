@@ -6,9 +6,11 @@ import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from lab.process import until
 from tests.lab.fabric.rig import GUIDS
 from tests.lab.ufm.conftest import Rig, Session
 
@@ -171,6 +173,29 @@ def test_a_guid_has_one_index0(rest: Session) -> None:
     assert post(rest, [STRANGER], "0x66") == 200
 
 
+def test_a_second_index0_where_ufm_accepts_it(ufm: Rig, rest: Session) -> None:
+    ufm.admin("PUT", "/quirks", json={"second_index0": True})
+    assert post(rest, [BARE["compute-1"]], index0=True) == post(rest, [BARE["compute-1"]], "0x66", index0=True) == 200
+    assert ufm.pkeys("compute-1") >= {0x8065, 0x8066}
+
+
+def test_removal_from_an_absent_pkey(ufm: Rig, rest: Session) -> None:
+    assert rest.delete(f"/resources/pkeys/0x65/guids/{STRANGER}").status_code == 404
+    ufm.admin("PUT", "/quirks", json={"absent_removal_ok": True})
+    assert rest.delete(f"/resources/pkeys/0x65/guids/{STRANGER}").status_code == 200
+    remove = {"pkey": "0x65", "guids": [STRANGER]}
+    assert rest.post("/actions/remove_guids_from_pkey", json=remove).status_code == 200
+    assert rest.get("/resources/pkeys").json() == ["0x7fff"]
+
+
+def test_a_write_may_be_visible_later(ufm: Rig, rest: Session) -> None:
+    ufm.admin("PUT", "/quirks", json={"read_delay": 0.4})
+    assert post(rest, [STRANGER]) == post(rest, [BARE["compute-1"]]) == 200
+    assert rest.get("/resources/pkeys/0x65").json() == {}
+    assert rest.get("/resources/pkeys").json() == ["0x7fff"]
+    assert until(lambda: set(members(rest)) == {STRANGER, BARE["compute-1"]}, 5)
+
+
 def test_an_empty_pkey_lives_until_it_had_a_member(ufm: Rig, rest: Session) -> None:
     body = {"pkey": "0x65", "rate_limit": 200, "ip_over_ib": False}
     assert rest.post("/resources/pkeys/add", json=body).status_code == 200
@@ -196,6 +221,46 @@ def test_hosts_by_name(rest: Session) -> None:
     assert rest.delete("/resources/pkeys/0x65/hosts/controller-1").status_code == 200
     assert set(members(rest)) == {BARE["compute-1"]}
     assert rest.post("/resources/pkeys/hosts", json={**body, "hosts_names": "compute-2"}).status_code == 404
+
+
+def test_hosts_as_slurm_names_them(rest: Session) -> None:
+    """As NVIDIA's SLURM plugin: SLURM_JOB_NODELIST, and booleans from a configuration file."""
+    body = {"pkey": "0x65", "hosts_names": "controller-[1-2],compute-1", "ip_over_ib": "False", "index0": "True"}
+    assert rest.post("/resources/pkeys/hosts", json=body).status_code == 200
+    assert members(rest) == {BARE[name]: ("full", True) for name in ("controller-1", "controller-2", "compute-1")}
+    assert rest.get("/resources/pkeys/0x65").json()["ip_over_ib"] is False
+    assert rest.post("/resources/pkeys/hosts", json={**body, "index0": "often"}).status_code == 400
+    assert rest.delete("/resources/pkeys/0x65/hosts/controller-[1-2]").status_code == 200
+    assert set(members(rest)) == {BARE["compute-1"]}
+    for wrong in ("controller-[2-1]", "controller-[", "a,,b"):
+        assert rest.post("/resources/pkeys/hosts", json={**body, "hosts_names": wrong}).status_code == 400
+
+
+IRREGULAR = {
+    "controller-1": {"description": "localhost ibp202s0f0"},
+    "controller-2": {"description": "localhost ibp202s0f0", "system": "controller-1", "number": 2},
+    "compute-1": {"description": "r-ufm77 mlx5_0"},
+}
+"""A dual-port HCA and two hosts whose names are those of their adapters."""
+
+
+def test_an_irregular_inventory(ufm: Rig, rest: Session) -> None:
+    assert ufm.admin("PUT", "/inventory", json=IRREGULAR).status_code == 200
+    ports = {port["guid"]: port for port in rest.get("/resources/ports?sys_type=Computer").json()}
+    first, second = ports[BARE["controller-1"]], ports[BARE["controller-2"]]
+    assert first["system_name"] == second["system_name"] == second["node_description"] == "localhost ibp202s0f0"
+    assert first["systemID"] == second["systemID"]
+    assert (second["name"], second["number"]) == (f"{BARE['controller-2']}_2", 2)
+    assert ports[BARE["compute-1"]]["system_name"] == "r-ufm77 mlx5_0"
+    systems = {system["guid"]: system for system in rest.get("/resources/systems?type=host").json()}
+    assert len(systems) == 3
+    assert systems[first["systemID"]]["ports"] == [first["name"], second["name"]]
+    body = {"pkey": "0x65", "hosts_names": "localhost ibp202s0f0"}
+    assert rest.post("/resources/pkeys/hosts", json=body).status_code == 200
+    assert set(members(rest)) == {BARE["controller-1"], BARE["controller-2"]}, "all ports of the host"
+    ufm.admin("POST", "/restart")
+    assert rest.get("/resources/ports?system_name=r-ufm77 mlx5_0").json()[0]["guid"] == BARE["compute-1"]
+    assert ufm.admin("PUT", "/inventory", json={"compute-1": {"colour": "red"}}).status_code == 400
 
 
 def test_quality_of_service(rest: Session) -> None:
@@ -291,7 +356,9 @@ def test_systems(rest: Session) -> None:
 def test_links(rest: Session) -> None:
     links = rest.get("/resources/links?system=compute-1").json()
     assert [(link["source_port"], link["destination_port_name"]) for link in links] == [("4", f"{BARE['compute-1']}_1")]
-    assert len(rest.get("/resources/links").json()) == 4
+    everything = rest.get("/resources/links").json()
+    assert len(everything) == 4
+    assert rest.get("/resources/links?page_number=2&rpp=3").json() == {"data": everything[3:]}
 
 
 # --- who may ---------------------------------------------------------------------------------------------------------
@@ -354,12 +421,43 @@ def test_the_default_password_can_be_replaced(ufm: Rig, rest: Session) -> None:
     assert (answer.status_code, answer.json()) == (200, {"name": "admin"})
     assert rest.get("/app/ufm_version").status_code == 401
     assert ufm.session(login=("admin", "New_Pass1")).get("/app/ufm_version").status_code == 200
-    assert (
-        ufm.session(login=("admin", "New_Pass1")).put("/app/users/nobody", json={"password": "1234"}).status_code == 404
-    )
+    admin = ufm.session(login=("admin", "New_Pass1"))
+    assert admin.put("/app/users/nobody", json={"password": "1234"}).status_code == 404
+
+
+def test_users_are_listed(ufm: Rig, rest: Session) -> None:
+    ufm.admin("PUT", "/users/op", json={"role": "fabric_operator", "password": "op_1234"})
+    admin, op = {"name": "admin", "group": "system_admin"}, {"name": "op", "group": "fabric_operator"}
+    assert rest.get("/app/users").json() == [admin, op]
+    assert rest.get("/app/users/op").json() == op
+    operator = ufm.session(login=("op", "op_1234"))
+    assert operator.get("/app/users").json() == [op]
+    assert operator.get("/app/users/admin").status_code == rest.get("/app/users/nobody").status_code == 404
 
 
 # --- what HTTP is like ------------------------------------------------------------------------------------------------
+
+
+def test_the_body_is_json_and_nothing_else(rest: Session) -> None:
+    assert rest.get("/resources/pkeys/0x65").content == b"{}"
+
+
+def test_a_connection_serves_several_requests(ufm: Rig, rest: Session) -> None:
+    connection = http.client.HTTPSConnection("127.0.0.1", urlsplit(ufm.url).port, context=trusting(ufm), timeout=20)
+    for _ in range(2):
+        connection.request("POST", "/ufmRest/resources/pkeys", b"{}" * 5000)
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, 'Basic realm="UFM"')
+        assert b"Error 401" in answer.read()
+        assert connection.sock is not None, "it stays open, and the rest of the body is not the next request"
+    assert rest.get("/app/ufm_version").status_code == 200
+    ufm.admin("POST", "/stop")
+    assert connection.sock.recv(1) == b"", "a stopped UFM closes idle connections"
+    connection.close()
+
+
+def trusting(ufm: Rig) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ufm.folder / "ufm" / "ca.pem")
 
 
 def test_the_application_tells_about_itself(rest: Session) -> None:
