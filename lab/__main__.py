@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lab import addresses
 from lab.assembly import services
+from lab.endpoints import require_free
 from lab.process import LabError, Process, Say
 from lab.service import Service
 from rack.site.load import ConfigError
@@ -41,10 +42,15 @@ def install(lab: Sequence[Service]) -> int:
     """Install the Debian packages of all services at once, then the rest of each service in parallel. Idempotent.
 
     Raises:
-        LabError: the caller is not root, or a package or service cannot be installed.
+        LabError: the caller is not root, an address that the lab needs is taken (before anything is changed), or a
+            package or service cannot be installed.
     """
     if os.geteuid() != 0:
         raise LabError("run as root: the lab installs Debian packages and gives each host a root file system")
+    require_free(
+        (endpoint for service in lab for endpoint in service.endpoints()),
+        (pid for service in lab for process in service.processes() if (pid := process.pid())),
+    )
     install_packages(sorted({package for service in lab for package in service.packages}), print)
     _in_parallel(lab, "install")
     return 0

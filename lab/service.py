@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from lab.endpoints import Endpoint
 from lab.process import Process, Say
 
 
@@ -19,6 +20,9 @@ class Service(Protocol):
 
         The lab installs the packages of all services at once and does not let Debian start their daemons.
         """
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Return every TCP address that the service listens on."""
 
     def install(self, say: Say) -> None:
         """Install what is not in a Debian package: virtual environments, databases, keys.

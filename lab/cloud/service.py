@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from lab import addresses
 from lab.cloud import deployment, installation, processes
+from lab.endpoints import Endpoint
 from lab.process import Process, Say
 
 
@@ -12,6 +14,21 @@ class CloudService:
     name = "cloud"
     packages = ("mariadb-server", "rabbitmq-server", "gcc", "libc6-dev", "python3-dev")
     """The compiler is for netifaces, which nova and oslo.utils import and which has no wheel for this Python."""
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Return the addresses of all servers, also of those that start with a deployment."""
+        ports = {
+            "MariaDB": addresses.MYSQL_PORT,
+            "RabbitMQ": addresses.RABBIT_PORT,
+            "RabbitMQ's distribution": addresses.RABBIT_DIST_PORT,
+            "Erlang's port mapper": addresses.EPMD_PORT,
+            "keystone": addresses.KEYSTONE_PORT,
+            "glance": addresses.GLANCE_PORT,
+            "placement": addresses.PLACEMENT_PORT,
+            "nova": addresses.NOVA_PORT,
+            "neutron": addresses.NEUTRON_PORT,
+        }
+        return [Endpoint(user, addresses.LOOPBACK, port) for user, port in ports.items()]
 
     def install(self, say: Say) -> None:
         """Create the virtual environment and the databases. Idempotent."""

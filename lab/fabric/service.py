@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lab.addresses import PROJECT, STATE
+from lab.endpoints import Endpoint
 from lab.fabric.client import FabricClient, FabricError
 from lab.fabric.state import digest, dump_topology, write
 from lab.fabric.topology import Topology
@@ -31,6 +32,10 @@ class FabricService:
         )
         self._children = [Process(name, [name], folder) for name in ("opensm", "ibsim")]
         self.client = FabricClient(folder / "control.sock")
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Return nothing: the fabric uses Unix sockets."""
+        return ()
 
     def install(self, say: Say) -> None:
         """Do nothing: everything is in Debian packages."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import addresses
+from lab.endpoints import Endpoint
 from lab.hosts import state, templates
 from lab.hosts.rack import machines, prepare
 from lab.process import LabError, Process, Say
@@ -52,6 +53,17 @@ class HostsPart:
             "--socket", str(self._socket), "--backends", backends, "--pace", str(pace),
         ]  # fmt: skip
         self.keeper = Process("hosts-keeper", argv, folder, env={"PYTHONPATH": str(addresses.PROJECT)})
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Return the address of every host's SSH server."""
+        site = self._plan.site
+        always = {"ufm": site.ufm.address, "undercloud": site.undercloud.address}
+        nodes = {host.name: host.address for host in self._plan.hosts}
+        return [
+            Endpoint(f"SSH of {name}", str(address), port)
+            for hosts, port in ((always, site.ssh.port), (nodes, site.ssh.node_port))
+            for name, address in hosts.items()
+        ]
 
     def install(self, say: Say) -> None:
         """Fetch TripleO's templates and create the keys.

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import requests
 
-from lab.addresses import FABRIC_SOCKET, PROJECT, STATE, UFM_ADMIN_PORT
+from lab.addresses import FABRIC_SOCKET, LOOPBACK, PROJECT, STATE, UFM_ADMIN_PORT
+from lab.endpoints import Endpoint
 from lab.process import Process, Say
 from lab.ufm.settings import HostFacts, Settings
 
@@ -40,10 +41,15 @@ class UfmService:
             admin_port: TCP port of the admin API.
             fabric_socket: socket of the fabric's controller.
         """
+        self._address, self._port, self._admin_port = address, port, admin_port
         self._settings = Settings(address, port, admin_port, str(fabric_socket), dict(hosts)).dump()
         self._folder = folder
         self._process = Process("ufm", [sys.executable, "-m", "lab.ufm", "serve", str(folder)], folder, cwd=PROJECT)
         self.admin = f"http://127.0.0.1:{admin_port}"
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Return the addresses of HTTPS and of the admin API."""
+        return (Endpoint("UFM", self._address, self._port), Endpoint("UFM's admin API", LOOPBACK, self._admin_port))
 
     def install(self, say: Say) -> None:
         """Do nothing: Flask and trustme are in the project's virtual environment."""
