@@ -189,7 +189,7 @@ class Host:
         """Install the job runner. Its removal is refused while a job runs, and removes the logs of all jobs."""
         return self.run(
             name,
-            f"install -m 0755 /dev/stdin {RUNNER}",
+            f"install -T -m 0755 /dev/stdin {RUNNER}",
             delete=script(f"{RUNNER} forget", f"rm -f {RUNNER}"),
             stdin=shipping.program("undercloud.job"),
             opts=opts,
@@ -238,11 +238,11 @@ class Host:
         mode: str = "0644",
         opts: pulumi.ResourceOptions,
     ) -> remote.Command:
-        """Register a file. It is replaced as a whole and removed on destroy."""
+        """Register a file. It is replaced as a whole and removed on destroy. A directory at its path is an error."""
         where = shlex.quote(path)
         return self.run(
             name,
-            f"install -D -o {owner} -g {owner} -m {mode} /dev/stdin {where}",
+            f"install -D -T -o {owner} -g {owner} -m {mode} /dev/stdin {where}",
             delete=f"rm -f {where}",
             stdin=content,
             quiet=True,

@@ -134,8 +134,10 @@ class Job:
     def locked(self, name: str = "lock") -> Iterator[None]:
         """Hold a lock of this job: `lock` to decide what happens, `running` while a run's supervisor lives."""
         while True:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
+                self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self.folder.parent.chmod(0o700)  # earlier versions made it readable
+                self.folder.mkdir(mode=0o700, exist_ok=True)
                 lock = (self.folder / name).open("a")
             except FileNotFoundError:  # `forget` has just removed the folder
                 continue

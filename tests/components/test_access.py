@@ -144,3 +144,13 @@ def test_without_a_key_file_the_agent_is_used(plan: Plan, tmp_path: Path, monkey
 
 def test_images_are_fetched_with_the_agents_key(plan: Plan) -> None:
     assert " -i " not in _options(plan.site.ssh, 22, None)
+
+
+def test_directory_at_the_path_of_a_file_is_an_error(plan: Plan, tmp_path: Path) -> None:
+    """Without -T, install would put the file into the directory, under the name of its input."""
+    command = steps(plan).resources["file"].inputs["create"].replace("-o root -g root ", "")
+    (tmp_path / "x").mkdir()
+    command = command.replace("/etc/x", str(tmp_path / "x"))
+    done = subprocess.run(["sh", "-c", command], input=b"text", capture_output=True)
+    assert done.returncode != 0
+    assert not list((tmp_path / "x").iterdir())

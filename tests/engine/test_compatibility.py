@@ -111,14 +111,16 @@ class Step:
     operation: str
     urn: str
     changed: tuple[str, ...]
-    """The changed properties; not those that change only if a command before prints something else."""
+    """The changed properties; not those that change only if a command before prints something else, and not
+    `install -T`, which does the same but for a directory at the file's path."""
 
     @classmethod
     def of(cls, step: Mapping[str, Any]) -> "Step":
-        inputs = step.get("newState", {}).get("inputs", {})
+        inputs, before = (step.get(state, {}).get("inputs", {}) for state in ("newState", "oldState"))
         changed = {re.split(r"[.\[]", path)[0] for path in step.get("detailedDiff") or step.get("diffReasons") or ()}
         unknown = {name for name in changed if UNKNOWN in json.dumps(inputs.get(name))}
-        return cls(step["op"], step["urn"], tuple(sorted(changed - unknown)))
+        safer = {name for name in changed if str(inputs.get(name)).replace(" -T ", " ") == before.get(name)}
+        return cls(step["op"], step["urn"], tuple(sorted(changed - unknown - safer)))
 
     @property
     def reconnects(self) -> bool:

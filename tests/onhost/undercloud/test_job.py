@@ -336,6 +336,7 @@ def test_forget_is_refused_while_a_job_runs_and_deletes_its_files_afterwards(hos
 
 def test_standard_input_is_in_no_file_and_no_command_line(host: Host) -> None:
     running = host.begin(host.script.replace("cat;", "cat > /dev/null;"), stdin="CANARY\n")
+    assert host.jobs.stat().st_mode & 0o777 == 0o700
     assert host.jobs.joinpath("deploy").stat().st_mode & 0o777 == 0o700
     texts = [f.read_bytes() for f in host.jobs.rglob("*") if f.is_file()]
     commands = [f.read_bytes() for f in Path("/proc").glob("[0-9]*/cmdline") if readable(f)]
