@@ -21,7 +21,7 @@ def workers() -> Iterator[Workers]:
 
 
 def stack(name: str) -> Plan:
-    return Plan(load_stack_file(ROOT / f"Pulumi.{name}.yaml"), name)
+    return Plan(load_stack_file(ROOT / f"Pulumi.{name}.yaml"), name, "the certificate of an authority\n")
 
 
 @pytest.fixture(scope="session")

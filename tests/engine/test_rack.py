@@ -136,6 +136,18 @@ def updated(shown: str) -> set[str]:
     return set(re.findall(r"^ *~ .*\n *\[id=.*\n *\[urn=.*::([\w-]+)\]", shown, re.MULTILINE))
 
 
+def test_the_deployment_writes_the_options_of_ml2_conf(deployed: Pulumi) -> None:
+    """O6, T4, and the verification of UFM's certificate, with which Neutron wrote the members above."""
+    folder = "var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2"
+    for host in PLAN.controllers:
+        root = addresses.STATE / "hosts" / host.name / "root"
+        text = (root / folder / "ml2_conf.ini").read_text()
+        for option in ("physical_networks = ibnet", "client_id_hardware = True", "cert_verify = True"):
+            assert text.count(option) == 1, option
+        authority = re.findall(r"cert_path = /(.*)", text)
+        assert [(root / path).read_text() for path in authority] == [addresses.UFM_CA.read_text()]
+
+
 def test_preview_names_a_new_node_in_each_control_pkey(deployed: Pulumi, tmp_path: Path) -> None:
     shown = deployed("preview", "--diff", "--config-file", str(edited(tmp_path, lambda s: s["nodes"].append(spare()))))
     assert len(re.findall(r'\+ compute-3/ib2 *: "b8599f0300b00061"', shown)) == len(PLAN.control_pkeys) == 3
@@ -231,10 +243,6 @@ def test_an_added_compute_needs_one_up_and_leaves_instances_alone(deployed: Pulu
     assert services[NEW] == ("enabled", "up")
     assert len(services) == 3
     assert servers() == before
-    ml2 = addresses.STATE.glob("hosts/controller-*/root/var/lib/config-data/puppet-generated/**/ml2_conf.ini")
-    texts = [path.read_text() for path in ml2]
-    assert len(texts) == 3
-    assert all(text.count("physical_networks = ibnet") == 1 for text in texts), "O6"
     deployed("up", "--yes", "--skip-preview", "--expect-no-changes", "--config-file", str(changed))
 
 
