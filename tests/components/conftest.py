@@ -1,6 +1,7 @@
-"""The dev stack's rack under Pulumi's mocks: every resource the program registers, with its inputs.
+"""The dev stack's rack under Pulumi's mocks: record every resource that the program registers, with its inputs.
 
-The program runs once; asserts are made on the finished record, where no apply can lose them (pulumi #6666).
+The program runs once. Assertions are made on the finished record, because those inside `apply` can get lost
+(pulumi #6666).
 """
 
 import asyncio
@@ -43,11 +44,11 @@ class Recorded:
     name: str
     inputs: dict[str, Any]
     provider: str
-    """URN and ID; empty where it is the default one."""
+    """URN and ID; empty for the default provider."""
 
 
 class Monitor(mocks.MockMonitor):
-    """Pulumi's own, which hands dependencies and protection to nobody."""
+    """Pulumi's mock monitor, extended to record dependencies, protection and options."""
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
         recorder: Recorder = self.mocks  # type: ignore[assignment]
@@ -67,17 +68,17 @@ class Recorder(mocks.Mocks):
     resources: dict[str, Recorded] = field(default_factory=dict)
     """By name."""
     needs: dict[str, set[str]] = field(default_factory=dict)
-    """What a resource waits for, both by name."""
+    """Resource → the resources that it depends on directly, all by name."""
     hidden: dict[str, set[str]] = field(default_factory=dict)
     """The outputs that are secret because the program says so, by resource."""
     kept: dict[str, set[str]] = field(default_factory=dict)
     """The inputs whose change is ignored, by resource."""
     limited: set[str] = field(default_factory=set)
-    """What has custom timeouts."""
+    """The resources with custom timeouts."""
     protected: set[str] = field(default_factory=set)
-    """What can't be destroyed."""
+    """The protected resources."""
     printed: Mapping[str, str] = field(default_factory=dict)
-    """What steps print on standard output, by name, beside the usual."""
+    """Standard output of steps, by name, in addition to the defaults."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.resources[args.name] = Recorded(args.typ, args.name, args.inputs, args.provider or "")
@@ -114,7 +115,7 @@ class Recorder(mocks.Mocks):
         raise AssertionError(f"the program calls no function, found {args.token}")
 
     def below(self, name: str) -> set[str]:
-        """What a resource depends on, directly or not, providers among them."""
+        """Return all direct and indirect dependencies of a resource, including providers."""
         found: set[str] = set()
         ahead = {name}
         while ahead:
@@ -127,12 +128,12 @@ class Recorder(mocks.Mocks):
         return self.needs.get(name, set()) | ({provider.split("::")[-2]} if provider else set())
 
     def of(self, token: str) -> dict[str, Recorded]:
-        """The resources of a type, by name."""
+        """Return the resources of a type, by name."""
         return {name: r for name, r in self.resources.items() if r.token == token}
 
 
 class RecordedLoops(asyncio.DefaultEventLoopPolicy):
-    """Pulumi's mocks make an event loop in each worker thread and close none: this remembers them."""
+    """Remember every event loop: Pulumi's mocks create one per worker thread and close none."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -143,7 +144,7 @@ class RecordedLoops(asyncio.DefaultEventLoopPolicy):
         return loop
 
     def set_event_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Never none, which `asyncio.run` leaves behind, as UFM's plugin calls it: then it is the first again."""
+        """Set the first loop instead of None, which `asyncio.run` sets at its end."""
         super().set_event_loop(loop or self.loops[0])
 
 
@@ -159,7 +160,7 @@ def loops() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    """The dev stack's, with a certificate authority that is there without the lab."""
+    """Return the dev stack's plan, with a certificate authority that exists without the lab."""
     site = load_stack_file(PROJECT / "Pulumi.dev.yaml")
     authority = tmp_path_factory.mktemp("ufm") / "ca.pem"
     authority.write_text(AUTHORITY)

@@ -1,4 +1,4 @@
-"""How hosts are reached: bastion, management addresses, sudo, passphrases, and nodes through the undercloud."""
+"""Access to hosts: bastion, management addresses, sudo, passphrases, and nodes through the undercloud."""
 
 import shlex
 import socket
@@ -55,11 +55,11 @@ def test_another_user_than_root_uses_sudo_for_every_step(plan: Plan) -> None:
     assert shlex.split(found.resources["step"].inputs["create"])[4] == "echo 'a b'"
 
 
-def test_root_uses_none(plan: Plan) -> None:
+def test_root_uses_no_sudo(plan: Plan) -> None:
     assert steps(plan).resources["step"].inputs["create"] == "echo 'a b'"
 
 
-def test_bastion_is_pinned_and_uses_the_operators_key(plan: Plan) -> None:
+def test_the_bastion_s_key_is_pinned_and_the_operator_s_key_is_used(plan: Plan) -> None:
     connection = secret(steps(plan, proxy=BASTION).resources["step"].inputs["connection"])
     proxy = connection["proxy"]
     assert (proxy["host"], proxy["port"], proxy["user"], proxy["hostKey"]) == ("192.0.2.9", 2200, "jump", HOST_KEY)
@@ -74,7 +74,7 @@ def test_images_are_fetched_through_the_bastion(plan: Plan) -> None:
     assert "StrictHostKeyChecking=yes" in value
 
 
-def test_management_addresses_are_where_ssh_connects(plan: Plan) -> None:
+def test_ssh_connects_to_the_management_address_when_one_is_configured(plan: Plan) -> None:
     other = IPv4Address("192.0.2.7")
     undercloud = plan.site.undercloud
     assert undercloud.ssh_address == undercloud.address
@@ -91,12 +91,12 @@ def test_no_step_relies_on_a_timeout_that_does_not_end_a_running_command(rack: R
     assert not rack.limited & rack.of("command:remote:Command").keys()
 
 
-def test_only_the_undercloud_and_ufms_host_are_dialled(rack: Recorder, plan: Plan) -> None:
+def test_only_the_undercloud_and_ufm_s_host_get_ssh_connections(rack: Recorder, plan: Plan) -> None:
     dialled = {secret(c.inputs["connection"])["host"] for c in rack.of("command:remote:Command").values()}
     assert dialled == {str(plan.site.undercloud.address), str(plan.site.ufm.address)}
 
 
-def test_node_steps_are_stacks_with_the_nodes_pinned_key(plan: Plan) -> None:
+def test_steps_of_nodes_run_through_the_undercloud_with_the_node_s_pinned_key(plan: Plan) -> None:
     own = plan.site.undercloud.model_copy(update={"repositories": (REPOSITORY,)})
     mirrored = replace(plan, site=plan.site.model_copy(update={"undercloud": own}))
     rack = record(mirrored, lambda operator: deploy(mirrored, operator) and None)
@@ -112,13 +112,13 @@ def test_node_steps_are_stacks_with_the_nodes_pinned_key(plan: Plan) -> None:
 @pytest.mark.parametrize("kind", ["ed25519", "rsa"])
 @pytest.mark.parametrize("layout", [(), ("-m", "PEM")])
 @pytest.mark.parametrize("phrase", ["", "a phrase"])
-def test_a_passphrase_is_recognised(tmp_path: Path, kind: str, layout: tuple[str, ...], phrase: str) -> None:
+def test_encrypted_recognises_a_passphrase(tmp_path: Path, kind: str, layout: tuple[str, ...], phrase: str) -> None:
     file = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", kind, *layout, "-N", phrase, "-f", str(file)], check=True)
     assert encrypted(file.read_text()) == bool(phrase)
 
 
-def test_missing_passphrase_is_reported_before_anything_is_touched(plan: Plan, tmp_path: Path) -> None:
+def test_a_missing_passphrase_is_reported_before_any_change(plan: Plan, tmp_path: Path) -> None:
     file = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "a phrase", "-f", str(file)], check=True)
     ssh = plan.site.ssh.model_copy(update={"private_key_file": file, "known_hosts_file": file})
@@ -126,7 +126,7 @@ def test_missing_passphrase_is_reported_before_anything_is_touched(plan: Plan, t
         Operator.load(plan.site.model_copy(update={"ssh": ssh}))
 
 
-def test_without_a_key_file_the_agent_is_used(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_agent_is_used_without_a_key_file(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "known_hosts").write_text(f"192.0.2.5 {HOST_KEY}\n")
     ssh = plan.site.ssh.model_copy(
         update={"private_key_file": None, "known_hosts_file": tmp_path / "known_hosts", "port": 22}
@@ -142,7 +142,7 @@ def test_without_a_key_file_the_agent_is_used(plan: Plan, tmp_path: Path, monkey
         assert Operator.load(site).host("192.0.2.5").connection.private_key is None
 
 
-def test_images_are_fetched_with_the_agents_key(plan: Plan) -> None:
+def test_images_are_fetched_with_the_agent_s_key(plan: Plan) -> None:
     assert " -i " not in _options(plan.site.ssh, 22, None)
 
 

@@ -1,4 +1,4 @@
-"""The waves' resources: how many, in which order, and what each is told."""
+"""The waves' resources: their number, order and inputs."""
 
 import json
 import re
@@ -35,31 +35,31 @@ def waves(rack: Recorder) -> list[str]:
     return [name for name in rack.resources if re.fullmatch(r"firmware-\w+s-\d+", name)]
 
 
-def told(rack: Recorder, name: str) -> dict[str, Any]:
+def order_of(rack: Recorder, name: str) -> dict[str, Any]:
     order: dict[str, Any] = json.loads(rack.resources[name].inputs["stdin"])
     return order
 
 
-def test_one_resource_a_wave_each_after_the_one_before(rack: Recorder) -> None:
+def test_each_wave_is_one_resource_that_depends_on_the_previous_wave(rack: Recorder) -> None:
     order = ["firmware-program", *CONTROLLERS, "firmware-computes-1", "firmware-computes-2"]
     assert set(waves(rack)) == set(order[1:])
     for before, wave in pairwise(order):
         assert before in rack.needs[wave], wave
 
 
-def test_two_at_once_is_one_wave(plan: Plan) -> None:
+def test_max_unavailable_2_puts_two_computes_into_one_wave(plan: Plan) -> None:
     rack = recorded(changed(plan, max_unavailable=2))
     assert set(waves(rack)) == {*CONTROLLERS, "firmware-computes-1"}
-    assert [n["name"] for n in told(rack, "firmware-computes-1")["nodes"]] == ["compute-1", "compute-2"]
+    assert [n["name"] for n in order_of(rack, "firmware-computes-1")["nodes"]] == ["compute-1", "compute-2"]
 
 
-def test_controllers_settle_first_and_instances_come_last(rack: Recorder, plan: Plan) -> None:
+def test_waves_run_after_ufm_s_restart_and_before_the_instances(rack: Recorder, plan: Plan) -> None:
     assert "overcloud-restart-ufm" in rack.needs["firmware-program"]
     for vm in plan.site.tenant.instances:
         assert "firmware-computes-2" in rack.below(f"tenant-{vm.name}")
 
 
-def test_the_program_runs_as_stack_with_the_overcloud_s_login_and_again_when_it_changes(rack: Recorder) -> None:
+def test_the_program_runs_as_stack_with_the_overcloud_s_login_and_after_each_change_of_it(rack: Recorder) -> None:
     program, wave = rack.resources["firmware-program"].inputs, rack.resources["firmware-computes-1"].inputs
     assert program["stdin"] == PROGRAM
     assert "-o stack" in program["create"]
@@ -70,8 +70,8 @@ def test_the_program_runs_as_stack_with_the_overcloud_s_login_and_again_when_it_
     assert wave["update"] == wave["create"]
 
 
-def test_a_role_s_parameters_and_pinned_host_keys(rack: Recorder, plan: Plan) -> None:
-    compute, controller = told(rack, "firmware-computes-2"), told(rack, "firmware-controllers-1")
+def test_a_wave_s_order_has_the_role_s_parameters_and_pinned_host_keys(rack: Recorder, plan: Plan) -> None:
+    compute, controller = order_of(rack, "firmware-computes-2"), order_of(rack, "firmware-controllers-1")
     assert controller["settings"] == {"LINK_TYPE_P1": 1}
     assert compute["settings"]["NUM_OF_VFS"] == plan.site.compute.vfs
     host = plan.host("compute-2")
@@ -84,11 +84,14 @@ def test_a_role_s_parameters_and_pinned_host_keys(rack: Recorder, plan: Plan) ->
     )
 
 
-def test_the_check_list_is_printed_once_a_role(rack: Recorder) -> None:
-    assert [name for name in waves(rack) if told(rack, name)["check_list"]] == [CONTROLLERS[0], "firmware-computes-1"]
+def test_the_check_list_is_printed_once_per_role(rack: Recorder) -> None:
+    assert [name for name in waves(rack) if order_of(rack, name)["check_list"]] == [
+        CONTROLLERS[0],
+        "firmware-computes-1",
+    ]
 
 
-def test_the_controllers_adapter_may_sit_elsewhere(plan: Plan) -> None:
+def test_controllers_may_have_their_adapter_at_another_pci_address(plan: Plan) -> None:
     rack = recorded(changed(plan, controller_hca="41:00.0"))
-    assert told(rack, CONTROLLERS[0])["device"] == "41:00.0"
-    assert told(rack, "firmware-computes-1")["device"] == plan.site.compute.hca
+    assert order_of(rack, CONTROLLERS[0])["device"] == "41:00.0"
+    assert order_of(rack, "firmware-computes-1")["device"] == plan.site.compute.hca

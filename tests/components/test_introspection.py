@@ -1,4 +1,4 @@
-"""The nodes' steps on the undercloud: what waits for what, where the token goes, what hangs on a port."""
+"""The nodes' steps on the undercloud: dependencies, the token, and resources that need a node's port."""
 
 import json
 import shlex
@@ -26,7 +26,7 @@ def rack(plan: Plan) -> Recorder:
 
 @pytest.fixture(scope="module")
 def bare(plan: Plan) -> Plan:
-    """The same rack, its ports left to introspection."""
+    """Return the plan without `guid` and `interface`, so that introspection finds the ports."""
     return replace(plan, site=without_ports(plan.site))
 
 
@@ -39,8 +39,8 @@ def pkeys(plan: Plan) -> set[str]:
     return {f"fabric-{p.network}" for p in plan.control_pkeys}
 
 
-def test_the_order_is_import_leave_introspect_pkeys_gate(rack: Recorder, plan: Plan) -> None:
-    """A node's port becomes a member after it was seen, and is taken out after the node has left the cloud."""
+def test_steps_depend_on_each_other_in_the_order_import_leave_introspect_pkeys_gate(rack: Recorder, plan: Plan) -> None:
+    """A port becomes a member after UFM has seen it, and is removed after its node was removed from the cloud."""
     assert rack.needs["undercloud-nodes-program"] == {"undercloud-nodes"}
     assert rack.needs["undercloud-leavers"] == {"undercloud-nodes-program"}
     assert "undercloud-leavers" in rack.needs["introspection-nodes"]
@@ -49,19 +49,19 @@ def test_the_order_is_import_leave_introspect_pkeys_gate(rack: Recorder, plan: P
     assert rack.needs["gate-members"] >= pkeys(plan)
 
 
-def test_nothing_is_deployed_before_the_gate_is_open_and_every_file_is_there(rack: Recorder) -> None:
+def test_the_deployment_depends_on_the_gate_and_every_file(rack: Recorder) -> None:
     bundle = [name for name, r in rack.resources.items() if "/templates/IB/VM/" in str(r.inputs.get("create"))]
     shipped = {name for name in bundle if "install -D" in rack.resources[name].inputs["create"]}
     assert len(shipped) == 9
     assert rack.needs["overcloud-deploy"] == {"gate-members", *shipped}
 
 
-def test_the_undercloud_only_imports(rack: Recorder) -> None:
+def test_the_nodes_resource_imports_without_introspection(rack: Recorder) -> None:
     create = shlex.split(rack.resources["undercloud-nodes"].inputs["create"])[-1]
     assert create.endswith("openstack overcloud node import ~/instackenv.json")
 
 
-def test_the_program_runs_as_stack_and_again_when_it_changes(rack: Recorder) -> None:
+def test_the_program_runs_as_stack_and_after_each_change_of_it(rack: Recorder) -> None:
     program = rack.resources["undercloud-nodes-program"].inputs
     assert program["stdin"] == PROGRAM
     assert "-o stack" in program["create"]
@@ -74,14 +74,14 @@ def test_the_program_runs_as_stack_and_again_when_it_changes(rack: Recorder) -> 
     assert rack.resources["introspection-nodes"].inputs["delete"].endswith("rm -f /home/stack/introspection.json")
 
 
-def test_the_gate_opens_for_each_deployment_anew(rack: Recorder, plan: Plan) -> None:
+def test_the_gate_runs_again_for_each_deployment(rack: Recorder, plan: Plan) -> None:
     gate, deploy = (rack.resources[name].inputs["create"] for name in ("gate-members", "overcloud-deploy"))
     mark = f": deployment {tripleo.deployment_digest(plan)}"
     assert mark in gate
     assert mark in deploy
 
 
-def test_what_it_is_told_is_a_secret_and_all_from_the_plan(rack: Recorder, plan: Plan) -> None:
+def test_orders_are_secret_and_have_the_plan_s_values(rack: Recorder, plan: Plan) -> None:
     api = {"url": plan.site.ufm.url, "ca": AUTHORITY, "insecure": False, "token": SDN_TOKEN}
     told = json.loads(secret(rack.resources["introspection-nodes"].inputs["stdin"]))
     assert told["ufm"] == api
@@ -94,13 +94,13 @@ def test_what_it_is_told_is_a_secret_and_all_from_the_plan(rack: Recorder, plan:
     assert gate["pkeys"] == {p.pkey: p.network for p in plan.control_pkeys}
 
 
-def test_who_leaves_is_told_by_who_stays(rack: Recorder, plan: Plan) -> None:
+def test_the_leave_order_has_the_remaining_nodes(rack: Recorder, plan: Plan) -> None:
     told = json.loads(rack.resources["undercloud-leavers"].inputs["stdin"])
     assert told["nodes"]["compute-2"] == {"role": "ComputeSriovIB", "host": plan.host("compute-2").hostname}
     assert [role["name"] for role in told["roles"]] == ["Controller", "ComputeSriovIB"]
 
 
-def test_an_authority_that_cannot_be_read_is_named(plan: Plan) -> None:
+def test_an_unreadable_certificate_authority_is_reported(plan: Plan) -> None:
     ufm = plan.site.ufm.model_copy(update={"ca_file": plan.site.ufm.ca_file and plan.site.ufm.ca_file.parent})
     with pytest.raises(pulumi.RunError, match=r"ufm\.caFile: can't read"):
         introspection.introspect_order(Plan(plan.site.model_copy(update={"ufm": ufm})), SDN_TOKEN)
@@ -109,8 +109,9 @@ def test_an_authority_that_cannot_be_read_is_named(plan: Plan) -> None:
 # -- ports that the configuration leaves to introspection
 
 
-def test_what_hangs_on_a_port_comes_from_introspection(bare: Plan, plan: Plan, rack: Recorder) -> None:
-    """Everything is then as with the ports written."""
+def test_ports_from_introspection_and_configuration_give_equal_resources(
+    bare: Plan, plan: Plan, rack: Recorder
+) -> None:
     ports = {host.name: {"interface": plan.interface, "guid": host.guid} for host in plan.hosts}
     found = record(bare, lambda operator: deploy(bare, operator) and None, {"introspection-nodes": json.dumps(ports)})
 
@@ -125,18 +126,18 @@ def test_what_hangs_on_a_port_comes_from_introspection(bare: Plan, plan: Plan, r
     assert found.resources["tenant-pkey"].inputs["members"] == rack.resources["tenant-pkey"].inputs["members"]
 
 
-# -- what a mistake may not destroy
+# -- protection
 
 
-def test_a_production_stack_s_pillars_are_protected(plan: Plan) -> None:
+def test_the_main_resources_are_protected_when_protect_is_set(plan: Plan) -> None:
     site = plan.site.model_copy(update={"protect": True})
     made = record(Plan(site), lambda operator: deploy(Plan(site), operator) and None)
     pillars = {"ufm-install", "undercloud-install", "overcloud-deploy", *pkeys(plan)}
     assert made.protected == {*pillars, "protection"}
     things = {name for name, r in made.resources.items() if not r.token.startswith(("rack:", "pulumi:providers:"))}
-    assert made.below("protection") >= things, "it is deleted before all others"
-    assert site.protect is type(site).model_fields["protect"].default, "unless the stack says otherwise"
+    assert made.below("protection") >= things, "`protection` is deleted before all others"
+    assert site.protect is type(site).model_fields["protect"].default, "protect is the default"
 
 
-def test_a_test_environment_s_are_not(rack: Recorder) -> None:
+def test_nothing_is_protected_when_protect_is_off(rack: Recorder) -> None:
     assert rack.protected == set()

@@ -1,4 +1,4 @@
-"""Every key of the configuration is used: by a rule, a document, a firmware setting or a resource."""
+"""Every key of the configuration is read by a rule, a document, a firmware setting or a resource."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ OPTIONAL = {
     "undercloud.repositories": [{"id": "own", "baseurl": "https://mirror.example/wallaby"}],
     "firmware.parameters": [{"role": "ComputeSriovIB", "name": "PCI_WR_ORDERING", "value": 1}],
 }
-"""Keys that the guide's rack does not have, whose keys are read one by one."""
+"""Optional keys that the guide's rack does not have."""
 
 
 def test_every_key_is_read_by_a_rule_a_document_or_a_resource(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
@@ -48,7 +48,7 @@ def test_every_key_is_read_by_a_rule_a_document_or_a_resource(monkeypatch: pytes
 
 
 def _field(path: str) -> tuple[type[Any], str]:
-    """The model and the attribute of a key."""
+    """Return the model and the attribute of a key."""
     *above, last = path.replace("[]", ".0").split(".")
     parent = type_at(Site, tuple(above))
     assert parent

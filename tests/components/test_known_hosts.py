@@ -1,4 +1,4 @@
-"""Host keys are found as OpenSSH finds them; `ssh-keygen -F` is asked for comparison."""
+"""Host keys are found by OpenSSH's rules; the tests compare with `ssh-keygen -F`."""
 
 import subprocess
 from pathlib import Path
@@ -39,7 +39,7 @@ def hashed(text: str, folder: Path) -> str:
         ("UFM.example", "ufm.example", 22),
     ],
 )
-def test_entry_is_found(keys: dict[str, str], pattern: str, host: str, port: int) -> None:
+def test_an_entry_of_the_host_is_found(keys: dict[str, str], pattern: str, host: str, port: int) -> None:
     text = f"# comment\n\n{pattern} {keys['ed25519256']} comment\n"
     assert known_host_key(text, host, port) == keys["ed25519256"]
 
@@ -54,13 +54,13 @@ def test_entry_is_found(keys: dict[str, str], pattern: str, host: str, port: int
         ("[2]", "2", 22),
     ],
 )
-def test_entry_of_another_host_is_not(keys: dict[str, str], pattern: str, host: str, port: int) -> None:
+def test_an_entry_of_another_host_is_not_found(keys: dict[str, str], pattern: str, host: str, port: int) -> None:
     with pytest.raises(HostKeyError, match="has no key for"):
         known_host_key(f"{pattern} {keys['ed25519256']}\n", host, port)
 
 
 @pytest.mark.parametrize(("name", "port"), [("192.0.2.1", 22), ("[192.0.2.1]:2222", 2222)])
-def test_hashed_entry_is_found(keys: dict[str, str], tmp_path: Path, name: str, port: int) -> None:
+def test_a_hashed_entry_is_found(keys: dict[str, str], tmp_path: Path, name: str, port: int) -> None:
     text = hashed(f"{name} {keys['ed25519256']}\n", tmp_path)
     assert "192.0.2.1" not in text
     assert known_host_key(text, "192.0.2.1", port) == keys["ed25519256"]
@@ -70,39 +70,39 @@ def test_hashed_entry_is_found(keys: dict[str, str], tmp_path: Path, name: str, 
     assert found.returncode == 0
 
 
-def test_preferred_type_wins_whatever_the_order(keys: dict[str, str]) -> None:
+def test_the_preferred_key_type_is_chosen_in_any_order(keys: dict[str, str]) -> None:
     lines = [f"h {keys[kind]}" for kind in ("rsa2048", "ecdsa521", "ecdsa256", "ed25519256")]
     assert known_host_key("\n".join(lines), "h", 22) == keys["ed25519256"]
     assert known_host_key("\n".join(lines[:-1]), "h", 22) == keys["ecdsa256"]
     assert known_host_key("\n".join(lines[:-2]), "h", 22) == keys["ecdsa521"]
 
 
-def test_first_key_of_a_type_wins(keys: dict[str, str]) -> None:
+def test_the_first_key_of_a_type_is_chosen(keys: dict[str, str]) -> None:
     other = keys["ed25519256"][:-4] + "AAAA"
     assert known_host_key(f"h {keys['ed25519256']}\nh {other}\n", "h", 22) == keys["ed25519256"]
 
 
-def test_rsa_alone_is_refused_with_the_way_out(keys: dict[str, str]) -> None:
+def test_a_host_with_only_an_rsa_key_is_refused_with_advice(keys: dict[str, str]) -> None:
     with pytest.raises(
         HostKeyError, match=r"only keys of type ssh-rsa for \[h\]:2222.*\n  ssh-keyscan -t ed25519 -p 2222 h"
     ):
         known_host_key(f"[h]:2222 {keys['rsa2048']}\n", "h", 2222)
 
 
-def test_revoked_key_is_never_used(keys: dict[str, str]) -> None:
+def test_a_revoked_key_is_never_used(keys: dict[str, str]) -> None:
     revoked = f"@revoked * {keys['ed25519256']}\nh {keys['ed25519256']}\n"
     with pytest.raises(HostKeyError, match="revokes every key of h"):
         known_host_key(revoked, "h", 22)
     assert known_host_key(f"{revoked}h {keys['ecdsa256']}\n", "h", 22) == keys["ecdsa256"]
 
 
-def test_certificate_authority_is_not_taken_for_a_host_key(keys: dict[str, str]) -> None:
+def test_a_certificate_authority_is_not_used_as_a_host_key(keys: dict[str, str]) -> None:
     with pytest.raises(HostKeyError, match="certificate authority for h, which pulumi-command does not support"):
         known_host_key(f"@cert-authority * {keys['ed25519256']}\n", "h", 22)
 
 
 @pytest.mark.parametrize("rest", ["ssh-ed25519", "ssh-ed25519 !!!", "ssh-ed25519 AAAA", "|1|x|y ssh-ed25519 AAAA"])
-def test_broken_line_is_skipped(keys: dict[str, str], rest: str) -> None:
+def test_a_malformed_line_is_skipped(keys: dict[str, str], rest: str) -> None:
     assert (
         known_host_key(f"h {rest}\n|1|x|y {keys['rsa2048']}\nh {keys['ed25519256']}\n", "h", 22) == keys["ed25519256"]
     )

@@ -1,4 +1,4 @@
-"""The whole rack's resources: what each host is told, where secrets go, what depends on nothing but the plan."""
+"""The resources of the whole rack: commands, files, secrets and dependencies."""
 
 import shlex
 import socket
@@ -22,7 +22,7 @@ SECRETS = {"license": "LICENSE-CANARY", "ipmi": "IPMI-CANARY", "ufm": "UFM-CANAR
 
 
 def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
-    """`__main__.py`'s chain of components, with the stack's secrets."""
+    """Register the same components as `__main__.py`, with the stack's secrets."""
     pulumi.runtime.set_all_config({"rack:ufmPassword": SECRETS["ufm"]}, ["rack:ufmPassword"])
     at_ufm = pulumi.ResourceOptions(providers=[c.ufm_provider(plan.site.ufm, pulumi.Config("rack"))])
     ufm = c.UfmHost("ufm", plan, operator, pulumi.Output.secret(SECRETS["license"]), at_ufm)
@@ -52,14 +52,14 @@ def commands(rack: Recorder) -> dict[str, Recorded]:
 
 
 def secret(value: Any) -> Any:
-    """The value inside Pulumi's wrapper for secrets; fails on one in the clear."""
+    """Return the value inside Pulumi's wrapper for secrets; fails if the value is not a secret."""
     assert isinstance(value, dict), f"in the clear: {value!r}"
     assert value.get("4dabf18193072939515e22adb298388d"), f"in the clear: {value!r}"
     return value["value"]
 
 
 def test_type_tokens_are_fixed(rack: Recorder) -> None:
-    """Renaming one replaces what lies below it in every stack."""
+    """Renaming a type token replaces the resources below it in every stack."""
     assert {r.token for r in rack.resources.values() if r.token.startswith("rack:")} == {
         "rack:fabric:UfmHost",
         "rack:fabric:Fabric",
@@ -81,21 +81,21 @@ def test_every_connection_pins_a_host_key(rack: Recorder) -> None:
         assert secret(command.inputs["connection"])["hostKey"] == HOST_KEY, name
 
 
-def test_no_connection_names_an_agent(rack: Recorder) -> None:
-    """pulumi-command takes an empty agentSocketPath for a path, and every dial fails (docs/command-plugin.md)."""
+def test_no_connection_has_an_agent_socket_path(rack: Recorder) -> None:
+    """pulumi-command uses an empty agentSocketPath as a path, and every connection fails (docs/command-plugin.md)."""
     for name, command in rack.of("command:remote:Command").items():
         assert "agentSocketPath" not in secret(command.inputs["connection"]), name
 
 
-def test_no_logged_line_can_be_long(rack: Recorder) -> None:
-    """A logged line over 64 KiB hangs pulumi-command: only standard error of jobs is logged, which the runner cuts."""
+def test_only_standard_error_of_jobs_is_logged(rack: Recorder) -> None:
+    """A logged line over 64 KiB hangs pulumi-command; only the job runner limits the length of its lines."""
     for name, command in rack.of("command:remote:Command").items():
         job = command.inputs["create"].startswith("/opt/rack-job run ")
         assert command.inputs["logging"] == ("stderr" if job else "none"), name
 
 
 def test_output_of_a_step_with_a_secret_stdin_is_secret(rack: Recorder) -> None:
-    """pulumi-command does not infer it."""
+    """pulumi-command does not infer this."""
     with_secret = {
         name
         for name, command in rack.of("command:remote:Command").items()
@@ -106,7 +106,7 @@ def test_output_of_a_step_with_a_secret_stdin_is_secret(rack: Recorder) -> None:
         assert rack.hidden[name] >= {"stdout", "stderr"}, name
 
 
-def test_no_secret_in_any_command_line(rack: Recorder) -> None:
+def test_no_command_line_contains_a_secret(rack: Recorder) -> None:
     for name, command in commands(rack).items():
         for key in ("create", "update", "delete"):
             text = str(command.inputs.get(key) or "")
@@ -116,7 +116,7 @@ def test_no_secret_in_any_command_line(rack: Recorder) -> None:
             )
 
 
-def test_what_is_at_ufm_goes_by_the_provider_with_the_site_s_address(rack: Recorder, plan: Plan) -> None:
+def test_ufm_resources_use_the_provider_with_the_site_s_address(rack: Recorder, plan: Plan) -> None:
     api = rack.of("pulumi:providers:ufm")["ufm-api"].inputs
     assert (api["address"], api["port"], api["caFile"]) == ("127.0.24.200", 8443, str(plan.site.ufm.ca_file))
     assert secret(api["password"]) == SECRETS["ufm"]
@@ -132,7 +132,7 @@ def test_pkeys_have_every_node_of_the_overcloud(rack: Recorder, plan: Plan) -> N
         assert pkey.inputs["members"] == {f"{h.name}/ib2": h.guid for h in plan.hosts}
 
 
-def test_a_wide_network_has_a_wide_partition_and_adoption_is_the_sites_word(plan: Plan) -> None:
+def test_pkeys_get_the_network_s_mtu_and_the_site_s_adopt_setting(plan: Plan) -> None:
     control = dict(plan.site.networks.control)
     control["Storage"] = control["Storage"].model_copy(update={"mtu": 4092})
     networks = plan.site.networks.model_copy(update={"control": control})
@@ -145,9 +145,9 @@ def test_a_wide_network_has_a_wide_partition_and_adoption_is_the_sites_word(plan
     assert all(p.inputs["adopt"] is True for p in pkeys.values())
 
 
-def test_licence_and_inventory_are_secret_files(rack: Recorder) -> None:
+def test_licence_and_inventory_are_shipped_as_secret_files(rack: Recorder) -> None:
     license_file, inventory = rack.resources["ufm-license"], rack.resources["undercloud-instackenv"]
-    assert license_file.inputs["create"].startswith("/opt/rack-ufm license "), "it sets the mode 0600"
+    assert license_file.inputs["create"].startswith("/opt/rack-ufm license "), "`rack-ufm license` sets the mode 0600"
     assert "-m 0600" in inventory.inputs["create"]
     assert "-o stack" in inventory.inputs["create"]
     assert secret(license_file.inputs["stdin"]) == SECRETS["license"]
@@ -160,7 +160,7 @@ def test_a_changed_inventory_is_registered_again(rack: Recorder) -> None:
     assert secret(nodes.inputs["stdin"]) == secret(inventory.inputs["stdin"])
 
 
-def test_the_sdn_file_and_the_gate_s_input_alone_carry_the_token(rack: Recorder, plan: Plan) -> None:
+def test_only_the_sdn_file_and_the_orders_of_introspection_and_gate_have_the_token(rack: Recorder, plan: Plan) -> None:
     carriers = {name for name, r in rack.resources.items() if SDN_TOKEN in str(r.inputs)}
     assert carriers == {"overcloud-neutron-ml2-mlnx-sdn-vm", "introspection-nodes", "gate-members"}
     sdn = rack.resources["overcloud-neutron-ml2-mlnx-sdn-vm"].inputs
@@ -168,7 +168,7 @@ def test_the_sdn_file_and_the_gate_s_input_alone_carry_the_token(rack: Recorder,
     assert secret(sdn["stdin"]) == tripleo.ml2_sdn(plan, SDN_TOKEN)
 
 
-def test_deploy_runs_the_plan_s_command(rack: Recorder, plan: Plan) -> None:
+def test_the_deployment_runs_the_plan_s_command(rack: Recorder, plan: Plan) -> None:
     create = rack.resources["overcloud-deploy"].inputs["create"]
     inner = shlex.split(create)[-1]
     assert shlex.join(plan.deploy_command) in inner
@@ -200,7 +200,7 @@ def test_ufm_restarts_after_each_deployment(rack: Recorder, plan: Plan) -> None:
     assert rack.needs["overcloud-restart-ufm"] == {"overcloud-deploy"}
 
 
-def test_tenant_layer_is_the_guide_s(rack: Recorder, plan: Plan) -> None:
+def test_the_tenant_layer_has_the_guide_s_values(rack: Recorder, plan: Plan) -> None:
     flavor = rack.resources["tenant-flavor"].inputs
     assert (flavor["ram"], flavor["disk"], flavor["vcpus"]) == (8192, 40, 8)
     assert flavor["extraSpecs"] == {"hw:cpu_policy": "dedicated", "pci_passthrough:alias": "a100:1"}
@@ -212,21 +212,21 @@ def test_tenant_layer_is_the_guide_s(rack: Recorder, plan: Plan) -> None:
     assert rack.resources["tenant-direct1"].inputs["binding"] == {"vnicType": "direct"}
 
 
-def test_a_chosen_address_is_taken_before_the_router_gets_any(rack: Recorder) -> None:
+def test_a_configured_floating_ip_is_allocated_before_the_router_s_address(rack: Recorder) -> None:
     assert rack.resources["external-vm1_gpu"].inputs["address"] == "10.0.0.151"
     assert "external-vm1_gpu" in rack.needs["external-router"]
     assert "external-subnet" in rack.needs["external-vm1_gpu"]
     assert {"external-interface", "tenant-vm1_gpu"} <= rack.needs["external-vm1_gpu-associate"]
 
 
-def test_gate_waits_for_controllers_and_vfs(rack: Recorder, plan: Plan) -> None:
+def test_the_tenant_s_gate_has_controllers_and_vfs_as_members(rack: Recorder, plan: Plan) -> None:
     gate = rack.resources["tenant-pkey"].inputs
     assert gate["pkey"] == "0x65"
     assert gate["members"]["vm1_gpu/vf"] == "fa163e0000aabbcc"
     assert {f"{h.name}/ib2" for h in plan.controllers} < set(gate["members"])
 
 
-def test_outputs_say_what_an_operator_asks(plan: Plan) -> None:
+def test_outputs_summarise_pkeys_instances_addresses_and_bandwidth(plan: Plan) -> None:
     seen: dict[str, Any] = {}
 
     def program(operator: Operator) -> Any:
@@ -242,20 +242,20 @@ def test_outputs_say_what_an_operator_asks(plan: Plan) -> None:
     assert seen["bandwidth"] == "pass: 194.23 Gb/s average of 32768-byte writes (at least 190)"
 
 
-def test_existing_ufm_needs_no_host(plan: Plan) -> None:
+def test_an_existing_ufm_gets_no_commands(plan: Plan) -> None:
     existing = Plan(plan.site.model_copy(update={"ufm": plan.site.ufm.model_copy(update={"host": None})}))
     recorder = record(existing, lambda operator: c.UfmHost("ufm", existing, operator, None) and None)
     assert recorder.of("command:remote:Command") == {}
     assert len(recorder.of("ufm:index:AccessToken")) == 1
 
 
-def test_missing_licence_says_what_to_set(plan: Plan) -> None:
+def test_a_missing_licence_is_reported_with_the_command_that_sets_it(plan: Plan) -> None:
     with pytest.raises(pulumi.RunError, match="pulumi config set --secret ufmLicense"):
         record(plan, lambda operator: c.UfmHost("ufm", plan, operator, None) and None)
 
 
 def test_a_wrong_assertion_inside_apply_fails(plan: Plan) -> None:
-    """Else every test above that waits for outputs could pass unseen (pulumi #6666)."""
+    """Otherwise a wrong assertion in the tests of outputs could go unnoticed (pulumi #6666)."""
 
     def wrong(version: str) -> None:
         assert version == "no such version"
@@ -275,8 +275,8 @@ def test_a_changed_document_runs_the_deployment_again(plan: Plan, rack: Recorder
     assert before != create_of(replace(plan, ufm_ca="another authority"))
 
 
-def test_dead_ssh_agent_is_reported_before_anything_is_touched(tmp_path: Path) -> None:
-    """pulumi-command would fail every connection, and say only "no such file" (docs/command-plugin.md, S2)."""
+def test_a_dead_ssh_agent_is_reported_before_any_change(tmp_path: Path) -> None:
+    """pulumi-command would fail at every connection with only "no such file" (docs/command-plugin.md, S2)."""
     path = tmp_path / "agent"
     with pytest.raises(pulumi.RunError, match=rf"SSH_AUTH_SOCK is {path}, .*unset SSH_AUTH_SOCK"):
         check_agent(str(path))
@@ -289,11 +289,11 @@ def test_dead_ssh_agent_is_reported_before_anything_is_touched(tmp_path: Path) -
     check_agent("")
 
 
-def test_parse_rc_knows_quotes_and_export() -> None:
+def test_parse_rc_reads_quotes_and_export() -> None:
     assert parse_rc("export OS_A='x y'\nOS_B=z\nexport PS1=no\n# OS_C=1\n") == {"OS_A": "x y", "OS_B": "z"}
 
 
-def test_vf_guid_is_networking_mlnx_s() -> None:
+def test_vf_guid_is_computed_as_networking_mlnx_does() -> None:
     assert vf_guid("FA:16:3e:aa:bb:cc") == "fa163e0000aabbcc"
 
 

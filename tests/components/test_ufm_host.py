@@ -1,4 +1,4 @@
-"""UFM on its host, and where it runs already: what is registered. The commands themselves run in tests/lab/hosts."""
+"""The resources of UFM's host, and of an existing UFM. The commands themselves are tested in tests/lab/hosts."""
 
 import re
 import subprocess
@@ -34,7 +34,7 @@ def run(plan: Plan, seen: dict[str, str] | None = None) -> Recorder:
 
 
 def texts(plan: Plan) -> dict[str, str]:
-    """Every shell text of UFM's host."""
+    """Return every shell text of UFM's host."""
     commands = run(plan).of("command:remote:Command")
     return {f"{n} {k}": r.inputs[k] for n, r in commands.items() for k in ("create", "delete") if k in r.inputs}
 
@@ -48,8 +48,8 @@ def used(text: str) -> set[str]:
     return set(re.findall(r"\$\{?([A-Z_]{2,})", text)) - OF_THE_PROGRAM - OF_THE_OS
 
 
-def test_every_step_gets_the_settings_that_it_uses() -> None:
-    """The program runs under `set -u`; a setting that a step does not use would run it again without need."""
+def test_every_step_gets_exactly_the_settings_that_it_uses() -> None:
+    """The program runs with `set -u`. A change of an unused setting would run the step again without need."""
     steps = SCRIPTS.keys() - {"program", "common"}
     assert ufm_host.SETTINGS.keys() == steps
     of_functions = used(SCRIPTS["common"])
@@ -67,31 +67,30 @@ def test_the_program_is_a_shell_script() -> None:
 
 @pytest.mark.parametrize("installer", [None, "mellanox/ufm-enterprise-installer:1"])
 def test_commands_are_short(plan: Plan, installer: str | None) -> None:
-    """An error of pulumi-command holds the whole command, before the reason (docs/command-plugin.md, S13)."""
+    """pulumi-command's errors contain the whole command before the reason (docs/command-plugin.md, S13)."""
     for name, text in texts(with_host(plan, installer_image=installer)).items():
         assert "\n" not in text, name
         assert len(text) <= 300, name
 
 
-def test_steps_get_only_the_settings_they_use(plan: Plan) -> None:
-    """So another image runs the checks and the installation again, and nothing else."""
+def test_a_changed_image_runs_only_checks_and_installation_again(plan: Plan) -> None:
     before, after = texts(plan), texts(with_host(plan, image="mellanox/ufm-enterprise:6.19.3-1"))
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"ufm-prerequisites create", "ufm-install create"}
 
 
-def test_the_licence_is_on_no_command_line(plan: Plan) -> None:
+def test_no_command_line_contains_the_licence(plan: Plan) -> None:
     assert not any("LICENCE-CANARY" in text for text in texts(plan).values())
 
 
-def test_the_version_is_what_the_installation_read(plan: Plan) -> None:
+def test_the_version_is_the_last_line_of_the_installation(plan: Plan) -> None:
     seen: dict[str, str] = {"version": ""}
     run(plan, seen)
     assert seen["version"] == "6.14.5-2"
 
 
-def test_an_existing_ufm_is_used_through_its_rest_api_alone(plan: Plan) -> None:
-    """`ufm.host` left out: no host is entered, no licence asked for, and O6 restarts nothing that is not ours."""
+def test_an_existing_ufm_is_used_only_through_its_rest_api(plan: Plan) -> None:
+    """Without `ufm.host` there is no SSH connection, no licence and no restart (O6)."""
     other = existing(plan)
     rack = record(other, lambda operator: deploy(other, operator) and None)
     address = str(other.site.ufm.address)
@@ -101,4 +100,4 @@ def test_an_existing_ufm_is_used_through_its_rest_api_alone(plan: Plan) -> None:
     assert {"ufm-admin", "ufm-token"} <= rack.resources.keys()
     seen: dict[str, str] = {"version": ""}
     run(other, seen)
-    assert seen["version"] == "6.19.1-5", "as the REST API said when the password was taken"
+    assert seen["version"] == "6.19.1-5", "the version that the REST API reports"

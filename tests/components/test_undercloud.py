@@ -1,4 +1,4 @@
-"""The undercloud by distribution, with a registry, repositories and archives of the site's own, and looked at first."""
+"""The undercloud's resources per distribution, with the site's own registry, repositories and archives."""
 
 import json
 import shlex
@@ -26,7 +26,7 @@ ARCHIVE = "/srv/overcloud-images.tar"
 
 
 def changed(plan: Plan, **keys: Any) -> Plan:
-    """The site with other keys of `undercloud`."""
+    """Return the plan with changed keys of `undercloud`."""
     return Plan(plan.site.model_copy(update={"undercloud": plan.site.undercloud.model_copy(update=keys)}))
 
 
@@ -53,20 +53,20 @@ def default(plan: Plan) -> Recorder:
 # -- C6
 
 
-def test_a_controllers_own_password_precedes_the_common_one(plan: Plan) -> None:
+def test_a_node_s_own_ipmi_password_takes_precedence(plan: Plan) -> None:
     nodes = json.loads(inventory(plan, "common", {"compute-1": "own"}))["nodes"]
     passwords = {node["name"]: node["pm_password"] for node in nodes}
     assert (passwords.pop("compute-1"), set(passwords.values())) == ("own", {"common"})
 
 
-def test_a_missing_common_password_is_reported_with_the_nodes_that_need_it(plan: Plan) -> None:
+def test_a_missing_ipmi_password_is_reported_with_the_nodes_that_need_it(plan: Plan) -> None:
     *others, last = (node.name for node in plan.site.nodes)
     assert json.loads(inventory(plan, None, dict.fromkeys([*others, last], "own")))
     with pytest.raises(pulumi.RunError, match=rf"rack:ipmiPassword: missing, for {last}; run `pulumi config set"):
         inventory(plan, None, dict.fromkeys(others, "own"))
 
 
-def test_a_password_of_no_node_is_reported_without_it(plan: Plan) -> None:
+def test_a_password_of_an_unknown_node_is_reported_without_its_value(plan: Plan) -> None:
     with pytest.raises(pulumi.RunError, match=r"rack:ipmiPasswords: found compute-9, which") as error:
         inventory(plan, "common", {"compute-9": "hunter2"})
     assert "hunter2" not in str(error.value)
@@ -75,7 +75,7 @@ def test_a_password_of_no_node_is_reported_without_it(plan: Plan) -> None:
 # -- C1, C5 by distribution
 
 
-def test_the_guides_distribution_is_prepared_as_the_guide_has_it(default: Recorder) -> None:
+def test_centos_is_prepared_with_the_guide_s_commands(default: Recorder) -> None:
     prepare = create(default, "undercloud-prepare")
     assert '"$ID-$VERSION_ID" = centos-8 ]' in prepare
     assert "install CentOS Stream 8 (C1)" in prepare
@@ -86,9 +86,9 @@ def test_the_guides_distribution_is_prepared_as_the_guide_has_it(default: Record
     assert "'/etc/yum.repos.d/*'" in images
 
 
-def test_the_release_package_comes_by_url_before_the_repositories(default: Recorder, plan: Plan) -> None:
+def test_the_release_package_is_installed_by_url_before_the_repositories(default: Recorder, plan: Plan) -> None:
     step = create(default, "undercloud-release-package")
-    assert step.index('[ "$fail" = 0 ]') < step.index("dnf"), "checked before changed"
+    assert step.index('[ "$fail" = 0 ]') < step.index("dnf"), "checks come first"
     assert step.splitlines()[-1] == (
         "rpm -q python3-tripleo-repos || dnf install -y "
         "--repofrompath=rack-release,https://trunk.rdoproject.org/centos8/component/tripleo/current "
@@ -100,7 +100,7 @@ def test_the_release_package_comes_by_url_before_the_repositories(default: Recor
     assert own.endswith(f"|| dnf install -y {package}")
 
 
-def test_red_hats_comes_by_subscription_on_rhel(rhosp: Recorder) -> None:
+def test_red_hat_s_distribution_is_prepared_with_the_subscription(rhosp: Recorder) -> None:
     prepare = create(rhosp, "undercloud-prepare")
     assert '"$ID-$VERSION_ID" = rhel-9.2 ]' in prepare
     assert "tripleo-repos" not in prepare
@@ -110,10 +110,10 @@ def test_red_hats_comes_by_subscription_on_rhel(rhosp: Recorder) -> None:
     )]  # fmt: skip
     assert order == sorted(order)
     assert "undercloud-release-package" not in rhosp.resources
-    assert "yum.repos.d" not in rhosp.resources["undercloud-prepare"].inputs["delete"], "the subscription is not ours"
+    assert "yum.repos.d" not in rhosp.resources["undercloud-prepare"].inputs["delete"], "delete keeps the subscription"
 
 
-def test_red_hats_disk_images_are_installed_and_not_built(rhosp: Recorder) -> None:
+def test_red_hat_s_disk_images_are_installed_and_not_built(rhosp: Recorder) -> None:
     images = shlex.split(create(rhosp, "undercloud-images"))[-1]
     assert (
         "if [ ! -e overcloud-hardened-uefi-full.qcow2 ]; then\n  sudo dnf install -y rhosp-director-images-" in images
@@ -124,30 +124,30 @@ def test_red_hats_disk_images_are_installed_and_not_built(rhosp: Recorder) -> No
     assert "image upload --update-existing" in images
 
 
-def test_the_scripts_are_shell(default: Recorder, rhosp: Recorder) -> None:
+def test_the_scripts_have_valid_shell_syntax(default: Recorder, rhosp: Recorder) -> None:
     for rack in (default, rhosp):
         for name in ("undercloud-prepare", "undercloud-images", "undercloud-templates"):
             subprocess.run(["sh", "-n"], input=create(rack, name), text=True, check=True)
 
 
-# -- looked at first
+# -- inspection
 
 
-def test_nothing_is_installed_before_templates_and_client_were_looked_at(default: Recorder, plan: Plan) -> None:
-    looked = default.resources["undercloud-templates"].inputs
-    assert looked["create"].splitlines()[1] == INSPECTION
+def test_templates_and_client_are_inspected_before_the_installation(default: Recorder, plan: Plan) -> None:
+    inspection = default.resources["undercloud-templates"].inputs
+    assert inspection["create"].splitlines()[1] == INSPECTION
     assert default.needs["undercloud-templates"] >= {"undercloud-inspection"}
     assert default.needs["undercloud-inspection"] >= {"undercloud-prepare"}
     for file in ("undercloud-undercloud-conf", "undercloud-containers-prepare"):
         assert "undercloud-templates" in default.needs[file]
-    assert '"MlnxSDNToken": "neutron-ml2-mlnx-sdn-vm.yaml"' in looked["stdin"]
-    assert looked["stdin"] == undercloud(plan).resources["undercloud-templates"].inputs["stdin"]
+    assert '"MlnxSDNToken": "neutron-ml2-mlnx-sdn-vm.yaml"' in inspection["stdin"]
+    assert inspection["stdin"] == undercloud(plan).resources["undercloud-templates"].inputs["stdin"]
 
 
 # -- the registry
 
 
-def test_the_registrys_login_is_a_secret_file_before_the_installation(rhosp: Recorder) -> None:
+def test_the_registry_s_login_is_a_secret_file_before_the_installation(rhosp: Recorder) -> None:
     login = rhosp.resources["undercloud-registry-login"].inputs
     assert f"-o stack -g stack -m 0600 /dev/stdin {REGISTRY_FILE}" in login["create"]
     assert f"1234|rack: {PASSWORD}" in secret(login["stdin"])
@@ -155,12 +155,12 @@ def test_the_registrys_login_is_a_secret_file_before_the_installation(rhosp: Rec
     assert "undercloud-registry-login" in rhosp.needs["undercloud-undercloud-conf"]
 
 
-def test_a_login_without_its_password_says_what_to_set(plan: Plan) -> None:
+def test_a_missing_registry_password_is_reported_with_the_command_that_sets_it(plan: Plan) -> None:
     with pytest.raises(pulumi.RunError, match=r"password of rack is missing: pulumi config set --secret registryPass"):
         undercloud(changed(plan, registry=Registry(user="rack")))
 
 
-def test_the_registrys_authority_is_made_known(plan: Plan, tmp_path: Path) -> None:
+def test_the_registry_s_certificate_authority_is_installed(plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("AUTHORITY\n")
     known = undercloud(changed(plan, registry=Registry(ca_file=tmp_path / "ca.pem"))).resources[
         "undercloud-registry-ca"
@@ -175,13 +175,13 @@ def test_the_registrys_authority_is_made_known(plan: Plan, tmp_path: Path) -> No
 # -- the site's own repositories and archives
 
 
-def test_own_repositories_stand_in_place_of_all_others(plan: Plan) -> None:
+def test_the_site_s_repositories_replace_all_others(plan: Plan) -> None:
     own = changed(plan, repositories=(REPOSITORY,))
     rack = undercloud(own)
     file = rack.resources["undercloud-repositories"].inputs
     assert file["stdin"] == tripleo.repositories(own)
     assert "subscription-manager" not in file["create"]
-    assert file["create"].index('[ "$fail" = 0 ]') < file["create"].index(repositories.FILE), "checked before changed"
+    assert file["create"].index('[ "$fail" = 0 ]') < file["create"].index(repositories.FILE), "checks come first"
     assert "undercloud-repositories" in rack.needs["undercloud-prepare"]
     prepare = create(rack, "undercloud-prepare")
     assert "tripleo-repos" not in prepare
@@ -190,22 +190,22 @@ def test_own_repositories_stand_in_place_of_all_others(plan: Plan) -> None:
     assert f"export DIB_YUM_REPO_CONF={repositories.FILE}\n" in shlex.split(create(rack, "undercloud-images"))[-1]
 
 
-def test_the_overclouds_nodes_have_them_too(plan: Plan) -> None:
+def test_nodes_of_the_overcloud_get_the_site_s_repositories(plan: Plan) -> None:
     own = changed(plan, repositories=(REPOSITORY,))
     rack = record(own, lambda operator: deploy(own, operator) and None)
     shipped = {name: r for name, r in rack.resources.items() if name.startswith("overcloud-repositories-")}
     assert set(shipped) == {f"overcloud-repositories-{host.name}" for host in own.hosts}
     for name, step in shipped.items():
         assert NodeOrder.decode(step.inputs["stdin"]).given == tripleo.repositories(own)
-        assert name in rack.needs["firmware-program"], "mstflint comes from there"
+        assert name in rack.needs["firmware-program"], "mstflint is installed from them"
 
 
-def test_without_own_repositories_no_node_is_touched(plan: Plan) -> None:
+def test_nodes_get_no_repositories_when_the_site_has_none(plan: Plan) -> None:
     rack = record(plan, lambda operator: deploy(plan, operator) and None)
     assert not [name for name in rack.resources if "repositories" in name or "registry" in name]
 
 
-def test_the_overclouds_images_come_of_the_archive(plan: Plan) -> None:
+def test_the_overcloud_s_images_are_unpacked_from_the_archive(plan: Plan) -> None:
     images = shlex.split(create(undercloud(changed(plan, images_archive=ARCHIVE)), "undercloud-images"))[-1]
     assert f"\ntar -xf {ARCHIVE} >&2\n" in images
     assert "image upload --update-existing" in images
@@ -213,7 +213,7 @@ def test_the_overclouds_images_come_of_the_archive(plan: Plan) -> None:
     assert "DIB_" not in images
 
 
-def test_a_finished_guest_image_is_uploaded_as_it_is(plan: Plan, tmp_path: Path) -> None:
+def test_a_guest_image_file_is_uploaded_unchanged(plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "gdr.qcow2").touch()
     gdr = Image(name="centos8-stream-gdr", file=tmp_path / "gdr.qcow2")
     given = Plan(plan.site.model_copy(update={"images": (gdr,)}))
@@ -225,7 +225,7 @@ def test_a_finished_guest_image_is_uploaded_as_it_is(plan: Plan, tmp_path: Path)
         record(given, lambda operator: deploy(given, operator) and None)
 
 
-# -- the shell of it
+# -- the shell commands
 
 
 def shell(folder: Path, lines: tuple[str, ...], given: str = "") -> None:
@@ -233,7 +233,7 @@ def shell(folder: Path, lines: tuple[str, ...], given: str = "") -> None:
     subprocess.run(["sh", "-c", text], input=given, text=True, check=True)
 
 
-def test_others_are_put_aside_and_come_back(tmp_path: Path) -> None:
+def test_other_repository_files_are_moved_aside_and_restored(tmp_path: Path) -> None:
     for name in ("CentOS-Stream-BaseOS.repo", "epel.repo"):
         (tmp_path / name).write_text(name)
     for _ in range(2):
