@@ -14,20 +14,18 @@ from collections.abc import Sequence
 import pulumi
 from pulumi_command import remote
 
+from components.adapters import KINDS, wave_order
 from components.base import Component
 from components.overcloud import Overcloud
-from components.ssh import as_stack, node_access
+from components.ssh import as_stack
 from components.undercloud import Undercloud
 from onhost import shipping
-from onhost.undercloud.orders import WaveMember, WaveOrder, encode
+from onhost.undercloud.orders import encode
 from rack import firmware, tripleo
 from rack.plan import Host, Plan
 from rack.site import Role
 
 PROGRAM = "/home/stack/wave.py"
-KINDS = {Role.CONTROLLER: "controller", Role.COMPUTE: "compute"}
-PAUSES = (1.0, 15.0)
-"""Shortest and longest pause between two looks at a node, in seconds: a server boots for minutes."""
 
 
 class Firmware(Component):
@@ -75,30 +73,3 @@ class Firmware(Component):
             stdin=keys.apply(lambda keys: encode(wave_order(self._plan, role, nodes, keys, check_list=number == 1))),
             opts=self._child(before),
         )
-
-
-def wave_order(
-    plan: Plan, role: Role, nodes: Sequence[Host], host_keys: Sequence[str], *, check_list: bool
-) -> WaveOrder:
-    """Return the order of `wave.py` for nodes of one role. `host_keys`: lines of a known_hosts file."""
-    site, own = plan.site, plan.site.firmware
-    return WaveOrder(
-        kind=KINDS[role],
-        nodes=[WaveMember(name=n.name, address=str(n.address), hostname=n.hostname) for n in nodes],
-        host_keys=[key.strip() for key in host_keys],
-        ssh=node_access(site),
-        tool=own.tool,
-        device=(own.controller_hca if role == Role.CONTROLLER else None) or site.compute.hca,
-        settings=dict(firmware.parameters(site, role)),
-        minimum_release=own.minimum_release,
-        instances=own.instances,
-        alone=len(plan.controllers) == 1,
-        boot_mode=site.undercloud.boot_mode,
-        kernel_args=site.compute.kernel_args,
-        gpu=f"{site.compute.gpu.vendor_id}:{site.compute.gpu.product_id}",
-        read_request=site.compute.max_read_request if role == Role.COMPUTE else None,
-        drain_limit=own.drain_minutes * 60,
-        reboot_limit=own.reboot_minutes * 60,
-        pauses=PAUSES,
-        check_list=check_list,
-    )

@@ -5,27 +5,37 @@ secret; nothing is deployed before the gate has opened (I4); a changed file runs
 and the stack is never deleted first. The guide edits ml2_conf.ini by hand after the deployment (O6, T4); here the
 deployment writes these options, so that Neutron never runs without them.
 
+Nodes are provisioned before they are deployed. In between, the adapters of new nodes are set (H1 to H3), because the
+network configuration at the start of a deployment creates the VFs. `onhost/undercloud/factory.py` does that, for all
+nodes of a role at once; a node that is deployed is not changed.
+
 The texts of the commands are inputs of resources: a change of one, even of a message, runs its step again. The
 deployment (`deploy`) and the restart of UFM must not run again for that reason.
 """
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pulumi
 import pulumi_openstack as openstack
 from pulumi_command import remote
 
 from components import repositories, ufm_host
+from components.adapters import KINDS, wave_order
 from components.base import Component
 from components.gate import Gate
 from components.introspection import Introspection
 from components.ssh import NODE_PROGRAM, NodeHost, Operator, as_stack, node_access, script
 from components.undercloud import Undercloud
 from onhost import shipping
+from onhost.undercloud.orders import encode
 from rack import tripleo
 from rack.plan import DEPLOY_FOLDER, Host, Plan
+from rack.site import Role
+
+FACTORY = "/home/stack/factory.py"
+"""Path of the program that sets the adapters of new nodes."""
 
 
 class Overcloud(Component):
@@ -55,8 +65,11 @@ class Overcloud(Component):
         self._inventory = undercloud.ready
         self.with_ports = introspection.with_ports
         """Makes inputs that depend on ports: see `Introspection.with_ports`."""
-        deployed = self._deploy(gate, sdn_token)
-        keys = {host.name: self._host_key(host, deployed) for host in plan.hosts}
+        files = {
+            name: self._file(name, self.with_ports(render)) for name, render in tripleo.DEPLOYMENT_DOCUMENTS.items()
+        }
+        provisioned = self._provision(gate, files)
+        keys = {host.name: self._host_key(host, provisioned) for host in plan.hosts}
         self.host_keys = {name: key.stdout for name, key in keys.items()}
         """Node to its SSH host key, as a line of a known_hosts file."""
         self._node_program = self._undercloud.file(
@@ -68,7 +81,9 @@ class Overcloud(Component):
         )
         self.controllers = [self._node(h) for h in plan.controllers]
         self.computes = [self._node(h) for h in plan.computes]
-        own = self._repositories(deployed) if plan.site.undercloud.repositories else []
+        own = self._repositories(provisioned) if plan.site.undercloud.repositories else []
+        ready = self._set_adapters(own)
+        deployed = self._deploy([*files.values(), *ready], sdn_token)
         self.ready: list[pulumi.Resource] = [*(self._restart_ufm(operator, deployed) or [deployed]), *own]
         """Resources that tenants' resources depend on."""
         self.provider, self.endpoint = self._credentials(deployed)
@@ -79,15 +94,60 @@ class Overcloud(Component):
         access = node_access(self._plan.site)
         return NodeHost(self._undercloud, host.name, str(host.address), access, key, self._node_program)
 
-    def _deploy(self, gate: Gate, sdn_token: pulumi.Input[str]) -> remote.Command:
-        """Ship the documents and deploy (O1 to O5).
+    def _provision(self, gate: Gate, files: Mapping[str, pulumi.Resource]) -> remote.Command:
+        """Put the overcloud's image on new nodes (O5). Nodes that are provisioned, or deployed, stay as they are."""
+        plan = self._plan
+        networks, nodes = "network_data_ib_vm.yaml", "node-info-ib-vm.yaml"
+        commands = [f"{shlex.join(words)} >&2" for words in plan.provision_commands]
+        return self._undercloud.job(
+            f"{self._name}-provision",
+            as_stack(
+                f": nodes {tripleo.digest(tripleo.network_data(plan), tripleo.node_info(plan))}",
+                ". ~/stackrc",
+                "output=$(mktemp -d)",  # the client refuses to overwrite its output
+                "trap 'rm -r $output' EXIT",
+                "cd $output",
+                *commands,
+            ),
+            delete=as_stack(
+                ". ~/stackrc",
+                f"openstack overcloud node unprovision -y --all --stack {plan.site.cloud.name} {DEPLOY_FOLDER}/{nodes}",
+            ),
+            opts=self._child(
+                files[networks],
+                files[nodes],
+                *gate.ready,
+                protect=plan.site.protect,
+            ),
+        )
+
+    def _set_adapters(self, repositories: list[pulumi.Resource]) -> list[pulumi.Resource]:
+        """Set the adapters of new nodes, which run nothing yet (H1 to H3). mstflint comes from the `repositories`."""
+        text = shipping.program("undercloud.factory")
+        program = self._undercloud.file(
+            f"{self._name}-factory-program", FACTORY, text, owner="stack", opts=self._child(*self._inventory)
+        )
+        return [self._set_role(role, text, [program, *repositories]) for role in Role if self._plan.role(role)]
+
+    def _set_role(self, role: Role, program: str, before: list[pulumi.Resource]) -> remote.Command:
+        plan, nodes = self._plan, self._plan.role(role)
+        keys = pulumi.Output.all(*(self.host_keys[node.name] for node in nodes))
+        return self._undercloud.job(
+            f"{self._name}-factory-{KINDS[role]}s",
+            as_stack(f": program {tripleo.digest(program)}", f"exec python3 {FACTORY}"),
+            delete=":",
+            stdin=keys.apply(lambda keys: encode(wave_order(plan, role, nodes, keys, check_list=False))),
+            opts=self._child(*before),
+        )
+
+    def _deploy(self, before: list[pulumi.Resource], sdn_token: pulumi.Input[str]) -> remote.Command:
+        """Deploy (O1 to O5).
 
         The command contains a digest of its documents, so that a change of a document runs it again.
         """
         plan = self._plan
-        files = [self._file(name, self.with_ports(render)) for name, render in tripleo.DEPLOYMENT_DOCUMENTS.items()]
         sdn = pulumi.Output.secret(sdn_token).apply(lambda token: tripleo.ml2_sdn(plan, token))
-        files.append(self._file("neutron-ml2-mlnx-sdn-vm.yaml", sdn, mode="0600"))
+        login = self._file("neutron-ml2-mlnx-sdn-vm.yaml", sdn, mode="0600")
         stack = plan.site.cloud.name
         return self._undercloud.job(
             f"{self._name}-deploy",
@@ -99,8 +159,8 @@ class Overcloud(Component):
                 f"rm -f ~/{stack}rc",
             ),
             opts=self._child(
-                *files,
-                *gate.ready,
+                login,
+                *before,
                 protect=plan.site.protect,
             ),
         )
@@ -120,8 +180,8 @@ class Overcloud(Component):
             opts=self._child(*self._inventory),
         )
 
-    def _host_key(self, host: Host, deployed: remote.Command) -> remote.Command:
-        """Read a node's SSH host key, which deployment created, from the undercloud over the provisioning network.
+    def _host_key(self, host: Host, provisioned: remote.Command) -> remote.Command:
+        """Read a node's SSH host key, which its first boot created, from the undercloud over the provisioning network.
 
         There is one resource per node, so that a new node does not change those of the others.
         """
@@ -135,7 +195,7 @@ class Overcloud(Component):
                 f'[ -n "$key" ] || {{ echo "{host.name} ({host.address}) answers no SSH; is it up?" >&2; exit 1; }}',
                 f'echo "{name} $key"',
             ),
-            opts=self._child(deployed),
+            opts=self._child(provisioned),
         )
 
     def _restart_ufm(self, operator: Operator, deployed: remote.Command) -> list[pulumi.Resource]:
@@ -150,7 +210,7 @@ class Overcloud(Component):
             )
         ]
 
-    def _repositories(self, deployed: remote.Command) -> list[pulumi.Resource]:
+    def _repositories(self, provisioned: remote.Command) -> list[pulumi.Resource]:
         """Set the site's own repositories on the nodes; mstflint comes from there (B1).
 
         The nodes start with the repositories of their image.
@@ -162,7 +222,7 @@ class Overcloud(Component):
                 script(*repositories.INSTALL),
                 delete=script(*repositories.REMOVE),
                 stdin=tripleo.repositories(self._plan),
-                opts=self._child(deployed),
+                opts=self._child(provisioned),
             )
             for host, at in hosts
         ]

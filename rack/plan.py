@@ -219,10 +219,27 @@ class Plan:
         return f"{self.site.ufm.url}/ufmRestV3"
 
     @property
+    def provision_commands(self) -> Sequence[Sequence[str]]:
+        """Return the commands that provision networks and nodes, which `deploy_command` would do too (O5).
+
+        They write environment files to the working directory. `deploy_command` writes its own.
+        """
+        folder, stack = DEPLOY_FOLDER, self.site.cloud.name
+        command = ("openstack", "overcloud")
+        return (
+            (*command, "network", "provision", "-o", "networks.yaml", f"{folder}/network_data_ib_vm.yaml"),
+            (
+                *command, "node", "provision", "--stack", stack, "--overcloud-ssh-user", self.site.ssh.overcloud_user,
+                "-o", "nodes.yaml", f"{folder}/node-info-ib-vm.yaml",
+            ),
+        )  # fmt: skip
+
+    @property
     def deploy_command(self) -> Sequence[str]:
         """Return the guide's deploy command as a list of words (O5).
 
         It has `--deployed-server` too: without it, tripleoclient 16.5.0 refuses `--baremetal-deployment`.
+        `--overcloud-ssh-user` is that of `provision_commands`: the client's default differs between releases.
         """
         folder, stock = DEPLOY_FOLDER, f"{HEAT_TEMPLATES}/environments"
         return (
@@ -233,6 +250,7 @@ class Plan:
             "--baremetal-deployment", f"{folder}/node-info-ib-vm.yaml",
             "--network-config",
             "--deployed-server",
+            "--overcloud-ssh-user", self.site.ssh.overcloud_user,
             "-r", f"{folder}/roles_data_ib_vm.yaml",
             "-e", f"{folder}/containers-prepare-parameter-ib-vm.yaml",
             *(("-e", REGISTRY_FILE) if self.site.undercloud.registry.user else ()),

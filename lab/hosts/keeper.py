@@ -54,6 +54,7 @@ class Keeper:
             "power_off": lambda request: self._node(request).power_off(),
             "reboot": lambda request: self._node(request).reboot(),
             "fail_links": lambda request: self._node(request).fail_links(int(request["times"])),
+            "replace_adapter": lambda request: self._node(request).replace_adapter(),
             "hardware_faults": lambda request: self._node(request).inject(_faults(request["faults"])),
             "step_fault": self._step_fault,
             "templates": lambda request: self.rack.undercloud.release_templates(bool(request["released"])),

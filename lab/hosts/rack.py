@@ -12,7 +12,7 @@ from lab.hosts.kinds.compute import Compute
 from lab.hosts.kinds.controller import Controller
 from lab.hosts.kinds.guest import GuestHost
 from lab.hosts.kinds.host import Host
-from lab.hosts.kinds.node import Node
+from lab.hosts.kinds.node import NODE_USER, Node
 from lab.hosts.kinds.ufm import UfmHost
 from lab.hosts.kinds.undercloud import Undercloud
 from lab.hosts.machine import Access, Machine
@@ -22,11 +22,6 @@ from rack.site import Role
 NODE_KINDS: dict[Role, type[Node]] = {Role.CONTROLLER: Controller, Role.COMPUTE: Compute}
 ALWAYS_ON = ("ufm", "undercloud")
 """Hosts that run from the start of the lab, and whose host keys the operator knows beforehand."""
-NODE_USER = "tripleo-admin"
-"""The user that deployment creates on overcloud nodes, for the key of the undercloud's user stack alone.
-
-Source: tripleo-ansible's cli-enable-ssh-admin.yaml, `ssh_user` in tripleoclient 16.5.0.
-"""
 GUESTS = "guests"
 """Folder of the guests."""
 

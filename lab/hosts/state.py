@@ -169,6 +169,8 @@ class UndercloudState(HostState):
     """In the order of their import."""
     overcloud_image: str = ""
     """SHA-256 of the uploaded overcloud image; empty before the upload."""
+    networks: list[str] = field(default_factory=list)
+    """Overcloud networks that are provisioned, by `name_lower`."""
     built: dict[str, list[str]] = field(default_factory=dict)
     """Guest image → elements that disk-image-create built it from."""
     step_faults: dict[str, StepFault] = field(default_factory=dict)
@@ -210,9 +212,13 @@ class NodeState(HostState):
     link_failures: int = 0
     """How many more times the InfiniBand link stays down when the node is powered on. Set by tests."""
     hostname: str = ""
-    """The full name that a deployment gave it; empty while it is not deployed."""
+    """The full name that provisioning gave it; empty while it is not provisioned."""
+    user: str = ""
+    """The user that provisioning created."""
+    deployed: bool = False
+    """Whether a deployment has started its services."""
     kernel_args: str | None = None
-    """Kernel arguments of the deployment; None before the first one."""
+    """Kernel arguments of the deployment; None before it."""
     firmware: dict[str, int] = field(default_factory=dict)
     """Current settings of the HCA that differ from the factory's."""
     firmware_next: dict[str, int] = field(default_factory=dict)
@@ -241,6 +247,10 @@ class ComputeState(NodeState):
     """Code of the adapter's MaxReadReq: 2 is 512 bytes, the BIOS's value after each boot."""
     nova: NovaHealth = "healthy"
     """The container nova_compute."""
+    vfs: int = 0
+    """How many VFs exist."""
+    boot_vfs: int = 0
+    """How many VFs os-net-config creates at boot."""
 
 
 # -- guests

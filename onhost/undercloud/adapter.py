@@ -1,4 +1,4 @@
-"""An adapter's firmware parameters: the tool that reads them, what it prints, what differs (H1 to H3, B1)."""
+"""An adapter's firmware parameters: the tool that reads them, what it prints, what differs (H1 to H4, B1)."""
 
 import re
 from typing import Dict, Iterator, List, NamedTuple, Optional
@@ -13,6 +13,10 @@ case "{tools}" in
 esac
 """
 """Prints the path of the first tool that the node has; installs mstflint where it is allowed and none is there."""
+
+
+VFS = ("SRIOV_EN", "NUM_OF_VFS")
+"""Parameters that determine the number of VFs."""
 
 
 class Value(NamedTuple):
@@ -60,6 +64,33 @@ def unapplied(changes: Dict[str, str], shown: Dict[str, Value]) -> Iterator[str]
         if value.current != wanted:
             action = "power-cycle the node" if value.following == wanted else "the adapter does not keep it"
             yield f"{name} is {value.current} and not {wanted} after the reboot; {action}"
+
+
+def kept_vfs(changes: Dict[str, str], shown: Dict[str, Value]) -> Iterator[str]:
+    """Return why a deployed node cannot get these changes, if the VFs are among them.
+
+    A deployment creates the VFs of a new node. On a deployed one, os-net-config 14.2.0 ignores another number.
+    """
+    found = [f"{name} is {shown[name].current} and not {changes[name]}" for name in VFS if name in changes]
+    if found:
+        yield (
+            f"{', '.join(found)}, and a deployed node keeps its VFs; remove its entry from `nodes`, run `pulumi up`, "
+            "put the entry back and run `pulumi up` (H2)"
+        )
+
+
+def lacking_virtualization(facts: Dict[str, str]) -> Iterator[str]:
+    """Return what is wrong with the hardware virtualization that the kernel sees."""
+    if "none" in (facts["virtualization"], facts["kvm"]):
+        yield "no hardware virtualization; enable VT-x or SVM in the BIOS (H4)"
+
+
+def lacking_vfs(facts: Dict[str, str], wanted: Dict[str, str]) -> Iterator[str]:
+    """Return what is wrong with the VFs that the kernel sees, once the firmware is as wanted."""
+    offered, needed = facts["vfs"], int(wanted.get("NUM_OF_VFS", 0))
+    found = int(offered) if offered.isdigit() else 0
+    if found < needed:
+        yield f"the adapter offers {found} VFs of {needed}; enable SR-IOV in the BIOS (H4)"
 
 
 def release_faults(release: str, minimum: Optional[str], device: str) -> Iterator[str]:

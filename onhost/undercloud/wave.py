@@ -8,21 +8,14 @@ It is idempotent and may be run again at any time: what differs is read from the
 were disabled by this program. A compute that was disabled for another reason stays disabled.
 """
 
-import fcntl
-import os
-import shutil
 import sys
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, List
 
-from onhost.undercloud.common import Fault, refuse, say
+from onhost.undercloud.common import Fault
 from onhost.undercloud.orders import WaveOrder
-from onhost.undercloud.shell import Unreachable
 from onhost.undercloud.wave_compute import Compute
 from onhost.undercloud.wave_controller import Controller
-from onhost.undercloud.wave_node import WaveNode
+from onhost.undercloud.wave_run import carry_out, each
 
 CHECK_LIST = {
     "compute": """\
@@ -38,25 +31,6 @@ Not visible from Linux; check the BIOS of each controller once (H4):
   [ ] power-on after a power failure: last state""",
 }
 KINDS = {"compute": Compute, "controller": Controller}
-
-
-def each(nodes: List[Any], step: str) -> None:
-    """Run one step on all nodes in parallel, each to its end.
-
-    Raises:
-        Fault: the step failed on a node. Its text has the faults of all nodes.
-    """
-
-    def fault_of(node: WaveNode) -> str:
-        try:
-            getattr(node, step)()
-        except (Fault, Unreachable) as error:
-            return str(error)
-        return ""
-
-    with ThreadPoolExecutor(len(nodes)) as pool:
-        faults = [fault for fault in pool.map(fault_of, nodes) if fault]
-    refuse("this wave has stopped; nothing after it was started:", faults)
 
 
 def drain(nodes: List[Any], waits: bool) -> None:
@@ -92,30 +66,9 @@ def run(order: WaveOrder, folder: str) -> None:
         print(CHECK_LIST[order.kind])
 
 
-def lock() -> None:
-    """Return once no other run is at work on this undercloud, including a run that has lost its caller."""
-    home = os.open(str(Path.home()), os.O_RDONLY)
-    try:
-        fcntl.flock(home, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        say("an earlier run is still at work; waiting until it ends")
-        fcntl.flock(home, fcntl.LOCK_EX)
-
-
 def main() -> int:
     """Run the wave that standard input orders and return the exit status."""
-    order = WaveOrder.decode(sys.stdin.read())
-    lock()
-    folder = tempfile.mkdtemp()
-    try:
-        Path(folder, "known_hosts").write_text("".join(f"{line}\n" for line in order.host_keys))
-        run(order, folder)
-    except Fault as fault:
-        say(str(fault))
-        return 1
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)  # ssh removes its socket at the same time
-    return 0
+    return carry_out(run)
 
 
 if __name__ == "__main__":

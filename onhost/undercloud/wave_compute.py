@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, Iterator, List
 
+from onhost.undercloud.adapter import kept_vfs, lacking_vfs, lacking_virtualization
 from onhost.undercloud.common import Fault, openstack, openstack_json
 from onhost.undercloud.orders import WaveMember, WaveOrder
 from onhost.undercloud.pcie import BRIDGES, RESTORE, Bridges, parse_bridges, unit
@@ -35,6 +36,10 @@ class Compute(WaveNode):
         service = self._service()
         self._enabled = service["Status"] == "enabled"
         self._ours = not self._enabled and (service["Disabled Reason"] or "").startswith(REASON)
+
+    def _faults(self) -> Iterator[str]:
+        yield from super()._faults()
+        yield from kept_vfs(self._pending(), self._shown)
 
     def drain(self) -> None:
         """Disable the compute in nova and make sure that it is empty, where something is to be changed.
@@ -140,15 +145,14 @@ class Compute(WaveNode):
 
     def _bios_faults(self) -> Iterator[str]:
         yield from super()._bios_faults()
-        if self.facts["virtualization"] == "none" or self.facts["kvm"] == "none":
-            yield "no hardware virtualization; enable VT-x or SVM in the BIOS (H4)"
+        yield from lacking_virtualization(self.facts)
         for bridge in self._bridges.without_acs():
             yield f"PCIe bridge {bridge} has no ACS with direct translation; enable ACS in the BIOS (H4)"
 
     def _settled_faults(self) -> Iterator[str]:
         """Return BIOS settings that show only once kernel arguments, firmware and ACS are as wanted."""
-        wanted = self._wanted["NUM_OF_VFS"]
-        yield from settled_faults(self.facts, self._order.kernel_args, wanted)
+        yield from settled_faults(self.facts, self._order.kernel_args)
+        yield from lacking_vfs(self.facts, self._wanted)
         for bridge in (bridge for bridge, on in self._bridges.acs().items() if not on):
             yield f"PCIe bridge {bridge} does not take ACS direct translation; enable ACS in the BIOS (H4)"
         if not self._reads_as_wanted():
@@ -156,14 +160,11 @@ class Compute(WaveNode):
             yield f"the adapter has MaxReadReq {found} and not {wanted_bytes} bytes; see setpci -s {self._order.device}"
 
 
-def settled_faults(facts: Dict[str, str], kernel_args: str, wanted_vfs: str) -> Iterator[str]:
-    """Return what is wrong with kernel arguments, IOMMU and SR-IOV of a compute whose firmware is as wanted."""
+def settled_faults(facts: Dict[str, str], kernel_args: str) -> Iterator[str]:
+    """Return what is wrong with kernel arguments and IOMMU of a compute."""
     given = facts["kernel_args"].split()
     missing = [word for word in kernel_args.split() if word not in given]
     if missing:
         yield f"the kernel runs without {' '.join(missing)}; reboot it once TripleO has set them (O4)"
     elif facts["iommu_groups"] == "0":
         yield "no IOMMU; enable VT-d or AMD-Vi in the BIOS (H4)"
-    vfs = int(facts["vfs"]) if facts["vfs"].isdigit() else 0
-    if vfs < int(wanted_vfs):
-        yield f"the adapter offers {vfs} VFs of {wanted_vfs}; enable SR-IOV in the BIOS (H4)"

@@ -44,15 +44,8 @@ class WaveNode(ABC):
         Raises:
             Fault: the node differs from the guide in a way that no reboot fixes.
         """
-        self._until(self._away, self._order.reboot_limit, "see its console")
-        self._tool = self._find_tool()
-        self._query()
-        self._learn()
-        faults = [*release_faults(self.facts["release"], self._order.minimum_release, self._order.device)]
-        faults += self._bios_faults()
-        if self._hidden() and not self._pending():
-            faults.append(f"the adapter has no parameter {', '.join(self._hidden())}; see {self._tool} -d … query")
-        self._refuse(faults)
+        self._read()
+        self._refuse(self._faults())
 
     def drain(self) -> None:
         """Prepare the node for changes that instances would not survive."""
@@ -84,6 +77,20 @@ class WaveNode(ABC):
         self._shell.close()
 
     # -- firmware
+
+    def _read(self) -> None:
+        """Read firmware and BIOS, once the node answers."""
+        self._until(self._away, self._order.reboot_limit, "see its console")
+        self._tool = self._find_tool()
+        self._query()
+        self._learn()
+
+    def _faults(self) -> Iterator[str]:
+        """Return what is wrong with the node and no reboot fixes."""
+        yield from release_faults(self.facts["release"], self._order.minimum_release, self._order.device)
+        yield from self._bios_faults()
+        if self._hidden() and not self._pending():
+            yield f"the adapter has no parameter {', '.join(self._hidden())}; see {self._tool} -d … query"
 
     def _change(self) -> None:
         """Set what differs and reboot, until nothing differs.

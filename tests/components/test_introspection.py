@@ -53,7 +53,9 @@ def test_the_deployment_depends_on_the_gate_and_every_file(rack: Recorder) -> No
     bundle = [name for name, r in rack.resources.items() if "/templates/IB/VM/" in str(r.inputs.get("create"))]
     shipped = {name for name in bundle if "install -D" in rack.resources[name].inputs["create"]}
     assert len(shipped) == 9
-    assert rack.needs["overcloud-deploy"] == {"gate-members", *shipped}
+    factory = {"overcloud-factory-computes", "overcloud-factory-controllers"}
+    assert rack.needs["overcloud-deploy"] == {*factory, *shipped}
+    assert "gate-members" in rack.needs["overcloud-provision"]
 
 
 def test_the_nodes_resource_imports_without_introspection(rack: Recorder) -> None:
@@ -132,7 +134,7 @@ def test_ports_from_introspection_and_configuration_give_equal_resources(
 def test_the_main_resources_are_protected_when_protect_is_set(plan: Plan) -> None:
     site = plan.site.model_copy(update={"protect": True})
     made = record(Plan(site), lambda operator: deploy(Plan(site), operator) and None)
-    pillars = {"ufm-install", "undercloud-install", "overcloud-deploy", *pkeys(plan)}
+    pillars = {"ufm-install", "undercloud-install", "overcloud-provision", "overcloud-deploy", *pkeys(plan)}
     assert made.protected == {*pillars, "protection"}
     things = {name for name, r in made.resources.items() if not r.token.startswith(("rack:", "pulumi:providers:"))}
     assert made.below("protection") >= things, "`protection` is deleted before all others"

@@ -18,6 +18,8 @@ from engine.build import environment
 from lab.__main__ import start, stop
 from lab.addresses import UFM_ADMIN_PORT
 from lab.assembly import services
+from lab.hosts.part import HostsPart
+from lab.inventory import inventory_plan
 from lab.service import Service
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -70,13 +72,16 @@ def lab() -> Iterator[tuple[Service, ...]]:
 
 @pytest.fixture(scope="package")
 def pulumi(lab: tuple[Service, ...]) -> Iterator[Pulumi]:
-    """Return the dev stack, empty."""
+    """Return the dev stack, empty. The nodes' adapters are in factory state."""
     cli = Pulumi()
     listed = {stack["name"].rpartition("/")[2] for stack in cli.json("stack", "ls", "--json")}
     if "dev" not in listed:
         cli("stack", "init", "dev", "--secrets-provider", "passphrase")
     cli("stack", "select", "dev")
     cli("destroy", "--yes", "--skip-preview", "--refresh=false")
+    (hosts,) = (part for part in lab if isinstance(part, HostsPart))
+    for host in inventory_plan(STACK).hosts:
+        hosts.request(op="replace_adapter", node=host.name)
     yield cli
     cli("destroy", "--yes", "--skip-preview", "--refresh=false")
 

@@ -33,7 +33,8 @@ DEPLOYS_AGAIN: Mapping[str, Mapping[str, str]] = {
     "0.1.0": {
         "overcloud-ib-env-vm": "an A100 is a physical function for nova: type-PCI finds no host (GPU001); the options "
         "of O6 and T4; Neutron verifies UFM's certificate",
-        "overcloud-deploy": "the changed document is deployed, as a stack update that replaces nothing",
+        "overcloud-deploy": "the changed document is deployed, as a stack update that replaces nothing, by the user of "
+        "the nodes' provisioning",
         "gate-members": "the gate precedes every deployment",
         "overcloud-restart-ufm": "follows every deployment",
     },
@@ -76,6 +77,10 @@ ADDED: Mapping[str, Mapping[str, str]] = {
         "tenant-key-pair": "the key pair of new instances; existing ones keep theirs",
         "ufm-program": "a file on the UFM node with the steps",
         "overcloud-node-program": "a file on the undercloud, where steps on nodes run: nodes accept no other key",
+        "overcloud-provision": "node provision leaves provisioned nodes as they are, like every overcloud deploy",
+        "overcloud-factory-program": NEW_PROGRAM,
+        "overcloud-factory-controllers": "it reads the adapters; a deployed node is neither changed nor rebooted",
+        "overcloud-factory-computes": "it reads the adapters; a deployed node is neither changed nor rebooted",
     },
 }
 """Resources that an earlier version does not have, each with the reason and its effect on a deployed rack."""

@@ -37,7 +37,8 @@ from tests.lab.hosts.conftest import dev_site
 
 config = pulumi.Config()
 folder = Path(config.require("folder"))
-site = dev_site(port=config.require_int("port"), private_key_file=folder / "id_ed25519",
+port = config.require_int("port")
+site = dev_site(port=port, node_port=port, private_key_file=folder / "id_ed25519",
                 known_hosts_file=folder / "known_hosts")
 plan = Plan(site.model_copy(update={"ufm": site.ufm.model_copy(update={"host": None})}))
 operator = Operator.load(plan.site)

@@ -73,6 +73,23 @@ def test_outputs_describe_the_deployment(deployed: Pulumi) -> None:
     assert outputs["bandwidth"].startswith("pass: 19")
 
 
+def record(node: str) -> dict[str, Any]:
+    """Return what the lab's keeper has stored about a node."""
+    found: dict[str, Any] = json.loads((addresses.STATE / f"hosts/{node}/state.json").read_text())["state"]
+    return found
+
+
+def boots() -> dict[str, str]:
+    """Return the ID of every node's last boot."""
+    return {host.name: (addresses.STATE / f"hosts/{host.name}/boot_id").read_text() for host in PLAN.hosts}
+
+
+def test_adapters_from_the_factory_have_the_vfs_of_the_network_configuration(deployed: Pulumi) -> None:
+    for host in PLAN.computes:
+        assert record(host.name)["firmware"].items() >= {"SRIOV_EN": 1, "NUM_OF_VFS": 8, "ATS_ENABLED": 1}.items()
+        assert record(host.name)["vfs"] == 8
+
+
 def test_no_plugin_is_taken_from_path(deployed: Pulumi) -> None:
     assert "using plugin from" not in deployed.log.lower()
     assert "from $path" not in deployed.log.lower()
@@ -230,7 +247,7 @@ NEW = "overcloud-computesriov-ib-2.localdomain"
 
 def test_an_added_compute_needs_one_up_and_leaves_instances_alone(deployed: Pulumi, ufm: Ufm, tmp_path: Path) -> None:
     """Introspection finds its port's GUID."""
-    before = servers()
+    before, booted = servers(), boots()
     assert set(before) == {"vm1_gpu", "vm2_gpu"}
     changed = edited(tmp_path, lambda site: site["nodes"].append(spare(guid=None)))
     deployed("up", "--yes", "--skip-preview", "--config-file", str(changed))
@@ -243,6 +260,8 @@ def test_an_added_compute_needs_one_up_and_leaves_instances_alone(deployed: Pulu
     assert services[NEW] == ("enabled", "up")
     assert len(services) == 3
     assert servers() == before
+    assert record(spare()["name"])["vfs"] == 8, "its adapter came from the factory, too"
+    assert boots() == booted, "no deployed node is rebooted"
     deployed("up", "--yes", "--skip-preview", "--expect-no-changes", "--config-file", str(changed))
 
 

@@ -17,7 +17,14 @@ from tests.onhost.undercloud.test_orders import ORDERS
 
 ONHOST = Path(shipping.__file__).parent
 SOURCES = sorted(ONHOST.rglob("*.py"))
-PROGRAMS = ("undercloud.nodes", "undercloud.wave", "undercloud.job", "undercloud.templates", "undercloud.node")
+PROGRAMS = (
+    "undercloud.nodes",
+    "undercloud.wave",
+    "undercloud.factory",
+    "undercloud.job",
+    "undercloud.templates",
+    "undercloud.node",
+)
 VERMIN = "import vermin; vermin.main()"
 NEWER = {"dataclasses", "contextvars", "graphlib", "tomllib", "zoneinfo", "importlib.resources", "importlib.metadata"}
 """Modules that the standard library got after 3.6."""
@@ -187,7 +194,7 @@ def test_the_shipped_job_runner_runs_a_job(python: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("python", INTERPRETERS)
-@pytest.mark.parametrize("name", ["undercloud.nodes", "undercloud.wave", "undercloud.templates"])
+@pytest.mark.parametrize("name", ["undercloud.nodes", "undercloud.wave", "undercloud.factory", "undercloud.templates"])
 def test_a_program_decodes_orders_that_the_operator_s_side_encodes(python: str, name: str, tmp_path: Path) -> None:
     """The operator's side encodes with this Python version; the program decodes with Python 3.6."""
     (tmp_path / "shipped.py").write_text(shipping.program(name))

@@ -114,13 +114,27 @@ def test_hosts_and_instances_by_name() -> None:
             look_up("nobody")
 
 
-def test_the_deploy_command_is_the_guides_with_two_words_of_ours() -> None:
-    command = list(sites.plan({"cloud.name": "gpu"}).deploy_command)
+def test_the_deploy_command_is_the_guides_with_three_options_of_ours() -> None:
+    command = list(sites.plan({"cloud.name": "gpu", "ssh.overcloudUser": "cloud-admin"}).deploy_command)
     stack = command.index("--stack")  # hosts are called after it, so it follows the site
     assert command[stack + 1] == "gpu"
     del command[stack : stack + 2]
     command.remove("--deployed-server")  # without it tripleoclient 16.5.0 refuses --baremetal-deployment
+    user = command.index("--overcloud-ssh-user")  # provisioning has created this one
+    assert command[user + 1] == "cloud-admin"
+    del command[user : user + 2]
     assert command == sites.GUIDES_COMMAND.split()
+
+
+def test_provisioning_and_deployment_enter_the_nodes_as_the_same_user() -> None:
+    plan = sites.plan({"cloud.name": "gpu", "ssh.overcloudUser": "cloud-admin"})
+    networks, nodes = (" ".join(words) for words in plan.provision_commands)
+    folder = "/home/stack/templates/IB/VM"
+    assert networks == f"openstack overcloud network provision -o networks.yaml {folder}/network_data_ib_vm.yaml"
+    assert nodes == (
+        "openstack overcloud node provision --stack gpu --overcloud-ssh-user cloud-admin -o nodes.yaml "
+        f"{folder}/node-info-ib-vm.yaml"
+    )
 
 
 def test_ufm_that_runs_already_has_no_cable_of_ours() -> None:

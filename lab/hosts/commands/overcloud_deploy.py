@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import yaml
@@ -11,7 +12,14 @@ from lab.cloud.expansion import Instance
 from lab.cloud.translation import DeployFiles
 from lab.hosts.call import Call
 from lab.hosts.commands.openstack import parser, subcommand
-from lab.hosts.commands.provisioning import existing, provision, read_instances, undeploy
+from lab.hosts.commands.provisioning import (
+    configure_networks,
+    existing,
+    provision,
+    provision_networks,
+    read_instances,
+    undeploy,
+)
 from lab.hosts.kinds.compute import Compute
 from lab.hosts.kinds.controller import Controller
 from lab.hosts.kinds.node import Node
@@ -34,15 +42,13 @@ def deploy(call: Call[Undercloud]) -> None:
     _validate(call, given)
     instances = [i for i in read_instances(call, given.baremetal_deployment, given.stack) if i.provisioned]
     call.out("Deploying templates in the directory " + given.templates)
-    if not call.host.state.overcloud_image:
-        raise Refusal(
-            "Exception: image file:///var/lib/ironic/images/overcloud-full.qcow2 not found: upload the images"
-        )
+    provision_networks(call, given.networks_file)
+    provision(call, given.baremetal_deployment, instances, given.overcloud_ssh_user)
+    if given.network_config:
+        configure_networks(call, given.baremetal_deployment, instances)
     parameters = _parameters(call, given.environment_files)
-    provision(call, instances, parameters)
-    call.progress(
-        "PLAY [Overcloud Node Network Provision]", "PLAY [External deployment step 1]", "PLAY [Deploy step tasks for 5]"
-    )
+    _prepare_nodes(call, instances, parameters)
+    call.progress("PLAY [External deployment step 1]", "PLAY [Deploy step tasks for 5]")
     reach_step(call, "overcloud-controller-0")
     files = DeployFiles(
         templates=call.path(given.templates),
@@ -73,6 +79,7 @@ def _options(call: Call[Undercloud]) -> argparse.Namespace:
     options.add_argument("--baremetal-deployment")
     options.add_argument("--network-config", action="store_true")
     options.add_argument("--deployed-server", action="store_true")
+    options.add_argument("--overcloud-ssh-user", default="heat-admin")
     options.add_argument("-r", "--roles-file")
     options.add_argument("-e", "--environment-file", action="append", dest="environment_files", default=[])
     options.add_argument("--validation-warnings-fatal", action="store_true")
@@ -114,6 +121,21 @@ def _parameters(call: Call[Undercloud], environments: list[str]) -> dict[str, An
             raise Refusal(f"{name}: {error}") from None
         parameters |= document.get("parameter_defaults") or {}
     return parameters
+
+
+def _prepare_nodes(call: Call[Undercloud], instances: list[Instance], parameters: dict[str, Any]) -> None:
+    """Give new nodes their domain and kernel arguments, which takes a reboot (`TripleOKernelArgs`)."""
+    domain = parameters.get("CloudDomain", "localdomain")
+    fresh = [(i, node) for i in instances if (node := call.rack.node_named(i.hostname)) and not node.deployed]
+    for instance, node in fresh:
+        node.rename(f"{instance.hostname}.{domain}")
+
+    def deploy_node(pair: tuple[Instance, Node]) -> None:
+        instance, node = pair
+        node.deploy(parameters.get(f"{instance.role}Parameters", {}).get("KernelArgs", ""))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(deploy_node, fresh))
 
 
 def _name_hosts(call: Call[Undercloud]) -> None:

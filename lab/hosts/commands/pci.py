@@ -38,7 +38,7 @@ def devices(call: Call[Compute]) -> dict[str, Device]:
     stem = compute.hca.rpartition(".")[0]
     found = {bdf: Device(bridge, "1000:c010", 1 if bdf[0] == "c" else 0) for bdf in BRIDGES}
     found |= {f"{stem}.{number}": Device(adapter, "15b3:101b", 1) for number in (0, 1)}
-    for number in range(2, call.host.vfs() + 2):
+    for number in range(2, call.host.state.vfs + 2):
         found[f"{stem[:-2]}{number // 8:02x}.{number % 8}"] = Device(function, "15b3:101c", 1)
     for index in range(GPUS):
         ids = f"{compute.gpu.vendor_id}:{compute.gpu.product_id}"

@@ -47,7 +47,7 @@ def _ps(call: Call[Node], template: str | None, filters: list[str]) -> None:
 def _containers(call: Call[Node]) -> list[dict[str, str]]:
     """Return the containers that run on this node."""
     rows = []
-    for number, name in enumerate(call.host.containers):
+    for number, name in enumerate(call.host.containers if call.host.deployed else ()):
         health = call.host.container_health(name)
         if health == "stopped":
             continue

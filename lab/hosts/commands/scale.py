@@ -11,7 +11,7 @@ from lab.hosts.backends.interfaces import ComputeService, RefusedError
 from lab.hosts.call import Call
 from lab.hosts.commands.openstack import parser, subcommand
 from lab.hosts.commands.overcloud_deploy import CONFIG_DOWNLOAD, INVENTORY
-from lab.hosts.commands.provisioning import existing, hostname, read_instances, undeploy
+from lab.hosts.commands.provisioning import ANSIBLE, existing, hostname, read_instances, undeploy
 from lab.hosts.kinds.compute import Compute
 from lab.hosts.kinds.undercloud import Undercloud
 from lab.hosts.outcomes import Refusal
@@ -20,7 +20,6 @@ from lab.hosts.state import IronicNode
 from lab.hosts.step_faults import STAMP
 
 PLAYBOOK = f"{CONFIG_DOWNLOAD}/scale_playbook.yaml"
-ANSIBLE = "Ansible execution failed. playbook: {0}, Run Status: failed, Return Code: {1}"
 
 
 @subcommand("overcloud node delete")

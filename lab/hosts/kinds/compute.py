@@ -1,7 +1,9 @@
 """A compute of the overcloud (H2, H3, B1 to B3)."""
 
+import re
+
 from lab.cloud.translation import ComputeHardware
-from lab.hosts.kinds.node import Node
+from lab.hosts.kinds.node import NetworkError, Node
 from lab.hosts.state import ComputeState, NovaHealth
 from lab.process import LabError
 
@@ -13,6 +15,8 @@ DIRECT_TRANS = 0x40
 """Bit of ACSCtl: Direct Translated P2P."""
 GPU_PATH = ("c1:00.0", "c2:04.0", "c2:08.0")
 """The PCI bridges between the adapter and the first GPU (B3)."""
+NUMVFS = re.compile(r"^- type: sriov_pf\n(?:  .*\n)*?  numvfs: (\d+)$", re.MULTILINE)
+"""The number of VFs in a NIC template (O2)."""
 
 
 class Compute(Node):
@@ -24,16 +28,15 @@ class Compute(Node):
     containers = ("nova_compute", "nova_libvirt", "neutron_mlnx_agent", "neutron_ovs_agent")
 
     def boot_kernel_args(self) -> str:
-        """Return the deployment's kernel arguments; before the first deployment, the plan's."""
-        args = self.state.kernel_args
-        return self._plan.site.compute.kernel_args if args is None else args
+        """Return the deployment's kernel arguments."""
+        return self.state.kernel_args or ""
 
     def hardware(self) -> ComputeHardware:
         """Return what nova-compute finds in this host."""
         gpu = self._plan.site.compute.gpu
         return ComputeHardware(
             node=self.name,
-            vfs=self.vfs(),
+            vfs=self.state.vfs,
             gpus=GPUS,
             gpu_ids=(gpu.vendor_id, gpu.product_id),
             pf_name=self.ports()[0].interface,
@@ -48,8 +51,38 @@ class Compute(Node):
         return all(self.acs_control(bridge) & DIRECT_TRANS for bridge in GPU_PATH)
 
     def lose_volatile_state(self) -> None:
-        """Reset the bridges' ACS control and the adapter's MaxReadReq (B1, B2)."""
-        self.state.acs, self.state.read_request = {}, ComputeState.read_request
+        """Reset the bridges' ACS control and the adapter's MaxReadReq (B1, B2), and remove the VFs."""
+        self.state.acs, self.state.vfs, self.state.read_request = {}, 0, ComputeState.read_request
+
+    # -- os-net-config
+
+    def configure_network(self, nic_template: str) -> None:
+        """Create the VFs of a `sriov_pf` as os-net-config 14.2.0 does (`sriov_config.set_numvfs`).
+
+        A PF that has VFs keeps their number; another number is only stored for the next boot.
+
+        Raises:
+            NetworkError: the adapter offers fewer VFs.
+        """
+        match = NUMVFS.search(nic_template)
+        wanted, pf = (int(match[1]), self.ports()[0].interface) if match else (0, "")
+        if wanted and not self.vfs():
+            raise NetworkError(
+                f"Unable to read numvfs for {pf}: [Errno 2] No such file or directory: "
+                f"'/sys/class/net/{pf}/device/sriov_numvfs'"
+            )
+        if not self.state.vfs and wanted > self.vfs():
+            raise NetworkError(
+                f"Unable to configure pf: {pf} with numvfs: {wanted}\n[Errno 34] Numerical result out of range"
+            )
+        with self.change():
+            self.state.boot_vfs = wanted
+            self.state.vfs = self.state.vfs or wanted
+
+    def restore_network(self) -> None:
+        """Create the VFs that os-net-config has stored; none where the adapter offers fewer."""
+        with self.change():
+            self.state.vfs = self.state.boot_vfs if self.state.boot_vfs <= self.vfs() else 0
 
     # -- nova-compute
 
@@ -58,8 +91,8 @@ class Compute(Node):
         return self.state.nova if name == "nova_compute" else super().container_health(name)
 
     def forget_services(self) -> None:
-        """Treat the next nova_compute container as healthy."""
-        self.state.nova = "healthy"
+        """Treat the next nova_compute container as healthy, and create no VFs at boot."""
+        self.state.nova, self.state.boot_vfs = "healthy", 0
 
     def stop_services(self) -> None:
         """Let nova-compute be started by the next boot, if the node is deployed."""

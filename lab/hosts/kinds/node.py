@@ -1,6 +1,7 @@
 """What controllers and computes have in common: bare metal with a power button and an InfiniBand adapter."""
 
 import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -11,8 +12,18 @@ from lab.hosts.machine import Access
 from lab.hosts.state import HardwareFaults, NodeState
 from rack.plan import Plan
 
+NODE_USER = "tripleo-admin"
+"""The user that a deployment creates on overcloud nodes, for the key of the undercloud's user stack alone.
+
+Source: tripleo-ansible's cli-enable-ssh-admin.yaml, `ssh_user` in tripleoclient 16.5.0.
+"""
+
 FIRMWARE_RELEASE = "20.32.1010"
 """Of every adapter (H1)."""
+
+
+class NetworkError(Exception):
+    """os-net-config fails. The text is its own."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +59,20 @@ class Node(Host):
 
     @property
     def deployed(self) -> bool:
-        """Whether a deployment gave it a host name."""
-        return bool(self.state.hostname)
+        """Whether a deployment started its services; a node that is only provisioned has none."""
+        return self.state.deployed
 
     @property
     def short_name(self) -> str:
-        """The deployed host name without its domain; empty if the node is not deployed."""
+        """The provisioned host name without its domain; empty if the node is not provisioned."""
         return self.state.hostname.partition(".")[0]
 
-    def deploy(self, hostname: str, kernel_args: str, stack_key: str) -> None:
-        """Put the overcloud's image on the disk and boot it, as ironic and TripleO do.
-
-        TripleO's reboot for new kernel arguments is part of it.
+    def provision(self, hostname: str, user: str, stack_key: str) -> None:
+        """Put the overcloud's image on the disk and boot it, as ironic and cloud-init do.
 
         Args:
-            hostname: full name.
-            kernel_args: of computes; empty on controllers.
+            hostname: short name.
+            user: the user that cloud-init creates.
             stack_key: public key of the undercloud's user stack, which may log in.
         """
         self.wipe()
@@ -72,8 +81,42 @@ class Node(Host):
         self.install(hostname)
         self.authorized_keys.write_text(stack_key)
         with self.change():
-            self.state.hostname, self.state.kernel_args = hostname, kernel_args
+            self.state.hostname, self.state.user = hostname, user
         self.power_on()
+
+    def can_enter(self, user: str) -> bool:
+        """Return whether the node has this user: the provisioned one, or the one that a deployment creates."""
+        return user == self.state.user or (self.deployed and user == NODE_USER)
+
+    def rename(self, hostname: str) -> None:
+        """Set the full host name, as TripleO's hosts entries do."""
+        with self.change():
+            self.state.hostname = hostname
+        self.root.write("/etc/hostname", f"{hostname}\n")
+        subprocess.run(self.enter(["hostname", hostname]), stdin=subprocess.DEVNULL, check=True)
+
+    def configure_network(self, nic_template: str) -> None:
+        """Run os-net-config with the NIC template of the node's role.
+
+        Raises:
+            NetworkError: os-net-config fails.
+        """
+
+    def deploy(self, kernel_args: str) -> None:
+        """Start the services for the first time, after TripleO's reboot for new kernel arguments.
+
+        Args:
+            kernel_args: of the node's role; empty on controllers.
+
+        Raises:
+            LabError: the fabric does not answer, or the system does not come up.
+        """
+        with self.change():
+            self.state.kernel_args = kernel_args
+        if kernel_args:
+            self.reboot()
+        with self.change():
+            self.state.deployed = True
 
     def undeploy(self) -> str:
         """Power the node off and erase its disk. Return the host name that it had; empty if it had none.
@@ -85,12 +128,12 @@ class Node(Host):
         self.wipe()
         hostname = self.state.hostname
         with self.change():
-            self.state.hostname, self.state.kernel_args = "", None
+            self.state.hostname, self.state.kernel_args, self.state.deployed = "", None, False
             self.forget_services()
         return hostname
 
     def forget_services(self) -> None:
-        """Reset the state of the services that the deployment started. Called inside `change`."""
+        """Reset what the deployment configured and started. Called inside `change`."""
 
     def container_health(self, name: str) -> str:
         """Return the health of a container in podman's words, or "stopped"."""
@@ -111,10 +154,12 @@ class Node(Host):
         """
         with self.change():
             self.state.powered = True
+            self._apply_firmware()
             link_fails = self.state.link_failures > 0
             self.state.link_failures = max(0, self.state.link_failures - 1)
         if self.installed:
             self.refresh()
+            self.restore_network()
             self._show_hardware()
             self.boot()
             self.run_boot_units()
@@ -144,20 +189,28 @@ class Node(Host):
         self._backends.fabric.unlink(self.name)
         with self.change():
             self.lose_volatile_state()
-            kept = {k: v for k, v in self.state.firmware_next.items() if k not in self.state.faults.stuck}
-            self.state.firmware.update(kept)
-            self.state.firmware_next = {}
+            self._apply_firmware()
         self._backends.fabric.link(self.name)
         self.stop_services()
         if self.state.faults.dead:
             return
+        self.restore_network()
         self._show_hardware()
         self.boot()
         self.run_boot_units()
         self.start_services()
 
+    def _apply_firmware(self) -> None:
+        """Make the new firmware settings current. Called inside `change`."""
+        kept = {k: v for k, v in self.state.firmware_next.items() if k not in self.state.faults.stuck}
+        self.state.firmware.update(kept)
+        self.state.firmware_next = {}
+
     def lose_volatile_state(self) -> None:
         """Reset the settings that do not survive a reboot. Called inside `change`."""
+
+    def restore_network(self) -> None:
+        """Apply at boot what os-net-config has stored for it."""
 
     def stop_services(self) -> None:
         """Note that the deployment's services went down with the node."""
@@ -182,8 +235,8 @@ class Node(Host):
         """Return the adapter's settings as it left the factory."""
         return {
             "LINK_TYPE_P1": 1,
-            "SRIOV_EN": 1,
-            "NUM_OF_VFS": self._plan.site.compute.vfs,
+            "SRIOV_EN": 0,
+            "NUM_OF_VFS": 0,
             "ATS_ENABLED": 0,
             "ADVANCED_PCI_SETTINGS": 0,
             "MAX_ACC_OUT_READ": 0,
@@ -194,9 +247,9 @@ class Node(Host):
         return {**self.factory_firmware(), **self.state.firmware}
 
     def vfs(self) -> int:
-        """Return the number of virtual functions that the current settings allow."""
+        """Return the number of virtual functions that the adapter offers: by its current settings and the BIOS."""
         firmware = self.firmware()
-        return firmware["NUM_OF_VFS"] if firmware["SRIOV_EN"] else 0
+        return firmware["NUM_OF_VFS"] if firmware["SRIOV_EN"] and self.bios()["sriov"] else 0
 
     def ports(self) -> tuple[IbPort, IbPort]:
         """Return the adapter's two ports: the wired one (D6), and the other with the next name and GUID."""
@@ -227,9 +280,10 @@ class Node(Host):
         device = f"bus/pci/devices/0000:{self._plan.site.compute.hca.removeprefix('0000:')}"
         sys: dict[str, str | None] = {
             f"{device}/infiniband/mlx5_0/fw_ver": f"{FIRMWARE_RELEASE}\n",
-            f"{device}/sriov_totalvfs": f"{self.vfs() if bios['sriov'] else 0}\n",
             "kernel/iommu_groups": None,
         }
+        if self.vfs():
+            sys[f"{device}/sriov_totalvfs"] = f"{self.vfs()}\n"
         if bios["boot_mode"] == "uefi":
             sys["firmware/efi"] = None
         if bios["virtualization"]:
@@ -238,7 +292,12 @@ class Node(Host):
             sys |= {f"kernel/iommu_groups/{number}": None for number in range(IOMMU_GROUPS)}
         return sys
 
-    # -- faults that tests inject
+    # -- what tests do to it
+
+    def replace_adapter(self) -> None:
+        """Put in an adapter with the settings of the factory. It keeps the GUID of the plan."""
+        with self.change():
+            self.state.firmware, self.state.firmware_next = {}, {}
 
     def fail_links(self, times: int) -> None:
         """Keep the link down the next `times` that the node is powered on; 0 ends the fault."""

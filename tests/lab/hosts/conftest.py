@@ -12,7 +12,9 @@ from lab.addresses import PROJECT
 from lab.hosts.backends.interfaces import Backends
 from lab.hosts.keeper import Keeper
 from lab.hosts.keys import public_key
-from lab.hosts.rack import NODE_USER, Rack, prepare
+from lab.hosts.kinds.compute import Compute
+from lab.hosts.kinds.node import NODE_USER
+from lab.hosts.rack import Rack, prepare
 from lab.inventory import complete, spares
 from rack.plan import Plan
 from rack.site import Site
@@ -60,13 +62,24 @@ class Lab:
         self.keeper.start()
 
     def provision(self) -> None:
-        """Put the image on every node's disk, as a deployment does."""
+        """Put the image on every node's disk, with the services and VFs of a deployment."""
+        self.set_vfs(self.plan.site.compute.vfs)
         for host in self.plan.hosts:
             node = self.rack.nodes[host.name]
             node.install(host.hostname)
             with node.change():
-                node.state.hostname = host.hostname
+                node.state.hostname, node.state.deployed = host.hostname, True
+            if isinstance(node, Compute):
+                with node.change():
+                    node.state.kernel_args = self.plan.site.compute.kernel_args
+                    node.state.boot_vfs = self.plan.site.compute.vfs
             node.power_on()
+
+    def set_vfs(self, vfs: int) -> None:
+        """Let every adapter offer that many VFs."""
+        for node in self.rack.nodes.values():
+            with node.change():
+                node.state.firmware = {"SRIOV_EN": 1, "NUM_OF_VFS": vfs}
 
     def stop(self) -> None:
         self.keeper.stop()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.hosts.keys import keygen, public_key
+from lab.hosts.kinds.node import NODE_USER
 from tests.lab.hosts.conftest import MARKS, Lab
 
 pytestmark = MARKS
@@ -18,7 +19,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A rack with one node as a deployment leaves it."""
     lab = Lab(tmp_path_factory.mktemp("lab"))
     keygen(lab.folder / "stack", "stack", "rsa")
-    lab.rack.nodes[NODE].deploy("node.localdomain", "", public_key(lab.folder / "stack"))
+    lab.rack.nodes[NODE].provision("node", NODE_USER, public_key(lab.folder / "stack"))
     yield lab
     lab.stop()
 

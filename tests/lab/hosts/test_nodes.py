@@ -50,13 +50,15 @@ def test_mstconfig_needs_its_package(lab: Lab) -> None:
 
 
 def test_the_adapters_factory_settings(lab: Lab) -> None:
+    lab.keeper.control({"op": "replace_adapter", "node": "compute-1"})
     assert query(lab) == {
         "LINK_TYPE_P1": "IB(1)",
-        "SRIOV_EN": "True(1)",
-        "NUM_OF_VFS": str(lab.plan.site.compute.vfs),
+        "SRIOV_EN": "False(0)",
+        "NUM_OF_VFS": "0",
         "ATS_ENABLED": "False(0)",
         "ADVANCED_PCI_SETTINGS": "False(0)",
     }
+    lab.set_vfs(lab.plan.site.compute.vfs)
     assert "FW Version:            20.32" in lab.ok("compute-1", f"mstflint -d {HCA} query")
 
 
@@ -95,7 +97,6 @@ def test_two_reboots_as_in_the_guide(lab: Lab) -> None:
 
 
 def test_a_reboot_reaches_fabric_and_cloud(lab: Lab) -> None:
-    lab.ok("compute-1", f"mstconfig -y -d {HCA} set NUM_OF_VFS=4")
     lab.fabric.events.clear()
     lab.cloud.compute_restarts.clear()
     lab.ok("compute-1", "sleep 1000 >/dev/null 2>&1 & echo kept > /root/mark; touch /run/mark")
@@ -103,9 +104,19 @@ def test_a_reboot_reaches_fabric_and_cloud(lab: Lab) -> None:
     assert lab.fabric.events == ["unlink compute-1", "link compute-1"]
     [(host, hardware)] = lab.cloud.compute_restarts
     assert host == lab.plan.host("compute-1").hostname
-    assert hardware.vfs == 4
+    assert hardware.vfs == lab.plan.site.compute.vfs
     assert lab.run("compute-1", "test -e /run/mark").returncode == 1
     assert lab.ok("compute-1", "cat /root/mark; pgrep -x sleep | wc -l") == "kept\n1\n", "only the first process sleeps"
+
+
+@pytest.mark.parametrize(("offered", "created"), [(16, 8), (4, 0), (8, 8)])
+def test_a_boot_creates_the_vfs_that_os_net_config_has_stored(lab: Lab, offered: int, created: int) -> None:
+    lab.ok("compute-1", f"mstconfig -y -d {HCA} set NUM_OF_VFS={offered}")
+    lab.cloud.compute_restarts.clear()
+    reboot(lab, "compute-1")
+    [(_, hardware)] = lab.cloud.compute_restarts
+    assert hardware.vfs == created
+    assert lab.ok("compute-1", "cat /sys/bus/pci/devices/0000:c5:00.0/sriov_totalvfs") == f"{offered}\n"
 
 
 # -- PCIe
@@ -114,7 +125,7 @@ def test_a_reboot_reaches_fabric_and_cloud(lab: Lab) -> None:
 def test_lspci(lab: Lab) -> None:
     out = lab.ok("compute-1", "lspci | grep -i nox")
     assert out.startswith("c5:00.0 Infiniband controller: Mellanox Technologies MT28908 Family [ConnectX-6]\n")
-    assert out.count("Virtual Function") == 4
+    assert out.count("Virtual Function") == lab.plan.site.compute.vfs
     assert lab.ok("compute-1", "lspci -n -d 10de:20f1 | wc -l") == "8\n"
     assert "NUMA node: 1" in lab.ok("compute-1", f"lspci -s {HCA} -vvv")
     assert "ConnectX-6" in lab.ok("compute-1", "lspci -tv")

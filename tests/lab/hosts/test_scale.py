@@ -78,6 +78,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     ready(lab)
     register(lab)
     ship(lab)
+    lab.set_vfs(lab.plan.site.compute.vfs)
     lab.ok("undercloud", deploy(lab))
     yield lab
     lab.stop()

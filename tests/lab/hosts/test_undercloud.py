@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lab.hosts import templates
+from lab.hosts.kinds.node import NODE_USER
 from lab.process import LabError
 from rack import tripleo
 from rack.plan import DEPLOY_FOLDER, HEAT_TEMPLATES
@@ -386,6 +387,53 @@ def test_o5_a_failing_fabric_leaves_nodes_that_can_be_deployed(lab: Lab, monkeyp
     assert {state for state, _ in states(lab).values()} == {"available"}
 
 
+NODES = f"{DEPLOY_FOLDER}/node-info-ib-vm.yaml"
+PROVISION = f"openstack overcloud node provision --overcloud-ssh-user {NODE_USER} -o nodes.yaml {NODES}"
+NETWORKS = f"openstack overcloud network provision -o networks.yaml {DEPLOY_FOLDER}/network_data_ib_vm.yaml"
+
+
+def test_o5_nodes_are_provisioned_on_their_networks(lab: Lab) -> None:
+    with lab.rack.undercloud.change():
+        lab.rack.undercloud.state.networks = []
+    said = lab.refused("undercloud", admin(PROVISION))
+    assert "Provision instance network ports" in said
+    assert "cli-overcloud-node-provision.yaml, Run Status: failed" in said
+    lab.ok("undercloud", admin(NETWORKS))
+    assert "Will not overwrite existing file: networks.yaml" in lab.refused("undercloud", admin(NETWORKS))
+    assert "Nodes deployed successfully" in lab.ok("undercloud", admin(PROVISION))
+    assert set(states(lab).values()) == {("active", "power on")}
+    assert "Output file nodes.yaml already exists" in lab.refused("undercloud", admin(PROVISION))
+
+
+def test_o5_a_provisioned_node_runs_no_container(lab: Lab) -> None:
+    lab.ok("compute-1", "echo kept > /root/mark")
+    assert lab.ok("compute-1", "podman ps -aq") == ""
+    lab.ok("undercloud", admin(f"rm nodes.yaml; {PROVISION}"))
+    assert lab.ok("compute-1", "cat /root/mark") == "kept\n", "provisioning again changes nothing"
+    assert "iommu" not in lab.ok("compute-1", "cat /proc/cmdline")
+
+
+def test_o5_enters_nodes_as_the_user_that_provisioning_created(lab: Lab) -> None:
+    said = lab.refused("undercloud", deploy(lab).replace(f" --overcloud-ssh-user {NODE_USER}", ""))
+    assert "heat-admin: Permission denied" in said
+
+
+@pytest.mark.parametrize(
+    ("vfs", "says"),
+    [
+        (0, "Unable to read numvfs for ib2: [Errno 2] No such file or directory"),
+        (4, "Unable to configure pf: ib2 with numvfs: 8\n[Errno 34] Numerical result out of range"),
+    ],
+)
+def test_o5_refuses_more_vfs_than_the_adapter_offers(lab: Lab, vfs: int, says: str) -> None:
+    lab.set_vfs(vfs)
+    said = lab.refused("undercloud", deploy(lab))
+    assert f"SRIOVNumvfsException: {says}" in said
+    assert "cli-overcloud-node-network-config.yaml, Run Status: failed" in said
+    assert lab.ok("compute-1", "podman ps -aq") == ""
+    lab.set_vfs(lab.plan.site.compute.vfs)
+
+
 def test_o5_a_failing_service_fails_the_deployment(lab: Lab) -> None:
     lab.cloud.broken = "neutron-server ended; the end of its log:\nsdn url is wrong"
     said = lab.refused("undercloud", deploy(lab))
@@ -416,6 +464,12 @@ def test_o5_nodes_have_their_deployed_names(lab: Lab) -> None:
     assert lab.ok("controller-1", f"cat {ml2}") == lab.cloud.ml2_conf()
     for name in ("controller-3", "compute-1"):
         assert lab.ok(name, f"cat {UFM_CA_FILE}") == UFM_CA
+
+
+def test_o5_new_kernel_arguments_take_a_reboot_of_new_nodes(lab: Lab) -> None:
+    assert lab.plan.site.compute.kernel_args in lab.ok("compute-1", "cat /proc/cmdline")
+    assert "iommu" not in lab.ok("controller-1", "cat /proc/cmdline")
+    assert lab.ok("compute-1", "podman ps -aq") != ""
 
 
 def test_host_keys_are_read_through_the_undercloud(lab: Lab) -> None:

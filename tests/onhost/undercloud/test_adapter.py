@@ -2,7 +2,17 @@
 
 import pytest
 
-from onhost.undercloud.adapter import Value, hidden, number, pending, release_faults, unapplied, unset
+from onhost.undercloud.adapter import (
+    Value,
+    hidden,
+    kept_vfs,
+    lacking_vfs,
+    number,
+    pending,
+    release_faults,
+    unapplied,
+    unset,
+)
 from onhost.undercloud.pcie import Bridges, parse_bridges, unit
 from onhost.undercloud.wave_compute import settled_faults
 
@@ -120,13 +130,28 @@ def test_a_bridge_without_the_acs_capability_is_reported() -> None:
         ({"kernel_args": "ro quiet"}, ["the kernel runs without iommu=pt amd_iommu=on"]),
         ({"kernel_args": "iommu=pt2 amd_iommu=on", "iommu_groups": "0"}, ["the kernel runs without iommu=pt"]),
         ({"iommu_groups": "0"}, ["no IOMMU; enable VT-d or AMD-Vi"]),
-        ({"vfs": "9"}, []),
-        ({"vfs": "7"}, ["the adapter offers 7 VFs of 8; enable SR-IOV"]),
-        ({"vfs": "none", "iommu_groups": "0"}, ["no IOMMU", "the adapter offers 0 VFs of 8"]),
     ],
 )
 def test_a_settled_compute_reveals_wrong_bios_settings(change: dict[str, str], faults: list[str]) -> None:
-    facts = {"kernel_args": "ro iommu=pt amd_iommu=on", "iommu_groups": "34", "vfs": "8", **change}
-    found = list(settled_faults(facts, "iommu=pt amd_iommu=on", "8"))
+    facts = {"kernel_args": "ro iommu=pt amd_iommu=on", "iommu_groups": "34", **change}
+    found = list(settled_faults(facts, "iommu=pt amd_iommu=on"))
     assert len(found) == len(faults)
     assert all(text.startswith(start) for text, start in zip(found, faults, strict=True))
+
+
+@pytest.mark.parametrize(("offered", "wanted"), [("9", {"NUM_OF_VFS": "8"}), ("8", {"NUM_OF_VFS": "8"}), ("none", {})])
+def test_enough_vfs_are_no_fault(offered: str, wanted: dict[str, str]) -> None:
+    assert list(lacking_vfs({"vfs": offered}, wanted)) == []
+
+
+@pytest.mark.parametrize(("offered", "found"), [("7", 7), ("none", 0)])
+def test_lacking_vfs_are_named(offered: str, found: int) -> None:
+    text = f"the adapter offers {found} VFs of 8; enable SR-IOV in the BIOS (H4)"
+    assert list(lacking_vfs({"vfs": offered}, {"NUM_OF_VFS": "8"})) == [text]
+
+
+def test_a_deployed_node_keeps_its_vfs() -> None:
+    shown = {name: Value("0", "0") for name in ("SRIOV_EN", "NUM_OF_VFS", "ATS_ENABLED")}
+    (text,) = kept_vfs({"SRIOV_EN": "1", "NUM_OF_VFS": "8", "ATS_ENABLED": "1"}, shown)
+    assert text.startswith("SRIOV_EN is 0 and not 1, NUM_OF_VFS is 0 and not 8, and a deployed node keeps its VFs;")
+    assert list(kept_vfs({"ATS_ENABLED": "1"}, shown)) == []

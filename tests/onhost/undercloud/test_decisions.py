@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from onhost.undercloud import baremetal, gate, introspect, wave
+from onhost.undercloud import baremetal, gate, introspect, wave, wave_run
 from onhost.undercloud.baremetal import DEPLOYED, NEW, READY, Node, infiniband, registered, stuck
 from onhost.undercloud.common import Fault
 from onhost.undercloud.introspect import Introspection
@@ -196,7 +196,7 @@ class Member:
 def test_a_step_runs_on_every_node_even_if_one_fails(error: type[Exception]) -> None:
     nodes = [Member("drain", error), Member(), Member("drain", error)]
     with pytest.raises(Fault, match=r"\Athis wave has stopped; .*:\n  it failed\n  it failed\Z"):
-        wave.each(nodes, "drain")
+        wave_run.each(nodes, "drain")
     assert [node.steps for node in nodes] == [["drain"]] * 3
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from components import firmware
+from components import adapters, firmware
 from components.ssh import as_stack
 from lab.cloud.translation import ComputeHardware
 from lab.hosts.backends.interfaces import ComputeService, Guest
@@ -40,6 +40,8 @@ WANTED = {
     "LINK_TYPE_P1": 1, "SRIOV_EN": 1, "NUM_OF_VFS": 8, "ATS_ENABLED": 1, "ADVANCED_PCI_SETTINGS": 1,
     "MAX_ACC_OUT_READ": 44,
 }  # fmt: skip
+VFS = {"SRIOV_EN": 1, "NUM_OF_VFS": 8}
+"""What a compute's adapter has since before its deployment (`factory.py`)."""
 
 
 class Nova(FakeCloud):
@@ -104,7 +106,7 @@ class Rig:
                 node.forget_services()
                 node.state.firmware_next = {}
                 node.state.packages = ["mstflint"]
-                node.state.firmware = {"ADVANCED_PCI_SETTINGS": 1, "MAX_ACC_OUT_READ": 44}
+                node.state.firmware = {**VFS, "ADVANCED_PCI_SETTINGS": 1, "MAX_ACC_OUT_READ": 44}
             node.power_on()
 
     def spoil(self, name: str, **faults: Any) -> None:
@@ -123,7 +125,7 @@ class Rig:
     def order(self, *names: str, **changes: Any) -> WaveOrder:
         nodes = [self.plan.host(name) for name in names]
         keys = [self._known(host) for host in nodes]
-        made = firmware.wave_order(self.plan, nodes[0].role, nodes, keys, check_list=False)
+        made = adapters.wave_order(self.plan, nodes[0].role, nodes, keys, check_list=False)
         usual = {"pauses": (0.05, 0.2), "reboot_limit": 20, "drain_limit": 20}
         return made._replace(**{**usual, **changes})
 
@@ -131,8 +133,10 @@ class Rig:
         port = self.plan.site.ssh.node_port
         return f"[{host.address}]:{port} {public_key(self.node(host.name).host_key)}\n"
 
+    command = RUN
+
     def run(self, *names: str, **changes: Any) -> subprocess.CompletedProcess[str]:
-        return self._checked(self.lab.run("undercloud", RUN, encode(self.order(*names, **changes))))
+        return self._checked(self.lab.run("undercloud", self.command, encode(self.order(*names, **changes))))
 
     def ok(self, *names: str, **changes: Any) -> subprocess.CompletedProcess[str]:
         done = self.run(*names, **changes)
@@ -146,7 +150,7 @@ class Rig:
 
     def run_and(self, at: str, act: Callable[[], object], *names: str, **changes: Any) -> tuple[int, str]:
         """Return status and standard error; calls `act` at the first line of progress that contains `at`."""
-        done = self._checked(run_and(self.lab, RUN, encode(self.order(*names, **changes)), at, act))
+        done = self._checked(run_and(self.lab, self.command, encode(self.order(*names, **changes)), at, act))
         return done.returncode, done.stderr
 
     @staticmethod
@@ -184,9 +188,9 @@ def rig(shared: Rig) -> Rig:
 # -- without faults
 
 
-def test_a_factory_new_compute_gets_the_guide_s_settings(rig: Rig) -> None:
+def test_a_new_compute_that_has_its_vfs_gets_the_guide_s_settings(rig: Rig) -> None:
     with rig.node("compute-1").change():
-        rig.node("compute-1").state.packages, rig.node("compute-1").state.firmware = [], {}
+        rig.node("compute-1").state.packages, rig.node("compute-1").state.firmware = [], dict(VFS)
     rig.node("compute-1").refresh()
     done = rig.ok("compute-1", check_list=True)
     assert rig.holds("compute-1") == WANTED
@@ -211,10 +215,20 @@ def test_a_compute_with_the_wanted_settings_is_not_touched(rig: Rig) -> None:
 def test_only_different_parameters_are_set(rig: Rig) -> None:
     rig.ok("compute-1")
     rig.lab.fabric.events.clear()
-    done = rig.ok("compute-1", settings={**WANTED, "NUM_OF_VFS": 16})
-    assert rig.holds("compute-1")["NUM_OF_VFS"] == 16
+    done = rig.ok("compute-1", settings={**WANTED, "MAX_ACC_OUT_READ": 32})
+    assert rig.holds("compute-1") == {**WANTED, "MAX_ACC_OUT_READ": 32}
     assert rig.reboots() == ["compute-1"]
-    assert "compute-1: NUM_OF_VFS=16 (was 8)\n" in done.stderr
+    assert "compute-1: MAX_ACC_OUT_READ=32 (was 44)\n" in done.stderr
+
+
+def test_a_deployed_compute_never_gets_other_vfs(rig: Rig) -> None:
+    said = rig.refused("compute-1", settings={**WANTED, "NUM_OF_VFS": 16})
+    assert "compute-1: NUM_OF_VFS is 8 and not 16, and a deployed node keeps its VFs; remove its entry" in said
+    rig.node("compute-2").replace_adapter()
+    said = rig.refused("compute-2")
+    assert "compute-2: SRIOV_EN is 0 and not 1, NUM_OF_VFS is 0 and not 8, and a deployed node keeps" in said
+    assert rig.reboots() == []
+    assert not rig.service("compute-1").disabled
 
 
 def test_a_compute_is_disabled_in_nova_while_it_is_changed(rig: Rig) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from onhost.undercloud import common, wave, wave_compute, wave_node
+from onhost.undercloud import common, wave, wave_compute, wave_node, wave_run
 from onhost.undercloud.adapter import TOOL
 from onhost.undercloud.common import Fault
 from onhost.undercloud.orders import SshAccess, WaveMember, WaveOrder, encode
@@ -39,7 +39,7 @@ class Machine:
 
     def __init__(self, role: str) -> None:
         self.role, self.scripts = role, list[str]()
-        self.current = {"SRIOV_EN": "False(0)", "NUM_OF_VFS": "8"}
+        self.current = {"ATS_ENABLED": "False(0)", "NUM_OF_VFS": "8"}
         self.following = dict(self.current)
         self.sticks = self.acs_sticks = True
         self.acs = self.gpu_beside = True
@@ -138,7 +138,7 @@ class Rig:
         self.order = WaveOrder(
             kind="compute", nodes=[MEMBER], host_keys=["192.0.2.21 ssh-ed25519 AAAA"],
             ssh=SshAccess("heat-admin", 22, "cloud"),
-            tool="auto", device="c5:00.0", settings={"SRIOV_EN": 1, "NUM_OF_VFS": 8}, minimum_release="20.30.1000",
+            tool="auto", device="c5:00.0", settings={"ATS_ENABLED": 1, "NUM_OF_VFS": 8}, minimum_release="20.30.1000",
             instances="refuse", alone=False, boot_mode="bios", kernel_args="iommu=pt", gpu="10de:20b5",
             read_request=None, drain_limit=120, reboot_limit=60, pauses=[1.0, 4.0], check_list=False,
         )  # fmt: skip
@@ -152,7 +152,7 @@ class Rig:
 
     def wanted(self) -> None:
         """Give the adapter the values of the order."""
-        self.machine.current = {"SRIOV_EN": "True(1)", "NUM_OF_VFS": "8"}
+        self.machine.current = {"ATS_ENABLED": "True(1)", "NUM_OF_VFS": "8"}
         self.machine.following = dict(self.machine.current)
 
 
@@ -179,17 +179,17 @@ DISABLED = f"--disable --disable-reason {REASON} (B1)"
 def test_different_parameters_are_set_and_the_compute_reboots(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
     node = rig.node()
     steps(node)
-    assert rig.machine.sets == ["SRIOV_EN=1"]
+    assert rig.machine.sets == ["ATS_ENABLED=1"]
     assert rig.machine.boots == 1
     assert rig.machine.acs
     assert rig.nova.did == [DISABLED, "--enable"]
     assert rig.machine.scripts[-1] == "close"
     assert list(node.report()) == [
-        "compute-1: firmware 20.32.1010, SRIOV_EN=1 NUM_OF_VFS=8",
+        "compute-1: firmware 20.32.1010, ATS_ENABLED=1 NUM_OF_VFS=8",
         "compute-1: booted by bios, svm, 34 IOMMU groups, 8 VFs, ACS direct translation on c2:04.0 c2:08.0",
     ]
     assert capsys.readouterr().err.splitlines() == [
-        "compute-1: SRIOV_EN=1 (was 0)", "compute-1: reboots", "compute-1: it is not back",
+        "compute-1: ATS_ENABLED=1 (was 0)", "compute-1: reboots", "compute-1: it is not back",
     ]  # fmt: skip
 
 
@@ -200,7 +200,7 @@ def test_a_compute_with_the_wanted_settings_is_not_touched(rig: Rig) -> None:
 
 
 def test_a_parameter_that_an_interrupted_run_set_is_not_set_again(rig: Rig) -> None:
-    rig.machine.following["SRIOV_EN"] = "True(1)"
+    rig.machine.following["ATS_ENABLED"] = "True(1)"
     steps(rig.node())
     assert (rig.machine.sets, rig.machine.boots) == ([], 1)
 
@@ -236,7 +236,7 @@ def test_a_value_that_does_not_stick_is_a_fault(rig: Rig) -> None:
     node.inspect()
     with pytest.raises(Fault) as fault:
         node.settle()
-    assert str(fault.value) == "compute-1: SRIOV_EN is 0 and not 1 after the reboot; power-cycle the node"
+    assert str(fault.value) == "compute-1: ATS_ENABLED is 0 and not 1 after the reboot; power-cycle the node"
 
 
 def test_a_node_that_stays_down_times_out(rig: Rig) -> None:
@@ -282,10 +282,10 @@ def test_the_tool_is_called_by_its_name_without_the_folder(rig: Rig) -> None:
 def test_a_hidden_parameter_is_a_fault_once_nothing_else_differs(rig: Rig) -> None:
     rig.wanted()
     with pytest.raises(Fault) as fault:
-        rig.node(settings={"SRIOV_EN": 1, "NUM_OF_VFS": 8, "ATS": 1}).inspect()
+        rig.node(settings={"ATS_ENABLED": 1, "NUM_OF_VFS": 8, "ATS": 1}).inspect()
     assert str(fault.value) == "compute-1: the adapter has no parameter ATS; see mstconfig -d … query"
-    rig.machine.current["SRIOV_EN"] = "False(0)"
-    node = rig.node(settings={"SRIOV_EN": 1, "NUM_OF_VFS": 8, "ATS": 1})
+    rig.machine.current["ATS_ENABLED"] = "False(0)"
+    node = rig.node(settings={"ATS_ENABLED": 1, "NUM_OF_VFS": 8, "ATS": 1})
     node.inspect()
     with pytest.raises(Fault, match="compute-1: the adapter does not show ATS"):
         node.settle()
@@ -422,7 +422,7 @@ def test_a_controller_s_cluster_node_is_stopped_before_the_reboot(rig: Rig, alon
     rig.machine.unhealthy = 3
     steps(node)
     assert [s for s in rig.machine.scripts if "cluster" in s or s == "systemctl reboot"] == [stop, "systemctl reboot"]
-    assert list(node.report()) == ["compute-1: firmware 20.32.1010, SRIOV_EN=1 NUM_OF_VFS=8"]
+    assert list(node.report()) == ["compute-1: firmware 20.32.1010, ATS_ENABLED=1 NUM_OF_VFS=8"]
     assert rig.nova.did == []
 
 
@@ -442,7 +442,7 @@ def test_a_controller_that_does_not_answer_is_unhealthy(
 
 def start(monkeypatch: pytest.MonkeyPatch, rig: Rig, **changes: Any) -> int:
     monkeypatch.setattr(sys, "stdin", io.StringIO(encode(rig.order._replace(**changes))))
-    monkeypatch.setattr(wave, "lock", lambda: None)  # held until the process ends
+    monkeypatch.setattr(wave_run, "lock", lambda: None)  # held until the process ends
     return wave.main()
 
 
@@ -468,7 +468,7 @@ def test_a_refused_wave_prints_the_fault_and_deletes_its_folder(
         seen.extend(Path(own, "known_hosts").read_text().splitlines())
         raise Fault("refused")
 
-    monkeypatch.setattr(wave.tempfile, "mkdtemp", lambda: str(folder))  # type: ignore[attr-defined]
+    monkeypatch.setattr(wave_run.tempfile, "mkdtemp", lambda: str(folder))  # type: ignore[attr-defined]
     monkeypatch.setattr(wave, "run", run)
     assert start(monkeypatch, rig) == 1
     assert seen == rig.order.host_keys
