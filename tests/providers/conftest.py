@@ -29,7 +29,7 @@ Start = Callable[[Handler], tuple[Client, Server]]
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which pip has installed the provider's wheel, built from a copy without a network."""
+    """Return a folder in which pip has installed the provider's wheel, built from a copy without a network."""
     folder = tmp_path_factory.mktemp("wheel")
     shutil.copytree(ROOT / "providers/ufm", folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-build-isolation"]
@@ -59,14 +59,14 @@ def start(ca: tuple[trustme.CA, Path]) -> Iterator[Start]:
 
 
 class Fabric(FabricClient):
-    """A switch and hosts that are on, as the lab's controller tells of them; nothing of it is real here."""
+    """A double of the lab's fabric controller: one switch, and hosts that are on."""
 
     def __init__(self) -> None:
         self._nodes: list[dict[str, Any]] = []
         self._add("sw-1", "switch", "b8599f0300f00001", ports=40)
 
     def add(self, name: str, guid: str) -> None:
-        """A host and its port's GUID."""
+        """Add a host with its port's GUID."""
         self._add(name, "host", guid, ports=1, switch="sw-1", switch_port=len(self._nodes))
 
     def _add(self, name: str, kind: str, guid: str, **more: object) -> None:
@@ -82,7 +82,7 @@ class Fabric(FabricClient):
 
 @dataclass
 class LabUfm:
-    """The lab's UFM, served by this process; its OpenSM is not wanted here."""
+    """The lab's UFM, served by this process, without OpenSM."""
 
     port: int
     ca_file: Path
@@ -104,11 +104,11 @@ class LabUfm:
         return fabric
 
     def restart(self) -> None:
-        """What is not on disk is lost."""
+        """Restart UFM from its state file; all other state is lost."""
         self.app.config["UFM"] = UfmSimulator(self.state_file, {})
 
     def reinstall(self) -> None:
-        """A UFM with the password PASSWORD and no partition, on a fabric without hosts, and nobody has asked yet."""
+        """Reset UFM: the password PASSWORD, no partition, a fabric without hosts, no recorded request."""
         self.state_file.unlink(missing_ok=True)
         self.faults.clear()
         self.restart()
@@ -118,7 +118,7 @@ class LabUfm:
 
     @property
     def calls(self) -> list[str]:
-        """What was asked since the last look, as "PUT /resources/pkeys"."""
+        """The requests since the last read of this property, as "PUT /resources/pkeys"."""
         calls = [f"{e['method']} {e['path'].partition('?')[0].removeprefix('/ufmRest')}" for e in self.asked]
         self.asked.clear()
         return calls
@@ -144,19 +144,19 @@ def serving_lab_ufm(folder: Path, ca: tuple[trustme.CA, Path]) -> Iterator[LabUf
 
 @pytest.fixture
 def ufm(served: LabUfm) -> LabUfm:
-    """A fresh one for each test."""
+    """Return the lab's UFM, reset for each test."""
     served.reinstall()
     return served
 
 
 @pytest.fixture(autouse=True)
 def closed() -> Iterator[None]:
-    """No test leaves a connection."""
+    """Close every connection after a test."""
     yield
     while sessions:
         sessions.pop().close()
 
 
 def configuration(port: int, ca_file: Path, **changes: Any) -> dict[str, Any]:
-    """The inputs of a `Provider`."""
+    """Return the inputs of a `Provider`."""
     return {"address": "127.0.0.1", "port": port, "caFile": str(ca_file), "password": PASSWORD, **changes}

@@ -1,4 +1,4 @@
-"""An HTTPS server whose answers a test writes: for what a healthy UFM never does."""
+"""An HTTPS server with answers from the test, for answers that a healthy UFM never gives."""
 
 import json
 import ssl
@@ -14,7 +14,7 @@ from typing import Any
 import trustme
 
 PASSWORD = "s3cret_canary_1"
-"""Looked for in everything that a person or a state file may see."""
+"""A canary: no message, log or state file may contain it."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Request:
 class Answer:
     status: int = 200
     body: object = field(default_factory=dict)
-    """JSON; text is sent as it is."""
+    """Sent as JSON; text is sent unchanged."""
     location: str = ""
 
 
 HANG_UP = Answer(status=0)
-"""The server closes the connection without a word."""
+"""The server closes the connection without an answer."""
 
 Handler = Callable[[Request], Answer]
 
@@ -59,7 +59,7 @@ class Server:
 
 
 def authority(folder: Path) -> tuple[trustme.CA, Path]:
-    """A certificate authority and the PEM file of its certificate."""
+    """Return a new certificate authority and the PEM file of its certificate."""
     ca = trustme.CA()
     ca.cert_pem.write_to_path(str(folder / "ca.pem"))
     return ca, folder / "ca.pem"
@@ -74,7 +74,7 @@ def server_context(ca: trustme.CA, name: str = "127.0.0.1") -> ssl.SSLContext:
 
 @contextmanager
 def serving(ca: trustme.CA, ca_file: Path, handler: Handler, name: str = "127.0.0.1") -> Iterator[Server]:
-    """A server on 127.0.0.1 with a certificate for `name`."""
+    """Run a server on 127.0.0.1 with a certificate for `name`."""
     server = Server(0, ca_file, handler)
 
     class Speaker(BaseHTTPRequestHandler):
@@ -110,11 +110,11 @@ def serving(ca: trustme.CA, ca_file: Path, handler: Handler, name: str = "127.0.
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """A client that distrusts the certificate hangs up: that is what some tests want."""
+            """Ignore errors: a client that does not trust the certificate closes the connection."""
 
     listener = Listener(("127.0.0.1", 0), Speaker)
     context = server_context(ca, name)
-    # The handshake belongs to the connection's thread: one that never comes must not stop the others.
+    # The connection's thread does the handshake, so that a handshake that hangs does not block other connections.
     listener.socket = context.wrap_socket(listener.socket, server_side=True, do_handshake_on_connect=False)
     server.port = listener.server_address[1]
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})

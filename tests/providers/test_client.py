@@ -1,4 +1,4 @@
-"""The REST client over real TLS: what it sends, how it takes every answer, what its errors tell and what they keep."""
+"""The REST client over real TLS: requests, every kind of answer, and the texts of its errors."""
 
 import hashlib
 import ssl
@@ -24,7 +24,7 @@ LOGIN_PAGE = "<!DOCTYPE html><form action='/dologin'>canary_body</form>"
 
 
 def always(*answers: Answer) -> Handler:
-    """Answers in turn; the last one for ever."""
+    """Return a handler that gives the answers in turn, and repeats the last one."""
     turn = iter(answers[:-1])
     return lambda _request: next(turn, answers[-1])
 
@@ -34,10 +34,10 @@ def partition(*guids: str) -> dict[str, object]:
     return {"guids": members, "ip_over_ib": True, "partition": "api_pkey_0x65"}
 
 
-# What is sent
+# Requests
 
 
-def test_a_call_is_basic_authentication_under_ufmrest(start: Start) -> None:
+def test_a_call_uses_basic_authentication_below_ufmrest(start: Start) -> None:
     client, server = start(always(Answer(body={"ufm_release_version": "6.14.5-2"})))
     assert client.version() == "6.14.5-2"
     (request,) = server.requests
@@ -45,7 +45,7 @@ def test_a_call_is_basic_authentication_under_ufmrest(start: Start) -> None:
     assert request.headers["authorization"].startswith("Basic ")
 
 
-def test_set_replaces_and_add_adds(start: Start) -> None:
+def test_set_guids_puts_and_add_guids_posts(start: Start) -> None:
     client, server = start(always(Answer(body=partition(*GUIDS[:2]))))
     client.set_guids("0x65", GUIDS[:2], membership="limited", index0=True, ip_over_ib=False)
     client.add_guids("0x65", GUIDS[:2])
@@ -53,11 +53,11 @@ def test_set_replaces_and_add_adds(start: Start) -> None:
     assert (put.verb, put.path, post.verb, post.path) == ("PUT", "/ufmRest" + PKEYS, "POST", "/ufmRest" + PKEYS)
     common = {"pkey": "0x65", "guids": GUIDS[:2]}
     assert put.json == {**common, "membership": "limited", "index0": True, "ip_over_ib": False}
-    assert post.json == {**common, "membership": "full", "index0": False}, "ip_over_ib None leaves it to UFM"
+    assert post.json == {**common, "membership": "full", "index0": False}, "ip_over_ib None is not sent"
     assert get.path == f"/ufmRest{PKEYS}/0x65?guids_data=true&qos_conf=true", "every write is read back"
 
 
-def test_800_members_are_one_write(start: Start) -> None:
+def test_800_members_are_set_with_one_write(start: Start) -> None:
     client, server = start(always(Answer(body=partition(*GUIDS[:800]))))
     after = client.set_guids("0x65", GUIDS[:800])
     assert after
@@ -65,7 +65,7 @@ def test_800_members_are_one_write(start: Start) -> None:
     assert server.verbs == ["PUT", "GET"]
 
 
-def test_removal_of_many_keeps_below_the_request_lines_limit(start: Start) -> None:
+def test_remove_guids_splits_requests_below_the_limit_of_the_request_line(start: Start) -> None:
     client, server = start(always(Answer()))
     assert client.remove_guids("0x7ffe", GUIDS) is None
     deletes = [r for r in server.requests if r.verb == "DELETE"]
@@ -75,7 +75,7 @@ def test_removal_of_many_keeps_below_the_request_lines_limit(start: Start) -> No
 
 
 @given(st.lists(st.integers(1, 2**64 - 1).map(lambda n: format(n, "016x")), max_size=1500), st.integers(1, 0x7FFE))
-def test_chunks_lose_nothing_and_fit(guids: list[str], number: int) -> None:
+def test_chunks_keep_every_guid_and_fit_the_request_line(guids: list[str], number: int) -> None:
     path = f"{PKEYS}/{number:#x}/guids/"
     parts = list(chunks(path, guids))
     assert ",".join(parts) == ",".join(guids)
@@ -83,7 +83,7 @@ def test_chunks_lose_nothing_and_fit(guids: list[str], number: int) -> None:
     assert len(parts) <= len(guids) // 470 + 1
 
 
-def test_the_token_to_revoke_travels_as_a_multipart_field(start: Start) -> None:
+def test_revoke_token_sends_the_token_as_a_multipart_field(start: Start) -> None:
     client, server = start(always(Answer()))
     client.revoke_token("canary_token")
     (request,) = server.requests
@@ -92,25 +92,25 @@ def test_the_token_to_revoke_travels_as_a_multipart_field(start: Start) -> None:
     assert b'name="token"\r\n\r\ncanary_token\r\n' in request.body
 
 
-def test_a_password_beyond_latin_1_is_sent_and_never_told(start: Start) -> None:
+def test_a_password_beyond_latin_1_is_sent(start: Start) -> None:
     _, server = start(always(Answer(body={"ufm_release_version": "6"})))
     client = Client("127.0.0.1", "admin", "пароль", port=server.port, ca_file=str(server.ca_file))
     assert client.version() == "6"
     client.close()
 
 
-# Shapes
+# Shapes of answers
 
 
 @pytest.mark.parametrize("absent", [Answer(body={}), Answer(404, "not found")])
-def test_an_unknown_partition_is_none(start: Start, absent: Answer) -> None:
+def test_an_unknown_partition_is_returned_as_none(start: Start, absent: Answer) -> None:
     client, _ = start(always(absent))
     assert client.get_pkey("0x65") is None
     assert client.delete_pkey("0x65") is None
     assert client.remove_guids("0x65", GUIDS[:1]) is None
 
 
-def test_all_partitions_as_an_object(start: Start) -> None:
+def test_list_pkeys_reads_an_object(start: Start) -> None:
     client, server = start(always(Answer(body={"0x65": partition(GUIDS[0]), "0x7fff": {"partition": "management"}})))
     found = client.list_pkeys()
     assert found["0x65"] == Partition("0x65", {GUIDS[0]: Member("full", False)}, True, "api_pkey_0x65")
@@ -119,7 +119,7 @@ def test_all_partitions_as_an_object(start: Start) -> None:
 
 
 @pytest.mark.parametrize("entries", [["0x0065", "0x66"], [{"pkey": "0x65"}, {"pkey": "0x66"}]])
-def test_all_partitions_as_a_list(start: Start, entries: list[object]) -> None:
+def test_list_pkeys_reads_a_list(start: Start, entries: list[object]) -> None:
     def answer(request: Request) -> Answer:
         if request.path.startswith(f"/ufmRest{PKEYS}/0x65"):
             return Answer(body=partition(GUIDS[0]))
@@ -129,7 +129,7 @@ def test_all_partitions_as_a_list(start: Start, entries: list[object]) -> None:
     assert client.list_pkeys() == {"0x65": Partition("0x65", {GUIDS[0]: Member("full", False)}, True, "api_pkey_0x65")}
 
 
-def test_inventory_and_tokens_are_lists_of_objects(start: Start) -> None:
+def test_inventory_and_tokens_are_returned_as_lists_of_objects(start: Start) -> None:
     client, server = start(always(Answer(body=[{"guid": GUIDS[0]}])))
     assert client.ports("Computer") == client.systems() == client.tokens() == [{"guid": GUIDS[0]}]
     assert [r.path for r in server.requests] == [
@@ -159,10 +159,12 @@ READS = [Client.version, Client.list_pkeys, CALLS[2], Client.ports, Client.syste
 
 @pytest.mark.parametrize("call", READS)
 @pytest.mark.parametrize("body", ["canary_body", "null", '"canary_body"', "17", '["canary_body"]', '{"error": "busy"}'])
-def test_what_is_not_ufms_json_is_an_error(start: Start, call: Callable[[Client], object], body: str) -> None:
+def test_an_answer_that_is_not_ufm_s_json_is_a_shape_error(
+    start: Start, call: Callable[[Client], object], body: str
+) -> None:
     client, _ = start(always(Answer(body=body)))
     if call is Client.version and body.startswith("{"):
-        return  # an object without a release is a UFM that does not tell it
+        return  # an object without a release is a valid answer
     with pytest.raises(errors.ShapeError) as caught:
         call(client)
     assert "canary" not in str(caught.value)
@@ -184,7 +186,7 @@ def test_what_is_not_ufms_json_is_an_error(start: Start, call: Callable[[Client]
         (Answer(503, "canary_body"), errors.UnavailableError),
     ],
 )
-def test_every_call_takes_every_refusal(
+def test_every_call_raises_the_error_of_every_refusal(
     start: Start, call: Callable[[Client], object], answer: Answer, error: type[errors.AnswerError]
 ) -> None:
     client, server = start(always(answer))
@@ -207,18 +209,18 @@ def test_every_call_takes_every_refusal(
     assert len(str(told)) < 500
 
 
-def test_an_unknown_call_says_so(start: Start) -> None:
+def test_a_call_that_the_release_lacks_is_reported(start: Start) -> None:
     client, _ = start(always(Answer(404, "canary_body")))
     with pytest.raises(errors.NotFoundError, match=r"GET /ufmRest/app/ufm_version.*404.*release"):
         client.version()
 
 
-# Trying again
+# Retries
 
 
 @pytest.mark.parametrize("trouble", [HANG_UP, Answer(502), Answer(503), Answer(504)])
 @pytest.mark.parametrize("verb", ["GET", "PUT", "POST", "DELETE"])
-def test_what_may_be_repeated_survives_trouble(start: Start, trouble: Answer, verb: str) -> None:
+def test_idempotent_calls_are_retried(start: Start, trouble: Answer, verb: str) -> None:
     client, server = start(always(trouble, trouble, Answer(body=partition(GUIDS[0]))))
     calls = {
         "GET": lambda: client.get_pkey("0x65"),
@@ -233,21 +235,21 @@ def test_what_may_be_repeated_survives_trouble(start: Start, trouble: Answer, ve
 
 
 @pytest.mark.parametrize("trouble", [HANG_UP, Answer(503)])
-def test_a_token_is_never_asked_for_twice(start: Start, trouble: Answer) -> None:
+def test_create_token_is_not_retried(start: Start, trouble: Answer) -> None:
     client, server = start(always(trouble, Answer(body={"access_token": "canary_token"})))
     with pytest.raises(errors.UfmError):
         client.create_token()
     assert server.verbs == ["POST"]
 
 
-def test_trouble_that_stays_ends_with_the_last_try(start: Start) -> None:
+def test_a_lasting_failure_is_raised_after_the_last_try(start: Start) -> None:
     client, server = start(always(HANG_UP))
     with pytest.raises(errors.UnreachableError, match="no connection: "):
         client.version()
     assert len(server.requests) == 3
 
 
-def test_pauses_grow_as_told(start: Start) -> None:
+def test_retries_wait_for_the_configured_pauses(start: Start) -> None:
     _, server = start(always(Answer(503)))
     client = Client("127.0.0.1", "a", "b", port=server.port, ca_file=str(server.ca_file), pauses=(0.05, 0.2))
     began = time.monotonic()
@@ -258,7 +260,7 @@ def test_pauses_grow_as_told(start: Start) -> None:
     assert 0.25 <= time.monotonic() - began < 2
 
 
-def test_a_silent_ufm_is_given_up_after_the_time_limit(start: Start) -> None:
+def test_a_silent_ufm_times_out_without_a_retry(start: Start) -> None:
     release = threading.Event()
 
     def silent(_request: Request) -> Answer:
@@ -269,7 +271,7 @@ def test_a_silent_ufm_is_given_up_after_the_time_limit(start: Start) -> None:
     with pytest.raises(errors.UnreachableError, match="no answer within 1 s"):
         client.set_guids("0x65", GUIDS)
     release.set()
-    assert server.verbs == ["PUT"], "asked once: UFM may be at work on it"
+    assert server.verbs == ["PUT"], "no retry: UFM may still process the request"
 
 
 def test_a_closed_port_is_unreachable(start: Start) -> None:
@@ -280,27 +282,27 @@ def test_a_closed_port_is_unreachable(start: Start) -> None:
     client.close()
 
 
-# Trust
+# Certificates
 
 
 @pytest.fixture
 def stranger(ca: tuple[trustme.CA, Path]) -> Iterator[int]:
-    """Port of a server whose certificate another authority signed."""
+    """Yield the port of a server whose certificate another authority signed."""
     with serving(trustme.CA(), ca[1], always(Answer(body={"ufm_release_version": "6"}))) as server:
         yield server.port
 
 
 def test_a_certificate_of_another_authority_is_not_trusted(ca: tuple[trustme.CA, Path], stranger: int) -> None:
     began = time.monotonic()
-    for ca_file in (str(ca[1]), None):  # None: the system's store does not know it either
+    for ca_file in (str(ca[1]), None):  # None: the system's store does not have the authority either
         client = Client("127.0.0.1", "admin", PASSWORD, port=stranger, ca_file=ca_file)
         with pytest.raises(errors.CertificateError, match=r"not trusted: .*input ca_file"):
             client.version()
         client.close()
-    assert time.monotonic() - began < 5, "no other try makes it trusted"
+    assert time.monotonic() - began < 5, "no retry"
 
 
-def test_the_systems_store_is_trusted(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_system_s_certificate_store_is_trusted(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     _, server = start(always(Answer(body={"ufm_release_version": "6"})))
     monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
     client = Client("127.0.0.1", "admin", PASSWORD, port=server.port)
@@ -324,8 +326,9 @@ def test_a_certificate_is_trusted_under_its_own_name(ca: tuple[trustme.CA, Path]
         assert len(server.requests) == 1
 
 
-def test_an_authority_may_be_a_text(ca: tuple[trustme.CA, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """It goes before all others, and no other store is trusted beside it."""
+def test_the_input_ca_replaces_all_other_authorities(
+    ca: tuple[trustme.CA, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = trustme.CA()
     with serving(*ca, always(Answer(body={"ufm_release_version": "6"}))) as server:
         monkeypatch.setenv("SSL_CERT_FILE", str(ca[1]))
@@ -338,14 +341,14 @@ def test_an_authority_may_be_a_text(ca: tuple[trustme.CA, Path], monkeypatch: py
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "ufm.example"])
-def test_a_pinned_certificate_is_the_only_one_that_is_trusted(ca: tuple[trustme.CA, Path], name: str) -> None:
+def test_only_the_pinned_certificate_is_trusted(ca: tuple[trustme.CA, Path], name: str) -> None:
     with serving(trustme.CA(), ca[1], always(Answer(body={"ufm_release_version": "6"})), name=name) as server:
         served = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", server.port)))
         pin = hashlib.sha256(served).hexdigest()
         for fingerprint, trusted in ((pin, True), ("0" * 64, False)):
             client = Client("127.0.0.1", "admin", PASSWORD, port=server.port, fingerprint=fingerprint)
             assert trusts(client) is trusted
-        assert len(server.requests) == 1, "nothing is sent to another"
+        assert len(server.requests) == 1, "no request is sent to another server"
 
 
 def trusts(client: Client) -> bool:
@@ -357,7 +360,7 @@ def trusts(client: Client) -> bool:
         client.close()
 
 
-def test_without_trust_nothing_secret_is_sent(ca: tuple[trustme.CA, Path]) -> None:
+def test_no_request_is_sent_to_an_untrusted_server(ca: tuple[trustme.CA, Path]) -> None:
     with serving(trustme.CA(), ca[1], always(Answer())) as server:
         client = Client("127.0.0.1", "admin", PASSWORD, port=server.port, ca_file=str(ca[1]))
         with pytest.raises(errors.CertificateError):
@@ -367,7 +370,7 @@ def test_without_trust_nothing_secret_is_sent(ca: tuple[trustme.CA, Path]) -> No
 
 
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
-def test_a_ca_file_that_is_none_is_named(tmp_path: Path, stranger: int, content: str | None) -> None:
+def test_an_unusable_ca_file_is_reported(tmp_path: Path, stranger: int, content: str | None) -> None:
     ca_file = tmp_path / "nowhere.pem"
     if content is not None:
         ca_file.write_text(content)
@@ -377,7 +380,7 @@ def test_a_ca_file_that_is_none_is_named(tmp_path: Path, stranger: int, content:
     client.close()
 
 
-def test_the_environment_changes_no_trust(
+def test_proxy_and_ca_variables_of_the_environment_are_ignored(
     start: Start, ca: tuple[trustme.CA, Path], stranger: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
@@ -386,7 +389,7 @@ def test_the_environment_changes_no_trust(
     assert client.version() == "6"
 
 
-def test_insecure_is_a_choice_and_is_warned_of(stranger: int) -> None:
+def test_an_insecure_client_warns(stranger: int) -> None:
     client = Client("127.0.0.1", "admin", PASSWORD, port=stranger, insecure=True)
     with pytest.warns(Warning, match="Unverified HTTPS request"):
         assert client.version() == "6"
@@ -396,7 +399,7 @@ def test_insecure_is_a_choice_and_is_warned_of(stranger: int) -> None:
 # Threads
 
 
-def test_threads_share_a_client(start: Start) -> None:
+def test_threads_can_share_a_client(start: Start) -> None:
     def own(request: Request) -> Answer:
         time.sleep(0.002)
         number = int(request.path.partition("0x")[2].partition("?")[0], 16)
@@ -420,10 +423,10 @@ def test_threads_share_a_client(start: Start) -> None:
     assert len(server.requests) == 100
 
 
-# The tree
+# The tree of errors
 
 
-def test_the_trees_picture_shows_every_error() -> None:
+def test_the_module_s_docstring_names_every_error() -> None:
     def below(kind: type[errors.UfmError]) -> Iterator[type[errors.UfmError]]:
         for child in kind.__subclasses__():
             if child.__module__ == errors.__name__:
@@ -438,7 +441,7 @@ def test_the_trees_picture_shows_every_error() -> None:
 
 
 class WrappedError(Exception):
-    """Holds its cause like urllib3's errors."""
+    """An error with its cause in `reason`, as urllib3's errors."""
 
     def __init__(self, text: str, reason: Exception | None = None) -> None:
         super().__init__(text)
@@ -456,5 +459,5 @@ class WrappedError(Exception):
         (TimeoutError(), "TimeoutError"),
     ],
 )
-def test_the_innermost_cause_is_told(error: Exception, text: str) -> None:
+def test_reason_returns_the_innermost_cause(error: Exception, text: str) -> None:
     assert reason(error) == text

@@ -1,4 +1,4 @@
-"""The access token's and the admin password's lives, and where their secrets are not."""
+"""The life cycles of access token and admin password, and the places that must not contain their secrets."""
 
 import json
 import logging
@@ -45,7 +45,7 @@ def valid(ufm: LabUfm) -> set[str]:
 # AccessToken
 
 
-def test_a_token_is_made_kept_and_revoked(token: Lifecycle, ufm: LabUfm) -> None:
+def test_a_token_is_created_kept_and_revoked(token: Lifecycle, ufm: LabUfm) -> None:
     assert token.up(generation=1) == "create"
     assert valid(ufm) == {token.outputs["token"]}
     assert token.up(generation=1) == "same"
@@ -55,7 +55,7 @@ def test_a_token_is_made_kept_and_revoked(token: Lifecycle, ufm: LabUfm) -> None
     assert valid(ufm) == set()
 
 
-def test_the_token_opens_ufm_as_neutron_uses_it(token: Lifecycle, ufm: LabUfm) -> None:
+def test_ufm_accepts_the_token_in_neutron_s_header(token: Lifecycle, ufm: LabUfm) -> None:
     token.up(generation=1)
     url = f"https://127.0.0.1:{ufm.port}/ufmRestV3/app/ufm_version"
     headers = {"Authorization": f"Basic {token.outputs['token']}"}
@@ -63,7 +63,7 @@ def test_the_token_opens_ufm_as_neutron_uses_it(token: Lifecycle, ufm: LabUfm) -
     assert answer.status_code == 200
 
 
-def test_a_new_generation_comes_before_the_old_goes(token: Lifecycle, ufm: LabUfm) -> None:
+def test_a_new_generation_is_created_before_the_old_token_is_revoked(token: Lifecycle, ufm: LabUfm) -> None:
     token.up(generation=1)
     first = token.outputs["token"]
     assert ufm.calls
@@ -73,7 +73,7 @@ def test_a_new_generation_comes_before_the_old_goes(token: Lifecycle, ufm: LabUf
     assert token.outputs["token"] != first
 
 
-def test_a_token_that_somebody_revoked_has_vanished(token: Lifecycle, ufm: LabUfm) -> None:
+def test_a_refresh_removes_a_token_that_was_revoked_elsewhere(token: Lifecycle, ufm: LabUfm) -> None:
     token.up(generation=1)
     ufm.client.revoke_token(token.outputs["token"])
     assert token.refresh() == {}
@@ -81,7 +81,7 @@ def test_a_token_that_somebody_revoked_has_vanished(token: Lifecycle, ufm: LabUf
     assert token.up(generation=1) == "create"
 
 
-def test_a_token_that_is_listed_as_revoked_has_vanished(start: Start) -> None:
+def test_a_refresh_removes_a_token_that_is_listed_as_revoked(start: Start) -> None:
     listed = {"access_token": "canary_token", "revoked": False}
     _, server = start(lambda _request: Answer(body=[listed]))
     life = Lifecycle(AccessTokenHandler, configuration(server.port, server.ca_file))
@@ -92,7 +92,7 @@ def test_a_token_that_is_listed_as_revoked_has_vanished(start: Start) -> None:
     assert life.id == ""
 
 
-def test_a_token_that_is_gone_is_revoked(token: Lifecycle, ufm: LabUfm) -> None:
+def test_delete_succeeds_for_a_token_that_is_already_revoked(token: Lifecycle, ufm: LabUfm) -> None:
     token.up(generation=1)
     ufm.client.revoke_token(token.outputs["token"])
     token.destroy()
@@ -100,7 +100,7 @@ def test_a_token_that_is_gone_is_revoked(token: Lifecycle, ufm: LabUfm) -> None:
 
 @pytest.mark.parametrize("generation", [0, -1, 1.5, "2", True, None])
 @pytest.mark.parametrize("kind", [AccessTokenHandler, AdminPasswordHandler])
-def test_a_generation_is_a_count(ufm: LabUfm, kind: type[ResourceHandler], generation: object) -> None:
+def test_a_generation_must_be_a_positive_integer(ufm: LabUfm, kind: type[ResourceHandler], generation: object) -> None:
     life = lifecycle_of(kind, ufm)
     if generation is None:
         assert life.checked(generation=None) == {"generation": 1}
@@ -115,12 +115,12 @@ def test_a_generation_is_a_count(ufm: LabUfm, kind: type[ResourceHandler], gener
 
 @pytest.fixture
 def fresh(ufm: LabUfm) -> LabUfm:
-    """A UFM as installed."""
+    """Return UFM with the default password, as after its installation."""
     ufm.core.accounts.set_password("admin", DEFAULT_PASSWORD)
     return ufm
 
 
-def test_the_default_is_replaced(fresh: LabUfm) -> None:
+def test_create_replaces_the_default_password(fresh: LabUfm) -> None:
     life = lifecycle_of(AdminPasswordHandler, fresh)
     life.up(generation=1)
     assert accepted(fresh, PASSWORD)
@@ -131,13 +131,13 @@ def test_the_default_is_replaced(fresh: LabUfm) -> None:
     assert life.up(generation=1) == "same"
 
 
-def test_a_password_that_counts_already_is_adopted(ufm: LabUfm) -> None:
+def test_a_password_that_is_already_set_is_adopted_without_a_write(ufm: LabUfm) -> None:
     life = lifecycle_of(AdminPasswordHandler, ufm)
     life.up(generation=1)
     assert not [call for call in ufm.calls if call.startswith("PUT")]
 
 
-def test_a_ufm_with_another_password_is_an_error_with_advice(ufm: LabUfm) -> None:
+def test_an_unknown_password_is_an_error_with_advice(ufm: LabUfm) -> None:
     ufm.core.accounts.set_password("admin", "somebody_elses")
     life = lifecycle_of(AdminPasswordHandler, ufm)
     text = "the provider's password, UFM's default; .*previous_password"
@@ -162,7 +162,7 @@ def test_a_new_password_needs_the_previous_one(ufm: LabUfm) -> None:
     assert life.outputs["version"] == "6.19.3-1"
 
 
-def test_a_refresh_before_the_change_sees_the_previous_password(ufm: LabUfm) -> None:
+def test_a_refresh_before_the_change_uses_the_previous_password(ufm: LabUfm) -> None:
     life = lifecycle_of(AdminPasswordHandler, ufm)
     life.up(generation=1)
     config = configuration(ufm.port, ufm.ca_file, password="canary_second", previousPassword=PASSWORD)
@@ -172,7 +172,7 @@ def test_a_refresh_before_the_change_sees_the_previous_password(ufm: LabUfm) -> 
     assert accepted(ufm, "canary_second")
 
 
-def test_a_reinstalled_ufm_has_lost_the_password(ufm: LabUfm) -> None:
+def test_a_refresh_removes_the_password_of_a_reinstalled_ufm(ufm: LabUfm) -> None:
     life = lifecycle_of(AdminPasswordHandler, ufm)
     life.up(generation=1)
     ufm.core.accounts.set_password("admin", DEFAULT_PASSWORD)
@@ -182,7 +182,7 @@ def test_a_reinstalled_ufm_has_lost_the_password(ufm: LabUfm) -> None:
     assert accepted(ufm, PASSWORD)
 
 
-def test_a_refresh_with_a_strangers_password_is_an_error(ufm: LabUfm) -> None:
+def test_a_refresh_with_an_unknown_password_is_an_error(ufm: LabUfm) -> None:
     life = lifecycle_of(AdminPasswordHandler, ufm)
     life.up(generation=1)
     ufm.core.accounts.set_password("admin", "somebody_elses")
@@ -190,7 +190,7 @@ def test_a_refresh_with_a_strangers_password_is_an_error(ufm: LabUfm) -> None:
         life.refresh()
 
 
-def test_delete_leaves_the_password(ufm: LabUfm) -> None:
+def test_delete_keeps_the_password(ufm: LabUfm) -> None:
     life = lifecycle_of(AdminPasswordHandler, ufm)
     life.up(generation=1)
     assert ufm.calls
@@ -201,7 +201,7 @@ def test_delete_leaves_the_password(ufm: LabUfm) -> None:
 
 
 @pytest.mark.parametrize("password", ["abc", "with space", "ümlaut_pw", "a" * 31, "semi;colon"])
-def test_a_password_that_ufm_would_refuse_is_found_by_check(ufm: LabUfm, password: str) -> None:
+def test_check_refuses_a_password_that_ufm_would_refuse(ufm: LabUfm, password: str) -> None:
     life = lifecycle_of(AdminPasswordHandler, ufm, password=password)
     with pytest.raises(CheckFailedError) as caught:
         life.checked(generation=1)
@@ -228,13 +228,13 @@ def test_a_password_that_ufm_would_refuse_is_found_by_check(ufm: LabUfm, passwor
         ({"password": DEFAULT_PASSWORD}, "input password is UFM's default.*; set it to a new password"),
     ],
 )
-def test_configuration_that_is_missing_is_named(ufm: LabUfm, change: dict[str, Any], named: str) -> None:
+def test_missing_and_invalid_provider_inputs_are_reported(ufm: LabUfm, change: dict[str, Any], named: str) -> None:
     with pytest.raises(errors.ConfigurationError, match=named) as caught:
         Settings.of({**configuration(ufm.port, ufm.ca_file), **change})
     assert PASSWORD not in str(caught.value)
 
 
-def test_the_settings_defaults() -> None:
+def test_settings_have_defaults() -> None:
     settings = Settings.of({"address": "10.0.0.1", "password": PASSWORD})
     assert settings == Settings("10.0.0.1", 443, "admin", PASSWORD, Trust(), previous_password=None)
     assert settings.client().host == "10.0.0.1"
@@ -243,7 +243,7 @@ def test_the_settings_defaults() -> None:
 # Secrets
 
 
-def test_secrets_are_in_no_output_no_text_and_no_log(
+def test_secrets_are_in_no_output_no_error_and_no_log(
     fresh: LabUfm, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -265,7 +265,7 @@ def test_secrets_are_in_no_output_no_text_and_no_log(
         assert canary not in text
 
 
-def test_a_ufm_that_cannot_be_reached_has_not_vanished(ufm: LabUfm) -> None:
+def test_a_refresh_keeps_the_token_of_an_unreachable_ufm(ufm: LabUfm) -> None:
     token = Lifecycle(AccessTokenHandler, configuration(1, ufm.ca_file), pauses=())
     token.id, token.outputs = "admin@1", {"generation": 1, "token": "canary_token"}
     with pytest.raises(errors.UnreachableError, match=r"127\.0\.0\.1:1 \(GET /ufmRest/app/tokens\).*systemctl status"):

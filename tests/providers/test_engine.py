@@ -1,4 +1,4 @@
-"""A small stack on the real engine: what a person sees in a preview, and what the state file holds."""
+"""A small stack on the real engine: the output of previews and the content of the state file."""
 
 import json
 import os
@@ -90,7 +90,7 @@ class Stack:
         (self.folder / "Pulumi.yaml").write_text(PROJECT.format(plugin=folder))
 
     def configure(self, **values: object) -> None:
-        """Changes values in the stack's file; None takes one out."""
+        """Change values in the stack's file; None removes a value."""
         path = self.folder / "Pulumi.test.yaml"
         stack = yaml.safe_load(path.read_text())
         stack["config"] |= {f"rack:{key}": value for key, value in values.items()}
@@ -101,7 +101,7 @@ class Stack:
         self.configure(ufm={"address": "127.0.0.1", "port": port, "ca_file": "ca.pem"})
 
     def run(self, *arguments: str, fails: bool = False) -> str:
-        """What the command shows."""
+        """Return the command's output."""
         env = {
             **os.environ,
             **environment(),
@@ -138,12 +138,12 @@ def resources(state: str) -> dict[str, Any]:
 
 
 def drifted(shown: str) -> list[str]:
-    """The changed lines of a preview's or a refresh's diff, without spaces."""
+    """Return the changed lines of a preview's or a refresh's diff, without spaces."""
     changed = [line for line in shown.splitlines() if re.match(r" *[-+~] ", line)]
     return [re.sub(r" +", " ", line).replace(" :", ":").strip() for line in changed]
 
 
-def test_a_stacks_life(stack: Stack, ufm: LabUfm) -> None:
+def test_a_stack_is_created_unchanged_and_destroyed(stack: Stack, ufm: LabUfm) -> None:
     stack.up()
     found = ufm.client.get_pkey("0xb")
     assert found
@@ -156,7 +156,7 @@ def test_a_stacks_life(stack: Stack, ufm: LabUfm) -> None:
     assert token not in held
     made = resources(held)
     assert made["AccessToken"]["outputs"]["token"]["ciphertext"]
-    assert made["ufm"]["inputs"]["password"]["ciphertext"], "the provider's input, secret"
+    assert made["ufm"]["inputs"]["password"]["ciphertext"], "the provider's input is secret"
 
     stack.configure(generation=2)
     shown = stack.up()
@@ -169,8 +169,8 @@ def test_a_stacks_life(stack: Stack, ufm: LabUfm) -> None:
     assert ufm.client.tokens() == []
 
 
-def test_each_kind_of_drift_is_seen_and_repaired(stack: Stack, ufm: LabUfm) -> None:
-    """Member gone, member added, membership flipped, partition gone, partition renamed: each as a reviewer sees it."""
+def test_each_kind_of_drift_is_shown_and_repaired(stack: Stack, ufm: LabUfm) -> None:
+    """Kinds of drift: member removed, member added, membership changed, partition deleted, partition renamed."""
     ufm.core.release = "6.24.2-1"
     stack.configure(more={"partition_name": "storage", "qos": {"mtu_limit": 4}})
     stack.up()
@@ -211,7 +211,7 @@ def test_each_kind_of_drift_is_seen_and_repaired(stack: Stack, ufm: LabUfm) -> N
     repaired()
 
 
-def test_what_is_wrong_is_told_in_the_preview(stack: Stack, ufm: LabUfm) -> None:
+def test_the_preview_reports_invalid_inputs(stack: Stack, ufm: LabUfm) -> None:
     stack.configure(members={"controller-1/ib0": A, "compute-1/ib0": A, "compute-2/ib0": "b859"})
     shown = stack.run("preview", fails=True)
     assert "found 'b859'; write a port GUID of 16 hex digits" in shown
@@ -223,7 +223,7 @@ def test_what_is_wrong_is_told_in_the_preview(stack: Stack, ufm: LabUfm) -> None
     assert "123456" not in shown
 
 
-def test_a_ufm_out_of_reach_leaves_the_state_alone(stack: Stack, ufm: LabUfm) -> None:
+def test_the_state_is_kept_while_ufm_is_unreachable(stack: Stack, ufm: LabUfm) -> None:
     stack.up()
     stack.reach(1)
     # Without --run-program the engine takes the provider's inputs of the last `up` from the state.
@@ -250,7 +250,7 @@ def test_a_new_password_is_a_change_of_the_provider_and_of_generation(stack: Sta
     stack.run("refresh", "--yes", "--expect-no-changes")
 
 
-def test_the_preview_says_what_is_adopted_and_what_differs(stack: Stack, ufm: LabUfm) -> None:
+def test_the_preview_reports_adopted_and_different_partitions(stack: Stack, ufm: LabUfm) -> None:
     ufm.client.set_guids("0xb", [A, B], ip_over_ib=True)
     stack.run("config", "set", "--secret", "password", PASSWORD)
     assert "PKey 0xb exists as declared: it will be adopted without a write" in stack.run("preview")
@@ -272,7 +272,7 @@ def test_a_partition_is_imported_and_then_renamed_without_a_write(stack: Stack, 
     ufm.fabric.add("controller-1", A)
     ufm.client.set_guids("0xb", [A, B], ip_over_ib=True)
     stack.configure(members={"controller-1/ib0": A})
-    stack.up("--target", "**AdminPassword**")  # the provider, so that the import can name it
+    stack.up("--target", "**AdminPassword**")  # creates the provider, which the import refers to
     urn = resources(stack.state)["ufm"]["urn"]
     options = ["--provider", f"api={urn}", "--yes", "--generate-code=false", "--protect=false"]
     stack.run("import", "ufm:index:PKey", "storage", "0xb", *options)
@@ -293,7 +293,7 @@ def test_a_stack_of_dynamic_resources_migrates_without_a_write(stack: Stack, ufm
     stack.program(PROGRAM)
     assert ufm.calls
     shown = stack.up()
-    assert not [call for call in ufm.calls if "pkeys" in call], "nothing is asked of a resource that stays"
+    assert not [call for call in ufm.calls if "pkeys" in call], "no request for an unchanged resource"
     assert "ufm:index:PKey: (" not in shown, shown
     migrated = resources(stack.state)["PKey"]
     assert migrated["type"] == "ufm:index:PKey"
@@ -302,7 +302,7 @@ def test_a_stack_of_dynamic_resources_migrates_without_a_write(stack: Stack, ufm
     stack.up("--expect-no-changes")
 
 
-def test_members_are_found_by_the_names_of_their_hosts(stack: Stack, ufm: LabUfm) -> None:
+def test_find_members_returns_members_by_host_name(stack: Stack, ufm: LabUfm) -> None:
     ufm.fabric.add("controller-1", A)
     ufm.fabric.add("compute-1", B)
     stack.configure(hosts=["controller-1", "compute-1"])
@@ -322,7 +322,7 @@ def test_an_installed_package_continues_a_stack_of_this_repository(stack: Stack,
     stack.program(PROGRAM.replace("from providers import ufm", "import pulumi_ufm as ufm"))
     ufm.asked.clear()
     shown = stack.up()
-    assert '+ version : "0.1.0"' in shown, "the provider's, which the engine takes from an installed package"
+    assert '+ version : "0.1.0"' in shown, "the engine starts the plugin of the installed package"
     assert "1 updated" in shown
     assert "4 unchanged" in shown
     assert ufm.calls == []

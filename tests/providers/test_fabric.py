@@ -1,4 +1,4 @@
-"""Down to the wire: what the resources declare stands in the P_Key tables that the real OpenSM programs."""
+"""The declared resources and the P_Key tables that the real OpenSM programs from them."""
 
 import gc
 import threading
@@ -32,7 +32,7 @@ MEMBERS = {"controller-1/ib0": ONE, "controller-2/ib0": TWO}
 
 
 class Ufm:
-    """A UFM as installed, with its fabric."""
+    """A newly installed UFM with its fabric."""
 
     def __init__(self, folder: Path) -> None:
         self._fabric = FabricService(rack(), folder / "fabric")
@@ -65,7 +65,7 @@ class Ufm:
         return Lifecycle(kind, configuration(self.port, self._ca_file))
 
     def table(self, port_guid: str) -> set[int]:
-        """The port's P_Key table once OpenSM has what UFM was told, without the partition of everybody."""
+        """Return the port's P_Key table after OpenSM has read UFM's state, without the default partition."""
         assert until(lambda: bool(self.admin("GET", "/state")["programmed"]), 20)
         return self._diagnostics.pkeys(port_guid) - {0xFFFF}
 
@@ -88,7 +88,7 @@ def installed(running: Ufm) -> Ufm:
     return running
 
 
-def test_a_pkeys_life_in_the_p_key_tables(installed: Ufm) -> None:
+def test_a_pkey_s_life_cycle_appears_in_the_p_key_tables(installed: Ufm) -> None:
     ufm, life = installed, installed.life(PKeyHandler)
     inputs: dict[str, Any] = {"pkey": "0x65", "members": MEMBERS, "ip_over_ib": True}
     life.up(**inputs)
@@ -107,7 +107,7 @@ def test_a_pkeys_life_in_the_p_key_tables(installed: Ufm) -> None:
     assert (ufm.table(ONE), ufm.table(TWO)) == (set(), set())
 
 
-def test_an_additive_members_end_leaves_the_other_on_the_wire(installed: Ufm) -> None:
+def test_deleting_an_additive_pkey_keeps_other_members_in_the_p_key_tables(installed: Ufm) -> None:
     life = installed.life(PKeyHandler)
     life.handler.client.add_guids("0x65", [OTHER])
     life.up(pkey="0x65", members=MEMBERS, ownership="additive")
@@ -116,9 +116,9 @@ def test_an_additive_members_end_leaves_the_other_on_the_wire(installed: Ufm) ->
     assert (installed.table(ONE), installed.table(OTHER)) == (set(), {0x8065})
 
 
-# A server that goes in the middle of a TLS handshake leaves a socket which neither ssl nor urllib3 closes.
+# A server that stops during a TLS handshake leaves a socket that neither ssl nor urllib3 closes.
 @pytest.mark.filterwarnings(r"ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
-def test_a_restart_of_ufm_costs_time_and_nothing_else(installed: Ufm) -> None:
+def test_a_restart_of_ufm_only_delays_a_change(installed: Ufm) -> None:
     life = installed.life(PKeyHandler)
     restarts = threading.Thread(target=lambda: [installed.admin("POST", "/restart") for _ in range(5)])
     restarts.start()
@@ -127,10 +127,10 @@ def test_a_restart_of_ufm_costs_time_and_nothing_else(installed: Ufm) -> None:
     restarts.join()
     assert life.up(pkey="0x65", members=MEMBERS) == "update"
     assert installed.table(TWO) == {0x8065}
-    gc.collect()  # so that such a socket is met here, and not by another test
+    gc.collect()  # collects such a socket in this test and not in a later one
 
 
-def test_a_removed_ufm_is_out_of_reach_and_a_new_one_has_the_default_password(installed: Ufm) -> None:
+def test_a_removed_ufm_is_unreachable_and_a_new_one_has_the_default_password(installed: Ufm) -> None:
     password, pkey = installed.life(AdminPasswordHandler), installed.life(PKeyHandler)
     password.up(generation=1)
     pkey.up(pkey="0x65", members=MEMBERS)

@@ -1,10 +1,10 @@
-"""Each thing that is known to go wrong between a client and UFM, at each call of each resource.
+"""Every known fault between client and UFM, at each call of each resource.
 
-Either it passes, and a retry makes the declared state with as many writes as tries; or the user is told host, call,
-partition and what to do, without a secret, and the next `up` ends well.
+A short fault is retried, with at most one write per try, until the declared state is reached. A lasting fault is
+reported with host, call, partition and advice, without a secret, and the next `up` reaches the declared state.
 
-Not here: a job that ends `Completed With Errors` concerns Neutron's driver (`tests/lab/ufm/test_journal.py`), as none
-of our calls has a job.
+Jobs that end with `Completed With Errors` are tested in `tests/lab/ufm/test_journal.py`: only Neutron's driver starts
+jobs, no call of the provider does.
 """
 
 import base64
@@ -43,7 +43,7 @@ PASSING: dict[str, Fault] = {
     "reset after it was done": {"fault": "reset", "count": 2, "applied": True},
     "cut": {"fault": "cut", "count": 2},
 }
-"""What UFM's restart looks like from here: over before the last try."""
+"""Faults as during UFM's restart, which end before the last try."""
 
 LASTING: dict[str, tuple[Fault, type[errors.UfmError], str]] = {
     "401": ({"status": 401}, errors.AuthenticationError, "inputs user and password"),
@@ -59,20 +59,20 @@ LASTING: dict[str, tuple[Fault, type[errors.UfmError], str]] = {
     "reset after it was done": ({"fault": "reset", "applied": True}, errors.UnreachableError, "systemctl status"),
     "cut": ({"fault": "cut"}, errors.UnreachableError, "systemctl status"),
 }
-"""Fault → the error and what its text says."""
+"""Fault → the error and a part of its text."""
 
 RETRIED = ("502", "503", "reset", "reset after it was done", "cut")
 
 Operation = Callable[[Lifecycle], object]
 
 
-def happens(ufm: LabUfm, fault: Fault, methods: tuple[str, ...], after: int = 0) -> None:
+def inject(ufm: LabUfm, fault: Fault, methods: tuple[str, ...], after: int = 0) -> None:
     ufm.faults.set([Rule(method=method, after=after, **fault) for method in methods])
 
 
 @pytest.fixture(autouse=True)
 def answer_seconds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait one second for an answer only where none comes: a busy machine is slow to answer."""
+    """Limit answers to one second only in tests of silence, because a busy machine is slow to answer."""
     silent = "silence" in request.node.name
     monkeypatch.setattr(sys.modules[__name__], "ANSWER_SECONDS", 1 if silent else 60)
 
@@ -81,7 +81,7 @@ ANSWER_SECONDS = 60
 
 
 def lifecycle_of(kind: type[ResourceHandler], ufm: LabUfm, **config: Any) -> Lifecycle:
-    """Return a resource's life whose tries follow at once."""
+    """Return a resource's life cycle whose retries have no pauses."""
     inputs, pauses = configuration(ufm.port, ufm.ca_file, **config), (0,) * (TRIES - 1)
     return Lifecycle(kind, inputs, timeout=(2, ANSWER_SECONDS), pauses=pauses)
 
@@ -90,7 +90,7 @@ def writes(ufm: LabUfm) -> Counter[str]:
     return Counter(call for call in ufm.calls if not call.startswith("GET"))
 
 
-def told_well(error: errors.UfmError, ufm: LabUfm, *secrets: str) -> None:
+def assert_report(error: errors.UfmError, ufm: LabUfm, *secrets: str) -> None:
     text = f"{error} {error!r} {vars(error)}"
     assert f"UFM 127.0.0.1:{ufm.port}" in text
     assert error.call.split()[0] in ("GET", *WRITES)
@@ -111,7 +111,7 @@ OPERATION = pytest.mark.parametrize("operation", OPERATIONS)
 
 
 class Partition:
-    """A PKey's life in one mode. The additive one has a neighbour that is not ours."""
+    """A PKey's life cycle in one mode. The additive partition has a foreign member."""
 
     def __init__(self, ufm: LabUfm, mode: str) -> None:
         self.ufm, self.mode = ufm, MODES[mode]
@@ -136,18 +136,18 @@ class Partition:
         self.up(WANTED)
 
     def there(self) -> dict[str, Member]:
-        """What UFM has, asked behind its REST API."""
+        """Return UFM's members, read without its REST API."""
         found = self.ufm.core.table.partitions.get(0x65)
         return dict(found.members) if found else {}
 
-    def ended_well(self, operation: str) -> None:
+    def assert_done(self, operation: str) -> None:
         ours = {} if operation == "delete" else {guid: Member("full", False) for guid in WANTED.values()}
         assert self.there() == {**self.others, **ours}
         assert (self.life.id == "") is (operation == "delete")
 
-    def next_up_ends_well(self) -> None:
+    def assert_next_up_succeeds(self) -> None:
         self.up(WANTED)
-        self.ended_well("create")
+        self.assert_done("create")
         assert self.life.refresh()["members"] == WANTED
         assert self.up(WANTED) == "same"
         self.life.destroy()
@@ -160,7 +160,7 @@ HITS = [
     ("authoritative", "read", "read"),
     *(("additive", change, "write") for change in CHANGES),
 ]
-"""Mode, operation, and which of its requests is hit. Reads are the same in both modes."""
+"""Mode, operation, and the request with the fault. Reads are the same in both modes."""
 
 LASTING_HITS = [
     (*hit, fault)
@@ -168,89 +168,89 @@ LASTING_HITS = [
     for fault in LASTING
     if hit[2] == "write" or (hit[2] == "read" and "done" not in fault)
 ]
-"""A read does nothing whose answer could be lost."""
+"""Faults "after it was done" do not apply to reads, which change nothing."""
 
 
 @pytest.mark.parametrize("fault", PASSING)
 @pytest.mark.parametrize(("mode", "operation", "hit"), HITS)
-def test_what_passes_is_outlasted(ufm: LabUfm, mode: str, operation: str, hit: str, fault: str) -> None:
+def test_a_short_fault_is_retried(ufm: LabUfm, mode: str, operation: str, hit: str, fault: str) -> None:
     partition = Partition(ufm, mode)
     partition.prepare(operation)
-    happens(ufm, PASSING[fault], WRITES if hit == "write" else ("GET",), after=int(hit == "read-back"))
+    inject(ufm, PASSING[fault], WRITES if hit == "write" else ("GET",), after=int(hit == "read-back"))
     partition.perform(operation)
     ufm.faults.clear()
     assert all(number <= TRIES for number in writes(ufm).values())
-    partition.ended_well(operation)
+    partition.assert_done(operation)
 
 
 @pytest.mark.parametrize(("mode", "operation", "hit", "fault"), LASTING_HITS)
-def test_what_lasts_is_told_and_mended_by_the_next_up(
+def test_a_lasting_fault_is_reported_and_the_next_up_succeeds(
     ufm: LabUfm, mode: str, operation: str, hit: str, fault: str
 ) -> None:
     partition = Partition(ufm, mode)
     partition.prepare(operation)
     rule, kind, said = LASTING[fault]
-    happens(ufm, rule, WRITES if hit == "write" else ("GET",))
+    inject(ufm, rule, WRITES if hit == "write" else ("GET",))
     with pytest.raises(kind) as caught:
         partition.perform(operation)
     ufm.faults.clear()
     assert caught.value.pkey == "0x65"
     assert "PKey 0x65" in str(caught.value)
     assert said in str(caught.value)
-    told_well(caught.value, ufm)
+    assert_report(caught.value, ufm)
     assert all(number <= (TRIES if fault in RETRIED else 1) for number in writes(ufm).values())
     if operation == "delete":
         partition.life.destroy()
-        partition.ended_well("delete")
-    partition.next_up_ends_well()
+        partition.assert_done("delete")
+    partition.assert_next_up_succeeds()
 
 
 Nonsense = tuple[str, Fault, tuple[str, ...], type[errors.UfmError], str]
-"""Operation, what answers to which methods, and what is told."""
+"""Operation, fault, methods with the fault, error, and a part of its text."""
 
 NONSENSE: list[Nonsense] = [
     *((change, {"status": 404}, WRITES, errors.NotFoundError, "ibstat") for change in ("create", "update")),
     *((operation, {"fault": "invalid_json"}, ("GET",), errors.ShapeError, "not a proxy") for operation in OPERATIONS),
 ]
-"""404 to a write: as of a UFM that wants its ports on the fabric. And JSON that breaks off."""
+"""404 to a write, as from a UFM that requires its ports in the fabric, and truncated JSON."""
 
 
 @MODE
 @pytest.mark.parametrize("nonsense", NONSENSE, ids=lambda nonsense: f"{nonsense[0]}-{nonsense[-1]}")
-def test_answers_that_fit_no_question_are_told(ufm: LabUfm, mode: str, nonsense: Nonsense) -> None:
+def test_unexpected_answers_are_reported(ufm: LabUfm, mode: str, nonsense: Nonsense) -> None:
     operation, fault, methods, kind, said = nonsense
     partition = Partition(ufm, mode)
     partition.prepare(operation)
-    happens(ufm, fault, methods)
+    inject(ufm, fault, methods)
     with pytest.raises(kind, match=f"PKey 0x65 .*{said}") as caught:
         partition.perform(operation)
     ufm.faults.clear()
-    told_well(caught.value, ufm)
-    partition.next_up_ends_well()
+    assert_report(caught.value, ufm)
+    partition.assert_next_up_succeeds()
 
 
 @MODE
-def test_the_answer_to_a_write_may_be_anything(ufm: LabUfm, mode: str) -> None:
-    """UFM's say nothing; the read-back tells."""
+def test_the_answer_to_a_write_is_ignored(ufm: LabUfm, mode: str) -> None:
+    """UFM's answers to writes have no content; the provider reads the partition back."""
     partition = Partition(ufm, mode)
-    happens(ufm, {"fault": "invalid_json", "applied": True}, WRITES)
-    partition.next_up_ends_well()
+    inject(ufm, {"fault": "invalid_json", "applied": True}, WRITES)
+    partition.assert_next_up_succeeds()
 
 
 @MODE
-def test_404_to_a_refresh_is_a_partition_that_has_vanished(ufm: LabUfm, mode: str) -> None:
-    """Which is what it means; where it was not so, the next `up` adopts what is there."""
+def test_a_refresh_with_404_removes_the_partition_from_the_state(ufm: LabUfm, mode: str) -> None:
+    """If the partition exists after all, the next `up` adopts it."""
     partition = Partition(ufm, mode)
     partition.prepare("read")
-    happens(ufm, {"status": 404}, ("GET",))
+    inject(ufm, {"status": 404}, ("GET",))
     assert partition.life.refresh() == {}
     ufm.faults.clear()
-    partition.next_up_ends_well()
+    partition.assert_next_up_succeeds()
 
 
 @MODE
 @OPERATION
-def test_a_password_that_counts_no_more(ufm: LabUfm, mode: str, operation: str) -> None:
+def test_a_password_that_was_changed_elsewhere_is_reported(ufm: LabUfm, mode: str, operation: str) -> None:
     partition = Partition(ufm, mode)
     partition.prepare(operation)
     ufm.core.accounts.set_password("admin", "somebody_elses")
@@ -258,10 +258,10 @@ def test_a_password_that_counts_no_more(ufm: LabUfm, mode: str, operation: str) 
         errors.AuthenticationError, match=r"PKey 0x65 .*check the provider's inputs user and password"
     ) as caught:
         partition.perform(operation)
-    told_well(caught.value, ufm, "somebody_elses")
+    assert_report(caught.value, ufm, "somebody_elses")
     assert not writes(ufm)
     ufm.core.accounts.set_password("admin", PASSWORD)
-    partition.next_up_ends_well()
+    partition.assert_next_up_succeeds()
 
 
 # PKeyGate
@@ -279,11 +279,11 @@ def wait(gate: Lifecycle) -> str:
 
 @pytest.mark.parametrize("fault", PASSING)
 @pytest.mark.parametrize("operation", [wait, Lifecycle.refresh])
-def test_the_gate_outlasts_what_passes(ufm: LabUfm, fault: str, operation: Operation) -> None:
+def test_the_gate_retries_a_short_fault(ufm: LabUfm, fault: str, operation: Operation) -> None:
     gate = gate_of(ufm)
     if operation is Lifecycle.refresh:
         wait(gate)
-    happens(ufm, PASSING[fault], ("GET",))
+    inject(ufm, PASSING[fault], ("GET",))
     operation(gate)
     assert gate.id
     assert not writes(ufm)
@@ -291,16 +291,16 @@ def test_the_gate_outlasts_what_passes(ufm: LabUfm, fault: str, operation: Opera
 
 @pytest.mark.parametrize("fault", [name for name in LASTING if "done" not in name])
 @pytest.mark.parametrize("operation", [wait, Lifecycle.refresh])
-def test_the_gate_tells_what_lasts(ufm: LabUfm, fault: str, operation: Operation) -> None:
+def test_the_gate_reports_a_lasting_fault(ufm: LabUfm, fault: str, operation: Operation) -> None:
     gate = gate_of(ufm)
     if operation is Lifecycle.refresh:
         wait(gate)
     rule, kind, said = LASTING[fault]
-    happens(ufm, rule, ("GET",))
+    inject(ufm, rule, ("GET",))
     with pytest.raises(kind, match=f"PKey 0x65 .*{said}") as caught:
         operation(gate)
     ufm.faults.clear()
-    told_well(caught.value, ufm)
+    assert_report(caught.value, ufm)
     wait(gate)
     assert wait(gate) == "same"
     assert not writes(ufm)
@@ -322,10 +322,10 @@ TOKEN_OPERATIONS: dict[str, Operation] = {"create": make, "read": Lifecycle.refr
 
 @pytest.mark.parametrize("fault", PASSING)
 @pytest.mark.parametrize("operation", ["read", "delete"])
-def test_the_token_outlasts_what_passes(ufm: LabUfm, fault: str, operation: str) -> None:
+def test_the_token_retries_a_short_fault(ufm: LabUfm, fault: str, operation: str) -> None:
     token = lifecycle_of(AccessTokenHandler, ufm)
     make(token)
-    happens(ufm, PASSING[fault], ("GET", "POST"))
+    inject(ufm, PASSING[fault], ("GET", "POST"))
     TOKEN_OPERATIONS[operation](token)
     ufm.faults.clear()
     assert len(valid(ufm)) == (operation == "read") == bool(token.id)
@@ -333,19 +333,19 @@ def test_the_token_outlasts_what_passes(ufm: LabUfm, fault: str, operation: str)
 
 @pytest.mark.parametrize("fault", LASTING)
 @pytest.mark.parametrize("operation", TOKEN_OPERATIONS)
-def test_the_token_tells_what_lasts(ufm: LabUfm, fault: str, operation: str) -> None:
+def test_the_token_reports_a_lasting_fault(ufm: LabUfm, fault: str, operation: str) -> None:
     token = lifecycle_of(AccessTokenHandler, ufm)
     if operation != "create":
         make(token)
     ufm.asked.clear()
     rule, kind, said = LASTING[fault]
-    happens(ufm, rule, ("GET", "POST"))
+    inject(ufm, rule, ("GET", "POST"))
     with pytest.raises(kind, match=said) as caught:
         TOKEN_OPERATIONS[operation](token)
     ufm.faults.clear()
-    told_well(caught.value, ufm, *valid(ufm), token.outputs.get("token", PASSWORD))
+    assert_report(caught.value, ufm, *valid(ufm), token.outputs.get("token", PASSWORD))
     if operation == "create":
-        assert sum(writes(ufm).values()) == 1, "one that nobody knows is enough"
+        assert sum(writes(ufm).values()) == 1, "no retry, because each try may create a token"
         unsure = issubclass(kind, errors.UnreachableError | errors.UnavailableError)
         assert ("if UFM has created a token anyway, revoke it there" in str(caught.value)) is unsure
     if operation == "delete":
@@ -363,7 +363,7 @@ NEW = "canary_second"
 
 
 def admin_of(ufm: LabUfm) -> Lifecycle:
-    """The password that counts is another one than the configured."""
+    """Return the resource with a configured password that differs from UFM's."""
     return lifecycle_of(AdminPasswordHandler, ufm, password=NEW, previousPassword=PASSWORD)
 
 
@@ -373,9 +373,9 @@ def accepted(ufm: LabUfm) -> list[str]:
 
 @pytest.mark.parametrize("fault", PASSING)
 @pytest.mark.parametrize("methods", [("GET",), ("PUT",)])
-def test_the_password_is_changed_once_whatever_passes(ufm: LabUfm, fault: str, methods: tuple[str, ...]) -> None:
+def test_the_password_is_changed_despite_a_short_fault(ufm: LabUfm, fault: str, methods: tuple[str, ...]) -> None:
     admin = admin_of(ufm)
-    happens(ufm, PASSING[fault], methods)
+    inject(ufm, PASSING[fault], methods)
     assert make(admin) == "create"
     assert accepted(ufm) == [NEW]
     assert make(admin) == "same"
@@ -383,10 +383,10 @@ def test_the_password_is_changed_once_whatever_passes(ufm: LabUfm, fault: str, m
 
 @pytest.mark.parametrize("fault", LASTING)
 @pytest.mark.parametrize("methods", [("GET",), ("PUT",)])
-def test_the_password_tells_what_lasts(ufm: LabUfm, fault: str, methods: tuple[str, ...]) -> None:
+def test_the_password_reports_a_lasting_fault(ufm: LabUfm, fault: str, methods: tuple[str, ...]) -> None:
     admin = admin_of(ufm)
     rule, kind, said = LASTING[fault]
-    happens(ufm, rule, methods)
+    inject(ufm, rule, methods)
     with pytest.raises(kind) as caught:
         make(admin)
     ufm.faults.clear()

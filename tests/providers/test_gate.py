@@ -1,4 +1,4 @@
-"""The gate waits for members that somebody else puts into a partition, and writes nothing."""
+"""The gate waits for members that another writer adds to a partition, and writes nothing."""
 
 import threading
 import time
@@ -28,7 +28,7 @@ def writes(ufm: LabUfm) -> list[str]:
     return [call for call in ufm.calls if not call.startswith("GET")]
 
 
-def test_it_opens_when_the_last_member_has_come(gate: Lifecycle, ufm: LabUfm) -> None:
+def test_the_gate_opens_when_the_last_member_is_added(gate: Lifecycle, ufm: LabUfm) -> None:
     def neutron() -> None:
         for member in (A, B, X):
             time.sleep(0.4)
@@ -44,10 +44,10 @@ def test_it_opens_when_the_last_member_has_come(gate: Lifecycle, ufm: LabUfm) ->
     assert gate.up(**declared()) == "same"
     assert ufm.calls
     gate.destroy()
-    assert ufm.calls == [], "nothing was made"
+    assert ufm.calls == [], "there is nothing to delete"
 
 
-def test_the_missing_are_named_at_the_time_limit(gate: Lifecycle, ufm: LabUfm) -> None:
+def test_missing_members_are_reported_at_the_time_limit(gate: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.add_guids("0x65", [A])
     assert ufm.calls
     text = rf"still not members after 1 s: vm2/direct2 \({B}\); .*MlnxSDNToken"
@@ -58,7 +58,7 @@ def test_the_missing_are_named_at_the_time_limit(gate: Lifecycle, ufm: LabUfm) -
     assert writes(ufm) == []
 
 
-def test_a_member_that_left_is_waited_for_again(gate: Lifecycle, ufm: LabUfm) -> None:
+def test_the_gate_waits_again_for_a_removed_member(gate: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.add_guids("0x65", [A, B])
     gate.up(**declared())
     ufm.client.remove_guids("0x65", [B])
@@ -72,13 +72,13 @@ def test_a_member_that_left_is_waited_for_again(gate: Lifecycle, ufm: LabUfm) ->
     assert gate.id == ""
 
 
-def test_another_time_limit_is_no_change(gate: Lifecycle, ufm: LabUfm) -> None:
+def test_a_changed_time_limit_is_no_change(gate: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.add_guids("0x65", [A, B])
     gate.up(**declared())
     assert gate.up(**declared(timeout=1)) == "same"
 
 
-def test_inputs_are_checked_and_spelled(gate: Lifecycle) -> None:
+def test_check_normalises_inputs_and_reports_invalid_ones(gate: Lifecycle) -> None:
     assert gate.checked(**declared(members={"vm/p": A.upper()}))["members"] == {"vm/p": A}
     with pytest.raises(CheckFailedError) as caught:
         gate.checked(**declared(pkey="0x7fff", members={"vm/p": "x"}))

@@ -1,4 +1,4 @@
-"""Members by the names of hosts."""
+"""Finding members by host name."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -26,7 +26,7 @@ def ports(request: Request) -> Answer:
     return Answer(body=PORTS if request.path == "/ufmRest/resources/ports?sys_type=Computer" else [])
 
 
-def test_all_active_ports_of_the_hosts_are_members(start: Start) -> None:
+def test_find_members_returns_all_active_ports_of_the_hosts(start: Start) -> None:
     client, _ = start(ports)
     assert inventory.members(client, ["node-1", "node-2"]) == {"node-1/1": A, "node-1/2": B, "node-2/1": C}
     assert inventory.members(client, ["node-2"]) == {"node-2/1": C}
@@ -60,7 +60,7 @@ def test_two_ports_of_one_name_are_refused_with_both_named(start: Start) -> None
     both = rf"two ports are named localhost/1: {A} \(localhost ibp12s0\) and {B} \(localhost ibp202s0f0\); declare"
     with pytest.raises(errors.AmbiguousPortsError, match=both):
         inventory.members(client, ["localhost"])
-    assert inventory.members(client, ["node-2"]) == {"node-2/1": C}, "other hosts are not affected"
+    assert inventory.members(client, ["node-2"]) == {"node-2/1": C}, "ports of other hosts are accepted"
 
 
 def test_a_port_that_is_listed_twice_is_one_member(start: Start) -> None:
@@ -68,7 +68,7 @@ def test_a_port_that_is_listed_twice_is_one_member(start: Start) -> None:
     assert inventory.members(client, ["node-1"]) == {"node-1/1": A}
 
 
-def test_an_import_refuses_members_of_one_name(start: Start) -> None:
+def test_an_import_refuses_two_members_of_one_name(start: Start) -> None:
     body = [port("localhost", 1, A), port("localhost", 1, B), port("localhost", 1, C)]
     client, _ = start(lambda _request: Answer(body=body))
     handler = PKeyHandler(cast(Session, SimpleNamespace(client=client)), lambda _severity, _text: None)

@@ -1,4 +1,4 @@
-"""providers/ufm is a package of its own: its imports, its texts, its README and its wheel."""
+"""providers/ufm is a separate package: its imports, texts, README and wheel."""
 
 import ast
 import inspect
@@ -45,14 +45,14 @@ def test_the_dependencies_are_pulumi_and_requests() -> None:
 
 
 def rack_keys() -> set[str]:
-    """The keys and secrets of the rack's configuration, from its reference page."""
+    """Return the keys and secrets of the rack's configuration, from its reference page."""
     rows = re.findall(r"^\| `([\w.]+)` \|", (ROOT / "docs/configuration.md").read_text(), re.MULTILINE)
     return {key for key in rows if re.search(r"[a-z][A-Z]|\.", key)}
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
-def test_no_text_names_the_rack(path: Path) -> None:
-    """Neither its configuration, nor its files, nor the steps of its deployment guide."""
+def test_no_text_refers_to_the_rack(path: Path) -> None:
+    """Texts contain no key of its configuration, no file of it, and no step of its deployment guide."""
     text, keys = path.read_text(), rack_keys()
     assert {"ufm.caFile", "ufmPassword", "ufm.tokenGeneration"} <= keys
     own = {"caFile", "previousPassword"}  # the provider's inputs on the wire
@@ -61,12 +61,12 @@ def test_no_text_names_the_rack(path: Path) -> None:
     assert not re.search(r"\brack\b|docs/|guide step|\([A-Z]\d{1,2}\)", text)
 
 
-def test_one_version() -> None:
+def test_package_and_plugin_have_one_version() -> None:
     assert PROJECT["version"] == VERSION
 
 
 @pytest.mark.parametrize("resource", [ufm.Provider, ufm.PKey, ufm.PKeyGate, ufm.AccessToken, ufm.AdminPassword])
-def test_the_readme_has_every_input_and_output(resource: type) -> None:
+def test_the_readme_documents_every_input_and_output(resource: type) -> None:
     section = re.split(r"\n### ", README.partition(f"### `{resource.__name__}`")[2])[0]
     inputs = set(inspect.signature(resource).parameters) - {"name", "opts"}
     assert inputs
@@ -78,7 +78,7 @@ def test_the_readme_has_every_input_and_output(resource: type) -> None:
 
 @pytest.fixture
 def plugin(installed: Path, tmp_path: Path) -> Iterator[Any]:
-    """The gRPC stub of the plugin program in an installed wheel, away from the repository."""
+    """Yield a gRPC stub of the plugin program in an installed wheel, outside the repository."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(installed)}
     process = subprocess.Popen(
         [installed / "bin/pulumi-resource-ufm", "127.0.0.1:1"], cwd=tmp_path, stdout=subprocess.PIPE, env=environment
@@ -91,11 +91,11 @@ def plugin(installed: Path, tmp_path: Path) -> Iterator[Any]:
     process.stdout.close()
 
 
-def test_the_wheel_has_the_modules_and_nothing_else(installed: Path) -> None:
+def test_the_wheel_contains_only_the_modules(installed: Path) -> None:
     files = {path.name for path in (installed / "pulumi_ufm").iterdir() if path.name != "__pycache__"}
     assert files == {path.name for path in MODULES} | {"py.typed"}
     (metadata,) = installed.glob("pulumi_ufm-*.dist-info/METADATA")
-    assert README.splitlines()[0] in metadata.read_text(), "the README is the description"
+    assert README.splitlines()[0] in metadata.read_text(), "the README is the package's description"
 
 
 def test_an_installed_plugin_answers(plugin: Any) -> None:
@@ -109,7 +109,7 @@ def test_an_installed_plugin_answers(plugin: Any) -> None:
         assert [failure.property for failure in checked.failures] == ["pkey" if "PKey" in token else "generation"]
 
 
-def test_an_installed_package_has_the_same_names(installed: Path) -> None:
+def test_an_installed_package_exports_the_same_names(installed: Path) -> None:
     program = "import pulumi_ufm; print(pulumi_ufm.__file__, *sorted(pulumi_ufm.__all__))"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(installed)}
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""A PKey's life against the lab's UFM over HTTPS, with a second writer beside it."""
+"""A PKey's life cycle at the lab's UFM over HTTPS, with a second writer."""
 
 import logging
 from typing import Any
@@ -46,7 +46,7 @@ def hows(ufm: LabUfm) -> dict[str, Member]:
 # check
 
 
-def test_inputs_become_ufms_spelling(life: Lifecycle) -> None:
+def test_check_returns_inputs_in_ufm_s_form_with_defaults(life: Lifecycle) -> None:
     assert life.checked(pkey="0x8065", members={"c/ib0": "0xB859:9F03:00B0:0011"}) == {
         "pkey": "0x65",
         "members": {"c/ib0": A},
@@ -57,7 +57,7 @@ def test_inputs_become_ufms_spelling(life: Lifecycle) -> None:
     }
 
 
-def test_every_failure_is_told_at_once_and_nobody_is_called(life: Lifecycle, ufm: LabUfm) -> None:
+def test_check_reports_all_failures_together_without_a_request(life: Lifecycle, ufm: LabUfm) -> None:
     with pytest.raises(CheckFailedError) as caught:
         life.checked(
             pkey="0x7fff",
@@ -87,20 +87,20 @@ def test_every_failure_is_told_at_once_and_nobody_is_called(life: Lifecycle, ufm
 
 
 @pytest.mark.parametrize("pkey", ["0x0", "0x8000", "0x7fff", "0xffff", "101", 101, None])
-def test_what_cannot_be_a_pkey_is_refused(life: Lifecycle, pkey: object) -> None:
+def test_check_refuses_an_invalid_or_reserved_pkey(life: Lifecycle, pkey: object) -> None:
     with pytest.raises(CheckFailedError) as caught:
         life.checked(**declared(pkey=pkey))
     assert set(caught.value.failures) == {"pkey"}
 
 
 @pytest.mark.parametrize("members", [{}, None, "everybody", [A]])
-def test_a_partition_without_members_is_refused(life: Lifecycle, members: object) -> None:
+def test_check_refuses_a_partition_without_members(life: Lifecycle, members: object) -> None:
     with pytest.raises(CheckFailedError) as caught:
         life.checked(**declared(members=members))
     assert set(caught.value.failures) == {"members"}
 
 
-def test_inputs_come_back_with_failures(life: Lifecycle) -> None:
+def test_check_returns_the_inputs_with_the_failures(life: Lifecycle) -> None:
     inputs, failures = life.handler.check(wire(declared(pkey="0x0")))
     assert failures
     assert inputs["members"] == MEMBERS
@@ -110,7 +110,7 @@ INPUTS = ("pkey", "members", "membership", "index0", "ip_over_ib", "ownership", 
 
 
 @pytest.mark.parametrize("key", INPUTS)
-def test_unknown_inputs_pass_and_count_as_changed(life: Lifecycle, key: str) -> None:
+def test_unknown_inputs_pass_check_and_count_as_changed(life: Lifecycle, key: str) -> None:
     life.up(**declared())
     news = {**life.inputs, key: UNKNOWN}
     inputs, failures = life.handler.check(news)
@@ -121,7 +121,7 @@ def test_unknown_inputs_pass_and_count_as_changed(life: Lifecycle, key: str) -> 
     assert diff.replaces == (["pkey"] if key == "pkey" else [])
 
 
-def test_an_unknown_guid_passes_among_known_ones(life: Lifecycle) -> None:
+def test_an_unknown_guid_passes_check_among_known_ones(life: Lifecycle) -> None:
     _, failures = life.handler.check(declared(members={"a/ib0": UNKNOWN, "b/ib0": A, "c/ib0": A}))
     assert [f.property for f in failures] == ['members["c/ib0"]']
 
@@ -129,24 +129,24 @@ def test_an_unknown_guid_passes_among_known_ones(life: Lifecycle) -> None:
 # diff
 
 
-def test_adopt_is_a_permission_no_property(life: Lifecycle) -> None:
+def test_a_changed_adopt_is_no_change(life: Lifecycle) -> None:
     life.up(**declared())
     assert life.up(**declared(adopt=True)) == "same"
 
 
-def test_every_property_is_compared(life: Lifecycle, ufm: LabUfm) -> None:
+def test_diff_compares_every_property(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared())
     for change in ({"membership": "limited"}, {"index0": True}, {"ip_over_ib": False}, {"members": {"c/ib0": C}}):
         assert life.up(**declared(**change)) == "update"
     assert life.up(**declared(ownership="additive")) == "update"
-    assert life.up(**additive(ip_over_ib=False)) == "same", "the partition's own setting is not ours to change"
+    assert life.up(**additive(ip_over_ib=False)) == "same", "additive mode does not change ip_over_ib"
     assert life.up(**additive(pkey="0x66")) == "create, delete"
 
 
 # create
 
 
-def test_create_of_800_members_is_one_write(life: Lifecycle, ufm: LabUfm) -> None:
+def test_800_members_are_created_and_updated_with_one_write(life: Lifecycle, ufm: LabUfm) -> None:
     members = {f"node-{n}/ib0": f"b8599f0300b0{n:04x}" for n in range(1, 801)}
     assert life.up(**declared(members=members)) == "create"
     assert ufm.calls == [GET, PUT, GET]
@@ -170,7 +170,7 @@ def test_an_identical_partition_is_adopted_without_a_write(life: Lifecycle, ufm:
     assert ufm.calls == [GET]
 
 
-def test_a_partition_that_differs_is_not_taken_over(life: Lifecycle, ufm: LabUfm) -> None:
+def test_a_different_partition_is_refused_without_adopt(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.set_guids("0x65", [B, X], membership="limited", ip_over_ib=False)
     assert ufm.calls
     with pytest.raises(errors.TakeoverError) as caught:
@@ -188,34 +188,34 @@ def test_a_partition_that_differs_is_not_taken_over(life: Lifecycle, ufm: LabUfm
     assert ufm.calls == [GET]
 
 
-def test_adopt_takes_it_over_and_says_who_loses_it(life: Lifecycle, ufm: LabUfm) -> None:
+def test_adopt_replaces_foreign_members_with_a_warning(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.set_guids("0x65", [B, X])
     life.up(**declared(adopt=True))
     assert guids(ufm) == {A, B}
     assert life.messages == [f"PKey 0x65: removing members that are not declared: {X}"]
 
 
-def test_a_long_difference_is_cut(life: Lifecycle, ufm: LabUfm) -> None:
+def test_a_long_list_of_differences_is_cut(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.set_guids("0x65", [f"b8599f0300c0{n:04x}" for n in range(500)])
     with pytest.raises(errors.TakeoverError, match="and 492 more") as caught:
         life.up(**declared())
     assert len(str(caught.value)) < 1000
 
 
-def test_additive_joins_a_partition_and_leaves_the_others(life: Lifecycle, ufm: LabUfm) -> None:
+def test_additive_create_keeps_foreign_members_and_settings(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.set_guids("0x65", [X], membership="limited", ip_over_ib=False)
     assert ufm.calls
     life.up(**additive())
     assert ufm.calls == [GET, POST, GET]
     found = ufm.client.get_pkey("0x65")
     assert found
-    assert found.ip_over_ib is False, "as found"
+    assert found.ip_over_ib is False, "the setting is unchanged"
     assert found.members == {A: Member("full", False), B: Member("full", False), X: Member("limited", False)}
     assert life.outputs["foreign"] == [X]
     assert life.outputs["member_count"] == 2
 
 
-def test_settings_reach_every_member(life: Lifecycle, ufm: LabUfm) -> None:
+def test_membership_and_index0_apply_to_every_member(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared(membership="limited", index0=True, ip_over_ib=False))
     found = ufm.client.get_pkey("0x65")
     assert found
@@ -244,7 +244,7 @@ def test_a_preview_reports_what_the_create_will_do(life: Lifecycle, ufm: LabUfm)
 
 
 @pytest.mark.parametrize("key", ["pkey", "members"])
-def test_a_preview_with_unknown_inputs_calls_nobody(life: Lifecycle, ufm: LabUfm, key: str) -> None:
+def test_a_preview_with_unknown_inputs_sends_no_request(life: Lifecycle, ufm: LabUfm, key: str) -> None:
     inputs, _ = life.handler.check({**declared(), key: UNKNOWN})
     life.handler.preview(inputs)
     inputs, _ = life.handler.check(declared(members={"a/ib0": A, "b/ib0": UNKNOWN}))
@@ -277,7 +277,7 @@ def test_a_preview_raises_any_other_refusal(start: Start) -> None:
 # import
 
 
-def test_an_import_declares_all_members_under_ufms_names(life: Lifecycle, ufm: LabUfm) -> None:
+def test_an_import_declares_all_members_by_ufm_s_names(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.fabric.add("compute-1", B)
     ufm.client.set_guids("0x65", [B, X], ip_over_ib=True)
     assert life.import_("0x8065") == {
@@ -294,14 +294,14 @@ def test_an_import_declares_all_members_under_ufms_names(life: Lifecycle, ufm: L
     assert life.outputs["partition"] == "api_pkey_0x65"
 
 
-def test_an_import_of_an_absent_partition_finds_nothing(life: Lifecycle) -> None:
+def test_an_import_of_an_absent_partition_returns_nothing(life: Lifecycle) -> None:
     assert life.import_("0x66") == {}
 
 
 # read
 
 
-def test_nothing_changed_is_no_drift(life: Lifecycle, ufm: LabUfm) -> None:
+def test_a_refresh_of_an_unchanged_partition_shows_no_drift(life: Lifecycle, ufm: LabUfm) -> None:
     for inputs in (declared(), additive(), declared(membership="limited", index0=True, ip_over_ib=False)):
         life.up(**inputs)
         before = dict(life.outputs)
@@ -310,7 +310,7 @@ def test_nothing_changed_is_no_drift(life: Lifecycle, ufm: LabUfm) -> None:
         assert life.up(**inputs) == "same"
 
 
-def test_drift_is_named_and_repaired(life: Lifecycle, ufm: LabUfm) -> None:
+def test_drift_is_shown_and_repaired(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared())
     ufm.client.remove_guids("0x65", [A])
     ufm.client.add_guids("0x65", [X], ip_over_ib=True)
@@ -319,7 +319,7 @@ def test_drift_is_named_and_repaired(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.remove_guids("0x65", [A])
     inputs = life.refresh()
     assert inputs["members"] == {"compute-1/ib0": B, f"foreign/{X}": X, f"foreign/{C}": C}
-    assert inputs["membership"] == "limited", "all of ours are"
+    assert inputs["membership"] == "limited", "all declared members are limited"
     assert inputs["ip_over_ib"] is False
     assert life.outputs["foreign"] == sorted([X, C])
     assert life.up(**declared()) == "update"
@@ -328,17 +328,17 @@ def test_drift_is_named_and_repaired(life: Lifecycle, ufm: LabUfm) -> None:
     assert life.up(**declared()) == "same"
 
 
-def test_one_limited_member_is_named(life: Lifecycle, ufm: LabUfm) -> None:
+def test_a_refresh_marks_a_single_limited_member(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared())
     ufm.client.add_guids("0x65", [B], membership="limited", index0=True)
     inputs = life.refresh()
     assert inputs["members"] == {"controller-1/ib0": A, "compute-1/ib0": f"{B} (limited, index0)"}
-    assert life.refresh() == inputs, "a remark is no declaration"
+    assert life.refresh() == inputs, "a second refresh changes nothing"
     assert life.up(**declared()) == "update"
     assert set(hows(ufm).values()) == {Member("full", False)}
 
 
-def test_what_has_vanished_is_made_again(life: Lifecycle, ufm: LabUfm) -> None:
+def test_a_deleted_partition_is_created_again(life: Lifecycle, ufm: LabUfm) -> None:
     for inputs in (declared(), additive()):
         life.up(**inputs)
         ufm.client.delete_pkey("0x65")
@@ -348,7 +348,7 @@ def test_what_has_vanished_is_made_again(life: Lifecycle, ufm: LabUfm) -> None:
         assert guids(ufm) == {A, B}
 
 
-def test_a_404_for_an_unknown_partition_is_as_good(life: Lifecycle, ufm: LabUfm) -> None:
+def test_delete_accepts_404_for_an_unknown_partition(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.core.set_quirks({"unknown_pkey_404": True})
     life.up(**declared())
     life.destroy()
@@ -364,7 +364,7 @@ def test_foreign_members_are_no_drift_in_additive_mode(life: Lifecycle, ufm: Lab
     assert guids(ufm) == {A, B, X, Y}
 
 
-def test_an_additive_member_that_left_comes_back(life: Lifecycle, ufm: LabUfm) -> None:
+def test_removed_additive_members_are_added_again(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**additive())
     ufm.client.add_guids("0x65", [X])
     ufm.client.remove_guids("0x65", [A, B])
@@ -376,7 +376,7 @@ def test_an_additive_member_that_left_comes_back(life: Lifecycle, ufm: LabUfm) -
 # update
 
 
-def test_full_to_limited_changes_no_guid_and_is_applied(life: Lifecycle, ufm: LabUfm) -> None:
+def test_a_changed_membership_is_applied_to_unchanged_guids(life: Lifecycle, ufm: LabUfm) -> None:
     for mode, write in ((declared, PUT), (additive, POST)):
         life.up(**mode())
         assert ufm.calls
@@ -386,7 +386,7 @@ def test_full_to_limited_changes_no_guid_and_is_applied(life: Lifecycle, ufm: La
         life.destroy()
 
 
-def test_ip_over_ib_that_is_not_declared_stays_as_found(life: Lifecycle, ufm: LabUfm) -> None:
+def test_an_undeclared_ip_over_ib_is_not_changed(life: Lifecycle, ufm: LabUfm) -> None:
     inputs = declared()
     del inputs["ip_over_ib"]
     life.up(**inputs)
@@ -399,7 +399,7 @@ def test_ip_over_ib_that_is_not_declared_stays_as_found(life: Lifecycle, ufm: La
     assert found.ip_over_ib is False
 
 
-def test_an_additive_update_touches_ours_only(life: Lifecycle, ufm: LabUfm) -> None:
+def test_an_additive_update_changes_only_declared_members(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**additive())
     ufm.client.add_guids("0x65", [X], membership="limited")
     assert ufm.calls
@@ -408,7 +408,7 @@ def test_an_additive_update_touches_ours_only(life: Lifecycle, ufm: LabUfm) -> N
     assert hows(ufm) == {B: Member("full", False), C: Member("full", False), X: Member("limited", False)}
 
 
-def test_all_members_may_change_at_once_without_the_partition_going(life: Lifecycle, ufm: LabUfm) -> None:
+def test_an_additive_update_of_all_members_keeps_the_partition(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**additive())
     ufm.client.set_guids("0x65", MEMBERS.values(), ip_over_ib=False)
     life.up(**additive(members={"c/ib0": C}))
@@ -418,7 +418,7 @@ def test_all_members_may_change_at_once_without_the_partition_going(life: Lifecy
     assert found.ip_over_ib is False, "the same partition"
 
 
-def test_ownership_does_not_become_authoritative_over_others_unasked(life: Lifecycle, ufm: LabUfm) -> None:
+def test_authoritative_ownership_of_foreign_members_needs_adopt(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**additive())
     ufm.client.add_guids("0x65", [X])
     with pytest.raises(errors.TakeoverError, match=X):
@@ -429,7 +429,7 @@ def test_ownership_does_not_become_authoritative_over_others_unasked(life: Lifec
     assert life.up(**additive()) == "update"
 
 
-def test_a_stranger_that_came_after_the_refresh_is_told_when_it_goes(life: Lifecycle, ufm: LabUfm) -> None:
+def test_removing_an_undeclared_member_is_reported(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared())
     ufm.client.add_guids("0x65", [X])
     life.up(**declared(members={**MEMBERS, "c/ib0": C}))
@@ -440,15 +440,15 @@ def test_a_stranger_that_came_after_the_refresh_is_told_when_it_goes(life: Lifec
 # replace
 
 
-def test_another_pkey_is_another_partition(life: Lifecycle, ufm: LabUfm) -> None:
+def test_a_changed_pkey_replaces_the_partition(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared())
     assert life.up(**declared(pkey="0x66")) == "create, delete"
     assert (guids(ufm), guids(ufm, "0x66")) == (None, {A, B})
     assert life.id == "0x66"
 
 
-def test_index0_moves_by_deleting_first(life: Lifecycle, ufm: LabUfm) -> None:
-    """The lab's UFM, too, refuses a GUID index 0 in two partitions."""
+def test_a_replacement_with_index0_deletes_first(life: Lifecycle, ufm: LabUfm) -> None:
+    """UFM refuses index 0 for one GUID in two partitions."""
     life.up(**declared(index0=True))
     assert life.up(**declared(pkey="0x66", index0=True)) == "delete, create"
     assert (guids(ufm), guids(ufm, "0x66")) == (None, {A, B})
@@ -465,7 +465,7 @@ def test_delete_removes_the_partition(life: Lifecycle, ufm: LabUfm) -> None:
     assert guids(ufm) is None
 
 
-def test_delete_leaves_what_is_not_ours(life: Lifecycle, ufm: LabUfm) -> None:
+def test_delete_keeps_foreign_members(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared())
     ufm.client.add_guids("0x65", [X])
     life.refresh()  # the state now holds foreign/X among the members
@@ -474,7 +474,7 @@ def test_delete_leaves_what_is_not_ours(life: Lifecycle, ufm: LabUfm) -> None:
     assert life.messages == [f"PKey 0x65: kept, because it has members that are not declared: {X}"]
 
 
-def test_additive_delete_removes_ours_even_with_remarks_in_the_state(life: Lifecycle, ufm: LabUfm) -> None:
+def test_additive_delete_removes_declared_members_that_a_refresh_marked(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**additive())
     ufm.client.add_guids("0x65", [X])
     ufm.client.add_guids("0x65", [B], membership="limited")
@@ -483,13 +483,13 @@ def test_additive_delete_removes_ours_even_with_remarks_in_the_state(life: Lifec
     assert guids(ufm) == {X}
 
 
-def test_the_last_member_takes_the_partition_along(life: Lifecycle, ufm: LabUfm) -> None:
+def test_additive_delete_of_the_last_member_deletes_the_partition(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**additive())
     life.destroy()
     assert guids(ufm) is None
 
 
-def test_what_is_gone_already_is_deleted(life: Lifecycle, ufm: LabUfm) -> None:
+def test_delete_succeeds_for_a_partition_that_is_already_gone(life: Lifecycle, ufm: LabUfm) -> None:
     for mode in (declared, additive):
         life.up(**mode())
         ufm.client.delete_pkey("0x65")
@@ -498,15 +498,15 @@ def test_what_is_gone_already_is_deleted(life: Lifecycle, ufm: LabUfm) -> None:
         ufm.client.set_guids("0x65", [X])
         assert ufm.calls
         life.destroy()
-        assert ufm.calls == [GET], "nothing of ours, no write"
+        assert ufm.calls == [GET], "no declared member is left, so nothing is written"
         ufm.client.delete_pkey("0x65")
 
 
-# What UFM does not take
+# Writes that UFM does not apply
 
 
 class Forgetful:
-    """A UFM that takes every write and forgets some members of it."""
+    """A UFM that accepts every write and drops some members."""
 
     def __init__(self, *forgotten: str) -> None:
         self.forgotten = set(forgotten)
@@ -526,7 +526,7 @@ class Forgetful:
 
 
 @pytest.mark.parametrize("mode", [declared, additive])
-def test_members_that_ufm_does_not_take_are_named_and_nothing_stays(start: Start, mode: Any) -> None:
+def test_a_create_with_dropped_members_is_an_error_and_is_rolled_back(start: Start, mode: Any) -> None:
     ufm = Forgetful(B)
     _, server = start(ufm)
     life = Lifecycle(PKeyHandler, configuration(server.port, server.ca_file))
@@ -535,16 +535,16 @@ def test_members_that_ufm_does_not_take_are_named_and_nothing_stays(start: Start
     assert "controller-1" not in str(caught.value)
     assert caught.value.pkey == "0x65"
     assert caught.value.host == f"127.0.0.1:{server.port}"
-    assert ufm.members == {}, "the next create must not meet half a partition"
+    assert ufm.members == {}, "the incomplete partition was deleted"
     ufm.forgotten = set()
     life.up(**mode())
     ufm.forgotten = {C}
     with pytest.raises(errors.NotTakenError, match="c/ib0: missing"):
         life.up(**mode(members={**MEMBERS, "c/ib0": C}))
-    assert ufm.members, "a failed update takes nothing away"
+    assert ufm.members, "a failed update deletes nothing"
 
 
-def test_a_removal_that_ufm_does_not_carry_out_is_an_error(start: Start) -> None:
+def test_a_delete_that_ufm_does_not_apply_is_an_error(start: Start) -> None:
     ufm = Forgetful()
     _, server = start(lambda r: Answer() if r.verb == "DELETE" else ufm(r))
     life = Lifecycle(PKeyHandler, configuration(server.port, server.ca_file))
@@ -554,14 +554,14 @@ def test_a_removal_that_ufm_does_not_carry_out_is_an_error(start: Start) -> None
             life.destroy()
 
 
-def test_ports_that_ufm_refuses_are_an_error_with_advice(life: Lifecycle, ufm: LabUfm) -> None:
+def test_ports_that_ufm_refuses_are_an_error(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.client.set_guids("0x66", [A], index0=True)
     with pytest.raises(errors.RejectedError, match=r"PKey 0x65 .*status 400"):
         life.up(**declared(index0=True))
     assert guids(ufm) is None
 
 
-# Whatever happens
+# Properties
 
 
 PORTS = st.sets(st.sampled_from([A, B, C, X, Y]))
@@ -574,12 +574,12 @@ def named(ports: set[str]) -> dict[str, str]:
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(PORTS.filter(bool), PORTS, PORTS.filter(bool), HOW, HOW)
-def test_up_makes_what_is_declared_and_destroy_leaves_what_was_not(
+def test_up_reaches_the_declared_state_and_destroy_keeps_foreign_members(
     life: Lifecycle, ufm: LabUfm, first: set[str], strangers: set[str], second: set[str], membership: str, other: str
 ) -> None:
     for mode in (declared, additive):
         life.up(**mode(members=named(first), membership=membership))
-        if strangers:  # some of them may be ours, and change how they belong
+        if strangers:  # some may be declared as well, with another membership
             ufm.client.add_guids("0x65", strangers, membership="limited", ip_over_ib=True)
         life.refresh()
         life.up(**mode(members=named(second), membership=other))
@@ -594,7 +594,9 @@ def test_up_makes_what_is_declared_and_destroy_leaves_what_was_not(
         ufm.client.delete_pkey("0x65")
 
 
-def test_nothing_secret_is_written(life: Lifecycle, ufm: LabUfm, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_password_is_in_no_output_and_no_log(
+    life: Lifecycle, ufm: LabUfm, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     life.up(**declared())
     life.refresh()

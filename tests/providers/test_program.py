@@ -1,4 +1,4 @@
-"""The resource classes: what a program's arguments become on their way to the engine."""
+"""The resource classes: the registration that a program's arguments result in."""
 
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ class Registered(NamedTuple):
 
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> list[Registered]:
-    """What the program registers. Secrets appear as ("secret", value)."""
+    """Yield the list of registered resources. Secrets appear as ("secret", value)."""
     resources: list[Registered] = []
 
     def register(_self: object, type_: str, name: str, props: dict[str, Any], opts: Any) -> None:
@@ -156,7 +156,7 @@ def test_a_password(registered: list[Registered]) -> None:
 
 
 class Result:
-    """An output that is known."""
+    """A known output."""
 
     def __init__(self, value: Any) -> None:
         self.value = value

@@ -1,4 +1,4 @@
-"""A partition's name and quality of service at the releases of UFM that differ in them."""
+"""A partition's name and quality of service, per release of UFM."""
 
 from typing import Any
 
@@ -32,18 +32,18 @@ def found(ufm: LabUfm) -> tuple[str, dict[str, float]]:
     return partition.name, dict(partition.qos)
 
 
-def test_before_6_24_it_has_a_call_of_its_own(life: Lifecycle, ufm: LabUfm) -> None:
+def test_qos_is_written_with_a_separate_call_before_6_24(life: Lifecycle, ufm: LabUfm) -> None:
     life.up(**declared(qos=FAST))
     assert ufm.calls == [GET, VERSION, PUT, GET, QOS, GET]
     assert found(ufm) == ("api_pkey_0x65", FAST)
     assert life.messages == ["PKey 0x65: its quality of service takes effect at the next restart of UFM"]
     assert life.up(**declared(qos=FAST)) == "same"
     life.up(**declared(qos={"service_level": 5}))
-    assert ufm.calls == [GET, VERSION, QOS, GET], "the members are as declared"
-    assert found(ufm)[1] == {**FAST, "service_level": 5}, "what is not declared stays"
+    assert ufm.calls == [GET, VERSION, QOS, GET], "the members are not written again"
+    assert found(ufm)[1] == {**FAST, "service_level": 5}, "undeclared values are not changed"
 
 
-def test_from_6_24_the_members_write_takes_it(life: Lifecycle, ufm: LabUfm) -> None:
+def test_qos_is_written_with_the_members_from_6_24_on(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.core.release = "6.24.0-1"
     life.up(**declared(qos=FAST))
     assert ufm.calls == [GET, VERSION, PUT, GET]
@@ -51,7 +51,7 @@ def test_from_6_24_the_members_write_takes_it(life: Lifecycle, ufm: LabUfm) -> N
     assert life.messages == []
 
 
-def test_drift_of_what_is_declared_is_shown_and_repaired(life: Lifecycle, ufm: LabUfm) -> None:
+def test_drift_of_declared_values_is_shown_and_repaired(life: Lifecycle, ufm: LabUfm) -> None:
     declaration = declared(qos={"mtu_limit": 4})
     life.up(**declaration)
     ufm.client.set_qos("0x65", {"mtu_limit": 2, "service_level": 7, "rate_limit": 100})
@@ -60,14 +60,14 @@ def test_drift_of_what_is_declared_is_shown_and_repaired(life: Lifecycle, ufm: L
     assert found(ufm)[1] == {"mtu_limit": 4, "service_level": 7, "rate_limit": 100}
 
 
-def test_what_ufm_does_not_take_is_named(life: Lifecycle, ufm: LabUfm) -> None:
+def test_qos_that_ufm_does_not_apply_is_an_error(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.faults.set([Rule(path="/resources/pkeys/qos_conf", status=200, body="{}")])
     with pytest.raises(errors.NotTakenError, match=r"PKey 0x65: .*mtu_limit: 2"):
         life.up(**declared(qos={"mtu_limit": 4}))
-    assert ufm.client.get_pkey("0x65") is None, "a failed create leaves nothing behind"
+    assert ufm.client.get_pkey("0x65") is None, "a failed create is rolled back"
 
 
-def test_a_name_is_given_and_changed(life: Lifecycle, ufm: LabUfm) -> None:
+def test_a_partition_name_is_set_and_changed(life: Lifecycle, ufm: LabUfm) -> None:
     ufm.core.release = "6.22.0-1"
     life.up(**declared(partition_name="storage"))
     assert found(ufm)[0] == life.outputs["partition"] == "storage"
@@ -78,7 +78,7 @@ def test_a_name_is_given_and_changed(life: Lifecycle, ufm: LabUfm) -> None:
     assert life.up(**declared(partition_name="archive")) == "update"
 
 
-def test_a_release_without_names_is_told_before_any_write(life: Lifecycle, ufm: LabUfm) -> None:
+def test_a_partition_name_is_refused_before_any_write_by_an_older_release(life: Lifecycle, ufm: LabUfm) -> None:
     text = r"UFM 6\.19\.3-1 does not support partition_name, which needs 6\.22 or later"
     with pytest.raises(errors.UnsupportedError, match=text):
         life.up(**declared(partition_name="storage"))
@@ -97,7 +97,7 @@ def test_a_release_without_names_is_told_before_any_write(life: Lifecycle, ufm: 
         ({"partition_name": "x", "ownership": "additive"}, "partition_name"),
     ],
 )
-def test_what_cannot_be_is_found_by_check(life: Lifecycle, ufm: LabUfm, change: dict[str, Any], named: str) -> None:
+def test_check_refuses_invalid_qos_and_names(life: Lifecycle, ufm: LabUfm, change: dict[str, Any], named: str) -> None:
     with pytest.raises(CheckFailedError) as caught:
         life.checked(**declared(**change))
     assert set(caught.value.failures) == {named}

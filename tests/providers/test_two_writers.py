@@ -1,10 +1,10 @@
-"""Neutron, an operator and our resources write the same UFM, which restarts and fails meanwhile: random histories.
+"""Random histories: Neutron, an operator and our resources write to one UFM, which restarts and fails.
 
-The promise that people rely on: no member leaves a partition by us but those that we declare or declared. The machine
-keeps a list of whom others have brought in, and looks after every step whether they are all there.
+Invariant: our resources remove only members that they declare or declared. The state machine records the members that
+others added, and checks after every step that all of them still exist.
 
-A GUID that the program declares is ours from then on, whoever brought it in before, for as long as it stands in the
-state. UFM's table does not tell who wrote an entry, so there is no other way to tell (`docs/lab-ufm.md`).
+A GUID that the program declares is ours while it is in the state, even if another writer added it before: UFM's table
+does not record the writer of an entry (`docs/lab-ufm.md`).
 """
 
 from collections.abc import Iterator
@@ -51,9 +51,9 @@ TROUBLES: dict[str, list[Rule]] = {
 
 trouble = st.just("none") | st.sampled_from(sorted(TROUBLES))
 members = st.sets(st.sampled_from([*HOSTS, VMS[0]]), min_size=1)
-"""What a program may declare: hosts and, by mistake or on purpose, a VM that Neutron knows as well."""
+"""Members that a program may declare: hosts, and a VM that Neutron adds as well."""
 membership = st.sampled_from(["full", "limited"])
-anybody = st.sampled_from([*HOSTS, *VMS])
+any_guid = st.sampled_from([*HOSTS, *VMS])
 
 
 def only(table: Table, guids: set[str]) -> Table:
@@ -65,7 +65,7 @@ def without(table: Table, guids: set[str]) -> Table:
 
 
 class Machine(RuleBasedStateMachine):
-    """One PKey of ours, and a person at UFM's web interface."""
+    """One PKey of ours, and an operator at UFM's web interface."""
 
     ufm: ClassVar[LabUfm]
     pkey: ClassVar[str]
@@ -79,7 +79,7 @@ class Machine(RuleBasedStateMachine):
         self.person.auth = ("admin", PASSWORD)
 
     def teardown(self) -> None:
-        """Every history ends with the end of ours."""
+        """Destroy our resource at the end of every history."""
         if self.life.id:
             self.destroy("none")
         self.person.close()
@@ -91,18 +91,18 @@ class Machine(RuleBasedStateMachine):
         return self.life.up(pkey=self.pkey, members=named, membership=how, **self.mode, **more)
 
     def table(self) -> Table:
-        """What UFM has, asked behind its REST API."""
+        """Return UFM's members, read without its REST API."""
         partition = self.ufm.core.table.partitions.get(int(self.pkey, 16))
         return dict(partition.members) if partition else {}
 
     def held(self) -> set[str]:
-        """What is ours by the state."""
+        """Return the GUIDs that are ours by the state."""
         names = self.life.outputs.get("members", {}).items()
         return {str(text).split()[0] for name, text in names if not name.startswith(FOREIGN)}
 
     @contextmanager
     def during(self, name: str) -> Iterator[None]:
-        """Our operation while that happens; it may fail then."""
+        """Inject a fault during our operation, which may then fail."""
         self.ufm.faults.set(TROUBLES[name])
         try:
             yield
@@ -138,7 +138,9 @@ class Machine(RuleBasedStateMachine):
         with self.during(trouble):
             self.life.destroy()
             assert not self.table().keys() & held
-        assert without(self.table(), held) == without(before, held), "whatever became of it"
+        assert without(self.table(), held) == without(before, held), (
+            "other members are unchanged even if the operation failed"
+        )
 
     @rule()
     def ufm_restarts(self) -> None:
@@ -152,7 +154,7 @@ class Machine(RuleBasedStateMachine):
 
 
 class Tenant(Machine):
-    """A PKey that Neutron writes too."""
+    """A PKey that Neutron writes as well."""
 
     pkey = "0x65"
     mode = {"ownership": "additive"}
@@ -160,7 +162,7 @@ class Tenant(Machine):
     def __init__(self) -> None:
         super().__init__()
         self.guests: set[str] = set()
-        """Whom others have brought in and not taken out again, and whom we do not declare."""
+        """Members that others added and did not remove, and that we do not declare."""
         self.driver = Driver(Session(f"https://127.0.0.1:{self.ufm.port}/ufmRestV3", self.ufm.ca_file))
         self.driver.rest.headers["Authorization"] = f"Basic {self.ufm.client.create_token()['access_token']}"
 
@@ -169,10 +171,10 @@ class Tenant(Machine):
         super().teardown()
 
     @invariant()
-    def nobody_is_evicted(self) -> None:
+    def foreign_members_are_kept(self) -> None:
         assert self.guests <= self.table().keys()
 
-    # We
+    # Our resources
 
     @rule(guids=members, how=membership, trouble=trouble)
     def we_refresh_and_declare(self, guids: set[str], how: str, trouble: str) -> None:
@@ -191,17 +193,19 @@ class Tenant(Machine):
             done = self.up(guids, how)
             if done != "same" or refreshed:
                 assert only(self.table(), guids) == {guid: Member(how) for guid in guids}
-                assert not self.table().keys() & (held - guids), "who is no longer declared has left"
+                assert not self.table().keys() & (held - guids), "members that are no longer declared are removed"
             assert self.up(guids, how) == "same"
-        assert without(self.table(), held | guids) == without(before, held | guids), "whatever became of it"
+        assert without(self.table(), held | guids) == without(before, held | guids), (
+            "other members are unchanged even if the operation failed"
+        )
 
-    # The others
+    # Other writers
 
-    def comes(self, guid: str) -> None:
+    def assert_added(self, guid: str) -> None:
         assert guid in self.table()
         self.guests |= {guid} - self.held()
 
-    def goes(self, guid: str) -> None:
+    def assert_removed(self, guid: str) -> None:
         assert guid not in self.table()
         self.guests.discard(guid)
 
@@ -210,7 +214,7 @@ class Tenant(Machine):
         if not self.ufm.core.cloudx.networks:
             self.driver.send("POST", "Network", NETWORK)
         self.driver.send("POST", "Port", port(guid))
-        self.comes(guid)
+        self.assert_added(guid)
 
     @rule(guid=st.sampled_from(VMS) | st.none())
     def neutron_deletes_a_vm_or_the_network(self, guid: str | None) -> None:
@@ -221,28 +225,28 @@ class Tenant(Machine):
         else:
             self.driver.delete("Network", NETWORK)
         for gone in bound:
-            self.goes(gone)
+            self.assert_removed(gone)
 
-    @initialize(guids=st.sets(anybody), how=membership)
-    def somebody_was_there_before(self, guids: set[str], how: str) -> None:
+    @initialize(guids=st.sets(any_guid), how=membership)
+    def the_partition_exists_before(self, guids: set[str], how: str) -> None:
         for guid in guids:
             self.an_operator_adds_or_flips(guid, how)
 
-    @rule(guid=anybody, how=membership)
+    @rule(guid=any_guid, how=membership)
     def an_operator_adds_or_flips(self, guid: str, how: str) -> None:
         self.adds(guid, how)
-        self.comes(guid)
+        self.assert_added(guid)
 
-    @rule(guid=anybody, legacy=st.booleans())
+    @rule(guid=any_guid, legacy=st.booleans())
     def a_member_is_removed(self, guid: str, legacy: bool) -> None:
-        """The old call is ib-kubernetes'."""
+        """ib-kubernetes uses the legacy call."""
         if legacy:
             self.person.post("/actions/remove_guids_from_pkey", json={"pkey": "0x0065", "guids": [guid]})
         else:
             self.removes(guid)
-        self.goes(guid)
+        self.assert_removed(guid)
 
-    @precondition(lambda self: len(self.guests) < 2)  # or there would seldom be any
+    @precondition(lambda self: len(self.guests) < 2)  # otherwise histories would rarely have foreign members
     @rule()
     def an_operator_deletes_the_partition(self) -> None:
         self.person.delete(f"/resources/pkeys/{self.pkey}")
@@ -250,13 +254,13 @@ class Tenant(Machine):
 
 
 def port(guid: str) -> dict[str, Any]:
-    """Neutron's port of a VM with that GUID."""
+    """Return Neutron's port of a VM with that GUID."""
     octets = [guid[n : n + 2] for n in range(0, 16, 2)]
     return vm_port(":".join(["20", *octets]), id=f"6f1c0a5e-0000-4000-8000-0000{guid[-8:]}")
 
 
 class Control(Machine):
-    """A PKey that is ours alone."""
+    """A PKey that only our resources write."""
 
     pkey = "0x66"
     mode = {"ownership": "authoritative"}
@@ -277,13 +281,13 @@ class Control(Machine):
             assert self.table() == wanted or (done == "same" and not refresh and self.table() == before)
             assert self.up(guids, how) == "same"
 
-    @initialize(guids=st.sets(anybody), how=membership)
-    def somebody_was_there_before(self, guids: set[str], how: str) -> None:
+    @initialize(guids=st.sets(any_guid), how=membership)
+    def the_partition_exists_before(self, guids: set[str], how: str) -> None:
         for guid in guids:
             self.adds(guid, how)
 
-    @rule(guid=anybody, how=membership)
-    def an_operator_meddles(self, guid: str, how: str) -> None:
+    @rule(guid=any_guid, how=membership)
+    def an_operator_adds_or_removes_a_member(self, guid: str, how: str) -> None:
         if guid in self.table():
             self.removes(guid)
         else:
@@ -291,8 +295,10 @@ class Control(Machine):
 
 
 def histories(number: int, steps: int) -> settings:
-    """The same ones each time: what fails on one machine fails on all, and CI's length is known. A failing history is
-    shown as it is; to shorten it takes minutes, and `Phase.shrink`."""
+    """Return Hypothesis settings for the same histories in each run.
+
+    A failing history is not shortened: that takes minutes, and needs `Phase.shrink`.
+    """
     return settings(
         max_examples=number,
         stateful_step_count=steps,
@@ -304,7 +310,7 @@ def histories(number: int, steps: int) -> settings:
 
 
 @pytest.mark.slow
-def test_no_history_evicts_anybody(served: LabUfm) -> None:
+def test_no_history_removes_foreign_members(served: LabUfm) -> None:
     class Here(Tenant):
         ufm = served
 
@@ -312,15 +318,15 @@ def test_no_history_evicts_anybody(served: LabUfm) -> None:
 
 
 @pytest.mark.slow
-def test_no_history_leaves_another_partition_than_declared(served: LabUfm) -> None:
+def test_every_history_ends_with_the_declared_partition(served: LabUfm) -> None:
     class Here(Control):
         ufm = served
 
     run_state_machine_as_test(Here, settings=histories(40, 12))
 
 
-def test_a_partition_that_neutron_makes_while_we_leave_is_no_leftover(start: Start) -> None:
-    """Its network comes before its ports, so the partition is empty at first."""
+def test_an_empty_partition_after_an_additive_delete_is_no_error(start: Start) -> None:
+    """Neutron creates a network before its ports, so its partition is empty at first."""
     ours = {"guids": [{"guid": HOSTS[0], "membership": "full"}], "partition": "ours", "ip_over_ib": True}
     there = [ours]
 

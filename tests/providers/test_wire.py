@@ -1,4 +1,4 @@
-"""The plugin over gRPC: in this process, and as the engine starts it, in a process of its own."""
+"""The plugin over gRPC, in this process and as a separate process."""
 
 import os
 import subprocess
@@ -26,12 +26,12 @@ GUIDS = [f"b8599f0300b0{n:04x}" for n in range(1, 9)]
 
 
 def test_the_type_tokens_do_not_change() -> None:
-    """Every state contains them."""
+    """Every stack's state contains the type tokens."""
     assert set(HANDLERS) == {f"ufm:index:{kind}" for kind in ("PKey", "PKeyGate", "AccessToken", "AdminPassword")}
 
 
 class Engine(engine_pb2_grpc.EngineServicer):
-    """Keeps the messages to the user: the resource's name and the text."""
+    """An engine that records messages to the user: resource name and text."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, str]] = []
@@ -52,13 +52,13 @@ def engine() -> Engine:
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """What the plugin wrote to its standard error."""
+    """The file with the plugin's standard error."""
     return tmp_path / "plugin.log"
 
 
 @pytest.fixture
 def address(engine: Engine) -> Iterator[str]:
-    """The engine's address."""
+    """Return the engine's address."""
     server = grpc.server(ThreadPoolExecutor(2))
     engine_pb2_grpc.add_EngineServicer_to_server(engine, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -69,7 +69,7 @@ def address(engine: Engine) -> Iterator[str]:
 
 @pytest.fixture
 def stub(address: str) -> Iterator[Any]:
-    """The plugin in this process, not configured yet."""
+    """Yield a stub of the plugin in this process, without Configure."""
     with grpc.insecure_channel(address) as to_engine:
         plugin = Plugin(engine_pb2_grpc.EngineStub(to_engine))
         server = grpc.server(ThreadPoolExecutor(CALLS))
@@ -85,7 +85,7 @@ def stub(address: str) -> Iterator[Any]:
 
 @pytest.fixture
 def process(address: str, log: Path) -> Iterator[Any]:
-    """The plugin as a process, not configured yet; started from another directory, as the engine may do."""
+    """Yield a stub of the plugin process, without Configure. Its working directory is another one."""
     with log.open("wb") as errors:
         plugin = subprocess.Popen([PLUGIN, address], cwd="/", stdout=subprocess.PIPE, stderr=errors, env=ENVIRONMENT)
     assert plugin.stdout
@@ -100,7 +100,7 @@ ENVIRONMENT = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
 class Remote:
-    """One kind of resource behind the plugin."""
+    """One type of resource behind the plugin."""
 
     def __init__(self, stub: Any, kind: str, ufm: LabUfm) -> None:
         self._stub, self._urn = stub, f"urn:pulumi:test::rack::rack:fabric:Fabric$ufm:index:{kind}::name"
@@ -133,7 +133,7 @@ class Remote:
         self._stub.Delete(provider_pb2.DeleteRequest(urn=self._urn, id=id_, properties=struct(olds)))
 
 
-def test_a_pkeys_life_over_the_wire(process: Any, ufm: LabUfm) -> None:
+def test_a_pkey_s_life_cycle_over_grpc(process: Any, ufm: LabUfm) -> None:
     remote = Remote(process, "PKey", ufm)
     inputs = {"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}, "ip_over_ib": True}
     id_, outs = remote.create(inputs)
@@ -153,7 +153,7 @@ def test_a_pkeys_life_over_the_wire(process: Any, ufm: LabUfm) -> None:
     assert ufm.client.get_pkey("0x65") is None
 
 
-def test_failures_and_unknowns_over_the_wire(stub: Any, ufm: LabUfm) -> None:
+def test_failures_and_unknowns_over_grpc(stub: Any, ufm: LabUfm) -> None:
     remote = Remote(stub, "PKey", ufm)
     failed = remote.check({"pkey": "0x0", "members": {"a/ib0": "b"}})
     assert {f.property for f in failed.failures} == {"pkey", 'members["a/ib0"]'}
@@ -163,7 +163,7 @@ def test_failures_and_unknowns_over_the_wire(stub: Any, ufm: LabUfm) -> None:
     assert unknown.inputs["members"]["a/ib0"] == rpc.UNKNOWN
 
 
-def test_credentials_over_the_wire(stub: Any, ufm: LabUfm) -> None:
+def test_credentials_over_grpc(stub: Any, ufm: LabUfm) -> None:
     admin, token = Remote(stub, "AdminPassword", ufm), Remote(stub, "AccessToken", ufm)
     assert admin.create({"generation": 1})[1]["version"] == "6.19.3-1"
     id_, outs = token.create({"generation": 1})
@@ -265,7 +265,7 @@ def test_a_waiting_gate_reports_progress_and_is_cancelled(process: Any, ufm: Lab
 
 
 def test_a_cancel_ends_the_waits_of_this_process(stub: Any, ufm: LabUfm) -> None:
-    stub.Cancel(Empty())  # before Configure: nothing waits
+    stub.Cancel(Empty())  # before Configure, when nothing waits
     gate = Remote(stub, "PKeyGate", ufm)
     stub.Cancel(Empty())
     with pytest.raises(grpc.RpcError) as caught:
@@ -288,7 +288,7 @@ def test_the_plugin_reports_its_version_and_its_abilities(stub: Any, ufm: LabUfm
     assert not answer.acceptSecrets
 
 
-def test_a_lifecycle_in_this_process(stub: Any, ufm: LabUfm) -> None:
+def test_a_life_cycle_in_this_process(stub: Any, ufm: LabUfm) -> None:
     remote = Remote(stub, "PKey", ufm)
     inputs = {"pkey": "0x65", "members": {"a/ib0": GUIDS[0]}, "index0": True}
     id_, outs = remote.create(inputs)
@@ -307,7 +307,7 @@ def test_a_lifecycle_in_this_process(stub: Any, ufm: LabUfm) -> None:
     assert remote.read(id_, outs).id == ""
 
 
-def test_find_members_over_the_wire(stub: Any, ufm: LabUfm) -> None:
+def test_find_members_over_grpc(stub: Any, ufm: LabUfm) -> None:
     ufm.fabric.add("node-1", GUIDS[0])
     Remote(stub, "PKey", ufm)
     answer = stub.Invoke(provider_pb2.InvokeRequest(tok=inventory.FUNCTION, args=struct({"hosts": ["node-1"]})))
