@@ -6,11 +6,11 @@ import components as c
 from components.local import ufm_ca
 from components.ssh import Operator
 from rack.plan import Plan
-from rack.site.load import ConfigError, parse
+from rack.site.load import ConfigError, load
 
 config = pulumi.Config()
 try:
-    site = parse(config.require_object("site"))
+    site = load(config.require_object("site"), pulumi.get_stack())
 except ConfigError as error:
     raise pulumi.RunError(str(error)) from None
 plan = Plan(site, pulumi.get_stack(), ufm_ca(site.ufm))

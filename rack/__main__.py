@@ -10,7 +10,7 @@ from pathlib import Path
 from onhost.undercloud import templates as undercloud_templates
 from onhost.undercloud.orders import TemplateRequirements
 from rack.plan import Plan, UnknownPortError
-from rack.site import Site
+from rack.site import Site, files
 from rack.site.load import ConfigError, load_stack_file
 from rack.tripleo.check import check
 from rack.tripleo.documents import documents, placeholder, rendered, secrets
@@ -65,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
                 type=Path,
                 help="a copy of the undercloud's templates, to check as `up` does (C1)",
             )
+            command.add_argument(
+                "--files", action="store_true", help="also check, as `up` does, that local files exist"
+            )
             command.add_argument("--deep", action="store_true", help="also run the real Wallaby tools, about 20 s")
     return parser
 
@@ -113,14 +116,16 @@ def check_stack(plan: Plan, given: argparse.Namespace) -> int:
         shutil.rmtree(scratch)
     for line in found:
         print(f"  - {line}")
-    checked = "design rules, documents" + (", templates" if given.templates else "")
+    checked = "design rules, documents" + (", local files" if given.files else "")
+    checked += ", templates" if given.templates else ""
     checked += ", Wallaby's tools" if given.deep else ""
     print(f"{plan.stack}: {len(found) or 'no'} problem{'' if len(found) == 1 else 's'} ({checked})")
     return 1 if found else 0
 
 
 def _problems(plan: Plan, home: Path, given: argparse.Namespace) -> list[str]:
-    found = [str(problem) for problem in check(home, documents(plan))]
+    found = list(files.missing(plan.site, Path())) if given.files else []
+    found += [str(problem) for problem in check(home, documents(plan))]
     if given.templates:
         found += undercloud_templates.look(given.templates, TemplateRequirements(**template_requirements(plan)))
     if given.deep and all((home / document.path).is_file() for document in documents(plan)):

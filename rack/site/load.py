@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from rack import rules
-from rack.site import SECRETS, Site, problems, stack_file
+from rack.site import SECRETS, Site, files, partial, problems, stack_file
 from rack.site.secrets import NODE_SECRETS
 
 MAX_LINES = 30
@@ -39,19 +39,46 @@ def parse(document: object) -> Site:
     """Return the site in `document` (the value of `rack:site`), checked against every design rule.
 
     Raises:
-        ConfigError: lists all problems of the types or, if there are none, all findings of the design rules.
+        ConfigError: lists all problems of the types, and all findings of the design rules that need no invalid value.
     """
     try:
         # Strict validation of Python objects would refuse a string as an address or a path; that of JSON accepts it and
         # still refuses "8443" or true as a number. YAML and the engine supply JSON's types only.
         site = Site.model_validate_json(to_json(document, fallback=str), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise ConfigError(problems.lines(error.errors(), Site, "rack:site")) from None
+        found = problems.lines(error.errors(), Site, "rack:site")
+        rest = rules.check_partial(partial.build(Site, document)) if isinstance(document, dict) else []
+        raise ConfigError((*found, *map(str, rest))) from None
     except (ValueError, RecursionError):  # Lone surrogates, values that contain themselves
         raise ConfigError(("rack:site: found a value that is not JSON; write plain text, numbers and lists",)) from None
     broken = rules.check(site)
     if broken:
         raise ConfigError(tuple(str(b) for b in broken))
+    return site
+
+
+def load(document: object, stack: str, folder: Path | None = None) -> Site:
+    """Return the site in `document`, the value of `rack:site` that the engine has read from the stack's file.
+
+    The file in `folder`, the current one by default, is checked as `load_stack_file` does, if it is there: the engine
+    accepts text that is not what it looks like. The files that the site names must exist.
+
+    Raises:
+        ConfigError: lists all problems.
+    """
+    found, path = list[str](), (folder or Path()) / f"Pulumi.{stack}.yaml"
+    try:
+        if path.is_file():
+            found += _beside(_config(path))
+    except ConfigError as error:
+        found += error.problems
+    try:
+        site = parse(document)
+    except ConfigError as error:
+        raise ConfigError((*found, *error.problems)) from None
+    found += files.missing(site, path.parent)
+    if found:
+        raise ConfigError(tuple(found))
     return site
 
 
@@ -62,6 +89,24 @@ def load_stack_file(path: Path) -> Site:
         ConfigError: the file is not YAML, has no `rack:site`, or `parse` refuses it.
         OSError: the file cannot be read.
     """
+    config = _config(path)
+    beside = tuple(_beside(config))
+    try:
+        site = parse(_written(config["rack:site"]))
+    except ConfigError as error:
+        raise ConfigError((*beside, *error.problems)) from None
+    if beside:
+        raise ConfigError(beside)
+    return site
+
+
+def _config(path: Path) -> Mapping[str, Any]:
+    """Return the configuration in a stack's file.
+
+    Raises:
+        ConfigError: the file is not YAML, or has no `rack:site`.
+        OSError: the file cannot be read.
+    """
     try:
         document = stack_file.read(path.read_bytes())
     except stack_file.StackFileError as error:
@@ -69,15 +114,7 @@ def load_stack_file(path: Path) -> Site:
     config = document.get("config") if isinstance(document, dict) else None
     if not isinstance(config, dict) or "rack:site" not in config:
         raise ConfigError((f"{path.name}: config: found no key rack:site; copy it from Pulumi.reference.yaml",))
-    site = _written(config["rack:site"])
-    beside = tuple(_beside(config, _node_names(site)))
-    try:
-        parsed = parse(site)
-    except ConfigError as error:
-        raise ConfigError((*beside, *error.problems)) from None
-    if beside:
-        raise ConfigError(beside)
-    return parsed
+    return config
 
 
 def _written(site: Any) -> Any:
@@ -94,8 +131,9 @@ def _node_names(site: Any) -> tuple[str, ...]:
     return tuple(name for name in names if isinstance(name, str))
 
 
-def _beside(config: Mapping[str, Any], nodes: Sequence[str]) -> Iterator[str]:
+def _beside(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield a problem per key of the project beside `rack:site` that is unknown, or a secret in plain text."""
+    nodes = _node_names(_written(config["rack:site"]))
     for name, value in config.items():
         key = name.removeprefix("rack:")
         if key in (name, "site"):

@@ -97,9 +97,15 @@ Mac = Annotated[
     AfterValidator(_interface_mac),
 ]
 
-Interface = Annotated[str, Text("an interface name like 'eno1'", r"[a-z][a-z0-9._-]{0,14}")]
+Interface = Annotated[
+    str,
+    Text("an interface name of up to 15 lower-case letters, digits and . _ -, like 'eno1'", r"[a-z][a-z0-9._-]{0,14}"),
+]
 
-IbInterface = Annotated[str, Text("an IPoIB interface name of 10 letters at most, like 'ib2'", r"[a-z][a-z0-9_-]{0,9}")]
+IbInterface = Annotated[
+    str,
+    Text("an IPoIB interface name of up to 10 lower-case letters, digits and _ -, like 'ib2'", r"[a-z][a-z0-9_-]{0,9}"),
+]
 """10 characters: its PKey children add 5 to the name (`ib2.800c`), and Linux limits names to 15."""
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -140,12 +146,19 @@ Server = Annotated[
     AfterValidator(_server),
 ]
 
-Label = Annotated[str, Text("a name like 'compute-1'", r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")]
+Label = Annotated[
+    str,
+    Text("a name of up to 40 lower-case letters, digits and -, like 'compute-1'", r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"),
+]
 """One label of a host name, of 40 characters: TripleO adds a prefix and a suffix, and a label is limited to 63."""
 
-Name = Annotated[str, Text("a name like 'vm1_gpu'", r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")]
+Name = Annotated[
+    str, Text("a name of up to 63 letters, digits and . _ -, like 'vm1_gpu'", r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+]
 
-User = Annotated[str, Text("a user name like 'stack'", r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")]
+User = Annotated[
+    str, Text("a user name of up to 32 letters, digits and . _ -, like 'stack'", r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
+]
 
 PublicKey = Annotated[
     str,
@@ -155,23 +168,43 @@ PublicKey = Annotated[
     ),
 ]
 
-Folder = Annotated[str, Text("an absolute path like '/var/ufm_files'", r"(/[A-Za-z0-9._-]+)+/?")]
+Folder = Annotated[
+    str, Text("an absolute path of letters, digits and . _ -, like '/var/ufm_files'", r"(/[A-Za-z0-9._-]+)+/?")
+]
 
 HostFile = Annotated[
-    str, Text("an absolute path of a file on the host, like '/root/ufm-6.14.5-2.tar.gz'", r"(/[A-Za-z0-9._+-]+)+")
+    str,
+    Text(
+        "an absolute path of a file on the host, of letters, digits and . _ + -, like '/root/ufm-6.14.5-2.tar.gz'",
+        r"(/[A-Za-z0-9._+-]+)+",
+    ),
 ]
 
 ContainerImage = Annotated[
     str,
-    Text("a container image like 'mellanox/ufm-enterprise:6.14.5-2'", r"[a-z0-9][A-Za-z0-9._/:-]*(@sha256:[0-9a-f]+)?"),
+    Text(
+        "a container image of letters, digits and . _ / : -, like 'mellanox/ufm-enterprise:6.14.5-2'",
+        r"[a-z0-9][A-Za-z0-9._/:-]*(@sha256:[0-9a-f]+)?",
+    ),
 ]
 
-ContainerTag = Annotated[str, Text("a tag in quotes, like '17.1'", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")]
+ContainerTag = Annotated[
+    str,
+    Text("a tag in quotes, of up to 128 letters, digits and . _ -, like '17.1'", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"),
+]
 
-RegistryUser = Annotated[str, Text("a registry's user like 'robot$rack'", r"[A-Za-z0-9][A-Za-z0-9_.@+$|-]*")]
+RegistryUser = Annotated[
+    str,
+    Text(
+        "a registry's user of letters, digits, . _ @ + $ - and vertical bars, like 'robot$rack'",
+        r"[A-Za-z0-9][A-Za-z0-9_.@+$|-]*",
+    ),
+]
 """Names of robot and service accounts contain $, + or |."""
 
-RepositoryId = Annotated[str, Text("a repository's name like 'baseos'", r"[A-Za-z0-9][A-Za-z0-9_.:-]*")]
+RepositoryId = Annotated[
+    str, Text("a repository's name of letters, digits and . _ : -, like 'baseos'", r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
+]
 
 Url = Annotated[
     str,
@@ -189,13 +222,24 @@ def image_tag(image: str) -> str:
 
 PciAddress = Annotated[str, Text("a PCI address like 'c5:00.0'", r"([0-9a-f]{4}:)?[0-9a-f]{2}:[0-1][0-9a-f]\.[0-7]")]
 
-ParameterName = Annotated[str, Text("a firmware parameter like 'PCI_WR_ORDERING'", r"[A-Z][A-Z0-9_]{1,62}")]
+ParameterName = Annotated[
+    str,
+    Text(
+        "a firmware parameter of up to 63 upper-case letters, digits and _, like 'PCI_WR_ORDERING'",
+        r"[A-Z][A-Z0-9_]{1,62}",
+    ),
+]
 
 FirmwareRelease = Annotated[str, Text("a firmware release in quotes, like '20.32.1010'", r"\d{1,3}\.\d{1,4}\.\d{1,5}")]
 
 HexId = Annotated[str, Text("four hex digits in quotes, like '10de'", r"[0-9a-f]{4}")]
 
-KernelArgs = Annotated[str, Text("kernel arguments like 'amd_iommu=on iommu=pt'", r"[A-Za-z0-9_.,:=/ -]*")]
+KernelArgs = Annotated[
+    str,
+    Text(
+        "kernel arguments of letters, digits and . _ , : = / -, like 'amd_iommu=on iommu=pt'", r"[A-Za-z0-9_.,:=/ -]*"
+    ),
+]
 
 
 def _timezone(name: str) -> str:

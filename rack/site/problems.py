@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from rack.site.schema import dotted, type_at
+from rack.site.schema import dotted, keys, type_at
 
 SECRET_WORDS = ("password", "token", "license", "secret")
 KEY = "[key]"
@@ -39,7 +39,7 @@ def _line(error: ErrorDetails, model: type[BaseModel], root: str) -> str:
     loc = tuple(p for p in error["loc"] if p != KEY)
     where, expected, parent = dotted(loc) or root, type_at(model, loc), type_at(model, loc[:-1])
     if error["type"] == "extra_forbidden" or KEY in error["loc"]:
-        return f"{where}: {unknown(str(loc[-1]), parent.allowed_keys if parent else ())}"
+        return f"{where}: {unknown(str(loc[-1]), parent.allowed_keys if parent else (), model)}"
     description = expected.describe() if expected else "a value that docs/configuration.md allows"
     if error["type"] == "missing":
         return f"{where}: missing; write {description}"
@@ -52,10 +52,13 @@ def _line(error: ErrorDetails, model: type[BaseModel], root: str) -> str:
     return f"{where}: found {shown(error['input'])}; write {description}{hint}"
 
 
-def unknown(key: str, allowed: tuple[str, ...]) -> str:
-    """Return the advice for an unknown key: the nearest one that is allowed, or all of them."""
+def unknown(key: str, allowed: tuple[str, ...], model: type[BaseModel] | None = None) -> str:
+    """Return the advice for an unknown key: the nearest one that is allowed, its place in the model, or all keys."""
     if any(word in key.lower() for word in SECRET_WORDS):
         return "unknown key; remove it, and set secrets with `pulumi config set --secret` (docs/configuration.md)"
+    elsewhere = [one.path for one in keys(model) if one.path.rpartition(".")[2] == key] if model else []
+    if len(elsewhere) == 1 and not get_close_matches(key, allowed, n=1):
+        return f"unknown key; write it as {elsewhere[0]}"
     return f"unknown key; {instead(key, allowed)}"
 
 

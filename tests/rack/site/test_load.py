@@ -1,5 +1,6 @@
 """What `parse` takes, what it refuses, and what it says then."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from rack.site import Site
-from rack.site.load import ConfigError, load_stack_file, parse
+from rack.site.load import ConfigError, load, load_stack_file, parse
 from tests.rack.sites import DROP, document
 
 WHOLE = "write a whole number from 1 to 65535"
@@ -48,7 +49,11 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "GUID too short": ("nodes[0].guid", "b8599f03", "found 'b8599f03'; write a port GUID of 16 hex digits"),
     "no MAC": ("nodes[0].mac", "52-54-00-00-00-11", "write an Ethernet address like '52:54:00:00:00:01'"),
     "host name": ("undercloud.hostname", "director_1", "found 'director_1'; write a host name with its domain"),
-    "interface too long for PKey children": ("fabric.interface", "ibp197s0f0n", "of 10 letters at most"),
+    "interface too long for PKey children": (
+        "fabric.interface",
+        "ibp197s0f0n",
+        "of up to 10 lower-case letters, digits and _ -",
+    ),
     "shell in a path": ("undercloud.imagesDir", "/images; rm -rf /", "write an absolute path"),
     "second line in an argument": ("compute.kernelArgs", "iommu=pt\nx = y", "found a text of 2 lines"),
     "CPU list": ("compute.dedicatedCpus", "2..63", "found '2..63'; write a list of CPUs in quotes"),
@@ -59,6 +64,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "other bridge": ("externalAccess.network.physnet", "physnet1", "found 'physnet1'; write datacentre"),
     "unknown key, misspelt": ("nodes[0].gid", "b8599f0300b00011", UNKNOWN + "write guid"),
     "unknown network": ("networks.control.InternalAPI", {}, UNKNOWN + "write InternalApi"),
+    "unknown key, elsewhere": ("tenant.vfs", 8, UNKNOWN + "write it as compute.vfs"),
     "missing": ("undercloud.address", DROP, "missing; write an IPv4 address like 192.168.24.1"),
 }
 
@@ -217,3 +223,55 @@ def test_ipmi_passwords_of_nodes_are_sealed_and_belong_to_a_node(tmp_path: Path,
     message = beside(tmp_path, ipmiPasswords=passwords)
     assert message.startswith(says)
     assert SECRET not in message
+
+
+# -- the program's loader, with the file beside it and the files that the site names
+
+
+def loaded(folder: Path, written: object, text: str | None = None) -> tuple[str, ...]:
+    """The problems of a site that the engine has read; `text`: the stack's file, if it is there."""
+    if text is not None:
+        (folder / "Pulumi.x.yaml").write_text(text)
+    try:
+        load(written, "x", folder)
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
+def local(folder: Path) -> dict[str, Any]:
+    """Edits that name existing files."""
+    for name in ("key", "known", "ca.pem"):
+        (folder / name).write_text("")
+    return {"ssh.privateKeyFile": "key", "ssh.knownHostsFile": str(folder / "known"), "ufm.caFile": "ca.pem"}
+
+
+def test_the_program_reads_the_text_of_the_stacks_file_too(tmp_path: Path) -> None:
+    site = document(local(tmp_path))
+    assert loaded(tmp_path, site) == (), "the stack may have its file elsewhere"
+    assert loaded(tmp_path, site, yaml.safe_dump({"config": {"rack:site": site}})) == ()
+    (line,) = loaded(tmp_path, site, "config:\n  rack:site:\n    protect: 011\n")
+    assert line.startswith("Pulumi.x.yaml: found text that is not YAML; correct the file: line 3: found a number with")
+    (line,) = loaded(tmp_path, site, f"config:\n  rack:site: {{}}\n  rack:ufmPassword: {SECRET}\n")
+    assert line.startswith("rack:ufmPassword: found a secret in plain text")
+
+
+def test_problems_of_text_and_types_are_reported_together(tmp_path: Path) -> None:
+    found = loaded(tmp_path, document({"ufm.port": 0}), f"config:\n  rack:site: {{}}\n  rack:ufmPassword: {SECRET}\n")
+    assert [line.partition(": ")[0] for line in found] == ["rack:ufmPassword", "ufm.port"]
+
+
+def test_every_local_file_must_exist(tmp_path: Path) -> None:
+    edits = local(tmp_path)
+    site = document({**edits, "ssh.privateKeyFile": "none", "images[0].elements": [], "images[0].file": "~/none.qcow2"})
+    assert loaded(tmp_path, site) == (
+        "ssh.privateKeyFile: found 'none', which is no file on this machine; write the path of the file",
+        "images[0].file: found '~/none.qcow2', which is no file on this machine; write the path of the file",
+    )
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = document(local(tmp_path))
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path).name != "key")
+    (line,) = loaded(tmp_path, site)
+    assert line == "ssh.privateKeyFile: found 'key', which cannot be read; run: chmod u+r key"
