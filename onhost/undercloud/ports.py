@@ -53,6 +53,8 @@ class Ports:
         self.record, self._guids, self._interface = record, guids, interface
         self._others: Optional[Set[str]] = None
         """Ports that were active before anything was introspected; they may belong to hosts that are not ours."""
+        self._active: Set[str] = set()
+        """Ports that were active at the last look."""
 
     # -- seen in the fabric (I2)
 
@@ -61,7 +63,8 @@ class Ports:
 
         A port that becomes active while our nodes are introspected counts as ours.
         """
-        self._others = set(active) if self._others is None else self._others
+        self._active = set(active)
+        self._others = self._active if self._others is None else self._others
         ours = {guid: name for name, guid in self._guids.items() if guid}
         for found in self.record.ports.values():
             ours.update({guid: active[guid] for guid in found.values() if guid in active and guid not in ours})
@@ -120,6 +123,8 @@ class Ports:
 
     def _with_data(self, node: Node, found: Dict[str, str]) -> Iterator[str]:
         wanted = self._guids[node.name]
+        if self._replaced(node, found):
+            return
         if not found or (wanted and wanted not in found.values()):
             configured = f"`guid` is {wanted}, " if wanted else ""
             yield f"{node.name}: {configured}found {self._listed(found)}; write the GUID of the wired port"
@@ -133,6 +138,14 @@ class Ports:
                 f"{node.name}: `fabric.interface` is {self._interface}, found {port.guid} as {port.interface}; "
                 f"write {port.interface}"
             )
+
+    def _replaced(self, node: Node, found: Dict[str, str]) -> bool:
+        """Return whether the adapter of a deployed node was replaced. Such a node is never introspected again.
+
+        Then the configured port is in the fabric, and none of the ports that introspection found.
+        """
+        known = node.state == DEPLOYED and self._interface is not None
+        return known and self._guids[node.name] in self._active and not self._active.intersection(found.values())
 
     def _listed(self, found: Dict[str, str]) -> str:
         ports = [f"{i} ({g}{', in the fabric' * (g in self.record.seen)})" for i, g in sorted(found.items())]

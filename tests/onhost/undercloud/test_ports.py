@@ -163,3 +163,24 @@ def test_a_deployed_node_without_data_needs_its_port(
     texts = list(ports(tmp_path, guid, interface).differences(NODE._replace(state=DEPLOYED)))
     assert len(texts) == wrong
     assert all("is deployed and has no introspection data; write its `guid`" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("state", "interface", "active", "accepted"),
+    [
+        (DEPLOYED, "ib0", {OTHER}, True),
+        (DEPLOYED, "ib0", {OTHER, A}, False),
+        (DEPLOYED, "ib0", set(), False),
+        (DEPLOYED, None, {OTHER}, False),
+        (READY, "ib0", {OTHER}, False),
+    ],
+)
+def test_a_replaced_adapter_of_a_deployed_node_is_accepted(
+    tmp_path: Path, state: str, interface: str | None, active: set[str], accepted: bool
+) -> None:
+    """Its port is in the fabric, and the ports of the old adapter are not."""
+    known = ports(tmp_path, OTHER, interface, {"ib0": A, "ib1": B})
+    known.look(dict.fromkeys(active, "compute-1"))
+    node = NODE._replace(state=state)
+    assert (list(known.differences(node)) == []) is accepted
+    assert known.wired(node) == Port(interface or "its port", OTHER)
