@@ -34,7 +34,7 @@ tenant = c.Tenant("tenant", plan, overcloud, images, firmware, at_ufm)
 access = plan.site.external_access
 external = c.ExternalAccess("external", access, overcloud, tenant) if access else None
 test = plan.site.bandwidth
-bandwidth = c.Bandwidth("bandwidth", test, plan, overcloud, tenant, external) if test else None
+bandwidth = c.Bandwidth("bandwidth", test, plan, overcloud, firmware, tenant, external) if test else None
 c.Protection("protection", plan.site.protect, [bandwidth or external or tenant, images])
 
 pulumi.export("ufm", {"url": ufm.url, "version": ufm.version})

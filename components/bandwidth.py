@@ -11,9 +11,11 @@ import pulumi
 
 from components.base import Component
 from components.external_access import ExternalAccess
+from components.firmware import Firmware
 from components.overcloud import Overcloud
 from components.ssh import script
 from components.tenant import Tenant
+from rack import tripleo
 from rack.bandwidth import NoResultError, Result
 from rack.plan import Plan
 from rack.site import BandwidthSpec
@@ -61,7 +63,11 @@ class Guest:
 
 
 class Bandwidth(Component):
-    """One run of ib_write_bw between two instances, repeated when its configuration changes."""
+    """One run of ib_write_bw between two instances.
+
+    It is repeated when its configuration changes, and when an instance, its compute or the firmware of the compute's
+    adapter is another: the verdict belongs to them.
+    """
 
     TYPE = "rack:tenant:Bandwidth"
 
@@ -74,6 +80,7 @@ class Bandwidth(Component):
         test: BandwidthSpec,
         plan: Plan,
         overcloud: Overcloud,
+        firmware: Firmware,
         tenant: Tenant,
         external: ExternalAccess | None,
         opts: pulumi.ResourceOptions | None = None,
@@ -86,7 +93,10 @@ class Bandwidth(Component):
             )
             for vm in (test.server, test.client)
         ]
-        command = pulumi.Output.all(tenant.network.id, *guests).apply(
+        nodes = [plan.instance(vm).compute for vm in (test.server, test.client)]
+        facts = [fact for node in nodes for fact in (overcloud.host_keys[node], firmware.held[node])]
+        place = pulumi.Output.all(*nodes, *facts).apply(lambda found: tripleo.digest(*found))
+        command = pulumi.Output.all(place, tenant.network.id, *guests).apply(
             lambda found: measure(test, plan.site.tenant.user, *found)
         )
         run = overcloud.controllers[0].run(
@@ -115,12 +125,16 @@ def _judge(output: str, minimum_gbps: float) -> str:
     return verdict
 
 
-def measure(test: BandwidthSpec, user: str, network: str, server: Guest, client: Guest) -> str:
-    """Return the script for B4 and B5 on a controller. Another text measures again."""
+def measure(test: BandwidthSpec, user: str, place: str, network: str, server: Guest, client: Guest) -> str:
+    """Return the script for B4 and B5 on a controller. Another text measures again.
+
+    `place`: a digest of the computes' identity and firmware.
+    """
     cuda = " --use_cuda=0" if test.cuda else ""
     both = _prepare(test) if test.cuda else "true"
     at = {guest: f"{guest.id} {user}@{guest.address}" for guest in (server, client)}
     return script(
+        f": computes {place}",
         LOGIN.replace("NETNS", f"ip netns exec qdhcp-{network}"),
         *(f"enter {at[guest]} {guest.name}" for guest in (server, client)),
         *(f"at {at[guest]} {shlex.quote(both)} >&2" for guest in (server, client)),

@@ -10,6 +10,7 @@ of a node does not interrupt it. This component ships the program and its orders
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import pulumi
 from pulumi_command import remote
@@ -53,9 +54,12 @@ class Firmware(Component):
             owner="stack",
             opts=self._child(*overcloud.ready),
         )
+        self.held: dict[str, pulumi.Output[str]] = {}
+        """Node to the firmware that its adapter holds: release and settings, as its wave has read them."""
         for role in Role:
             for number, nodes in enumerate(firmware.reboot_waves(plan, role), start=1):
                 last = self._wave(role, number, nodes, last)
+                self.held |= {node.name: last.stdout.apply(partial(held_by, node.name)) for node in nodes}
         self.ready: list[pulumi.Resource] = [last]
         """Resources that instances depend on."""
         self.register_outputs({})
@@ -73,3 +77,9 @@ class Firmware(Component):
             stdin=keys.apply(lambda keys: encode(wave_order(self._plan, role, nodes, keys, check_list=number == 1))),
             opts=self._child(before),
         )
+
+
+def held_by(node: str, report: str) -> str:
+    """Return what a wave's report says of the firmware of a node; nothing if it does not say anything."""
+    head = f"{node}: firmware "
+    return "".join(line.removeprefix(head) for line in report.splitlines() if line.startswith(head))

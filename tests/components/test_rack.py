@@ -37,7 +37,7 @@ def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
     assert plan.site.external_access
     assert plan.site.bandwidth
     external = c.ExternalAccess("external", plan.site.external_access, overcloud, tenant)
-    bandwidth = c.Bandwidth("bandwidth", plan.site.bandwidth, plan, overcloud, tenant, external)
+    bandwidth = c.Bandwidth("bandwidth", plan.site.bandwidth, plan, overcloud, firmware, tenant, external)
     c.Protection("protection", plan.site.protect, [bandwidth, images])
     return {"fabric": fabric, "tenant": tenant, "external": external, "bandwidth": bandwidth}
 

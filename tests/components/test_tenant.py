@@ -103,3 +103,30 @@ def test_the_generated_key_is_a_secret_output(plan: Plan) -> None:
 
     record(plan, program)
     assert seen == [[GUEST_KEY, True]]
+
+
+def measured(plan: Plan, **printed: str) -> str:
+    """The script of the bandwidth test. `printed`: what steps print, by name with _ for -."""
+    outputs = {name.replace("_", "-"): text for name, text in printed.items()}
+    return login(record(plan, lambda operator: deploy(plan, operator) and None, outputs)).create
+
+
+def test_the_bandwidth_test_runs_again_for_other_firmware_and_only_then(plan: Plan) -> None:
+    """The verdict belongs to certain instances, computes and firmware."""
+    report = "compute-{}: firmware 20.{}.1010, SRIOV_EN=1\ncompute-{}: booted by bios, {} VFs\n"
+    before = measured(
+        plan, firmware_computes_1=report.format(1, 32, 1, 8), firmware_computes_2=report.format(2, 32, 2, 8)
+    )
+    same = measured(
+        plan, firmware_computes_1=report.format(1, 32, 1, 9), firmware_computes_2=report.format(2, 32, 2, 8)
+    )
+    other = measured(
+        plan, firmware_computes_1=report.format(1, 32, 1, 8), firmware_computes_2=report.format(2, 33, 2, 8)
+    )
+    assert before == same
+    assert before != other
+
+
+def test_the_bandwidth_test_runs_again_on_another_compute(plan: Plan) -> None:
+    key = "[127.0.24.21]:22 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOther\n"
+    assert measured(plan) != measured(plan, overcloud_host_key_compute_1=key)

@@ -297,7 +297,7 @@ def measured(lab: Lab, given: str, **other: str) -> subprocess.CompletedProcess[
     assert lab.plan.site.bandwidth
     one, two = (bandwidth.Guest(vm.name, address, vm.id) for vm, address in zip(lab.cloud.vms, (ONE, TWO), strict=True))
     one = replace(one, **other)
-    script = bandwidth.measure(lab.plan.site.bandwidth, "stack", NETWORK, one, two)
+    script = bandwidth.measure(lab.plan.site.bandwidth, "stack", "0123", NETWORK, one, two)
     return lab.run("controller-1", f"sh -c {shlex.quote(script)}", given)
 
 
