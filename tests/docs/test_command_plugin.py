@@ -1,4 +1,4 @@
-"""`docs/command-plugin.md` lists what pulumi-command does; each row names a test that exists."""
+"""`docs/command-plugin.md` lists pulumi-command's behaviour; each row names an existing test."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_rows_are_numbered_in_order() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
-def test_row_names_a_source_and_an_existing_test(row: list[str]) -> None:
+def test_a_row_names_a_source_and_an_existing_test(row: list[str]) -> None:
     _, behaviour, source, test, _ = row
     assert behaviour
     assert re.search(r"`[\w./]+`|seen", source)
@@ -31,7 +31,7 @@ def test_row_names_a_source_and_an_existing_test(row: list[str]) -> None:
     assert test.strip("`") in TESTS
 
 
-def test_every_difference_that_is_pinned_is_listed() -> None:
+def test_every_tested_difference_is_listed() -> None:
     pinned = re.findall(
         r"^func (Test\w+)", (PROJECT / "engine/command/remote/upstream_test.go").read_text(), re.MULTILINE
     )

@@ -1,4 +1,4 @@
-"""`docs/guide-coverage.md` has each step of the guide once, says how it stands, and refers to what exists."""
+"""`docs/guide-coverage.md` has each step of the guide once, with its status, and refers to existing files and tests."""
 
 import re
 from pathlib import Path
@@ -16,23 +16,23 @@ ROWS = [
 ]
 
 
-def test_every_step_once_in_order() -> None:
+def test_every_step_is_listed_once_in_order() -> None:
     assert [row[0] for row in ROWS] == [f"{chapter}{n}" for chapter, last in STEPS.items() for n in range(1, last + 1)]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
-def test_row_is_true(row: list[str]) -> None:
+def test_a_row_has_a_status_and_existing_references(row: list[str]) -> None:
     _, step, by, state, shown = row
     assert step
-    assert re.match(r"(done|partial)\b", state), "say done, or partial and what is missing"
+    assert re.match(r"(done|partial)\b", state), "write `done`, or `partial` and the missing part"
     assert state.startswith("done") or "missing" in state or ":" in state
     paths = re.findall(r"`([\w/]+(?:\.\w+|/))`", by + shown)
-    assert shown.startswith("`tests/"), "name the test that shows it"
+    assert shown.startswith("`tests/"), "name the test that proves it"
     for path in paths:
         assert (PROJECT / path).exists(), path
 
 
-def test_rules_named_exist() -> None:
+def test_rules_in_the_table_exist() -> None:
     from rack.rules import RULES
 
     named = set(re.findall(r"\b[A-Z]{2,4}\d{3}\b", (PROJECT / "docs/guide-coverage.md").read_text()))

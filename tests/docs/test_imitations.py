@@ -1,4 +1,4 @@
-"""`docs/imitations.md` has a row for everything that the lab imitates; each row names what exists."""
+"""`docs/imitations.md` has a row for everything that the lab imitates; each row names existing code and tests."""
 
 import ast
 import re
@@ -36,7 +36,7 @@ NO_IMITATION = {
 
 
 def place(function: object) -> str:
-    """Return a function as the table names it."""
+    """Return the name of a function as in the table."""
     return f"{function.__module__.replace('.', '/')}.py:{function.__qualname__}"  # type: ignore[attr-defined]
 
 
@@ -69,7 +69,7 @@ def test_every_command_and_endpoint_has_a_row(function: str) -> None:
         if file.name != "__init__.py"
     ),
 )
-def test_every_stand_in_has_a_row_or_imitates_nothing(module: str) -> None:
+def test_every_replacement_has_a_row_or_is_listed_as_no_imitation(module: str) -> None:
     listed = any(f"`{module}" in row[0] for row in ROWS)
     assert listed != (module in NO_IMITATION)
 
@@ -79,7 +79,7 @@ def test_the_command_plugin_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]} {row[1]}"[:80])
-def test_a_row_names_what_exists(row: list[str]) -> None:
+def test_a_row_names_existing_code_and_tests(row: list[str]) -> None:
     where, behaviour, source, test = row
     assert behaviour
     assert source

@@ -14,7 +14,7 @@ MESSAGES = [
     for row in ERRORS.splitlines()
     if row.startswith("| `")
     for message in re.findall(r"`([^`]*…[^`]*|[^`]*;[^`]*)`", row.split(" | ")[0])
-    if not message.startswith("400 ")  # nova's
+    if not message.startswith("400 ")  # a message of nova
 ]
 VARIABLE = r"…|\d+|\S*-\d\S*|\S+_gpu\S*|overcloud-deploy|\b(?:no|fail|ACTIVE)\b|[(),:;]"
 """Text that differs from case to case, and punctuation."""
@@ -28,11 +28,11 @@ def code() -> str:
     return re.sub(r'"\s*\n\s*f?"', "", "\n".join(texts))
 
 
-def test_messages_are_quoted() -> None:
+def test_the_page_quotes_messages() -> None:
     assert len(MESSAGES) > 15
 
 
 @pytest.mark.parametrize("message", MESSAGES)
-def test_the_longest_literal_part_of_a_message_is_in_the_code(message: str) -> None:
+def test_the_longest_literal_part_of_each_message_is_in_the_code(message: str) -> None:
     parts = [part.strip() for part in re.split(VARIABLE, message)]
     assert max(parts, key=len) in code()

@@ -1,4 +1,4 @@
-"""`docs/ufm-endpoints.md` has every call of the code; each call there is one, and each test there exists."""
+"""`docs/ufm-endpoints.md` lists exactly the calls of the code; each test in it exists."""
 
 import inspect
 import re
@@ -29,12 +29,12 @@ ARGUMENTS = {
 
 
 def documented(section: str) -> set[str]:
-    """The calls in the section, as `GET /app/tokens`."""
+    """Return the calls in the section, as `GET /app/tokens`."""
     return set(re.findall(r"`((?:GET|PUT|POST|DELETE) /\S+)`", section))
 
 
 class AskedError(Exception):
-    """What a client would have sent."""
+    """Raised in place of sending a request."""
 
     def __init__(self, call: Call) -> None:
         super().__init__(f"{call.verb} {call.path}{call.csv}")
@@ -57,17 +57,17 @@ def calls_of_the_provider() -> set[str]:
     return asked
 
 
-def test_the_providers_calls() -> None:
+def test_the_page_lists_the_provider_s_calls() -> None:
     assert documented(PROVIDER) == calls_of_the_provider()
 
 
-def test_the_gates_calls() -> None:
+def test_the_page_lists_the_gate_s_calls() -> None:
     source = (PROJECT / "onhost/undercloud/ufm.py").read_text()
     paths = re.findall(r'_get\(f?"([^"?]+)', source)
     assert documented(GATE) == {f"GET {path.replace('{pkey}', 'PKEY')}" for path in paths}
 
 
-def test_the_hosts_calls() -> None:
+def test_the_page_lists_the_host_s_calls() -> None:
     sources = (path.read_text() for path in (PROJECT / "onhost/ufm").iterdir())
     assert documented(HOST) == {
         f"GET {path}" for text in sources for path in re.findall(r"127\.0\.0\.1:8000(/\S+)", text)
@@ -75,18 +75,20 @@ def test_the_hosts_calls() -> None:
 
 
 @pytest.mark.parametrize("call", sorted(documented(TEXT)))
-def test_the_labs_ufm_serves_it(tmp_path: Path, call: str) -> None:
+def test_the_lab_s_ufm_serves_every_listed_call(tmp_path: Path, call: str) -> None:
     app = create_app(
         UfmSimulator(tmp_path / "ufm.json", {}), FabricClient(tmp_path / "no.sock"), {}, RequestLog(deque())
     )
     method, path = call.split()
     served, _ = app.url_map.bind("ufm.example").match(f"/ufmRest{path}", method)
     generic = {"one_pkey", "one_system"}
-    assert served.partition(".")[2] not in generic or path.rpartition("/")[2].isupper(), "that is another call"
+    assert served.partition(".")[2] not in generic or path.rpartition("/")[2].isupper(), (
+        "another call matches this path"
+    )
 
 
 @pytest.mark.parametrize("test", sorted(set(re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", TEXT))))
-def test_the_test_exists(test: str) -> None:
+def test_every_listed_test_exists(test: str) -> None:
     path, _, name = test.partition("::")
     assert f"def {name or 'test_'}" in (PROJECT / path).read_text()
 

@@ -1,4 +1,4 @@
-"""A taken address is named with the process that holds it, before the lab changes anything."""
+"""A taken address is reported with the process that uses it, before the lab changes anything."""
 
 import os
 import re
@@ -52,7 +52,7 @@ ADDRESSES = [LOOPBACK, ("0.0.0.0", socket.AF_INET), ("::", socket.AF_INET6)]
 
 
 @pytest.mark.parametrize("holder", ADDRESSES, ids=lambda address: address[0], indirect=True)
-def test_the_process_that_holds_an_address_is_named(holder: Holder, tmp_path: Path) -> None:
+def test_the_process_that_uses_an_address_is_reported(holder: Holder, tmp_path: Path) -> None:
     endpoint = Endpoint("MariaDB", "127.0.0.1", holder.port)
     with pytest.raises(LabError) as caught:
         require_free([endpoint, Endpoint("nova", "127.0.0.1", 1)], [])
@@ -64,19 +64,19 @@ def test_the_process_that_holds_an_address_is_named(holder: Holder, tmp_path: Pa
 
 
 @pytest.mark.parametrize("holder", [LOOPBACK], indirect=True)
-def test_another_address_or_port_does_not_matter(holder: Holder) -> None:
+def test_another_address_or_port_is_no_conflict(holder: Holder) -> None:
     require_free([Endpoint("UFM", "127.0.24.5", holder.port), Endpoint("UFM", "127.0.0.1", holder.port + 1)], [])
 
 
 @pytest.mark.parametrize("holder", [LOOPBACK], indirect=True)
-def test_the_labs_own_processes_hold_what_is_theirs(holder: Holder) -> None:
+def test_addresses_of_the_lab_s_own_processes_are_no_conflict(holder: Holder) -> None:
     endpoint = Endpoint("MariaDB", "127.0.0.1", holder.port)
     require_free([endpoint], [holder.process.pid])
-    require_free([endpoint], [os.getpid()])  # whose child it is
+    require_free([endpoint], [os.getpid()])  # the process is a child of this one
 
 
 @pytest.mark.parametrize("holder", [LOOPBACK], indirect=True)
-def test_the_lab_installs_nothing_where_an_address_is_taken(
+def test_the_lab_installs_nothing_while_an_address_is_taken(
     holder: Holder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("lab.addresses.MYSQL_PORT", holder.port)

@@ -1,4 +1,4 @@
-"""What stands in the lab's rack: the stack's nodes, and spares beside them."""
+"""The lab's machines: the stack's nodes and its spares."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ DEV = PROJECT / "Pulumi.dev.yaml"
 
 
 def stack(folder: Path, **changes: Any) -> Path:
-    """The dev stack; `changes`: key of the configuration → what becomes of its value."""
+    """Return a copy of the dev stack's file. `changes`: key of the configuration → function that changes its value."""
     document = yaml.safe_load(DEV.read_text())
     for key, change in changes.items():
         change(document["config"][key.replace("_", ":")], document["config"])
@@ -36,8 +36,8 @@ def test_the_dev_stack_has_a_spare_compute(tmp_path: Path) -> None:
     assert (str(spare.address), spare.guid) == ("127.0.24.23", "b8599f0300b00061")
 
 
-def test_a_spare_that_joins_is_the_same_machine(tmp_path: Path) -> None:
-    """So the running lab's fabric and UFM are those of the file as it is then."""
+def test_a_spare_that_is_added_as_a_node_is_the_same_machine(tmp_path: Path) -> None:
+    """Therefore the running lab matches the changed file."""
     joined = stack(tmp_path, lab_spares=join)
     assert SPARES in yaml.safe_load(joined.read_text())["config"]
     assert inventory_plan(joined).site == inventory_plan(DEV).site
@@ -50,11 +50,11 @@ def test_a_spare_that_is_in_both_lists_is_one_machine(tmp_path: Path) -> None:
     assert inventory_plan(both).site == inventory_plan(DEV).site
 
 
-def test_without_spares_the_nodes_are_all(tmp_path: Path) -> None:
+def test_only_the_nodes_exist_without_spares(tmp_path: Path) -> None:
     assert len(inventory_plan(stack(tmp_path, lab_spares=lambda spares, config: config.pop(SPARES))).hosts) == 5
 
 
-def test_what_is_left_to_introspection_is_there_to_be_found(tmp_path: Path) -> None:
+def test_ports_that_the_configuration_omits_exist_in_the_lab(tmp_path: Path) -> None:
     def leave(site: dict[str, Any], config: dict[str, Any]) -> None:
         del site["fabric"]["interface"]
         for node in site["nodes"]:
@@ -67,7 +67,7 @@ def test_what_is_left_to_introspection_is_there_to_be_found(tmp_path: Path) -> N
     assert len(services(tmp_path / "Pulumi.test.yaml")) == 4
 
 
-def test_a_spare_that_is_no_node_is_refused_in_the_operators_words(tmp_path: Path) -> None:
+def test_an_invalid_spare_is_refused_with_the_path_of_its_keys(tmp_path: Path) -> None:
     def spoil(spares: list[Any], config: dict[str, Any]) -> None:
         spares[0] |= {"mac": "nonsense", "gid": "x"}
 

@@ -24,7 +24,7 @@ def lab_runs() -> bool:
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[CloudService]:
-    """The base, healthy, with no overcloud; left like that. These tests delete whatever is deployed."""
+    """Yield the running base without an overcloud. Deletes a deployed overcloud before and after."""
     if lab_runs():
         pytest.fail("the lab runs, and these tests need its cloud for themselves: `make lab-stop` first")
     cloud = CloudService()
@@ -44,6 +44,6 @@ def ufm() -> Iterator[UfmRecorder]:
 
 @pytest.fixture(scope="module")
 def fabric(cloud: CloudService) -> Iterator[FabricRecorder]:
-    """In place of the fabric's controller."""
+    """Yield a recorder in place of the fabric's controller."""
     with FabricRecorder().serving(addresses.FABRIC_SOCKET) as fabric:
         yield fabric

@@ -1,4 +1,4 @@
-"""What the cloud's tests stand on: the sample files, a UFM that records, a fabric that records."""
+"""Support for the cloud's tests: sample files, and recorders in place of UFM and fabric."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ Change = Callable[[Any], object]
 
 
 def sample_files(folder: Path, ufm: str = "http://127.0.0.1:1", token: str = "token", **changes: Change) -> DeployFiles:
-    """A copy of the sample files below `folder`. `changes`: by the name's first word (`neutron`, `ib`, `node`, ...)."""
+    """Return a copy of the sample files. `changes`: first word of a file's name (`neutron`, `ib`, …) → change."""
     shutil.copytree(SAMPLES, folder, dirs_exist_ok=True)
     sdn = folder / SDN
     sdn.write_text(sdn.read_text().replace("@UFM@", ufm).replace("@TOKEN@", token))
@@ -70,7 +70,7 @@ def ml2_options(ca_map: Mapping[str, Any] | None = None, **options: Any) -> Chan
 
 @dataclass(frozen=True)
 class Request:
-    """One request that reached UFM."""
+    """One request to UFM."""
 
     verb: str
     path: str
@@ -80,14 +80,14 @@ class Request:
 
 @dataclass
 class UfmRecorder:
-    """Takes what networking-mlnx sends, answers as its job-based driver expects, and remembers."""
+    """A UFM that records networking-mlnx' requests and answers as its job-based driver expects."""
 
     token: str = "token"
     url: str = ""
     requests: list[Request] = field(default_factory=list)
 
     def of(self, verb: str, kind: str) -> list[Request]:
-        """The requests `verb` on `Network` or `Port` that were granted."""
+        """Return the accepted requests `verb` on `Network` or `Port`."""
         return [r for r in list(self.requests) if r.verb == verb and f"/{kind}" in r.path and r.status < 400]
 
     def answer(self, verb: str, path: str, authorization: str, body: Mapping[str, Any]) -> tuple[int, object]:
@@ -99,7 +99,7 @@ class UfmRecorder:
 
     @contextmanager
     def serving(self, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator["UfmRecorder"]:
-        """Listens on loopback while the context lasts."""
+        """Listen on loopback within the context."""
         server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
@@ -137,7 +137,7 @@ def _handler(ufm: UfmRecorder) -> type[BaseHTTPRequestHandler]:
 
 @dataclass
 class FabricRecorder:
-    """The fabric controller's wire, without a fabric: knows which VF has which GUID."""
+    """The fabric controller's socket without a fabric. Records the GUID of each VF."""
 
     vfs: dict[tuple[str, int], str] = field(default_factory=dict)
 
@@ -152,7 +152,7 @@ class FabricRecorder:
 
     @contextmanager
     def serving(self, path: Path) -> Iterator["FabricRecorder"]:
-        """Listens on the Unix socket while the context lasts."""
+        """Listen on the Unix socket within the context."""
         recorder = self
 
         class Handler(socketserver.StreamRequestHandler):

@@ -1,4 +1,4 @@
-"""What a tenant and an admin do with the cloud, over its public APIs."""
+"""Actions of a tenant and an admin in the cloud, over its public APIs."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ GLANCE = f"{configuration.GLANCE}/v2"
 
 
 class Tenant:
-    """Makes objects as admin; every method returns neutron's, nova's or glance's own dictionary."""
+    """Creates objects as admin. Every method returns the dictionary of neutron, nova or glance."""
 
     def __init__(self) -> None:
         self.session = Session()
 
     def make(self, kind: str, **attributes: Any) -> dict[str, Any]:
-        """A neutron object: `kind` is network, subnet, port, router or floatingip."""
+        """Create a neutron object; `kind` is network, subnet, port, router or floatingip."""
         made = self.session.send("POST", f"{NEUTRON}/{kind}s", json={kind: attributes})
         return dict(made[kind])
 
@@ -56,7 +56,7 @@ class Tenant:
         return str(image)
 
     def server(self, name: str, flavor: str, image: str, port: str, host: str) -> dict[str, Any]:
-        """Boots a server pinned to a host and waits until it is ACTIVE or in ERROR."""
+        """Boot a server on a given host and wait until it is ACTIVE or in ERROR."""
         body = {
             "name": name,
             "flavorRef": flavor,
@@ -72,6 +72,6 @@ class Tenant:
         return dict(self.session.get(f"{NOVA}/servers/{server}")["server"])
 
     def delete_server(self, server: str) -> None:
-        """Deletes a server and waits until it is gone."""
+        """Delete a server and wait until it is gone."""
         self.session.send("DELETE", f"{NOVA}/servers/{server}")
         assert until(lambda: all(s["id"] != server for s in self.session.get(f"{NOVA}/servers")["servers"]), 60)

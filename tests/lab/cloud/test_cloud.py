@@ -1,4 +1,4 @@
-"""The real cloud, deployed from the sample files: the tests run in this order, each on what the ones before left."""
+"""The real cloud, deployed from sample files. The tests run in this order, each on the state of the previous one."""
 
 import dataclasses
 import json
@@ -32,7 +32,7 @@ Deploy = Callable[..., list[str]]
 def deploy(
     cloud: CloudService, ufm: UfmRecorder, fabric: FabricRecorder, tmp_path_factory: pytest.TempPathFactory
 ) -> Deploy:
-    """Deploys the samples, changed as asked; returns what was said."""
+    """Return a function that deploys the samples with changes and returns the printed lines."""
 
     def run(token: str = "token", url: str = "", **changes: Change) -> list[str]:
         said: list[str] = []
@@ -79,7 +79,7 @@ def test_the_base_has_neither_nova_nor_neutron(cloud: CloudService) -> None:
         operations.ml2_conf()
 
 
-def test_only_loopback_listens(cloud: CloudService) -> None:
+def test_every_process_listens_only_on_loopback(cloud: CloudService) -> None:
     listening = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
     ours = {f"{port:04X}" for name, port in vars(addresses).items() if name.endswith("_PORT")}
     for line in listening.splitlines():
@@ -88,13 +88,13 @@ def test_only_loopback_listens(cloud: CloudService) -> None:
             assert match[1] in ("0100007F", "00000000000000000000000001000000"), line
 
 
-def test_a_wrong_file_deploys_nothing(deploy: Deploy, cloud: CloudService) -> None:
+def test_an_invalid_file_deploys_nothing(deploy: Deploy, cloud: CloudService) -> None:
     with pytest.raises(LabError, match=r"\(MlnxSDNUrl\) was not provided"):
         deploy(neutron=lambda parameters: parameters.pop("MlnxSDNUrl"))
     assert "neutron-server" not in pids(cloud)
 
 
-def test_a_deployment_brings_nova_and_neutron_up(deploy: Deploy, cloud: CloudService) -> None:
+def test_a_deployment_starts_nova_and_neutron(deploy: Deploy, cloud: CloudService) -> None:
     begin = time.monotonic()
     deploy()
     assert time.monotonic() - begin < 120
@@ -102,13 +102,13 @@ def test_a_deployment_brings_nova_and_neutron_up(deploy: Deploy, cloud: CloudSer
     assert sorted(CloudClient().hypervisors()) == COMPUTES
 
 
-def test_the_same_files_again_restart_nothing(deploy: Deploy, cloud: CloudService) -> None:
+def test_a_second_deployment_of_the_same_files_restarts_nothing(deploy: Deploy, cloud: CloudService) -> None:
     before = pids(cloud)
     deploy()
     assert pids(cloud) == before
 
 
-def test_the_computes_offer_what_files_and_hardware_say(deploy: Deploy, tenant: Tenant) -> None:
+def test_computes_have_the_inventory_of_files_and_hardware(deploy: Deploy, tenant: Tenant) -> None:
     providers = tenant.session.get(f"{configuration.PLACEMENT}/resource_providers")["resource_providers"]
     assert sorted(p["name"] for p in providers) == COMPUTES
     for provider in providers:
@@ -119,7 +119,7 @@ def test_the_computes_offer_what_files_and_hardware_say(deploy: Deploy, tenant: 
         assert inventory["MEMORY_MB"]["reserved"] == 4096
 
 
-def test_a_network_reaches_ufm_and_gets_dhcp_ports_on_every_controller(
+def test_a_network_is_sent_to_ufm_and_gets_dhcp_ports_on_every_controller(
     deploy: Deploy, tenant: Tenant, ufm: UfmRecorder
 ) -> None:
     World.network = tenant.ib_network(101)
@@ -135,7 +135,9 @@ def test_a_network_reaches_ufm_and_gets_dhcp_ports_on_every_controller(
     assert sorted(hosts) == CONTROLLERS
 
 
-def test_a_server_on_a_direct_port(deploy: Deploy, tenant: Tenant, ufm: UfmRecorder, fabric: FabricRecorder) -> None:
+def test_a_server_on_a_direct_port_gets_a_vf_with_the_port_s_guid(
+    deploy: Deploy, tenant: Tenant, ufm: UfmRecorder, fabric: FabricRecorder
+) -> None:
     World.flavor, World.image = tenant.flavor("m1.gpu", "a100"), tenant.image()
     World.port = tenant.direct_port(World.network)
     World.server = tenant.server("vm1_gpu", World.flavor, World.image, World.port["id"], COMPUTES[0])
@@ -156,7 +158,7 @@ def test_a_server_on_a_direct_port(deploy: Deploy, tenant: Tenant, ufm: UfmRecor
     assert operations.running_on(COMPUTES[1]) == []
 
 
-def test_the_hosts_client_sees_server_port_and_network(deploy: Deploy) -> None:
+def test_the_client_of_the_hosts_returns_server_port_and_network(deploy: Deploy) -> None:
     cloud = CloudClient()
     (server,) = cloud.servers()
     assert (server.name, server.status, server.host) == ("vm1_gpu", "ACTIVE", COMPUTES[0])
@@ -204,7 +206,7 @@ def test_servers_and_vfs_survive_a_stop(
     assert until(lambda: fabric.vfs == plugged, 20)
 
 
-def test_hieradata_replaces_the_two_manual_settings_of_the_guide(
+def test_hieradata_sets_physical_networks_and_client_id_hardware(
     deploy: Deploy, tenant: Tenant, ufm: UfmRecorder
 ) -> None:
     """O6: [sdn] physical_networks; T4: [mlnx] client_id_hardware."""
@@ -227,14 +229,14 @@ def test_hieradata_replaces_the_two_manual_settings_of_the_guide(
     tenant.delete("port", port["id"])
 
 
-def test_a_file_that_neutron_cannot_live_with_is_shown(deploy: Deploy) -> None:
+def test_a_deployment_fails_when_neutron_does_not_start(deploy: Deploy) -> None:
     wrong = ["mlnx_sdn_assist", "mlnx_infinibandd", "openvswitch"]
     with pytest.raises(LabError, match="neutron-server"):
         deploy(neutron=lambda parameters: parameters.update(NeutronMechanismDrivers=wrong))
     deploy()
 
 
-def test_what_is_not_configured_is_refused(deploy: Deploy, tenant: Tenant) -> None:
+def test_unknown_physical_networks_and_aliases_are_refused(deploy: Deploy, tenant: Tenant) -> None:
     with pytest.raises(LabError, match=r"400.*nonet"):
         tenant.ib_network(103, "nonet")
     flavor = tenant.flavor("m1.wrong", "a1000")
@@ -242,7 +244,9 @@ def test_what_is_not_configured_is_refused(deploy: Deploy, tenant: Tenant) -> No
         tenant.server("refused", flavor, World.image, tenant.direct_port(World.network)["id"], COMPUTES[0])
 
 
-def test_a_changed_alias_restarts_nova_s_controllers_only(deploy: Deploy, cloud: CloudService, tenant: Tenant) -> None:
+def test_a_changed_alias_restarts_only_nova_s_controller_services(
+    deploy: Deploy, cloud: CloudService, tenant: Tenant
+) -> None:
     def rename(parameters: dict[str, Any]) -> None:
         parameters["ControllerExtraConfig"]["nova::pci::aliases"][0]["name"] = "gpu"
 
@@ -272,7 +276,9 @@ def test_an_alias_for_a_plain_pci_device_finds_no_a100(deploy: Deploy, tenant: T
     deploy()
 
 
-def test_a_host_without_fabric_cannot_spawn(deploy: Deploy, tenant: Tenant, fabric: FabricRecorder) -> None:
+def test_a_server_ends_in_error_without_the_fabric_s_controller(
+    deploy: Deploy, tenant: Tenant, fabric: FabricRecorder
+) -> None:
     port = tenant.direct_port(World.network)
     moved = addresses.FABRIC_SOCKET.with_suffix(".away")
     addresses.FABRIC_SOCKET.rename(moved)
@@ -302,13 +308,11 @@ def test_a_reboot_with_other_firmware_changes_the_vfs(deploy: Deploy, tenant: Te
     tenant.delete("port", port["id"])
 
 
-def test_a_wrong_token_leaves_the_journal_pending_until_it_is_right(
-    deploy: Deploy, tenant: Tenant, ufm: UfmRecorder
-) -> None:
+def test_journal_rows_stay_pending_until_the_token_is_right(deploy: Deploy, tenant: Tenant, ufm: UfmRecorder) -> None:
     assert until(drained, 30), client.journal()
     deploy(token="wrong")
     network = tenant.ib_network(104)
-    assert network["status"] == "ACTIVE"  # the tenant sees nothing of it
+    assert network["status"] == "ACTIVE"  # the failure is not visible to the tenant
     assert until(lambda: sum(r.status == 401 and r.body.get("id") == network["id"] for r in ufm.requests) >= 2, 40)
     assert "completed" not in state_of(network["id"])
     deploy()
@@ -324,7 +328,7 @@ def neutron_log() -> Callable[[], str]:
     return lambda: log.read_text()[begin:]
 
 
-def test_neutron_sends_nothing_to_a_ufm_whose_certificate_it_cannot_verify(deploy: Deploy, tenant: Tenant) -> None:
+def test_neutron_sends_nothing_to_ufm_without_a_verified_certificate(deploy: Deploy, tenant: Tenant) -> None:
     """O3: `[sdn] cert_verify` and `cert_path`, and the certificate authority in CAMap."""
     ours, other = trustme.CA(), trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -365,7 +369,7 @@ def test_neutron_does_not_start_without_the_file_of_the_certificate_authority(de
 def test_rows_orphaned_by_an_absent_ufm_are_sent_after_neutron_restarts(
     deploy: Deploy, tenant: Tenant, ufm: UfmRecorder
 ) -> None:
-    """networking-mlnx 21.0.0 leaves a row `processing` for ever where the connection is refused."""
+    """networking-mlnx 21.0.0 leaves a row in `processing` if the connection is refused."""
     deploy(url="http://127.0.0.1:9")
     network = tenant.ib_network(105)
     assert until(lambda: state_of(network["id"]) == {"processing"}, 20), state_of(network["id"])
@@ -375,7 +379,7 @@ def test_rows_orphaned_by_an_absent_ufm_are_sent_after_neutron_restarts(
     tenant.delete("network", network["id"])
 
 
-def test_deleting_a_server_frees_its_vf_and_tells_ufm(
+def test_deleting_a_server_frees_its_vf_and_deletes_the_port_at_ufm(
     deploy: Deploy, tenant: Tenant, ufm: UfmRecorder, fabric: FabricRecorder
 ) -> None:
     tenant.delete_server(World.server["id"])
@@ -383,7 +387,9 @@ def test_deleting_a_server_frees_its_vf_and_tells_ufm(
     assert until(lambda: [r for r in ufm.of("DELETE", "Port") if World.port["id"] in r.path] != [], 30)
 
 
-def test_dhcp_ports_follow_subnets_and_do_not_keep_a_network(deploy: Deploy, tenant: Tenant, ufm: UfmRecorder) -> None:
+def test_dhcp_ports_follow_subnets_and_do_not_block_the_network_s_deletion(
+    deploy: Deploy, tenant: Tenant, ufm: UfmRecorder
+) -> None:
     query = {"network_id": World.network["id"], "device_owner": "network:dhcp"}
     second = tenant.subnet(World.network, "11.11.12.0/24")
     assert until(lambda: all(len(p["fixed_ips"]) == 2 for p in tenant.ports(**query)), 30)
@@ -397,7 +403,7 @@ def test_dhcp_ports_follow_subnets_and_do_not_keep_a_network(deploy: Deploy, ten
     assert ufm.of("DELETE", "Network")[-1].path.endswith(World.network["id"])
 
 
-def test_the_last_dhcp_subnet_takes_the_dhcp_ports_along(deploy: Deploy, tenant: Tenant) -> None:
+def test_deleting_the_last_dhcp_subnet_deletes_the_dhcp_ports(deploy: Deploy, tenant: Tenant) -> None:
     network = tenant.ib_network(106)
     subnet = tenant.subnet(network, "11.11.13.0/24")
     assert until(lambda: len(tenant.ports(network_id=network["id"])) == 3, 30)
@@ -406,7 +412,7 @@ def test_the_last_dhcp_subnet_takes_the_dhcp_ports_along(deploy: Deploy, tenant:
     tenant.delete("network", network["id"])
 
 
-def test_deleting_the_overcloud_leaves_nothing(deploy: Deploy, cloud: CloudService, tenant: Tenant) -> None:
+def test_deleting_the_overcloud_leaves_only_the_base(deploy: Deploy, cloud: CloudService, tenant: Tenant) -> None:
     rc = operations.overcloudrc()
     deployment.delete(print)
     assert set(pids(cloud)) == {"mariadb", "epmd", "rabbitmq", "keystone", "placement", "glance"}

@@ -1,4 +1,4 @@
-"""node-info becomes instances as tripleo-ansible's `expand` makes them."""
+"""`expand` turns node-info into instances as tripleo-ansible does."""
 
 from typing import Any
 
@@ -19,20 +19,20 @@ def hostnames(*roles: dict[str, Any], provisioned: bool = True) -> list[str]:
     names=st.lists(st.sampled_from(["overcloud-x-0", "overcloud-x-1", "other"]), unique=True, max_size=3),
     more=st.integers(0, 4),
 )
-def test_host_names_are_as_many_as_wanted_and_unique(names: list[str], more: int) -> None:
+def test_expand_returns_count_unique_host_names(names: list[str], more: int) -> None:
     group = {"name": "X", "count": len(names) + more, "instances": [{"hostname": name} for name in names]}
     found = hostnames({**group, "hostname_format": "%stackname%-x-%index%"})
     assert found[: len(names)] == names
     assert len(found) == len(set(found)) == len(names) + more
 
 
-def test_an_instance_without_hostname_is_called_by_its_node_and_uses_a_number_up() -> None:
+def test_an_instance_without_hostname_has_its_node_s_name_and_counts_as_an_index() -> None:
     role = {"name": "Controller", "count": 2, "instances": [{"name": "controller-1"}]}
     assert hostnames(role) == ["controller-1", "overcloud-controller-1"]
     assert hostnames({"name": "Compute"}) == ["overcloud-novacompute-0"]
 
 
-def test_whoever_leaves_keeps_its_name_to_itself() -> None:
+def test_the_host_name_of_a_removed_instance_is_not_used_again() -> None:
     leaving = {"hostname": "overcloud-x-0", "name": "a", "provisioned": False}
     role = {"name": "X", "count": 1, "instances": [leaving]}
     assert expand([role], "overcloud") == [
@@ -59,6 +59,6 @@ A, B = {"hostname": "h", "name": "a"}, {"hostname": "i", "name": "b"}
         ({"name": "X", "instances": ["a"]}, "is not of type 'array' of 'object'"),
     ],
 )
-def test_what_it_refuses(role: dict[str, Any], says: str) -> None:
+def test_invalid_node_info_is_refused(role: dict[str, Any], says: str) -> None:
     with pytest.raises(LabError, match=says):
         expand([role], "overcloud")

@@ -38,7 +38,7 @@ def leaves(tree: dict[str, Any], path: tuple[str, ...] = ()) -> dict[tuple[str, 
 
 @SHARED
 @given(TREES, TREES)
-def test_what_the_later_file_says_stands(old: dict[str, Any], new: dict[str, Any]) -> None:
+def test_values_of_the_later_file_take_precedence(old: dict[str, Any], new: dict[str, Any]) -> None:
     merged = leaves(heat.deep_update(old, new))
     for path, value in leaves(new).items():
         if value is not None and value != {}:
@@ -47,7 +47,7 @@ def test_what_the_later_file_says_stands(old: dict[str, Any], new: dict[str, Any
 
 @SHARED
 @given(TREES, TREES)
-def test_what_the_later_file_does_not_touch_stays(old: dict[str, Any], new: dict[str, Any]) -> None:
+def test_values_that_the_later_file_lacks_are_kept(old: dict[str, Any], new: dict[str, Any]) -> None:
     merged = leaves(heat.deep_update(old, new))
     for path, value in leaves(old).items():
         if path[0] not in new:
@@ -56,13 +56,13 @@ def test_what_the_later_file_does_not_touch_stays(old: dict[str, Any], new: dict
 
 @SHARED
 @given(TREES)
-def test_merging_with_itself_or_with_nothing_changes_nothing(tree: dict[str, Any]) -> None:
+def test_merging_with_itself_or_an_empty_tree_changes_nothing(tree: dict[str, Any]) -> None:
     assert heat.deep_update(tree, tree) == tree
     assert heat.deep_update(tree, {}) == tree
     assert heat.deep_update({}, tree) == tree
 
 
-def test_lists_are_replaced_and_maps_merged(tmp_path: Path) -> None:
+def test_lists_are_replaced_and_maps_are_merged(tmp_path: Path) -> None:
     merged = heat.merge(
         written(
             tmp_path,
@@ -73,13 +73,13 @@ def test_lists_are_replaced_and_maps_merged(tmp_path: Path) -> None:
     assert merged.parameters == {"L": [3], "ComputeParameters": {"KernelArgs": "amd", "Keep": 1}}
 
 
-def test_a_role_s_own_parameters_win_over_the_global_ones_for_that_role_only(tmp_path: Path) -> None:
+def test_a_role_s_parameters_take_precedence_for_that_role_only(tmp_path: Path) -> None:
     environment = heat.merge(written(tmp_path, "parameter_defaults: {A: 1, B: 1, XParameters: {B: 2}}"))
     assert [environment.role(role).number("B") for role in "XY"] == [2, 1]
     assert environment.role("X").number("A") == 1
 
 
-def test_the_role_s_extra_config_wins_over_the_global_one(tmp_path: Path) -> None:
+def test_a_role_s_extra_config_takes_precedence(tmp_path: Path) -> None:
     text = "parameter_defaults: {ExtraConfig: {k: 1, other: 2}, XExtraConfig: {k: 3}}"
     environment = heat.merge(written(tmp_path, text))
     assert environment.hieradata("X") == {"k": 3, "other": 2}
@@ -95,25 +95,25 @@ def test_the_role_s_extra_config_wins_over_the_global_one(tmp_path: Path) -> Non
         ("parameter_merge_strategies: {A: merge}", "parameter_merge_strategies"),
     ],
 )
-def test_a_broken_environment_is_refused_with_its_name(tmp_path: Path, text: str, message: str) -> None:
+def test_an_invalid_environment_is_refused_with_its_file_name(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(LabError, match=message) as error:
         heat.merge(written(tmp_path, text))
     assert "0.yaml" in str(error.value)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=r"not found: .*absent\.yaml"):
         heat.merge([tmp_path / "absent.yaml"])
 
 
-def test_a_comma_delimited_list_is_a_list_or_a_string() -> None:
+def test_a_comma_delimited_list_may_be_a_list_or_a_string() -> None:
     p = Parameters({"L": ["a", "b"], "S": "a, b", "E": ""})
     assert p.words("L") == p.words("S") == ("a", "b")
     assert p.words("E") == ()
 
 
 @pytest.mark.parametrize("value", [True, "true", "True", "on", "yes", 1, "1"])
-def test_booleans_as_heat_reads_them(value: object) -> None:
+def test_flag_accepts_heat_s_booleans(value: object) -> None:
     assert Parameters({"B": value}).flag("B") is True
 
 
@@ -131,11 +131,11 @@ def test_booleans_as_heat_reads_them(value: object) -> None:
         (lambda p: p.maps("X"), ["a"]),
     ],
 )
-def test_a_wrong_type_names_the_parameter(read: Any, value: object) -> None:
+def test_a_wrong_type_is_reported_with_the_parameter_s_name(read: Any, value: object) -> None:
     with pytest.raises(LabError, match="Parameter 'X'"):
         read(Parameters({"X": value}))
 
 
-def test_a_missing_parameter_without_default_is_named_as_heat_names_it() -> None:
+def test_a_missing_parameter_is_reported_in_heat_s_words() -> None:
     with pytest.raises(LabError, match=r"The Parameter \(MlnxSDNUrl\) was not provided\."):
         Parameters({"MlnxSDNUrl": None}).text("MlnxSDNUrl")

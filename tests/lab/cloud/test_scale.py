@@ -1,4 +1,4 @@
-"""Computes come and go on the real cloud: the tests run in this order, each on what the ones before left."""
+"""Scaling computes on the real cloud. The tests run in this order, each on the state of the previous one."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +29,7 @@ Deploy = Callable[[int], list[str]]
 def deploy(
     cloud: CloudService, ufm: UfmRecorder, fabric: FabricRecorder, tmp_path_factory: pytest.TempPathFactory
 ) -> Deploy:
-    """Deploys the samples with that many computes; returns what was said."""
+    """Return a function that deploys the samples with a number of computes and returns the printed lines."""
 
     def run(computes: int) -> list[str]:
         def scale(roles: Any) -> None:
@@ -46,7 +46,7 @@ def deploy(
 
 
 class World:
-    """What later tests use."""
+    """Objects that later tests use."""
 
     tenant: Tenant
     flavor: str
@@ -67,7 +67,7 @@ def pids(cloud: CloudService) -> dict[str, int | None]:
 
 
 def undisturbed(cloud: CloudService) -> bool:
-    """Whether every process of the first deployment is the same, and so is the server of the first compute."""
+    """Return whether all processes of the first deployment and the first compute's server are unchanged."""
     now = World.tenant.show(World.server["id"])
     kept = ("status", "OS-EXT-STS:power_state", "OS-SRV-USG:launched_at", "updated", "OS-EXT-SRV-ATTR:host")
     assert {key: now[key] for key in kept} == {key: World.server[key] for key in kept}
@@ -87,7 +87,7 @@ def providers() -> list[str]:
     return sorted(provider["name"] for provider in found)
 
 
-def test_a_compute_more_leaves_all_others_alone(deploy: Deploy, cloud: CloudService) -> None:
+def test_an_added_compute_restarts_no_other_process(deploy: Deploy, cloud: CloudService) -> None:
     deploy(2)
     World.tenant = Tenant()
     World.flavor, World.image = World.tenant.flavor("m1.gpu", "a100"), World.tenant.image()
@@ -121,22 +121,22 @@ def test_nova_keeps_the_service_of_a_compute_with_servers(deploy: Deploy, cloud:
     assert stopped
     assert stopped.disabled
     deploy(3)
-    assert pids(cloud)["nova-compute-overcloud-computesriov-ib-2"], "a deployment starts it again"
+    assert pids(cloud)["nova-compute-overcloud-computesriov-ib-2"], "a deployment starts the stopped compute again"
     World.tenant.delete_server(server["id"])
     assert undisturbed(cloud)
 
 
-def test_a_compute_that_leaves_is_forgotten_by_nova_and_not_by_neutron(deploy: Deploy, cloud: CloudService) -> None:
+def test_a_deleted_compute_keeps_its_agents_in_neutron(deploy: Deploy, cloud: CloudService) -> None:
     found = service(THIRD)
     assert found
     LabCloud().stop_compute(THIRD, print)
     LabCloud().delete_compute(str(found.id))
     assert service(THIRD) is None
-    assert providers() == COMPUTES, "with its provider"
+    assert providers() == COMPUTES, "the resource provider is deleted as well"
     deploy(3)
     found = service(THIRD)
     assert found
-    assert found.up, "what a deployment finds stopped on a host, it starts, and nova knows it anew"
+    assert found.up, "a deployment starts the stopped compute, which registers again"
     LabCloud().stop_compute(THIRD, print)
     LabCloud().delete_compute(str(found.id))
     with pytest.raises(RefusedError, match=r"Service \d+ not found"):
@@ -151,7 +151,7 @@ def test_a_compute_that_leaves_is_forgotten_by_nova_and_not_by_neutron(deploy: D
     assert set(pids(cloud)) == set(World.pids)
 
 
-def test_an_operator_deletes_the_agents(deploy: Deploy) -> None:
+def test_dead_agents_can_be_deleted(deploy: Deploy) -> None:
     dead = agents(THIRD)
     for agent in dead:
         LabCloud().delete_agent(agent.id)
@@ -161,7 +161,7 @@ def test_an_operator_deletes_the_agents(deploy: Deploy) -> None:
     assert refused.value.status == 404
 
 
-def test_it_may_come_back(deploy: Deploy, cloud: CloudService) -> None:
+def test_a_removed_compute_can_be_added_again(deploy: Deploy, cloud: CloudService) -> None:
     deploy(3)
     back = service(THIRD)
     assert back
@@ -172,8 +172,8 @@ def test_it_may_come_back(deploy: Deploy, cloud: CloudService) -> None:
     assert undisturbed(cloud)
 
 
-def test_a_compute_that_the_files_forget_runs_on(deploy: Deploy, cloud: CloudService) -> None:
-    """As on a rack, where nobody stops what no deployment names."""
+def test_a_compute_that_is_missing_in_the_files_keeps_running(deploy: Deploy, cloud: CloudService) -> None:
+    """As on a rack: a deployment does not stop the services of hosts that it does not contain."""
     before = pids(cloud)
     deploy(2)
     assert pids(cloud) == before
@@ -182,7 +182,7 @@ def test_a_compute_that_the_files_forget_runs_on(deploy: Deploy, cloud: CloudSer
     assert not any(pids(cloud).values())
 
 
-def test_a_lost_host_without_a_cloud_is_no_error(cloud: CloudService, tmp_path: Path) -> None:
+def test_losing_a_host_without_an_overcloud_is_no_error(cloud: CloudService, tmp_path: Path) -> None:
     cloud.start(print)
     deployment.delete(print)
     LabCloud().lose(THIRD, print)

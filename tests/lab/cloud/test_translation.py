@@ -1,4 +1,4 @@
-"""The files of the deployment become what TripleO would make nova and neutron of the rack."""
+"""The deployment's files are translated to the configuration that TripleO would write for nova and neutron."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def in_role(**values: Any) -> Change:
     return lambda parameters: parameters["ComputeSriovIBParameters"].update(values)
 
 
-def test_the_samples_configure_what_the_guide_wants(tmp_path: Path) -> None:
+def test_the_samples_result_in_the_guide_s_configuration(tmp_path: Path) -> None:
     cloud = translated(tmp_path)
     assert cloud.controllers == tuple(CONTROLLERS)
     assert [compute.host for compute in cloud.computes] == COMPUTES
@@ -53,7 +53,7 @@ def test_the_samples_configure_what_the_guide_wants(tmp_path: Path) -> None:
     assert (compute.dedicated, compute.shared, compute.reserved_mib) == ("2-63", "0,1", 4096)
 
 
-def test_the_role_s_whitelist_wins_over_the_stock_file_s(tmp_path: Path) -> None:
+def test_a_role_s_pci_whitelist_takes_precedence_over_the_stock_file_s(tmp_path: Path) -> None:
     """environments/services/neutron-mlnx-agent.yaml has a global NovaPCIPassthrough for ib0 on datacentre."""
     own = translated(tmp_path / "own").computes[0]
     assert all("ib0" not in spec for spec in own.device_specs)
@@ -61,12 +61,12 @@ def test_the_role_s_whitelist_wins_over_the_stock_file_s(tmp_path: Path) -> None
     assert json.loads(stock.computes[0].device_specs[0]) == {"devname": "ib0", "physical_network": "datacentre"}
 
 
-def test_the_last_list_of_drivers_counts(tmp_path: Path) -> None:
+def test_the_last_list_of_mechanism_drivers_is_used(tmp_path: Path) -> None:
     cloud = translated(tmp_path, neutron=without("NeutronMechanismDrivers"))
     assert cloud.ml2["ml2"]["mechanism_drivers"] == "mlnx_sdn_assist,mlnx_infiniband"
 
 
-def test_without_the_registry_entry_there_is_no_sdn_section(tmp_path: Path) -> None:
+def test_there_is_no_sdn_section_without_the_registry_entry(tmp_path: Path) -> None:
     files = sample_files(tmp_path)
     sdn = files.environments[3]
     sdn.write_text(sdn.read_text().replace("NeutronCorePluginMLNXSDN", "NeutronCorePluginML2OVN"))
@@ -80,13 +80,13 @@ def test_each_role_has_its_own_aliases(tmp_path: Path) -> None:
     assert json.loads(cloud.computes[0].aliases[0])["name"] == "a100"
 
 
-def test_no_alias_is_made_up(tmp_path: Path) -> None:
+def test_there_is_no_alias_without_configuration(tmp_path: Path) -> None:
     cloud = translated(tmp_path, ib=without("ControllerExtraConfig"))
     assert cloud.aliases == ()
 
 
 @pytest.mark.parametrize("name", ["MlnxSDNUrl", "MlnxSDNToken", "MlnxSDNUsername", "MlnxSDNPassword"])
-def test_a_required_parameter_is_named_when_missing(tmp_path: Path, name: str) -> None:
+def test_a_missing_required_parameter_is_reported(tmp_path: Path, name: str) -> None:
     with pytest.raises(LabError, match=rf"\({name}\) was not provided"):
         translated(tmp_path, neutron=without(name))
 
@@ -109,12 +109,12 @@ def test_a_required_parameter_is_named_when_missing(tmp_path: Path, name: str) -
         ("vip", lambda vips: vips.append("external"), "list of maps"),
     ],
 )
-def test_what_the_rack_would_refuse_is_refused(tmp_path: Path, file: str, change: Change, message: str) -> None:
+def test_files_that_the_rack_would_refuse_are_refused(tmp_path: Path, file: str, change: Change, message: str) -> None:
     with pytest.raises(LabError, match=message):
         translated(tmp_path, **{file: change})
 
 
-def test_agents_run_where_the_roles_put_them(tmp_path: Path) -> None:
+def test_agents_run_on_the_hosts_of_their_roles(tmp_path: Path) -> None:
     agents = translated(tmp_path).agents
     by_type = {kind: [a.host for a in agents if a.type == kind] for kind in {a.type for a in agents}}
     assert by_type["DHCP agent"] == by_type["L3 agent"] == CONTROLLERS
@@ -124,13 +124,13 @@ def test_agents_run_where_the_roles_put_them(tmp_path: Path) -> None:
     assert mlnx.configurations == {"interface_mappings": {"ibnet": "ib2"}}
 
 
-def test_without_the_stock_files_no_neutron_agent_runs(tmp_path: Path) -> None:
+def test_no_neutron_agent_runs_without_the_stock_files(tmp_path: Path) -> None:
     files = sample_files(tmp_path)
     alone = type(files)(**{**vars(files), "environments": files.environments[3:5]})
     assert translate(alone, HARDWARE).agents == ()
 
 
-def test_the_mellanox_agent_does_not_come_up_on_an_interface_that_is_not_there(tmp_path: Path) -> None:
+def test_the_mellanox_agent_does_not_run_without_its_interface(tmp_path: Path) -> None:
     hardware = {host: ComputeHardware(node="n", vfs=8, pf_name="ib0") for host in COMPUTES}
     cloud = translate(sample_files(tmp_path), hardware)
     assert all(a.type != "Mellanox plugin agent" for a in cloud.agents)
@@ -148,13 +148,13 @@ def test_dhcp_agents_and_ha_follow_the_number_of_controllers(tmp_path: Path) -> 
     assert (single["dhcp_agents_per_network"], single["l3_ha"]) == (1, False)
 
 
-def test_the_mtu_is_the_tenant_network_s(tmp_path: Path) -> None:
+def test_neutron_has_the_tenant_network_s_mtu(tmp_path: Path) -> None:
     assert translated(tmp_path / "a").neutron["global_physnet_mtu"] == 2044
     rest = translated(tmp_path / "b", network=lambda networks: networks.pop(3))
     assert rest.neutron["global_physnet_mtu"] == 1500
 
 
-def test_filters_that_nova_no_longer_has_are_left_out_aloud(tmp_path: Path) -> None:
+def test_filters_that_nova_no_longer_has_are_left_out_with_a_note(tmp_path: Path) -> None:
     cloud = translated(tmp_path)
     assert "AvailabilityZoneFilter" not in cloud.enabled_filters
     assert cloud.enabled_filters[0] == "ComputeFilter"
@@ -171,12 +171,12 @@ def test_filters_that_nova_no_longer_has_are_left_out_aloud(tmp_path: Path) -> N
         ("[ml2]\nurl = a\n", ""),
     ],
 )
-def test_the_last_value_of_an_option_counts_as_for_oslo_config(text: str, value: str) -> None:
+def test_option_returns_the_last_value_as_oslo_config_does(text: str, value: str) -> None:
     assert configuration.option(text, "sdn", "url") == value
 
 
-def test_the_deployed_file_has_neither_of_the_two_manual_settings(tmp_path: Path) -> None:
-    """Guide steps O6 and T4 add them by hand: TripleO has no parameter for either."""
+def test_the_deployed_file_lacks_the_settings_of_o6_and_t4_by_default(tmp_path: Path) -> None:
+    """The guide adds them by hand, because TripleO has no parameter for them."""
     text = configuration.render(translated(tmp_path).ml2)
     assert configuration.option(text, "sdn", "physical_networks") == ""
     assert configuration.option(text, "mlnx", "client_id_hardware") == ""

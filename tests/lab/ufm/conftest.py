@@ -23,7 +23,7 @@ FACTS = {
 }
 
 NAMES = {"overcloud-controller-0.localdomain": "controller-1", "overcloud-controller-1.localdomain": "controller-2"}
-"""What the deployment has called them."""
+"""Host name in the deployment → node."""
 
 
 def free_port() -> int:
@@ -71,7 +71,7 @@ class Rig:
         return state
 
     def programmed(self) -> None:
-        """Returns when OpenSM has what UFM was told."""
+        """Wait until OpenSM has programmed UFM's partitions."""
         assert until(lambda: bool(self.state()["programmed"]), 20), self.state()
 
     def session(self, prefix: str = "/ufmRest", login: tuple[str, str] | None = ("admin", "123456")) -> Session:
@@ -106,7 +106,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 @pytest.fixture
 def ufm(rig: Rig) -> Rig:
-    """Freshly installed, with the two controllers and the first compute on the wire."""
+    """Return a newly installed UFM; two controllers and the first compute are linked."""
     for host in ("controller-1", "controller-2", "compute-1"):
         rig.fabric.link(host)
     rig.fabric.unplug("compute-1", 0)
@@ -118,5 +118,5 @@ def ufm(rig: Rig) -> Rig:
 
 @pytest.fixture
 def rest(ufm: Rig) -> Session:
-    """The administrator by password."""
+    """Return a session of the administrator, by password."""
     return ufm.session()

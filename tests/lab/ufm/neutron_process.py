@@ -1,10 +1,11 @@
-"""networking-mlnx' own driver, journal and client, as neutron's server runs them: a program for the cloud's virtual
-environment, which holds the packages from PyPI, unchanged. Of neutron itself there is the database, here in SQLite.
+"""Run networking-mlnx' driver, journal and client as neutron's server does, with neutron's database in SQLite.
+
+The program runs in the cloud's virtual environment, which has the unchanged packages from PyPI.
 
     python neutron_process.py CONFIGURATION
 
-Reads lines of JSON, [hook of the mechanism driver, Neutron's dictionary], calls the hook as ML2 does, and answers each
-with a line. Imports nothing of this project.
+It reads lines of JSON, [hook of the mechanism driver, Neutron's dictionary], calls the hook as ML2 does, and answers
+each line with a line. It imports nothing of this project.
 """
 
 import json
@@ -23,7 +24,7 @@ from sqlalchemy import event  # type: ignore[import-not-found, unused-ignore]
 
 
 def ml2_context(current: dict[str, Any]) -> SimpleNamespace:
-    """Network and port context in one: what the driver reads of either."""
+    """Return one object with the attributes that the driver reads of a network or port context."""
     segments = [{"id": "s", "network_type": "vlan", "physical_network": "ibnet", "segmentation_id": 101}]
     return SimpleNamespace(
         _plugin_context=get_admin_context(),
@@ -35,8 +36,10 @@ def ml2_context(current: dict[str, Any]) -> SimpleNamespace:
 
 
 def one_after_the_other(engine: Any) -> None:
-    """SQLite has one writer. A transaction that reads first, and finds another at work when it wants to write, fails at
-    once; one that says at its beginning that it will write waits. oslo.db begins them with a plain BEGIN."""
+    """Begin each transaction with BEGIN IMMEDIATE, so that it waits for SQLite's one writer.
+
+    With oslo.db's plain BEGIN, a transaction that reads first and then writes fails while another one writes.
+    """
 
     @event.listens_for(engine, "before_cursor_execute", retval=True)  # type: ignore[untyped-decorator, unused-ignore]
     def immediate(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
@@ -55,7 +58,7 @@ def main() -> None:
         hook, current = json.loads(line)
         context = ml2_context(current)
         getattr(driver, hook)(context)
-        driver.create_port_postcommit(context)  # Every postcommit is this one: it wakes the journal.
+        driver.create_port_postcommit(context)  # All postcommit hooks are this function, which wakes the journal.
         print("done", flush=True)
 
 

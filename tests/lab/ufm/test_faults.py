@@ -1,4 +1,4 @@
-"""Faults to order: what each does on the wire, behind both servers that carry the lab's UFM; how rules are chosen."""
+"""Injected faults: their effect on the connection, and the selection of rules."""
 
 import http.client
 import json
@@ -35,7 +35,7 @@ MEMBER = "fa163e0000aabbcc"
 
 @dataclass
 class Served:
-    """A UFM in this process."""
+    """A UFM that this process serves."""
 
     port: int
     ca: Path
@@ -92,11 +92,11 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
         faults.clear()
 
 
-# --- what a client meets --------------------------------------------------------------------------------------------
+# --- effect on a client ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500, 502, 503])
-def test_any_status(served: Served, status: int) -> None:
+def test_a_status_rule_answers_with_status_and_body(served: Served, status: int) -> None:
     served.faults.set([Rule(status=status, count=1), Rule(status=status, count=1, body="<h1>Oops</h1>")])
     assert served.put().status_code == status
     answer = served.put()
@@ -105,12 +105,12 @@ def test_any_status(served: Served, status: int) -> None:
     assert served.put().status_code == 200
 
 
-def test_the_text_of_503_is_the_one_clients_look_for(served: Served) -> None:
+def test_a_503_has_the_text_that_clients_search_for(served: Served) -> None:
     served.faults.set([Rule(status=503)])
     assert "503 service temporarily unavailable" in served.get().text
 
 
-def test_the_login_page_in_place_of_json(served: Served) -> None:
+def test_a_login_page_or_redirect_replaces_the_answer(served: Served) -> None:
     served.faults.set([Rule(fault="login_page", count=1), Rule(fault="login_redirect", count=1)])
     page = served.get()
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
@@ -122,7 +122,7 @@ def test_the_login_page_in_place_of_json(served: Served) -> None:
         assert session.get(redirect.headers["Location"]).text == page.text
 
 
-def test_invalid_json(served: Served) -> None:
+def test_invalid_json_cannot_be_parsed(served: Served) -> None:
     served.faults.set([Rule(fault="invalid_json")])
     answer = served.get()
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
@@ -130,21 +130,21 @@ def test_invalid_json(served: Served) -> None:
         json.loads(answer.text)
 
 
-def test_latency_before_the_true_answer(served: Served) -> None:
+def test_latencies_add_up_before_the_real_answer(served: Served) -> None:
     served.faults.set([Rule(latency_ms=30), Rule(path=PKEYS, latency_ms=40)])
     begin = time.monotonic()
     assert served.get().json() == ["0x7fff"]
     assert time.monotonic() - begin >= 0.07, "delays add up"
 
 
-def test_silence_outlasts_the_clients_patience(served: Served) -> None:
+def test_silence_makes_the_client_time_out(served: Served) -> None:
     served.faults.set([Rule(fault="silence")])
     with pytest.raises(requests.ReadTimeout):
         served.put(timeout=0.3)
     assert served.members == set()
 
 
-def test_silence_ends_with_the_rules(served: Served) -> None:
+def test_silence_ends_when_the_rules_are_cleared(served: Served) -> None:
     served.faults.set([Rule(fault="silence", applied=True)])
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(served.put, timeout=20)
@@ -155,15 +155,15 @@ def test_silence_ends_with_the_rules(served: Served) -> None:
     assert served.members == {MEMBER}
 
 
-def test_reset_before_any_answer(served: Served) -> None:
+def test_a_reset_ends_the_connection_before_an_answer(served: Served) -> None:
     served.faults.set([Rule(fault="reset")])
     with pytest.raises(requests.ConnectionError):
         served.put()
     assert served.members == set()
 
 
-def test_a_reset_is_one_on_the_wire(tmp_path: Path) -> None:
-    """Without TLS, where OpenSSL does not make an end of file of it."""
+def test_a_reset_sends_a_tcp_reset(tmp_path: Path) -> None:
+    """Without TLS, because OpenSSL reports a reset as an end of file."""
     faults = Faults()
     faults.set([Rule(fault="reset")])
     app = create_app(
@@ -177,7 +177,7 @@ def test_a_reset_is_one_on_the_wire(tmp_path: Path) -> None:
     listener.stop()
 
 
-def test_cut_in_the_middle_of_the_answer(served: Served) -> None:
+def test_a_cut_answer_ends_in_the_middle(served: Served) -> None:
     served.put()
     whole = served.get(f"{PKEYS}/0x65?guids_data=true").content
     served.faults.set([Rule(fault="cut")])
@@ -206,7 +206,7 @@ RULES = [*({"fault": fault} for fault in FAULTS if fault != "silence"), {"status
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
-def test_carried_out_and_the_answer_lost(served: Served, rule: dict[str, Any]) -> None:
+def test_an_applied_request_with_a_fault_changes_the_table(served: Served, rule: dict[str, Any]) -> None:
     served.faults.set([Rule(method="PUT", count=1, applied=True, **rule)])
     try:
         answer = served.put(allow_redirects=False)
@@ -217,7 +217,7 @@ def test_carried_out_and_the_answer_lost(served: Served, rule: dict[str, Any]) -
     assert served.put().status_code == 200
 
 
-def test_the_request_log_names_the_fault(served: Served) -> None:
+def test_the_request_log_contains_the_fault(served: Served) -> None:
     rules = Rule(status=503, count=1), Rule(status=503, count=1, applied=True), Rule(fault="reset", count=1)
     served.faults.set(rules)
     assert [served.put().status_code for _ in range(2)] == [503, 503]
@@ -232,8 +232,8 @@ def test_the_request_log_names_the_fault(served: Served) -> None:
     ]  # fmt: skip
 
 
-def test_a_server_ends_although_clients_are_held_up(tmp_path: Path) -> None:
-    """As `Running.stop` does it."""
+def test_a_listener_stops_while_a_client_waits(tmp_path: Path) -> None:
+    """`Running.stop` stops a listener in the same way."""
     core, faults = UfmSimulator(tmp_path / "state.json", {}), Faults()
     asked = deque[dict[str, Any]]()
     app = create_app(core, FabricClient(tmp_path / "no.sock"), {}, RequestLog(asked), faults)
@@ -261,7 +261,7 @@ def create_network(served: Served) -> dict[str, Any]:
         return job
 
 
-def test_a_job_that_ends_with_errors(served: Served) -> None:
+def test_a_job_with_errors_changes_nothing(served: Served) -> None:
     served.faults.set([Rule(path="/cloudx/.*", job="Completed With Errors", count=1)])
     assert create_network(served)["Status"] == "Completed With Errors"
     assert served.core.table.partitions == {}
@@ -269,30 +269,30 @@ def test_a_job_that_ends_with_errors(served: Served) -> None:
     assert 0x65 in served.core.table.partitions
 
 
-def test_a_job_that_fails_after_its_work_is_done(served: Served) -> None:
+def test_a_job_that_fails_when_applied_changes_the_table(served: Served) -> None:
     served.faults.set([Rule(path="/cloudx/.*", job="Failed", applied=True)])
     assert create_network(served)["Status"] == "Failed"
     assert 0x65 in served.core.table.partitions
 
 
-def test_a_slow_job(served: Served) -> None:
+def test_a_job_with_polls_runs_until_enough_polls(served: Served) -> None:
     served.faults.set([Rule(path="/cloudx/.*", job="Completed", polls=2)])
     number = create_network(served)["ID"]
     jobs = [served.get(f"/jobs/{number}").json() for _ in range(3)]
-    assert [job["Status"] for job in jobs] == ["Running", "Completed", "Completed"], "one look is in `create_network`"
+    assert [job["Status"] for job in jobs] == ["Running", "Completed", "Completed"], "`create_network` has polled once"
     assert jobs[0]["Progress"] < jobs[1]["Progress"] == 100
 
 
-# --- which requests -------------------------------------------------------------------------------------------------
+# --- selection of requests ------------------------------------------------------------------------------------------
 
 
 def hits(faults: Faults, *asked: str) -> list[str | None]:
-    """ "PUT /path" → what became of it."""
+    """Return the name of the rule that matches each "PUT /path", or None."""
     rules = [faults.judge(*request.split()).rule for request in asked]
     return [rule.name if rule else None for rule in rules]
 
 
-def test_a_rule_concerns_its_method_and_the_whole_path() -> None:
+def test_a_rule_matches_its_method_and_the_whole_path() -> None:
     faults = Faults()
     faults.set([Rule(method="PUT", path="/resources/pkeys", status=500)])
     asked = ["GET /resources/pkeys", "PUT /resources/pkeys/qos_conf", "PUT /resources/pkeys"]
@@ -301,21 +301,21 @@ def test_a_rule_concerns_its_method_and_the_whole_path() -> None:
     assert hits(faults, *asked) == ["status 500"] * 3
 
 
-def test_some_pass_first_and_some_are_hit_then() -> None:
+def test_after_and_count_select_requests() -> None:
     faults = Faults()
     faults.set([Rule(status=500, after=2, count=2)])
     assert hits(faults, *["GET /x"] * 6) == [None, None, "status 500", "status 500", None, None]
     assert faults.listing() == [{"status": 500, "after": 2, "count": 2, "seen": 6, "hit": 2}]
 
 
-def test_rules_follow_one_another() -> None:
+def test_rules_apply_one_after_the_other() -> None:
     faults = Faults()
     faults.set([Rule(latency_ms=1), Rule(status=503, count=2), Rule(fault="reset", count=1)])
     assert hits(faults, *["GET /x"] * 4) == ["status 503", "status 503", "reset", None]
     assert [(r["seen"], r["hit"]) for r in faults.listing()] == [(4, 4), (4, 2), (2, 1)]
 
 
-def test_every_prefix_and_spelling_of_a_path_is_the_same(served: Served) -> None:
+def test_a_path_matches_with_every_prefix_and_spelling(served: Served) -> None:
     served.faults.set([Rule(path="/resources/pkeys", status=500)])
     with served.session() as session:
         for url in (PKEYS, "//resources//pkeys/", f"{PKEYS}?guids_data=true"):
@@ -348,35 +348,35 @@ def test_every_prefix_and_spelling_of_a_path_is_the_same(served: Served) -> None
         ({"body": {}, "status": 503}, "the text of the answer"),
     ],
 )
-def test_a_bad_rule_says_what_to_write(rule: object, said: str) -> None:
+def test_an_invalid_rule_is_refused_with_advice(rule: object, said: str) -> None:
     with pytest.raises(BadRequestError) as raised:
         Rule.parse(rule)
     assert said in str(raised.value)
 
 
-# --- the lab's handle -----------------------------------------------------------------------------------------------
+# --- the administration API -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.lab
-def test_rules_are_put_read_and_forgotten_on_the_handle(ufm: Rig, rest: Session) -> None:
+def test_rules_are_set_listed_and_deleted_by_the_administration_api(ufm: Rig, rest: Session) -> None:
     rule = {"method": "GET", "path": "/app/ufm_version", "status": 502, "count": 2}
     assert ufm.admin("PUT", "/faults", json=[rule]).json() == [{**rule, "seen": 0, "hit": 0}]
     assert rest.get("/app/ufm_version").status_code == 502
     ufm.admin("POST", "/restart")
-    assert ufm.admin("GET", "/faults").json() == [{**rule, "seen": 1, "hit": 1}], "rules outlive UFM"
+    assert ufm.admin("GET", "/faults").json() == [{**rule, "seen": 1, "hit": 1}], "rules survive a restart of UFM"
     assert rest.get("/app/ufm_version").status_code == 502
     assert rest.get("/app/ufm_version").status_code == 200
     bad = ufm.admin("PUT", "/faults", json=[{"status": 1}])
     assert (bad.status_code, "200 to 599" in bad.text) == (400, True)
-    assert ufm.admin("PUT", "/faults", json=rule).status_code == 400, "a list is wanted"
-    assert len(ufm.admin("GET", "/faults").json()) == 1, "what is refused changes nothing"
+    assert ufm.admin("PUT", "/faults", json=rule).status_code == 400, "the body must be a list"
+    assert len(ufm.admin("GET", "/faults").json()) == 1, "a refused request changes nothing"
     assert ufm.admin("DELETE", "/faults").status_code == 200
     assert ufm.admin("GET", "/faults").json() == []
 
 
 @pytest.mark.lab
-def test_the_handle_reads_what_curl_sends(ufm: Rig, rest: Session) -> None:
-    """`curl -d` calls everything a form."""
+def test_the_administration_api_reads_json_in_a_form(ufm: Rig, rest: Session) -> None:
+    """`curl -d` sends every body with the content type of a form."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     sent = {"/install": ("POST", '{"release": "6.22.1-1"}'), "/faults": ("PUT", '[{"status": 502, "count": 1}]')}
     for path, (method, data) in sent.items():
@@ -388,7 +388,7 @@ def test_the_handle_reads_what_curl_sends(ufm: Rig, rest: Session) -> None:
 
 
 @pytest.mark.lab
-def test_ufm_stops_although_a_client_is_held_up(ufm: Rig, rest: Session) -> None:
+def test_ufm_stops_while_a_client_waits(ufm: Rig, rest: Session) -> None:
     ufm.admin("PUT", "/faults", json=[{"fault": "silence"}])
     ufm.admin("DELETE", "/requests")
     with ThreadPoolExecutor() as pool:

@@ -1,5 +1,7 @@
-"""networking-mlnx 21.0.0 from PyPI against the lab's UFM: its mechanism driver, journal and REST client, unchanged, in
-a process of its own with the journal in SQLite. What the fabric's ports say is what counts."""
+"""The unchanged networking-mlnx 21.0.0 from PyPI (mechanism driver, journal, REST client) with the lab's UFM.
+
+It runs in a separate process, with the journal in SQLite. The tests read the P_Key tables of the fabric's ports.
+"""
 
 import json
 import os
@@ -26,7 +28,7 @@ PYTHON = STATE / "cloud" / "venv" / "bin" / "python"
 PORT = {**vm_port(CLIENT_IDS["9 bytes"]), "network_qos_policy": None}
 ALONE, MEMBER = {0xFFFF}, {0xFFFF, 0x8065}
 
-# Seconds between two looks of the journal: 10 in the product.
+# Seconds between two runs of the journal; the default is 10.
 CONFIGURATION = """\
 [database]
 connection = sqlite:///{folder}/neutron.sqlite
@@ -46,8 +48,8 @@ class Neutron:
     folder: Path
     process: subprocess.Popen[str]
 
-    def happens(self, hook: str, thing: dict[str, Any]) -> None:
-        """Has the driver hear of an event of Neutron's."""
+    def event(self, hook: str, thing: dict[str, Any]) -> None:
+        """Send an event of Neutron to the driver."""
         assert self.process.stdin
         self.process.stdin.write(json.dumps([hook, thing]) + "\n")
         self.process.stdin.flush()
@@ -58,13 +60,13 @@ class Neutron:
         assert self.process.stdout.readline().strip() == word, self.log()
 
     def journal(self) -> list[tuple[str, str, str]]:
-        """Operation, kind and state of each row."""
+        """Return operation, kind and state of each row."""
         with closing(sqlite3.connect(f"file:{self.folder}/neutron.sqlite?mode=ro", uri=True)) as database:
             rows = database.execute("SELECT operation, object_type, state FROM sdn_journal ORDER BY created_at, rowid")
             return rows.fetchall()
 
     def done(self) -> None:
-        """Returns when every row of the journal is completed."""
+        """Wait until every row of the journal is completed."""
         assert until(lambda: {state for *_, state in self.journal()} == {"completed"}, 30), (self.journal(), self.log())
 
     def log(self) -> str:
@@ -92,46 +94,46 @@ def neutron(ufm: Rig, rest: Session, tmp_path: Path) -> Iterator[Neutron]:
             neutron.answers("ready")
             yield neutron
         finally:
-            process.kill()  # Its journal's threads are no daemons.
+            process.kill()  # The journal's threads are not daemons, so the process does not end by itself.
             ufm.admin("DELETE", "/faults")
 
 
 def sent(ufm: Rig) -> list[tuple[str, str, int]]:
-    """What the journal asked of UFM beside its jobs: method, kind, status."""
+    """Return method, kind and status of the journal's requests, without those for jobs."""
     asked = ufm.admin("GET", "/requests").json()
     return [(e["method"], e["path"].split("/")[3], e["status"]) for e in asked if "/cloudx/" in e["path"]]
 
 
-def test_a_vm_comes_and_goes_on_the_fabric(ufm: Rig, neutron: Neutron) -> None:
+def test_a_vm_s_port_is_added_to_and_removed_from_the_p_key_tables(ufm: Rig, neutron: Neutron) -> None:
     ufm.fabric.plug("compute-1", 0, VM_GUID)
-    neutron.happens("create_network_precommit", NETWORK)
-    neutron.happens("bind_port", PORT)
+    neutron.event("create_network_precommit", NETWORK)
+    neutron.event("bind_port", PORT)
     dhcp = service_port(1, "network:dhcp", "overcloud-controller-0.localdomain") | {"binding:vnic_type": "normal"}
-    neutron.happens("bind_port", dhcp)
+    neutron.event("bind_port", dhcp)
     neutron.done()
     assert ufm.pkeys(VM_GUID) == ufm.pkeys("controller-1") == MEMBER
-    neutron.happens("delete_port_precommit", PORT)
+    neutron.event("delete_port_precommit", PORT)
     neutron.done()
     assert (ufm.pkeys(VM_GUID), ufm.pkeys("controller-1")) == (ALONE, MEMBER)
-    neutron.happens("delete_port_precommit", dhcp)
-    neutron.happens("delete_network_precommit", NETWORK)
+    neutron.event("delete_port_precommit", dhcp)
+    neutron.event("delete_network_precommit", NETWORK)
     neutron.done()
     assert ufm.pkeys("controller-1") == ALONE
     assert list(ufm.state()["pkeys"]) == []
     assert {status for *_, status in sent(ufm)} == {202}
-    assert len(sent(ufm)) == 6, "each once"
+    assert len(sent(ufm)) == 6, "each row is sent once"
 
 
-def test_an_update_is_done_with_501(ufm: Rig, neutron: Neutron) -> None:
-    neutron.happens("update_network_precommit", NETWORK)
+def test_an_update_is_completed_by_501(ufm: Rig, neutron: Neutron) -> None:
+    neutron.event("update_network_precommit", NETWORK)
     neutron.done()
     assert sent(ufm) == [("PUT", "Network", 501)]
 
 
 def test_a_job_with_errors_is_sent_again(ufm: Rig, neutron: Neutron) -> None:
     ufm.admin("PUT", "/faults", json=[{"path": "/cloudx/Port", "job": "Completed With Errors", "count": 2}])
-    neutron.happens("create_network_precommit", NETWORK)
-    neutron.happens("bind_port", service_port(1, "network:dhcp", "overcloud-controller-0"))
+    neutron.event("create_network_precommit", NETWORK)
+    neutron.event("bind_port", service_port(1, "network:dhcp", "overcloud-controller-0"))
     neutron.done()
     assert sent(ufm) == [("POST", "Network", 202)] + 3 * [("POST", "Port", 202)]
     assert ufm.pkeys("controller-1") == MEMBER
@@ -139,20 +141,20 @@ def test_a_job_with_errors_is_sent_again(ufm: Rig, neutron: Neutron) -> None:
 
 def test_a_slow_job_is_waited_for(ufm: Rig, neutron: Neutron) -> None:
     ufm.admin("PUT", "/faults", json=[{"path": "/cloudx/Network", "job": "Completed", "polls": 2}])
-    neutron.happens("create_network_precommit", NETWORK)
+    neutron.event("create_network_precommit", NETWORK)
     assert until(lambda: neutron.journal()[0][2] == "monitoring", 10), neutron.log()
     neutron.done()
     assert sent(ufm) == [("POST", "Network", 202)]
 
 
-def test_while_ufm_starts_nothing_is_lost(ufm: Rig, neutron: Neutron) -> None:
-    """503 is what Apache answers then; and a job that was under way is asked for again or sent again."""
+def test_rows_are_sent_after_ufm_has_started(ufm: Rig, neutron: Neutron) -> None:
+    """Apache answers 503 meanwhile. A running job is polled again or sent again."""
     ufm.admin("PUT", "/faults", json=[{"path": "/cloudx/Network", "job": "Completed", "polls": 9}])
-    neutron.happens("create_network_precommit", NETWORK)
+    neutron.event("create_network_precommit", NETWORK)
     assert until(lambda: neutron.journal()[0][2] == "monitoring", 10), neutron.log()
     ufm.admin("DELETE", "/faults")
     ufm.admin("POST", "/restart", json={"starting": 2})
-    neutron.happens("bind_port", service_port(1, "network:dhcp", "overcloud-controller-0"))
+    neutron.event("bind_port", service_port(1, "network:dhcp", "overcloud-controller-0"))
     neutron.done()
     statuses = [entry["status"] for entry in ufm.admin("GET", "/requests").json()]
     assert 503 in statuses
@@ -160,15 +162,17 @@ def test_while_ufm_starts_nothing_is_lost(ufm: Rig, neutron: Neutron) -> None:
 
 
 def test_a_refused_connection_orphans_the_row(ufm: Rig, neutron: Neutron) -> None:
-    """networking-mlnx 21.0.0 does not catch it: the row stays `processing` until somebody resets it. Two writers need
-    not agree, so the product's additive PKeys do not wait for Neutron."""
+    """networking-mlnx 21.0.0 does not catch the error: the row stays `processing` until an operator resets it.
+
+    Additive PKeys of the program do not depend on Neutron's rows.
+    """
     ufm.admin("POST", "/stop")
-    neutron.happens("create_network_precommit", NETWORK)
+    neutron.event("create_network_precommit", NETWORK)
     assert until(lambda: neutron.journal() == [("POST", "Network", "processing")], 10), neutron.journal()
     ufm.admin("POST", "/start")
-    neutron.happens("update_network_precommit", {**NETWORK, "id": "another"})
+    neutron.event("update_network_precommit", {**NETWORK, "id": "another"})
     assert until(lambda: ("PUT", "Network", "completed") in neutron.journal(), 10)
-    assert neutron.journal()[0] == ("POST", "Network", "processing"), "the way is free again, and it is not sent"
+    assert neutron.journal()[0] == ("POST", "Network", "processing"), "UFM answers again, but the row is not sent"
     with closing(sqlite3.connect(neutron.folder / "neutron.sqlite")) as database:
         database.execute("UPDATE sdn_journal SET state='pending' WHERE state='processing'")
         database.commit()

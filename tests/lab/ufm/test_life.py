@@ -1,4 +1,4 @@
-"""UFM's life on its host: installed, restarted, removed, crashed; and what is left of it each time."""
+"""UFM's life cycle on its host: installation, restart, removal and crash, and the state that remains."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ from tests.lab.ufm.conftest import Rig, Session
 
 pytestmark = [
     pytest.mark.lab,
-    # Processes of the lab outlive the Python object that started them.
+    # Processes of the lab keep running after the Python object that started them is deleted.
 ]
 
 COMPUTE = GUIDS["compute-1"].removeprefix("0x")
@@ -35,22 +35,22 @@ def refuses(rig: Rig) -> bool:
 
 
 def fill(rest: Session) -> str:
-    """A PKey and a token; returns the latter."""
+    """Create PKeys and a token; return the token."""
     rest.post("/resources/pkeys", json={"pkey": "0x65", "guids": [COMPUTE]})
     rest.post("/cloudx/Network", json={"id": "n", "provider:segmentation_id": 102})
     return str(rest.post("/app/tokens").json()["access_token"])
 
 
-def test_before_the_installation_nobody_answers(ufm: Rig) -> None:
+def test_connections_are_refused_before_the_installation(ufm: Rig) -> None:
     ufm.admin("POST", "/remove")
     assert refuses(ufm)
     assert ufm.state()["installed"] is False
     assert ufm.admin("PUT", "/quirks", json={}).status_code == 409
     ufm.service.start(silent)
-    assert refuses(ufm), "a start of the lab installs nothing"
+    assert refuses(ufm), "a start of the lab does not install UFM"
 
 
-def test_removed_is_removed(ufm: Rig, rest: Session) -> None:
+def test_a_removal_deletes_partitions_and_tokens(ufm: Rig, rest: Session) -> None:
     fill(rest)
     assert ufm.pkeys("compute-1") == {0xFFFF, 0x8065}
     assert ufm.admin("POST", "/remove").status_code == 200
@@ -62,7 +62,7 @@ def test_removed_is_removed(ufm: Rig, rest: Session) -> None:
     assert rest.get("/app/tokens").json() == []
 
 
-def test_an_installation_is_fresh(ufm: Rig, rest: Session) -> None:
+def test_an_installation_resets_partitions_tokens_and_password(ufm: Rig, rest: Session) -> None:
     token = fill(rest)
     rest.put("/app/users/admin", json={"password": "changed1"})
     ufm.admin("POST", "/install")
@@ -89,20 +89,20 @@ def test_everything_but_sessions_survives_a_restart(ufm: Rig, rest: Session) -> 
     unchanged()
     assert ufm.pkeys("compute-1") == {0xFFFF, 0x8065}
     rest.delete("/cloudx/Network/n")
-    assert rest.get("/resources/pkeys").json() == ["0x7fff", "0x65"], "Neutron's networks are still known"
+    assert rest.get("/resources/pkeys").json() == ["0x7fff", "0x65"], "Neutron's networks are kept"
 
 
-def test_a_stopped_ufm_refuses_and_forgets_nothing(ufm: Rig, rest: Session) -> None:
+def test_a_stopped_ufm_refuses_connections_and_keeps_its_state(ufm: Rig, rest: Session) -> None:
     token = fill(rest)
     assert ufm.admin("POST", "/stop").status_code == 200
     assert refuses(ufm)
     state = ufm.state()
     assert (state["installed"], state["running"]) == (True, False)
-    assert ufm.diagnostics.pkeys(GUIDS["compute-1"]) == {0xFFFF, 0x8065}, "the fabric goes on"
+    assert ufm.diagnostics.pkeys(GUIDS["compute-1"]) == {0xFFFF, 0x8065}, "the fabric keeps its P_Key tables"
     assert ufm.admin("PUT", "/quirks", json={}).status_code == 409
     ufm.service.stop(silent)
     ufm.service.start(silent)
-    assert refuses(ufm), "whoever restarts the lab finds it as it was"
+    assert refuses(ufm), "UFM stays stopped after a restart of the lab"
     assert ufm.admin("POST", "/stop").status_code == 200
     assert ufm.admin("POST", "/start").status_code == 200
     assert ufm.admin("POST", "/start").status_code == 200
@@ -120,7 +120,7 @@ def test_a_stopped_ufm_is_started_by_a_restart_and_by_an_installation(ufm: Rig, 
         assert rest.get("/app/ufm_version").status_code == 200, what
 
 
-def test_what_is_not_installed_is_not_stopped_started_or_upgraded(ufm: Rig) -> None:
+def test_a_removed_ufm_cannot_be_stopped_started_or_upgraded(ufm: Rig) -> None:
     ufm.admin("POST", "/stop")
     ufm.admin("POST", "/remove")
     for what in ("stop", "start", "upgrade"):
@@ -129,12 +129,12 @@ def test_what_is_not_installed_is_not_stopped_started_or_upgraded(ufm: Rig) -> N
     assert refuses(ufm)
 
 
-def test_while_it_starts_apache_answers_for_it(ufm: Rig, rest: Session) -> None:
+def test_apache_answers_503_while_ufm_starts(ufm: Rig, rest: Session) -> None:
     ufm.admin("DELETE", "/requests")
     ufm.admin("POST", "/restart", json={"starting": 1})
     answer = rest.get("/app/ufm_version")
     assert (answer.status_code, "503 service temporarily unavailable" in answer.text) == (503, True)
-    assert "Rest-Version" not in answer.headers, "UFM itself has not said a word"
+    assert "Rest-Version" not in answer.headers, "the answer is not UFM's"
     assert until(lambda: rest.get("/app/ufm_version").status_code == 200, 10)
     statuses = [entry["status"] for entry in ufm.admin("GET", "/requests").json()]
     assert (statuses[0], statuses[-1]) == (503, 200)
@@ -142,7 +142,7 @@ def test_while_it_starts_apache_answers_for_it(ufm: Rig, rest: Session) -> None:
         assert ufm.admin("POST", "/restart", json={"starting": bad}).status_code == 400
 
 
-def test_state_says_what_a_person_asks(ufm: Rig, rest: Session) -> None:
+def test_state_summarises_pkeys_users_and_networks(ufm: Rig, rest: Session) -> None:
     fill(rest)
     ufm.programmed()
     state = ufm.state()
@@ -177,7 +177,7 @@ def test_requests_are_logged_without_secrets(ufm: Rig, rest: Session) -> None:
     assert "s3cret_pass" not in state.read_text()
 
 
-def test_a_crash_is_told_and_repaired(ufm: Rig, rest: Session) -> None:
+def test_a_crash_is_reported_and_repaired(ufm: Rig, rest: Session) -> None:
     fill(rest)
     (process,) = ufm.service.processes()
     os.kill(process.pid() or 0, signal.SIGKILL)
@@ -186,7 +186,7 @@ def test_a_crash_is_told_and_repaired(ufm: Rig, rest: Session) -> None:
     assert rest.get("/resources/pkeys").json() == ["0x7fff", "0x65", "0x66"]
 
 
-def test_ufm_outlives_its_fabric(ufm: Rig, rest: Session) -> None:
+def test_ufm_keeps_running_without_its_fabric(ufm: Rig, rest: Session) -> None:
     ufm.fabric_service.stop(silent)
     try:
         assert rest.post("/resources/pkeys", json={"pkey": "0x65", "guids": [COMPUTE]}).status_code == 200
@@ -195,10 +195,10 @@ def test_ufm_outlives_its_fabric(ufm: Rig, rest: Session) -> None:
         assert not ufm.state()["programmed"]
     finally:
         ufm.fabric_service.start(silent)
-    assert ufm.pkeys("compute-1") == {0xFFFF, 0x8065}, "told as soon as it is back"
+    assert ufm.pkeys("compute-1") == {0xFFFF, 0x8065}, "the fabric is programmed after its restart"
 
 
-def test_a_second_start_changes_nothing_and_other_settings_do(ufm: Rig, rest: Session) -> None:
+def test_a_second_start_restarts_ufm_only_if_settings_changed(ufm: Rig, rest: Session) -> None:
     fill(rest)
     (process,) = ufm.service.processes()
     pid = process.pid()
@@ -217,7 +217,7 @@ def test_a_second_start_changes_nothing_and_other_settings_do(ufm: Rig, rest: Se
     ufm.service.start(silent)
 
 
-def test_stop_leaves_nothing(ufm: Rig) -> None:
+def test_stop_leaves_no_process(ufm: Rig) -> None:
     (process,) = ufm.service.processes()
     ufm.service.stop(silent)
     assert process.pid() is None

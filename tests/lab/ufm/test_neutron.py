@@ -1,4 +1,4 @@
-"""Neutron's and ib-kubernetes' calls, in the order and form their clients send them."""
+"""The calls of Neutron and ib-kubernetes, in the order and form in which their clients send them."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from tests.lab.ufm.conftest import Rig, Session
 
 pytestmark = [
     pytest.mark.lab,
-    # Processes of the lab outlive the Python object that started them.
+    # Processes of the lab keep running after the Python object that started them is deleted.
 ]
 
 NETWORK = {
@@ -59,7 +59,7 @@ def service_port(number: int, owner: str, host: str) -> dict[str, Any]:
 
 
 class LastAnchor(HTMLParser):
-    """How networking-mlnx 21.0.0 finds the job in an HTML answer: the last start tag's href."""
+    """Find the job in an HTML answer as networking-mlnx 21.0.0 does: the href of the last start tag."""
 
     href = ""
 
@@ -68,7 +68,7 @@ class LastAnchor(HTMLParser):
 
 
 class Driver:
-    """Sends like `mlnx_sdn_assist`: raw token, DELETE with a body, the job read from the answer and polled."""
+    """A client like `mlnx_sdn_assist`: raw token, DELETE with a body, and polling of the job in the answer."""
 
     def __init__(self, rest: Session) -> None:
         self.rest = rest
@@ -90,7 +90,7 @@ class Driver:
         assert job["Status"] == "Completed"
 
     def boot(self, port: dict[str, Any]) -> None:
-        """As nova's boot of a VF looks from here: an update of a port UFM has never heard of comes first."""
+        """Send the requests of a VF's boot by nova; the first one updates a port that UFM does not have yet."""
         unbound = {**port, "extra_dhcp_opts": []}
         assert self.send("PUT", "Port", unbound, port["id"]).status_code == 501
         self.send("POST", "Port", port)
@@ -112,7 +112,7 @@ def members(rest: Session) -> set[str]:
 
 
 @pytest.mark.parametrize("client_id", CLIENT_IDS.values(), ids=CLIENT_IDS.keys())
-def test_a_vm_from_boot_to_delete(ufm: Rig, rest: Session, driver: Driver, client_id: str) -> None:
+def test_a_vm_s_guid_is_a_member_from_boot_to_delete(ufm: Rig, rest: Session, driver: Driver, client_id: str) -> None:
     driver.send("POST", "Network", NETWORK)
     assert rest.get("/resources/pkeys/0x65").json() == {"ip_over_ib": True, "partition": "api_pkey_0x65"}
     port = vm_port(client_id)
@@ -127,14 +127,14 @@ def test_a_vm_from_boot_to_delete(ufm: Rig, rest: Session, driver: Driver, clien
     assert rest.get("/resources/pkeys/0x65").json() == {}
 
 
-def test_a_computes_port_without_client_id_has_its_macs_guid(rest: Session, driver: Driver) -> None:
+def test_a_port_without_client_id_has_the_guid_of_its_mac(rest: Session, driver: Driver) -> None:
     driver.send("POST", "Network", NETWORK)
     driver.send("POST", "Port", vm_port(None))
     assert members(rest) == {VM_GUID}
 
 
-def test_dhcp_and_router_ports_stand_for_their_controllers_hca(ufm: Rig, rest: Session, driver: Driver) -> None:
-    """T6: the tenant PKey has the controllers' GUIDs beside the VMs'. Each stays as long as a port needs it."""
+def test_dhcp_and_router_ports_add_the_guid_of_their_controller(ufm: Rig, rest: Session, driver: Driver) -> None:
+    """T6: the tenant's PKey contains the controllers' GUIDs and the VMs'. A GUID stays while a port needs it."""
     controller, other = GUIDS["controller-1"].removeprefix("0x"), GUIDS["controller-2"].removeprefix("0x")
     hosts = ("overcloud-controller-0.localdomain", "overcloud-controller-1.localdomain")
     driver.send("POST", "Network", NETWORK)
@@ -154,7 +154,7 @@ def test_dhcp_and_router_ports_stand_for_their_controllers_hca(ufm: Rig, rest: S
     assert ufm.pkeys("controller-1") == {0xFFFF}
 
 
-def test_a_port_that_moves_takes_its_guid_along(rest: Session, driver: Driver) -> None:
+def test_a_port_with_another_host_changes_the_member(rest: Session, driver: Driver) -> None:
     driver.send("POST", "Network", NETWORK)
     port = service_port(0, "network:dhcp", "overcloud-controller-0")
     driver.send("POST", "Port", port)
@@ -162,8 +162,8 @@ def test_a_port_that_moves_takes_its_guid_along(rest: Session, driver: Driver) -
     assert members(rest) == {GUIDS["controller-2"].removeprefix("0x")}
 
 
-def test_a_host_is_known_by_the_name_of_its_deployment(ufm: Rig, rest: Session, driver: Driver) -> None:
-    """Whatever place in the rack it has; a restart of UFM forgets none."""
+def test_a_host_is_found_by_its_name_in_the_deployment(ufm: Rig, rest: Session, driver: Driver) -> None:
+    """The names are independent of the node's position in the rack, and survive a restart of UFM."""
     name = {"prod-controller-7.localdomain": "controller-2"}
     assert ufm.admin("PUT", "/names", json={"prod-controller-7": "controller-9"}).status_code == 400
     assert ufm.admin("PUT", "/names", json=name).status_code == 200
@@ -176,7 +176,7 @@ def test_a_host_is_known_by_the_name_of_its_deployment(ufm: Rig, rest: Session, 
     assert members(rest) == {GUIDS["controller-2"].removeprefix("0x")}
 
 
-def test_everything_may_come_twice_or_unannounced(rest: Session, driver: Driver) -> None:
+def test_repeated_and_unexpected_requests_are_accepted(rest: Session, driver: Driver) -> None:
     port = vm_port(CLIENT_IDS["9 bytes"])
     driver.delete("Port", port)
     driver.delete("Network", NETWORK)
@@ -193,10 +193,10 @@ def test_everything_may_come_twice_or_unannounced(rest: Session, driver: Driver)
     assert members(rest) == set()
 
 
-def test_the_documented_form_has_the_id_in_the_body(rest: Session, driver: Driver) -> None:
+def test_delete_accepts_the_id_in_the_body(rest: Session, driver: Driver) -> None:
     port = vm_port(CLIENT_IDS["20 bytes"], network={"provider:segmentation_id": 101})
     driver.send("POST", "Port", port)
-    assert members(rest) == {VM_GUID}, "the network may come with the port"
+    assert members(rest) == {VM_GUID}, "a port may contain its network"
     driver.send("DELETE", "Port", port)
     assert rest.get("/resources/pkeys/0x65").json() == {}
     driver.send("POST", "Network", NETWORK)
@@ -204,7 +204,7 @@ def test_the_documented_form_has_the_id_in_the_body(rest: Session, driver: Drive
     assert rest.get("/resources/pkeys/0x65").json() == {}
 
 
-def test_what_neutron_cannot_mean(rest: Session) -> None:
+def test_invalid_networks_and_ports_are_refused(rest: Session) -> None:
     for body in ({}, {"id": "n"}, {**NETWORK, "provider:segmentation_id": 70000}, {**NETWORK, "id": None}):
         assert rest.post("/cloudx/Network", json=body).status_code == 400
     client_id = CLIENT_IDS["9 bytes"]
@@ -219,8 +219,8 @@ def test_what_neutron_cannot_mean(rest: Session) -> None:
     assert rest.get("/resources/pkeys").json() == ["0x7fff"]
 
 
-def test_two_writers_share_one_pkey(rest: Session, driver: Driver) -> None:
-    """The program's additive PKey and Neutron: neither takes the other's members along."""
+def test_additive_members_and_neutron_s_members_are_kept_apart(rest: Session, driver: Driver) -> None:
+    """The program's additive PKey and Neutron do not remove each other's members."""
     ours = GUIDS["compute-1"].removeprefix("0x")
     assert rest.post("/resources/pkeys", json={"pkey": "0x65", "guids": [ours]}).status_code == 200
     driver.send("POST", "Network", NETWORK)
@@ -237,10 +237,10 @@ def test_two_writers_share_one_pkey(rest: Session, driver: Driver) -> None:
     assert members(rest) == {VM_GUID}
     rest.delete(f"/resources/pkeys/0x65/guids/{VM_GUID}")
     driver.delete("Port", port)
-    assert rest.get("/resources/pkeys/0x65").json() == {}, "one table: whoever removes a GUID, it is gone"
+    assert rest.get("/resources/pkeys/0x65").json() == {}, "there is one table: a removed GUID is gone for both writers"
 
 
-def test_jobs(rest: Session, driver: Driver) -> None:
+def test_jobs_are_listed_filtered_and_deleted(rest: Session, driver: Driver) -> None:
     driver.send("POST", "Network", NETWORK)
     driver.delete("Network", NETWORK)
     everything = rest.get("/jobs").json()
@@ -259,8 +259,10 @@ def test_jobs(rest: Session, driver: Driver) -> None:
 
 
 class IbKubernetes:
-    """Mellanox/ib-kubernetes, pkg/sm/plugins/ufm/ufm.go: the requests and what it makes of the answers. One header on
-    all, GET too; whatever is not exactly 200 is an error."""
+    """The client of Mellanox/ib-kubernetes (pkg/sm/plugins/ufm/ufm.go).
+
+    It sends one header with every request, also with GET. Every status other than 200 is an error.
+    """
 
     HEADER = {"Content-Type": "application/json; charset=utf-8"}
 
@@ -296,20 +298,20 @@ def bare(guids: list[str]) -> list[str]:
     return [guid.replace(":", "") for guid in guids]
 
 
-def test_ib_kubernetes(ufm: Rig, rest: Session) -> None:
-    """A pod with two VFs comes, another joins, and they go."""
+def test_ib_kubernetes_adds_lists_and_removes_guids(ufm: Rig, rest: Session) -> None:
+    """A pod with two VFs is added, then another pod, and both are removed."""
     daemon = IbKubernetes(rest)
     daemon.validate()
     assert daemon.list_guids_in_use() == {}
     ours, theirs = ["02:00:00:00:00:00:00:0a", "02:00:00:00:00:00:00:0b"], ["02:00:00:00:00:00:00:0c"]
-    for _ in range(2):  # It repeats what it is not sure of.
+    for _ in range(2):  # ib-kubernetes repeats a request after an error.
         daemon.add_guids_to_pkey(0x2FB, ours)
     daemon.add_guids_to_pkey(0x2FB, theirs)
     assert daemon.list_guids_in_use() == dict.fromkeys(ours + theirs, "0x2fb")
     ufm.fabric.plug("compute-1", 0, bare(ours)[0])
     ufm.programmed()
     table = ufm.diagnostics.run("smpquery", "-G", "pkeys", f"0x{bare(ours)[0]}", "1")
-    assert table.split()[:2] == ["0:", "0x82fb"], "index 0, where its pod looks"
+    assert table.split()[:2] == ["0:", "0x82fb"], "the pod reads index 0"
     daemon.remove_guids_from_pkey(0x2FB, ours)
     daemon.remove_guids_from_pkey(0x2FB, ours)
     assert daemon.list_guids_in_use() == dict.fromkeys(theirs, "0x2fb")
@@ -318,8 +320,8 @@ def test_ib_kubernetes(ufm: Rig, rest: Session) -> None:
     assert rest.get("/resources/pkeys").json() == ["0x7fff"]
 
 
-def test_the_ib_kubernetes_of_together(rest: Session) -> None:
-    """togethercomputer/ib-kubernetes looks before it writes: is the PKey there, and has any changed by UFM's clock?"""
+def test_together_s_ib_kubernetes_reads_pkeys_and_last_updated(rest: Session) -> None:
+    """togethercomputer/ib-kubernetes first reads the PKey and the time of the last change, by UFM's clock."""
     daemon = IbKubernetes(rest)
     assert daemon.ask("GET", "/resources/pkeys/0x02FB?guids_data=true").json() == {}
     assert daemon.ask("GET", "/resources/pkeys/last_updated").json() == {"last_updated": None}

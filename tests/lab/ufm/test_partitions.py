@@ -1,4 +1,4 @@
-"""The PKey table and Neutron's part in it, against models a reader can check by eye."""
+"""The PKey table and Neutron's part in it, compared with simple models."""
 
 import re
 from typing import Any
@@ -18,35 +18,35 @@ MEMBERS = st.dictionaries(GUIDS, st.builds(Member, st.sampled_from(["full", "lim
 
 
 @pytest.mark.parametrize("spelling", ["0x65", "0x0065", "0X65"])
-def test_every_spelling_of_a_pkey_is_the_same(spelling: str) -> None:
+def test_every_spelling_of_a_pkey_has_one_form(spelling: str) -> None:
     assert spell(pkey(spelling)) == "0x65"
 
 
 @pytest.mark.parametrize("value", ["65", "0x", "0x0", "0x8065", "0xffff", "0x10065", "", 101, None, "0x65 "])
-def test_what_is_no_pkey(value: object) -> None:
+def test_an_invalid_pkey_is_refused(value: object) -> None:
     with pytest.raises(BadRequestError):
         pkey(value)
 
 
-def test_the_management_pkey_is_nobodys() -> None:
+def test_the_management_pkey_is_refused() -> None:
     with pytest.raises(ForbiddenError):
         pkey("0x7FFF")
 
 
-@settings(deadline=None)  # A busy machine is no failure.
+@settings(deadline=None)  # no deadline, because the machine may be busy
 @given(st.integers(1, MANAGEMENT - 1))
-def test_every_other_pkey_is_read_back(number: int) -> None:
+def test_every_other_pkey_is_parsed(number: int) -> None:
     assert pkey(spell(number)) == number
     assert pkey(f"0x{number:04X}") == number
 
 
 @pytest.mark.parametrize("spelling", ["0xFA163E0000AABBCC", "fa163e0000aabbcc", "0Xfa163e0000aabbcc"])
-def test_every_spelling_of_a_guid_is_the_same(spelling: str) -> None:
+def test_every_spelling_of_a_guid_has_one_form(spelling: str) -> None:
     assert guid(spelling) == "fa163e0000aabbcc"
 
 
 @pytest.mark.parametrize("value", ["fa163e0000aabbc", "0xfa163e0000aabbccd", "fa:16:3e:00:00:aa:bb:cc", "0" * 16, 7])
-def test_what_is_no_guid(value: object) -> None:
+def test_an_invalid_guid_is_refused(value: object) -> None:
     with pytest.raises(BadRequestError):
         guid(value)
 
@@ -54,17 +54,17 @@ def test_what_is_no_guid(value: object) -> None:
 @pytest.mark.parametrize(
     "values", [{"mtu_limit": 3}, {"service_level": 16}, {"rate_limit": 99}, {"mtu_limit": True}, {"rate_limit": "2.5"}]
 )
-def test_quality_of_service_has_its_values(values: dict[str, object]) -> None:
+def test_invalid_qos_values_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(BadRequestError):
         Qos().changed(values)
 
 
-def test_quality_of_service_changes_what_is_named() -> None:
+def test_changed_qos_keeps_other_values() -> None:
     assert Qos().changed({"mtu_limit": 4, "pkey": "0x65"}) == Qos(4, 0, 2.5)
 
 
 class Tables(RuleBasedStateMachine):
-    """The table against a plain dictionary PKey → GUID → Member, with the rules written out."""
+    """The table, compared with a dictionary PKey → GUID → Member."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ class Tables(RuleBasedStateMachine):
         assert {key: partition.members for key, partition in self.table.partitions.items()} == self.model
 
     @invariant()
-    def it_survives_the_disk(self) -> None:
+    def state_survives_dump_and_load(self) -> None:
         assert Table(self.table.dump()).partitions == self.table.partitions
 
     @invariant()
@@ -149,7 +149,7 @@ class Tables(RuleBasedStateMachine):
 
 
 def parse(text: str) -> dict[int, dict[str, Member]]:
-    """OpenSM's file, read by its own grammar: NAME=PKEY[,FLAG...]:MEMBER[,MEMBER...];"""
+    """Return the partitions of OpenSM's file, by its grammar: NAME=PKEY[,FLAG...]:MEMBER[,MEMBER...];"""
     first, *definitions = [part.strip() for part in text.split(";") if part.strip()]
     assert first == "management=0x7fff,ipoib:ALL=full"
     found: dict[int, dict[str, Member]] = {}
@@ -166,8 +166,11 @@ def parse(text: str) -> dict[int, dict[str, Member]]:
 
 
 class Neutron(RuleBasedStateMachine):
-    """Neutron and a REST client at work on one table. A GUID is a member while Neutron's last port needs it or, where
-    Neutron never had it, while the REST client keeps it."""
+    """Neutron and a REST client write to one table.
+
+    A GUID that Neutron added is a member until its last port is deleted. Any other GUID is one until the REST
+    client removes it.
+    """
 
     HOSTS = {"ctl-0": "00000000000000b1", "ctl-1": "00000000000000b2"}
     SEGMENT = {"net-a": 0x65, "net-b": 0x66}
@@ -234,13 +237,13 @@ class Neutron(RuleBasedStateMachine):
         self.members["net-a"].discard(member)
 
     @invariant()
-    def members_are_the_models(self) -> None:
+    def members_equal_the_model(self) -> None:
         for network, segment in self.SEGMENT.items():
             partition = self.table.partitions.get(segment)
             assert (set(partition.members) if partition else set()) == self.members[network]
 
     @invariant()
-    def it_survives_the_disk(self) -> None:
+    def state_survives_dump_and_load(self) -> None:
         again = CloudX(self.HOSTS, self.cloud.dump())
         assert (again.networks, again.ports) == (self.cloud.networks, self.cloud.ports)
 

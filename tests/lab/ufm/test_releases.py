@@ -1,4 +1,4 @@
-"""What depends on UFM's release, and what an upgrade leaves as it was."""
+"""Differences between UFM's releases, and upgrades."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def partition(rest: Session) -> str:
     return str(rest.get("/resources/pkeys/0x65").json()["partition"])
 
 
-def test_each_release_tells_what_it_tells(ufm: Rig, rest: Session) -> None:
+def test_answers_have_the_fields_of_their_release(ufm: Rig, rest: Session) -> None:
     install(ufm, OLD)
     assert rest.get("/app/ufm_version").json() == {"ufm_release_version": OLD}
     management = rest.get("/resources/pkeys?guids_data=true").json()["0x7fff"]
@@ -41,7 +41,7 @@ def test_each_release_tells_what_it_tells(ufm: Rig, rest: Session) -> None:
 
 
 @pytest.mark.parametrize("release", ["6.19", "latest", 6, "6.19.3-1 "])
-def test_what_is_no_release(ufm: Rig, rest: Session, release: object) -> None:
+def test_an_invalid_release_is_refused(ufm: Rig, rest: Session, release: object) -> None:
     for what in ("install", "upgrade"):
         answer = ufm.admin("POST", f"/{what}", json={"release": release})
         assert (answer.status_code, "write it as UFM does, e.g. 6.19.3-1" in answer.text) == (400, True)
@@ -61,7 +61,7 @@ def test_an_upgrade_keeps_the_state(ufm: Rig, rest: Session) -> None:
     ufm.admin("POST", "/restart")
     assert ufm.state()["release"] == NAMES
     ufm.admin("POST", "/install")
-    assert ufm.state()["release"] == USUAL, "a fresh installation is a fresh one"
+    assert ufm.state()["release"] == USUAL, "an installation has the default release"
 
 
 def test_a_stopped_ufm_is_upgraded_and_stays_stopped(ufm: Rig, rest: Session) -> None:
@@ -72,13 +72,13 @@ def test_a_stopped_ufm_is_upgraded_and_stays_stopped(ufm: Rig, rest: Session) ->
     assert rest.get("/app/ufm_version").json()["ufm_release_version"] == NAMES
 
 
-def test_before_6_22_a_partitions_name_is_read_over(rest: Session) -> None:
+def test_a_partition_name_is_ignored_before_6_22(rest: Session) -> None:
     for method, path in (("POST", "/resources/pkeys/add"), ("POST", "/resources/pkeys"), ("PUT", "/resources/pkeys")):
         assert rest.request(method, path, json=named("tenant_a")).status_code == 200
         assert partition(rest) == "api_pkey_0x65"
 
 
-def test_from_6_22_on_partitions_have_names(ufm: Rig, rest: Session) -> None:
+def test_partitions_have_names_from_6_22_on(ufm: Rig, rest: Session) -> None:
     install(ufm, NAMES)
     assert rest.post("/resources/pkeys/add", json={"pkey": "0x65", "partition_name": "tenant_a"}).status_code == 200
     assert partition(rest) == "tenant_a"
@@ -86,13 +86,13 @@ def test_from_6_22_on_partitions_have_names(ufm: Rig, rest: Session) -> None:
         assert rest.request(method, "/resources/pkeys", json=named(name)).status_code == 200
         assert partition(rest) == name
         assert rest.request(method, "/resources/pkeys", json=named(None)).status_code == 200
-        assert partition(rest) == name, "who names none renames nothing"
+        assert partition(rest) == name, "a request without a name keeps the name"
     assert ufm.pkeys("compute-1") == {0xFFFF, 0x8065}
     assert "tenant_c=0x0065" in (ufm.folder / "fabric" / "partitions.conf").read_text()
 
 
 @pytest.mark.parametrize("name", ["a,b", "tenant=0x66;x", "", 7])
-def test_a_name_that_opensm_could_not_read_is_refused(ufm: Rig, rest: Session, name: object) -> None:
+def test_a_name_that_opensm_cannot_parse_is_refused(ufm: Rig, rest: Session, name: object) -> None:
     install(ufm, NAMES)
     for method in ("POST", "PUT"):
         body = {"pkey": "0x65", "guids": [COMPUTE], "partition_name": name}

@@ -1,4 +1,4 @@
-"""UFM's REST face as its clients use it, over HTTPS, with the real OpenSM behind it."""
+"""UFM's REST API over HTTPS, as its clients use it, with the real OpenSM."""
 
 import http.client
 import socket
@@ -16,7 +16,7 @@ from tests.lab.ufm.conftest import Rig, Session
 
 pytestmark = [
     pytest.mark.lab,
-    # Processes of the lab outlive the Python object that started them.
+    # Processes of the lab keep running after the Python object that started them is deleted.
 ]
 
 BARE = {host: guid.removeprefix("0x") for host, guid in GUIDS.items()}
@@ -36,10 +36,10 @@ def post(rest: Session, guids: list[str], key: str = "0x65", **fields: Any) -> i
     return rest.post("/resources/pkeys", json={"pkey": key, "guids": guids, **fields}).status_code
 
 
-# --- what a PKey is good for ----------------------------------------------------------------------------------------
+# --- effect of a PKey -----------------------------------------------------------------------------------------------
 
 
-def test_members_are_in_the_ports_of_the_fabric(ufm: Rig, rest: Session) -> None:
+def test_members_appear_in_the_p_key_tables_of_the_fabric(ufm: Rig, rest: Session) -> None:
     assert put(rest, [BARE["controller-1"], GUIDS["compute-1"]], memberships=["full", "limited"]) == 200
     assert ufm.pkeys("controller-1") == {0xFFFF, 0x8065}
     assert ufm.pkeys("compute-1") == {0xFFFF, 0x0065}
@@ -48,15 +48,15 @@ def test_members_are_in_the_ports_of_the_fabric(ufm: Rig, rest: Session) -> None
     assert ufm.pkeys("controller-1") == ufm.pkeys("compute-1") == {0xFFFF}
 
 
-def test_index0_is_the_first_of_the_port(ufm: Rig, rest: Session) -> None:
+def test_index0_is_the_first_entry_of_the_p_key_table(ufm: Rig, rest: Session) -> None:
     assert post(rest, [BARE["compute-1"]], index0=True) == 200
     ufm.programmed()
     table = ufm.diagnostics.run("smpquery", "-G", "pkeys", GUIDS["compute-1"], "1").splitlines()
     assert table[0].split()[:2] == ["0:", "0x8065"]
 
 
-def test_a_vf_that_starts_later_finds_its_pkey(ufm: Rig, rest: Session) -> None:
-    """ib-kubernetes and networking-mlnx name GUIDs before they exist."""
+def test_a_vf_that_starts_later_has_its_pkey(ufm: Rig, rest: Session) -> None:
+    """ib-kubernetes and networking-mlnx add GUIDs before their VFs exist."""
     assert post(rest, [STRANGER]) == 200
     ufm.programmed()
     ufm.fabric.plug("compute-1", 0, STRANGER)
@@ -67,7 +67,7 @@ def test_a_vf_that_starts_later_finds_its_pkey(ufm: Rig, rest: Session) -> None:
     assert rest.get("/resources/vports", params={"system": "controller-1"}).json() == []
 
 
-def test_eight_hundred_members_at_once(ufm: Rig, rest: Session) -> None:
+def test_eight_hundred_members_are_set_at_once(ufm: Rig, rest: Session) -> None:
     guids = [f"{n:016x}" for n in range(0x1000, 0x1000 + 799)] + [BARE["compute-1"]]
     begin = time.monotonic()
     assert put(rest, guids) == 200
@@ -76,7 +76,7 @@ def test_eight_hundred_members_at_once(ufm: Rig, rest: Session) -> None:
     assert ufm.pkeys("compute-1") == {0xFFFF, 0x8065}
 
 
-def test_writers_at_once_lose_nothing(ufm: Rig, rest: Session) -> None:
+def test_concurrent_writes_are_all_applied(ufm: Rig, rest: Session) -> None:
     def write(number: int) -> int:
         return post(ufm.session(), [f"{number:016x}"])
 
@@ -88,7 +88,7 @@ def test_writers_at_once_lose_nothing(ufm: Rig, rest: Session) -> None:
 # --- the PKey calls one by one --------------------------------------------------------------------------------------
 
 
-def test_the_lists_have_three_shapes(rest: Session) -> None:
+def test_the_list_of_pkeys_has_three_shapes(rest: Session) -> None:
     post(rest, [BARE["compute-1"]])
     assert rest.get("/resources/pkeys").json() == ["0x7fff", "0x65"]
     everything = rest.get("/resources/pkeys", params={"guids_data": "True"}).json()
@@ -96,7 +96,7 @@ def test_the_lists_have_three_shapes(rest: Session) -> None:
     assert everything["0x65"] == {"guids": [member], "ip_over_ib": True, "partition": "api_pkey_0x65"}
     assert everything["0x7fff"]["partition"] == "management"
     assert everything["0x7fff"]["guids"] == []
-    assert {"index0", "membership"} <= everything["0x7fff"].keys(), "since 6.19"
+    assert {"index0", "membership"} <= everything["0x7fff"].keys(), "these fields exist since 6.19"
     qos = {"mtu_limit": 2, "service_level": 0, "rate_limit": 2.5}
     by_qos = rest.get("/resources/pkeys", params={"qos_conf": "true"}).json()
     assert by_qos["0x65"] == {"ip_over_ib": True, "partition": "api_pkey_0x65", "qos_conf": qos}
@@ -113,18 +113,18 @@ def test_an_unknown_pkey_is_an_empty_object(ufm: Rig, rest: Session) -> None:
     assert rest.get("/resources/pkeys/0x66").status_code == 404
 
 
-def test_post_adds_and_makes_everybody_full(ufm: Rig, rest: Session) -> None:
+def test_post_adds_full_members_and_ignores_memberships(ufm: Rig, rest: Session) -> None:
     one, two = BARE["controller-1"], BARE["controller-2"]
     assert post(rest, [one], membership="limited", ip_over_ib=False) == 200
     assert post(rest, [two], memberships=["limited"]) == 200
     assert members(rest) == {one: ("limited", False), two: ("full", False)}
-    assert rest.get("/resources/pkeys/0x65").json()["ip_over_ib"] is True, "the last POST's"
+    assert rest.get("/resources/pkeys/0x65").json()["ip_over_ib"] is True, "the last POST sets ip_over_ib"
     ufm.admin("PUT", "/quirks", json={"post_ignores_memberships": False})
     assert post(rest, [two], memberships=["limited"]) == 200
     assert members(rest)[two] == ("limited", False)
 
 
-def test_put_is_the_whole_membership(rest: Session) -> None:
+def test_put_replaces_all_members(rest: Session) -> None:
     one, two, three = BARE["controller-1"], BARE["controller-2"], BARE["compute-1"]
     put(rest, [one, two], "0x65", index0=True)
     assert put(rest, [f"0x{two.upper()}", three], "0x0065", memberships=["full", "limited"], mtu_limit=4) == 200
@@ -161,25 +161,25 @@ def test_the_body_must_be_an_object(rest: Session) -> None:
         assert rest.post("/resources/pkeys", data=content).status_code == 400
 
 
-def test_the_management_pkey_is_ufms_own(rest: Session) -> None:
+def test_the_management_pkey_cannot_be_changed(rest: Session) -> None:
     assert post(rest, [STRANGER], "0x7fff") == put(rest, [STRANGER], "0x7FFF") == 403
     assert rest.delete("/resources/pkeys/0x7fff").status_code == 403
     assert rest.delete(f"/resources/pkeys/0x7fff/guids/{STRANGER}").status_code == 403
 
 
-def test_a_guid_has_one_index0(rest: Session) -> None:
+def test_a_second_index0_of_a_guid_is_refused(rest: Session) -> None:
     assert post(rest, [STRANGER], index0=True) == 200
     assert post(rest, [STRANGER], "0x66", index0=True) == 400
     assert post(rest, [STRANGER], "0x66") == 200
 
 
-def test_a_second_index0_where_ufm_accepts_it(ufm: Rig, rest: Session) -> None:
+def test_a_second_index0_is_accepted_with_the_quirk(ufm: Rig, rest: Session) -> None:
     ufm.admin("PUT", "/quirks", json={"second_index0": True})
     assert post(rest, [BARE["compute-1"]], index0=True) == post(rest, [BARE["compute-1"]], "0x66", index0=True) == 200
     assert ufm.pkeys("compute-1") >= {0x8065, 0x8066}
 
 
-def test_removal_from_an_absent_pkey(ufm: Rig, rest: Session) -> None:
+def test_removal_from_an_absent_pkey_is_404_without_the_quirk(ufm: Rig, rest: Session) -> None:
     assert rest.delete(f"/resources/pkeys/0x65/guids/{STRANGER}").status_code == 404
     ufm.admin("PUT", "/quirks", json={"absent_removal_ok": True})
     assert rest.delete(f"/resources/pkeys/0x65/guids/{STRANGER}").status_code == 200
@@ -188,7 +188,7 @@ def test_removal_from_an_absent_pkey(ufm: Rig, rest: Session) -> None:
     assert rest.get("/resources/pkeys").json() == ["0x7fff"]
 
 
-def test_a_write_may_be_visible_later(ufm: Rig, rest: Session) -> None:
+def test_a_write_is_visible_later_with_the_quirk(ufm: Rig, rest: Session) -> None:
     ufm.admin("PUT", "/quirks", json={"read_delay": 0.4})
     assert post(rest, [STRANGER]) == post(rest, [BARE["compute-1"]]) == 200
     assert rest.get("/resources/pkeys/0x65").json() == {}
@@ -196,14 +196,14 @@ def test_a_write_may_be_visible_later(ufm: Rig, rest: Session) -> None:
     assert until(lambda: set(members(rest)) == {STRANGER, BARE["compute-1"]}, 5)
 
 
-def test_an_empty_pkey_lives_until_it_had_a_member(ufm: Rig, rest: Session) -> None:
+def test_an_empty_pkey_exists_until_its_last_member_is_removed(ufm: Rig, rest: Session) -> None:
     body = {"pkey": "0x65", "rate_limit": 200, "ip_over_ib": False}
     assert rest.post("/resources/pkeys/add", json=body).status_code == 200
     assert rest.post("/resources/pkeys/add", json=body).status_code == 400
     answer = rest.get("/resources/pkeys/0x65?guids_data=true&qos_conf=true").json()
     assert (answer["guids"], answer["ip_over_ib"]) == ([], False)
     assert answer["qos_conf"]["rate_limit"] == 200
-    assert ufm.pkeys("compute-1") == {0xFFFF}, "and OpenSM does not stumble over it"
+    assert ufm.pkeys("compute-1") == {0xFFFF}, "OpenSM accepts the empty partition"
     post(rest, [STRANGER, BARE["compute-1"]])
     assert rest.delete(f"/resources/pkeys/0x65/guids/{STRANGER},{BARE['controller-1']}").status_code == 200
     assert set(members(rest)) == {BARE["compute-1"]}
@@ -214,7 +214,7 @@ def test_an_empty_pkey_lives_until_it_had_a_member(ufm: Rig, rest: Session) -> N
     assert rest.post("/resources/pkeys/add", json=body).status_code == 201
 
 
-def test_hosts_by_name(rest: Session) -> None:
+def test_hosts_are_added_and_removed_by_name(rest: Session) -> None:
     body = {"pkey": "0x65", "hosts_names": "controller-1,compute-1", "membership": "limited"}
     assert rest.post("/resources/pkeys/hosts", json=body).status_code == 200
     assert members(rest) == {BARE["controller-1"]: ("limited", False), BARE["compute-1"]: ("limited", False)}
@@ -223,8 +223,8 @@ def test_hosts_by_name(rest: Session) -> None:
     assert rest.post("/resources/pkeys/hosts", json={**body, "hosts_names": "compute-2"}).status_code == 404
 
 
-def test_hosts_as_slurm_names_them(rest: Session) -> None:
-    """As NVIDIA's SLURM plugin: SLURM_JOB_NODELIST, and booleans from a configuration file."""
+def test_hosts_are_accepted_as_a_slurm_node_list(rest: Session) -> None:
+    """NVIDIA's SLURM plugin sends SLURM_JOB_NODELIST, and booleans as text from a configuration file."""
     body = {"pkey": "0x65", "hosts_names": "controller-[1-2],compute-1", "ip_over_ib": "False", "index0": "True"}
     assert rest.post("/resources/pkeys/hosts", json=body).status_code == 200
     assert members(rest) == {BARE[name]: ("full", True) for name in ("controller-1", "controller-2", "compute-1")}
@@ -241,10 +241,10 @@ IRREGULAR = {
     "controller-2": {"description": "localhost ibp202s0f0", "system": "controller-1", "number": 2},
     "compute-1": {"description": "r-ufm77 mlx5_0"},
 }
-"""A dual-port HCA and two hosts whose names are those of their adapters."""
+"""A dual-port HCA, and two hosts that are named after their adapters."""
 
 
-def test_an_irregular_inventory(ufm: Rig, rest: Session) -> None:
+def test_an_irregular_inventory_is_served(ufm: Rig, rest: Session) -> None:
     assert ufm.admin("PUT", "/inventory", json=IRREGULAR).status_code == 200
     ports = {port["guid"]: port for port in rest.get("/resources/ports?sys_type=Computer").json()}
     first, second = ports[BARE["controller-1"]], ports[BARE["controller-2"]]
@@ -257,13 +257,13 @@ def test_an_irregular_inventory(ufm: Rig, rest: Session) -> None:
     assert systems[first["systemID"]]["ports"] == [first["name"], second["name"]]
     body = {"pkey": "0x65", "hosts_names": "localhost ibp202s0f0"}
     assert rest.post("/resources/pkeys/hosts", json=body).status_code == 200
-    assert set(members(rest)) == {BARE["controller-1"], BARE["controller-2"]}, "all ports of the host"
+    assert set(members(rest)) == {BARE["controller-1"], BARE["controller-2"]}, "all ports of the host are added"
     ufm.admin("POST", "/restart")
     assert rest.get("/resources/ports?system_name=r-ufm77 mlx5_0").json()[0]["guid"] == BARE["compute-1"]
     assert ufm.admin("PUT", "/inventory", json={"compute-1": {"colour": "red"}}).status_code == 400
 
 
-def test_quality_of_service(rest: Session) -> None:
+def test_qos_conf_sets_quality_of_service(rest: Session) -> None:
     post(rest, [STRANGER])
     body = {"pkey": "0x65", "mtu_limit": 4, "service_level": 3, "rate_limit": 100}
     assert rest.put("/resources/pkeys/qos_conf", json=body).status_code == 200
@@ -273,14 +273,14 @@ def test_quality_of_service(rest: Session) -> None:
     assert rest.put("/resources/pkeys/qos_conf", json={**body, "pkey": "0x66"}).status_code == 404
 
 
-def test_last_updated(rest: Session) -> None:
+def test_last_updated_is_the_time_of_the_last_write(rest: Session) -> None:
     assert rest.get("/resources/pkeys/last_updated").json() == {"last_updated": None}
     post(rest, [STRANGER])
     when = rest.get("/resources/pkeys/last_updated").json()["last_updated"]
     assert abs(time.time() - (time.mktime(time.strptime(when, "%a %b %d %H:%M:%S UTC %Y")) - time.timezone)) < 60
 
 
-def test_the_old_names_of_the_calls(rest: Session) -> None:
+def test_legacy_calls_are_supported(rest: Session) -> None:
     one, two = BARE["controller-1"], BARE["controller-2"]
     body = {"pkey": "0x65", "guids": [one], "default_membership": "limited"}
     assert rest.post("/actions/add_guids_to_pkey", json=body).status_code == 200
@@ -294,15 +294,15 @@ def test_the_old_names_of_the_calls(rest: Session) -> None:
     assert rest.get("/resources/pkeys/0x65").json() == {}
 
 
-def test_strangers_where_ufm_is_strict(ufm: Rig, rest: Session) -> None:
+def test_unknown_guids_are_refused_with_the_quirk(ufm: Rig, rest: Session) -> None:
     ufm.admin("PUT", "/quirks", json={"strict_guids": True})
     assert put(rest, [BARE["compute-1"], STRANGER]) == post(rest, [STRANGER]) == 404
     assert rest.get("/resources/pkeys/0x65").json() == {}
     assert put(rest, [BARE["compute-1"]]) == 200
 
 
-def test_a_url_has_an_end(rest: Session) -> None:
-    """Apache in front of the real one takes 8190 characters: some 450 GUIDs."""
+def test_a_url_beyond_the_limit_is_refused(rest: Session) -> None:
+    """Apache in front of the real UFM accepts 8190 characters, which are about 450 GUIDs."""
     guids = [f"{n:016x}" for n in range(1, 801)]
     put(rest, guids)
     assert rest.delete(f"/resources/pkeys/0x65/guids/{','.join(guids[:500])}").status_code == 414
@@ -310,10 +310,10 @@ def test_a_url_has_an_end(rest: Session) -> None:
     assert len(members(rest)) == 350
 
 
-# --- what is on the wire --------------------------------------------------------------------------------------------
+# --- inventory ------------------------------------------------------------------------------------------------------
 
 
-def test_ports_come_and_go_with_their_hosts(ufm: Rig, rest: Session) -> None:
+def test_ports_are_listed_while_their_host_is_linked(ufm: Rig, rest: Session) -> None:
     found = {port["system_name"]: port for port in rest.get("/resources/ports?sys_type=Computer").json()}
     assert set(found) == {"ufm", "controller-1", "controller-2", "compute-1"}
     port = found["controller-1"]
@@ -333,7 +333,7 @@ def test_ports_come_and_go_with_their_hosts(ufm: Rig, rest: Session) -> None:
     assert rest.get(f"/resources/ports/{port['name']}").status_code == 404
 
 
-def test_ports_of_switches(rest: Session) -> None:
+def test_ports_of_switches_are_listed(rest: Session) -> None:
     every = rest.get("/resources/ports?sys_type=Switch").json()
     assert [port["number"] for port in every] == list(range(1, 42))
     active = rest.get("/resources/ports?sys_type=Switch&active=true").json()
@@ -342,7 +342,7 @@ def test_ports_of_switches(rest: Session) -> None:
     ]  # fmt: skip
 
 
-def test_systems(rest: Session) -> None:
+def test_systems_are_listed_and_filtered(rest: Session) -> None:
     names = {system["system_name"]: system for system in rest.get("/resources/systems").json()}
     assert set(names) == {"qm8700", "ufm", "controller-1", "controller-2", "compute-1"}
     assert [s["system_name"] for s in rest.get("/resources/systems?type=switch").json()] == ["qm8700"]
@@ -353,7 +353,7 @@ def test_systems(rest: Session) -> None:
     assert rest.delete(f"/resources/systems/{one['guid']}").status_code == 405
 
 
-def test_links(rest: Session) -> None:
+def test_links_are_listed_and_paged(rest: Session) -> None:
     links = rest.get("/resources/links?system=compute-1").json()
     assert [(link["source_port"], link["destination_port_name"]) for link in links] == [("4", f"{BARE['compute-1']}_1")]
     everything = rest.get("/resources/links").json()
@@ -361,10 +361,10 @@ def test_links(rest: Session) -> None:
     assert rest.get("/resources/links?page_number=2&rpp=3").json() == {"data": everything[3:]}
 
 
-# --- who may ---------------------------------------------------------------------------------------------------------
+# --- authentication and roles ----------------------------------------------------------------------------------------
 
 
-def test_passwords_sessions_and_tokens_each_have_their_door(ufm: Rig, rest: Session) -> None:
+def test_each_prefix_accepts_only_its_kind_of_credential(ufm: Rig, rest: Session) -> None:
     token = rest.post("/app/tokens").json()["access_token"]
     login = ufm.session("", None)
     answer = login.post("/dologin", data={"httpd_username": "admin", "httpd_password": "123456"}, allow_redirects=False)
@@ -385,7 +385,7 @@ def test_passwords_sessions_and_tokens_each_have_their_door(ufm: Rig, rest: Sess
     assert (bad.status_code, len(bad.cookies)) == (401, 0)
 
 
-def test_tokens_are_made_listed_and_revoked(ufm: Rig, rest: Session) -> None:
+def test_tokens_are_created_listed_and_revoked(ufm: Rig, rest: Session) -> None:
     token = rest.post("/app/tokens").json()
     assert token["access_token"].isalnum()
     assert (len(token["access_token"]), token["expires_in"], token["revoked"]) == (30, 315360000, False)
@@ -399,7 +399,7 @@ def test_tokens_are_made_listed_and_revoked(ufm: Rig, rest: Session) -> None:
     assert rest.post("/app/tokens/revoke", files={"token": (None, token["access_token"])}).status_code == 404
 
 
-def test_only_system_administrators_have_tokens(ufm: Rig, rest: Session) -> None:
+def test_only_system_administrators_may_create_tokens(ufm: Rig, rest: Session) -> None:
     token = rest.post("/app/tokens").json()["access_token"]
     assert ufm.admin("PUT", "/users/op", json={"role": "fabric_operator", "password": "op_1234"}).status_code == 200
     operator = ufm.session(login=("op", "op_1234"))
@@ -435,10 +435,10 @@ def test_users_are_listed(ufm: Rig, rest: Session) -> None:
     assert operator.get("/app/users/admin").status_code == rest.get("/app/users/nobody").status_code == 404
 
 
-# --- what HTTP is like ------------------------------------------------------------------------------------------------
+# --- HTTP -------------------------------------------------------------------------------------------------------------
 
 
-def test_the_body_is_json_and_nothing_else(rest: Session) -> None:
+def test_a_body_contains_only_json(rest: Session) -> None:
     assert rest.get("/resources/pkeys/0x65").content == b"{}"
 
 
@@ -449,7 +449,7 @@ def test_a_connection_serves_several_requests(ufm: Rig, rest: Session) -> None:
         answer = connection.getresponse()
         assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, 'Basic realm="UFM"')
         assert b"Error 401" in answer.read()
-        assert connection.sock is not None, "it stays open, and the rest of the body is not the next request"
+        assert connection.sock is not None, "the connection stays open, and the unread body is not parsed as a request"
     assert rest.get("/app/ufm_version").status_code == 200
     ufm.admin("POST", "/stop")
     assert connection.sock.recv(1) == b"", "a stopped UFM closes idle connections"
@@ -460,7 +460,7 @@ def trusting(ufm: Rig) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ufm.folder / "ufm" / "ca.pem")
 
 
-def test_the_application_tells_about_itself(rest: Session) -> None:
+def test_ufm_version_and_headers_identify_the_application(rest: Session) -> None:
     answer = rest.get("/app/ufm_version")
     assert answer.json()["ufm_release_version"].startswith("6.19")
     assert answer.json()["plugins"] == {}
@@ -471,23 +471,23 @@ def test_the_application_tells_about_itself(rest: Session) -> None:
     assert rest.get("/app/smconf").json()["subnet_prefix"] == "0xfe80000000000000"
 
 
-def test_slashes_do_not_matter(rest: Session) -> None:
+def test_double_and_trailing_slashes_are_ignored(rest: Session) -> None:
     assert rest.post("//resources//pkeys/", json={"pkey": "0x65", "guids": [STRANGER]}).status_code == 200
     assert "0x65" in rest.get("/resources/pkeys/?guids_data=true").json()
 
 
-def test_what_is_not_there(rest: Session) -> None:
+def test_unknown_paths_and_methods_are_refused(rest: Session) -> None:
     assert rest.get("/resources/nothing").status_code == 404
     assert rest.patch("/resources/pkeys").status_code == 405
 
 
-def test_a_silent_client_holds_up_nobody(ufm: Rig, rest: Session) -> None:
+def test_a_silent_client_does_not_block_others(ufm: Rig, rest: Session) -> None:
     host, port = ufm.url.removeprefix("https://").split(":")
     with socket.create_connection((host, int(port))), socket.create_connection((host, int(port))):
         assert rest.get("/app/ufm_version").status_code == 200
 
 
-def test_a_client_without_the_authority_breaks_off(ufm: Rig) -> None:
+def test_a_client_without_the_authority_refuses_the_certificate(ufm: Rig) -> None:
     host, port = ufm.url.removeprefix("https://").split(":")
     connection = http.client.HTTPSConnection(host, int(port), context=ssl.create_default_context(cafile=None))
     with pytest.raises(ssl.SSLCertVerificationError):
