@@ -156,7 +156,7 @@ class Job:
 
     def status(self) -> str:
         """Return a line about the latest run."""
-        run = self.latest
+        running, run = self.running, self.latest  # in this order: a run that ends in between is not interrupted
         if not run:
             return f"{self.name}: no run"
         state = run.state
@@ -164,7 +164,7 @@ class Job:
             end = f"failed with status {state['status']}" if state["status"] else "succeeded"
             how = f"{end} {when(state['ended'])}"
         else:
-            how = "running" if self.running else "interrupted"
+            how = "running" if running else "interrupted"
         return f"{self.name}: run {run.folder.name}, {how}, started {when(state['at'])}; log: {run.log}"
 
     def stop(self) -> None:

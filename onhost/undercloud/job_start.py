@@ -31,10 +31,11 @@ def join(job: Job, command: List[str], given: bytes) -> Run:
     """
     key = key_of(command, given)
     with job.locked():
+        running = job.running  # asked before the state is read: a run that ends in between is complete, not interrupted
         latest = job.latest
         state = latest.state if latest else {}
         # A supervisor that has noted the end may still live; the supervisor of the next run waits for it.
-        if latest and "status" not in state and job.running:
+        if latest and "status" not in state and running:
             return _attach(job, latest, key, given)
         if latest and state.get("key") == key and state.get("status") == 0:
             say(f"{job.name}: done {when(state['ended'])}, and its inputs are unchanged; log: {latest.log}")

@@ -34,7 +34,10 @@ class Host:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.jobs, self.program = folder, folder / "jobs", folder / "rack-job"
-        self.program.write_text(shipping.program("undercloud.job"))
+        program = shipping.program("undercloud.job")
+        slow, fast = f"\nLOOK_SECONDS = {job_runs.LOOK_SECONDS}\n", "\nLOOK_SECONDS = 0.02\n"
+        assert slow in program
+        self.program.write_text(program.replace(slow, fast))
         os.mkfifo(folder / "gate")
         self.script = f"cd {folder}; echo run >> count; echo begun >&2; cat gate >&2; cat; echo result"
         self._children: list[subprocess.Popen[str]] = []
@@ -160,6 +163,31 @@ def test_concurrent_callers_share_one_run(host: Host) -> None:
     assert host.count == 1
     assert {(e.returncode, e.stdout) for e in ends} == {(0, "in\nresult\n")}
     assert not any("Traceback" in e.stderr for e in ends)
+
+
+@pytest.fixture
+def ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    """A job whose run ends when somebody looks whether it runs."""
+    job = Job(tmp_path / "deploy")
+    run = Run(job.folder / "1")
+    run.folder.mkdir(parents=True)
+    run.note(key=job_runs.key_of(["true"], b""), command=["true"], at=1.0)
+
+    def ends(_: Job) -> bool:
+        run.note(status=0, ended=2.0)
+        return False
+
+    monkeypatch.setattr(Job, "running", property(ends))
+    return job
+
+
+def test_a_run_that_ends_while_it_is_joined_is_not_repeated(ending: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_start, "_start", lambda *_: pytest.fail("it is repeated"))
+    assert join(ending, ["true"], b"").folder.name == "1"
+
+
+def test_the_status_of_a_run_that_ends_is_not_interrupted(ending: Job) -> None:
+    assert ending.status().startswith("deploy: run 1, succeeded 1970-01-01 00:00:02 UTC")
 
 
 def test_other_inputs_are_refused_while_a_run_is_under_way(host: Host) -> None:
