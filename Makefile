@@ -4,6 +4,8 @@ STACK ?= dev
 # The dev stack's secrets open nothing but the embedded lab.
 export PULUMI_CONFIG_PASSPHRASE ?= $(if $(filter dev,$(STACK)),lab,)
 export UV_NATIVE_TLS := 1
+# Compiled tests are kept between runs: pytest takes seconds to compile them.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
 ENV = eval "$$(python3 engine/build.py env)"

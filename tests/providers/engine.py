@@ -44,8 +44,14 @@ class Lifecycle:
 
     def configure(self, config: Props) -> None:
         """Use other provider inputs from now on."""
+        self._config = config
         sessions.append(session := Session.of(Settings.of(wire(config)), **self._options))
         self.handler = self._handler_class(session, lambda _severity, text: self.messages.append(text))
+
+    def wait_for_answers(self, timeout: tuple[float, float]) -> None:
+        """Wait so many seconds for a connection and for an answer from now on."""
+        self._options["timeout"] = timeout
+        self.configure(self._config)
 
     def checked(self, **inputs: Any) -> Props:
         """Return the checked inputs. Raises CheckFailedError."""
