@@ -9,12 +9,13 @@ import pytest
 
 from engine.build import environment
 from rack.site.load import ConfigError, load_stack_file
-from tests.engine.record import PRIVATE_KEY, PROJECT
+from tests.engine.record import BESIDE, PRIVATE_KEY, PROJECT, STATES
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 DEV = (PROJECT / "Pulumi.dev.yaml").read_text()
 SECRET = "hunter2-hunter2"
+BESIDE_TEXTS = {path: (STATES / "0.1.0" / name).read_text() for path, name in BESIDE.items()}
 FILES = {
     # what is wrong: text of the dev stack, its replacement
     "type": ("port: 8443", 'port: "8443"'),
@@ -41,9 +42,9 @@ class Stack:
         for name in ("__main__.py", "Pulumi.yaml", "components", "onhost", "providers", "rack", ".venv"):
             (folder / name).symlink_to(PROJECT / name)
         (folder / "backend").mkdir()
-        for path in ("hosts/id_ed25519", "hosts/known_hosts", "ufm/ca.pem"):
+        for path, text in {"hosts/id_ed25519": PRIVATE_KEY, **BESIDE_TEXTS}.items():
             (folder / ".lab" / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / ".lab" / path).write_text(PRIVATE_KEY)
+            (folder / ".lab" / path).write_text(text)
         self.file = folder / "Pulumi.dev.yaml"
         self.file.write_text(DEV)
         self.run("stack", "init", "dev", "--secrets-provider=passphrase")
@@ -76,3 +77,15 @@ def test_preview_reports_what_check_reports(stack: Stack, old: str, new: str) ->
     lines = [line.strip() for line in said.splitlines()]
     assert [line for line in str(error.value).splitlines() if line.strip() not in lines and "problem" not in line] == []
     assert "+ 1 to create" in said, "the stack itself, and no other resource"
+
+
+def test_a_node_may_have_its_own_ipmi_password(stack: Stack) -> None:
+    """The engine supplies each node's password: only the nodes without one are missing."""
+    stack.file.write_text(re.sub(r"  rack:ipmiPassword:\n.*\n", "", DEV))
+    path = ("--path", "rack:ipmiPasswords.compute-1")
+    assert stack.run("config", "set", "--secret", *path, SECRET, "--stack=dev").returncode == 0
+    assert SECRET not in stack.file.read_text()
+    done = stack.run("preview", "--stack=dev")
+    missing = "rack:ipmiPassword: missing, for compute-2, controller-1, controller-2, controller-3; run `pulumi config"
+    assert missing in done.stdout + done.stderr
+    assert SECRET not in done.stdout + done.stderr
