@@ -18,6 +18,7 @@ from components.undercloud import Undercloud
 from rack import tripleo
 from rack.plan import Plan
 from rack.site import Image, Ssh
+from rack.site.images import CUDA_URL, OFED_FILE, REPOSITORY_FILES
 
 CACHE = ".images"
 """Folder in the project; git ignores it."""
@@ -64,6 +65,8 @@ class GuestImages(Component):
         gpu = (
             'nvidia-smi -L >&2 || { echo "no CUDA GPU on the build host, which mofed and cuda need (G2)" >&2; exit 1; }'
         )
+        prepared = self._undercloud.ready
+        before = [self._check(image, self._child(*prepared)), *self._defaults(image, self._child(*prepared))]
         return self._undercloud.host.job(
             f"{self._name}-build-{image.name}",
             as_stack(
@@ -75,20 +78,48 @@ class GuestImages(Component):
                 environment={
                     "DIB_RELEASE": image.release,
                     "ELEMENTS_PATH": self._plan.site.undercloud.elements_path,
+                    **image.environment,
                 },
             ),
             delete=script(f"rm -rf {shlex.quote(path)} {shlex.quote(path.removesuffix('.qcow2'))}.d"),
-            opts=self._child(*self._undercloud.ready),
+            opts=self._child(*prepared, *before),
         )
+
+    def _check(self, image: Image, opts: pulumi.ResourceOptions) -> remote.Command:
+        """Check elements, files and URLs before a build that takes an hour.
+
+        An image that an earlier version has built stays as it is: its files may have gone.
+        """
+        skip = [] if image.environment else [f"[ ! -e {shlex.quote(self._path(image))} ] || exit 0"]
+        return self._undercloud.host.run(
+            f"{self._name}-check-{image.name}",
+            as_stack(*skip, *checks(image, self._plan.site.undercloud.elements_path)),
+            opts=opts,
+        )
+
+    def _defaults(self, image: Image, opts: pulumi.ResourceOptions) -> list[remote.Command]:
+        """Give the variables that the configuration does not name to the job.
+
+        They are not in its command: existing stacks would build their images again.
+        """
+        defaults = {name: value for name, value in image.variables.items() if name not in image.environment}
+        if not defaults:
+            return []
+        job = f"{self._name}-build-{image.name}"
+        lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in defaults.items())
+        return [
+            self._undercloud.host.file(f"{self._name}-variables-{image.name}", f"/etc/rack-job/{job}", lines, opts=opts)
+        ]
 
     def _fetch(self, image: Image, built: remote.Command) -> local.Command:
         """Copy a built image to this machine; the command prints its local path.
 
-        The path changes with elements and release, so that a new build is uploaded, and nothing is uploaded twice.
+        The path changes with elements, release and variables: a new build is uploaded, and nothing is uploaded twice.
         """
         ssh, address = self._plan.site.ssh, self._plan.site.undercloud.ssh_address
         sudo = "" if ssh.user == "root" else "sudo -n "
-        mark = tripleo.digest(*image.elements, image.release)
+        variables = [f"{name}={value}" for name, value in sorted(image.environment.items())]
+        mark = tripleo.digest(*image.elements, image.release, *variables)
         target = f"{CACHE}/{image.name}-{mark}.qcow2"
         return local.Command(
             f"{self._name}-fetch-{image.name}",
@@ -103,6 +134,41 @@ class GuestImages(Component):
             add_previous_output_in_env=False,
             opts=self._child(built),
         )
+
+
+STOCK = """\
+stock=$(python3 -c 'import diskimage_builder, os; print(os.path.dirname(diskimage_builder.__file__))')/elements ||
+  say 'diskimage-builder is not installed; dnf install diskimage-builder'"""
+"""Finds the elements of diskimage-builder on the build host."""
+
+
+def checks(image: Image, elements_path: str) -> list[str]:
+    """Return lines of shell that check what a build needs on its host, print every fault and fail if there is one."""
+    files = [image.variables[OFED_FILE]] if "mofed" in image.elements and OFED_FILE in image.variables else []
+    repositories = image.variables.get(REPOSITORY_FILES, "").split()
+    urls = [image.variables[CUDA_URL]] if "cuda" in image.elements and CUDA_URL in image.variables else []
+    own = shlex.quote(elements_path)
+    return [
+        "fail=0",
+        f'say() {{ echo "image {image.name}: $1" >&2; fail=1; }}',
+        STOCK,
+        f"for element in {' '.join(image.elements)}; do",
+        f'  [ -d {own}/"$element" ] || [ -d "$stock/$element" ] ||',
+        f'    say "neither diskimage-builder nor {elements_path} contains the element $element"',
+        "done",
+        *(f"[ -r {shlex.quote(file)} ] || say {shlex.quote(f'cannot read {file} ({OFED_FILE})')}" for file in files),
+        *(_matches(pattern) for pattern in repositories),
+        *(
+            f"curl -fsSIL -o /dev/null {shlex.quote(url)} || say {shlex.quote(f'{url} does not answer ({CUDA_URL})')}"
+            for url in urls
+        ),
+        '[ "$fail" = 0 ]',
+    ]
+
+
+def _matches(pattern: str) -> str:
+    """Return a line that checks that a pattern of DIB_YUM_REPO_CONF matches a file."""
+    return f'set -- {pattern}; [ -f "$1" ] || say "no file {pattern} ({REPOSITORY_FILES})"'
 
 
 def _options(ssh: Ssh, port: int, key: Path | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from lab import addresses
 from lab.endpoints import Endpoint
-from lab.hosts import state, templates
+from lab.hosts import elements, state, templates
 from lab.hosts.rack import machines, prepare
 from lab.process import LabError, Process, Say
 from rack.plan import Plan
@@ -72,6 +72,7 @@ class HostsPart:
             LabError: the templates cannot be downloaded, or have the wrong checksum.
         """
         templates.fetch(say)
+        elements.fetch(say)
         prepare(self._plan, self._folder, self._key, self._known_hosts)
 
     def start(self, say: Say) -> None:

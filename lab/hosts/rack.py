@@ -88,6 +88,7 @@ class Rack:
         if not self.undercloud.installed:
             self.undercloud.install_factory()
         self.undercloud.update_templates()
+        self.undercloud.prepare_builds()
         for host in (self.ufm, self.undercloud):
             host.refresh()
             host.boot()

@@ -11,6 +11,9 @@ printed once it has succeeded. A job's key is made of its command and standard i
 under way, repeats the result of one that has succeeded, and starts a new run after a failure. Another key under the
 same name is refused while a run is under way.
 
+Lines of shell in /etc/rack-job/NAME precede the script of a job, its last argument. They are not part of the key: a
+default that a later version adds repeats no job.
+
 A run belongs to no SSH session: it is a unit of systemd, or a session of its own where systemd does not run. Standard
 input reaches it by a named pipe and is never on the disk.
 """
@@ -22,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, List
 
@@ -29,6 +33,9 @@ from onhost.undercloud.common import Fault, say
 from onhost.undercloud.job_follow import follow
 from onhost.undercloud.job_runs import HOME, PROGRAM, Job, Run, boot, jobs, key_of, process, valid_name
 from onhost.undercloud.job_start import START_SECONDS, join
+
+DEFAULTS = Path(os.environ.get("RACK_JOB_DEFAULTS", "/etc/rack-job"))
+"""Folder of lines of shell, one file per job. The variable is for tests."""
 
 
 class Detached(Exception):  # noqa: N818
@@ -58,8 +65,15 @@ def supervise(folder: Path) -> int:
         if key_of(command, given.read()) != run.state["key"]:
             return 1  # the caller was killed while it passed the input on
         given.seek(0)
-        run.note(status=status_of(command, given, result), ended=time.time())
+        run.note(status=status_of(with_defaults(command, job.name), given, result), ended=time.time())
     return 0
+
+
+def with_defaults(command: List[str], name: str) -> List[str]:
+    """Return the command with the job's lines of shell before its script."""
+    with suppress(FileNotFoundError):
+        return [*command[:-1], (DEFAULTS / name).read_text() + command[-1]]
+    return command
 
 
 def status_of(command: List[str], given: "IO[bytes]", result: "IO[bytes]") -> int:

@@ -1,10 +1,12 @@
 """Design rules of the guest images (G1)."""
 
+import re
 from collections.abc import Iterator
 
 from rack.rules.common import duplicates
 from rack.rules.registry import Finding, rule
 from rack.site import Site
+from rack.site.images import OFED_FILE, REPOSITORY_FILES
 
 
 @rule("IMG001", "G1", "Image names are unique.")
@@ -22,3 +24,49 @@ def image_sources(site: Site) -> Iterator[Finding]:
             yield Finding(f"images[{i}].file", f"{str(image.file)!r} beside elements", "write one of the two")
         elif not image.elements and not image.file:
             yield Finding(f"images[{i}].elements", "none, and no file", "write elements, or the file of an image")
+
+
+OFED_MINIMUM = (5, 6)
+"""Release of MLNX_OFED that GPUDirect RDMA needs (G2)."""
+NEEDS = (("cuda", "mofed"), ("gpudirect-bench", "cuda"))
+"""Element and the one that it needs in the same image, according to NVIDIA's How-to."""
+
+
+@rule("IMG003", "G2", "An image with cuda has mofed; an image with gpudirect-bench has cuda.")
+def elements_complete(site: Site) -> Iterator[Finding]:
+    """Look for elements without those that they need."""
+    for i, image in enumerate(site.images):
+        for element, needed in NEEDS:
+            if element in image.elements and needed not in image.elements:
+                yield Finding(f"images[{i}].elements", f"{element} without {needed}", f"add {needed}")
+
+
+@rule("IMG004", "G2", "The MLNX_OFED of an image with cuda is 5.6 or later. Its release is in the name of its file.")
+def ofed_recent(site: Site) -> Iterator[Finding]:
+    """Compare the release in the file's name."""
+    for i, image in enumerate(site.images):
+        release = image.ofed_release
+        if release and "cuda" in image.elements and release < OFED_MINIMUM:
+            path, found = f"images[{i}].environment", f"{OFED_FILE}: {image.variables[OFED_FILE]}"
+            yield Finding(path, found, "write the file of MLNX_OFED 5.6 or later")
+
+
+SHELL = re.compile(r"[A-Za-z0-9_./*?\[\] -]+")
+
+
+@rule("IMG006", "G2", "DIB_YUM_REPO_CONF lists paths and patterns, separated by blanks.")
+def repository_patterns(site: Site) -> Iterator[Finding]:
+    """Look for other characters: the shell expands the value."""
+    for i, image in enumerate(site.images):
+        value = image.environment.get(REPOSITORY_FILES, "-")
+        if not SHELL.fullmatch(value):
+            yield Finding(f"images[{i}].environment", f"{REPOSITORY_FILES}: {value!r}", "write paths and patterns")
+
+
+@rule("IMG005", "G1", "Only an image that is built has variables of diskimage-builder.")
+def variables_used(site: Site) -> Iterator[Finding]:
+    """Report variables beside a file."""
+    for i, image in enumerate(site.images):
+        if image.environment and not image.elements:
+            found = f"{', '.join(sorted(image.environment))} without elements"
+            yield Finding(f"images[{i}].environment", found, "remove it")

@@ -168,6 +168,9 @@ PublicKey = Annotated[
     ),
 ]
 
+VariableName = Annotated[str, Text("a variable of diskimage-builder like 'DIB_DHCP_TIMEOUT'", r"DIB_[A-Z0-9_]{1,60}")]
+VariableValue = Annotated[str, Text("a text in quotes, of one line", r"[^\n\0]{1,4000}")]
+
 Folder = Annotated[
     str, Text("an absolute path of letters, digits and . _ -, like '/var/ufm_files'", r"(/[A-Za-z0-9._-]+)+/?")
 ]

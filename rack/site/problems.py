@@ -38,6 +38,8 @@ def _follows(error: ErrorDetails, refused: set[tuple[str | int, ...]]) -> bool:
 def _line(error: ErrorDetails, model: type[BaseModel], root: str) -> str:
     loc = tuple(p for p in error["loc"] if p != KEY)
     where, expected, parent = dotted(loc) or root, type_at(model, loc), type_at(model, loc[:-1])
+    if parent and parent.key and KEY in error["loc"]:
+        return f"{where}: not a valid name; write {parent.key.describe()}"
     if error["type"] == "extra_forbidden" or KEY in error["loc"]:
         return f"{where}: {unknown(str(loc[-1]), parent.allowed_keys if parent else (), model)}"
     description = expected.describe() if expected else "a value that docs/configuration.md allows"

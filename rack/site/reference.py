@@ -81,7 +81,7 @@ def _type(key_type: Type) -> str:
     if key_type.model:
         return "mapping"
     if get_origin(key_type.bare) is Mapping:
-        return f"mapping of {', '.join(key_type.allowed_keys)}"
+        return f"mapping of {', '.join(key_type.allowed_keys)}" if key_type.allowed_keys else "mapping of texts"
     if key_type.item and key_type.item.model:
         return "list of mappings"
     description, _, _ = key_type.describe().removeprefix("a ").removeprefix("an ").partition(" like ")
@@ -91,7 +91,8 @@ def _type(key_type: Type) -> str:
 def _default(key: Key) -> str:
     if key.field.is_required():
         return "**required**"
-    return "" if key.type.model and key.field.default else _yaml(key.field.default)
+    default = key.field.get_default(call_default_factory=True)
+    return "" if key.type.model and default else _yaml(default)
 
 
 def _yaml(value: Any) -> str:

@@ -72,7 +72,14 @@ class Type:
     @property
     def allowed_keys(self) -> tuple[str, ...]:
         """Return the keys that a model or a mapping accepts."""
-        return tuple(self.fields) or (get_args(get_args(self.bare)[0]) if get_origin(self.bare) is Mapping else ())
+        literal = get_origin(self.bare) is Mapping and get_origin(get_args(self.bare)[0]) is Literal
+        return tuple(self.fields) or (get_args(get_args(self.bare)[0]) if literal else ())
+
+    @property
+    def key(self) -> "Type | None":
+        """Return the type of a mapping's keys where they are free; None for other types."""
+        free = get_origin(self.bare) is Mapping and not self.allowed_keys
+        return Type.of(get_args(self.bare)[0]) if free else None
 
     def describe(self) -> str:
         """Return the description of valid values: `a whole number from 1 to 4094`."""
@@ -84,7 +91,8 @@ class Type:
         if self.model:
             return f"a mapping with the keys {', '.join(self.fields)}"
         if self.item and origin is Mapping:
-            return f"a mapping of {', '.join(self.allowed_keys)}, each {self.item.describe()}"
+            names = self.key.describe() if self.key else ", ".join(self.allowed_keys)
+            return f"a mapping of {names}, each {self.item.describe()}"
         if self.item:
             least = " of one or more" if any(isinstance(m, MinLen) for m in self.metadata) else ""
             return f"a list{least if args[-1] is Ellipsis else f' of {len(args)}'}, each {self.item.describe()}"

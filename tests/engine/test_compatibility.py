@@ -74,6 +74,13 @@ installations and the image builds kept their only run.
 ADDED: Mapping[str, Mapping[str, str]] = {
     "0.1.0": {
         "undercloud-release-package": "looks for the package that adds RDO's repositories, and finds it installed",
+        **dict.fromkeys(
+            ("images-check-centos8-stream", "images-check-centos8-stream-gdr"), "finds the built image and ends"
+        ),
+        **dict.fromkeys(
+            ("images-variables-centos8-stream", "images-variables-centos8-stream-gdr"),
+            "a file with the job's default variables, which are not in its command",
+        ),
         "tenant-key-pair": "the key pair of new instances; existing ones keep theirs",
         "ufm-program": "a file on the UFM node with the steps",
         "overcloud-node-program": "a file on the undercloud, where steps on nodes run: nodes accept no other key",

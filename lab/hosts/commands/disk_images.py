@@ -1,29 +1,25 @@
 """Guest images: disk-image-create (G1, G2)."""
 
 import json
+import re
 
+from lab.hosts import elements as dib
 from lab.hosts.call import Call
 from lab.hosts.commands.qcow2 import qcow2, write_binary
 from lab.hosts.kinds.undercloud import Undercloud
-from lab.hosts.outcomes import Refusal
+from lab.hosts.outcomes import Become, Refusal
 from lab.hosts.output import Parser
 from lab.hosts.registry import command
+from lab.process import LabError
 
-STOCK = (
-    "vm", "dhcp-all-interfaces", "cloud-init-datasources", "dracut-regenerate", "growroot", "epel", "centos", "centos7",
-    "centos-minimal", "block-device-mbr", "block-device-gpt", "block-device-efi", "bootloader", "cloud-init", "devuser",
-    "dynamic-login", "enable-serial-console", "grub2", "hwdiscovery", "iso", "mellanox",
-    "package-installs", "pip-and-virtualenv",
-    "redhat-common", "rpm-distro", "runtime-ssh-host-keys", "selinux-permissive", "simple-init", "source-repositories",
-    "stable-interface-names", "sysprep", "yum", "yum-minimal", "base", "baremetal",
-    "disable-selinux", "journal-to-console",
-)  # fmt: skip
-"""Elements of diskimage-builder 3.10.0."""
+CUDA_URL = re.compile(
+    r"https://developer\.download\.nvidia\.com/compute/cuda/(1\d\.\d)\.\d/local_installers/cuda_[\d._]+_linux\.run"
+)
 
 
 @command("disk-image-create", Undercloud)
 def disk_image_create(call: Call[Undercloud]) -> None:
-    """Build NAME.qcow2 from the elements; the vendor's elements need ELEMENTS_PATH."""
+    """Build NAME.qcow2 from the elements; missing variables, files and elements end the build."""
     options = Parser(call, "disk-image-create")
     options.add_argument("-o", dest="output", default="image")
     options.add_argument("-a", dest="arch", default="amd64")
@@ -38,8 +34,6 @@ def disk_image_create(call: Call[Undercloud]) -> None:
     release = call.env.get("DIB_RELEASE")
     if release != "8-stream":
         raise Refusal(f"dib-run-parts: centos: DIB_RELEASE={release or ''} has no cloud image: curl: (22) HTTP 404")
-    if "cuda" in given.elements and "mofed" not in given.elements:
-        raise Refusal("dib-run-parts: cuda: nvidia-peermem needs MLNX_OFED: add the element mofed")
     output = given.output.removesuffix(".qcow2")
     if not call.path(output).parent.is_dir():
         raise Refusal(f"mv: cannot move to '{output}.qcow2': No such file or directory")
@@ -53,10 +47,52 @@ def disk_image_create(call: Call[Undercloud]) -> None:
 
 
 def _check_elements(call: Call[Undercloud], elements: list[str]) -> None:
+    """Let diskimage-builder expand the elements, run the checks of its own, and imitate those of the vendor's."""
     paths = [p for p in call.env.get("ELEMENTS_PATH", "").split(":") if p]
-    for path in paths:
-        if not call.path(path).is_dir():
-            raise Refusal(f"ERROR: ELEMENTS_PATH: {path} is no folder")
-    for name in elements:
-        if name not in STOCK and not any((call.path(path) / name).is_dir() for path in paths):
-            raise Refusal(f"ERROR: diskimage_builder.element_dependencies: Element '{name}' not found in ELEMENTS_PATH")
+    try:
+        folders = dib.expand(elements, [call.path(path) for path in paths])
+    except LabError as error:
+        raise Refusal(f"ERROR: element-info failed to expand elements.\n{error}") from None
+    variables = {name: value for name, value in call.env.items() if name.startswith("DIB_")}
+    failed = dib.check(folders, call.host.enter(["/bin/bash", "-s"]), variables)
+    if failed:
+        raise Refusal(failed)
+    for check in (_check_mofed, _check_cuda, _check_benchmark):
+        check(call, elements)
+
+
+def _check_mofed(call: Call[Undercloud], elements: list[str]) -> None:
+    file = call.env.get("DIB_MOFED_FILE", "")
+    if "mofed" in elements and not (file and call.path(file).is_file()):
+        raise Refusal(f"dib-run-parts 70-copy-ofed-file: cp: cannot stat '{file}': No such file or directory")
+
+
+def _check_cuda(call: Call[Undercloud], elements: list[str]) -> None:
+    if "cuda" not in elements:
+        return
+    if "mofed" not in elements:
+        raise Refusal("dib-run-parts 05-cuda-install: nvidia-peermem needs MLNX_OFED: add the element mofed")
+    url = call.env.get("DIB_CUDA_URL", "")
+    if not CUDA_URL.fullmatch(url):
+        raise Refusal(f"dib-run-parts 05-cuda-install: {url}: ERROR 404: Not Found.")
+    if "nouveau" not in call.env.get("DIB_MODPROBE_BLACKLIST", "").split():
+        raise Refusal("dib-run-parts 05-cuda-install: the Nouveau kernel driver is in use by the installer's system")
+
+
+def _check_benchmark(call: Call[Undercloud], elements: list[str]) -> None:
+    """Compare the CUDA release in DIB_CUDA_PATH with the one that the element cuda installs."""
+    if "gpudirect-bench" not in elements:
+        return
+    path, installed = call.env.get("DIB_CUDA_PATH", ""), CUDA_URL.fullmatch(call.env.get("DIB_CUDA_URL", ""))
+    if "cuda" not in elements or not installed or path != f"/usr/local/cuda-{installed[1]}":
+        raise Refusal(f"dib-run-parts 06-gdr-bench-install: {path}/include/cuda.h: No such file or directory")
+
+
+@command("curl", Undercloud)
+def curl(call: Call[Undercloud]) -> None:
+    """Answer a request for the head of a CUDA installer; run the real curl for other URLs."""
+    url = call.argv[-1]
+    if "developer.download.nvidia.com" not in url:
+        raise Become(["/usr/bin/curl", *call.argv[1:]])
+    if not CUDA_URL.fullmatch(url):
+        raise Refusal("curl: (22) The requested URL returned error: 404", 22)

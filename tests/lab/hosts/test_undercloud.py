@@ -5,16 +5,18 @@ import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.hosts import templates
+from components import guest_images
+from components.ssh import as_stack
+from lab.hosts import elements, templates
 from lab.hosts.kinds.node import NODE_USER
 from lab.process import LabError
 from rack import tripleo
 from rack.plan import DEPLOY_FOLDER, HEAT_TEMPLATES
+from rack.site import Image
 from rack.tripleo.deployment import UFM_CA_FILE
 from rack.wallaby.branch import SDN
 from tests.lab.hosts.conftest import MARKS, Lab
@@ -29,6 +31,7 @@ DIB = 'export DIB_RELEASE=8-stream STABLE_RELEASE=wallaby DIB_YUM_REPO_CONF="/et
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One rack for this module; TripleO's templates come from the lab's installation."""
     templates.fetch(print)
+    elements.fetch(print)
     lab = Lab(tmp_path_factory.mktemp("lab"))
     yield lab
     lab.stop()
@@ -488,21 +491,79 @@ def test_o5_an_update_does_not_touch_deployed_nodes(lab: Lab) -> None:
 # -- G1, G2
 
 
-def test_images_for_guests(lab: Lab, tmp_path: Path) -> None:
+def build(image: Image, **other: str) -> str:
+    """Return the command line of a build by user stack, with the program's variables."""
+    variables = {"DIB_RELEASE": "8-stream", "ELEMENTS_PATH": "/opt/dib-elements", **image.variables, **other}
+    exports = "".join(f"export {name}={shlex.quote(value)}; " for name, value in variables.items())
+    return stack(f"{exports}disk-image-create {' '.join(image.elements)} -o images/{image.name}")
+
+
+def test_images_for_guests(lab: Lab) -> None:
     image = lab.plan.site.images[1]
-    build = f"disk-image-create {' '.join(image.elements)} -o images/{image.name}"
-    assert "not found in ELEMENTS_PATH" in lab.refused("undercloud", stack(DIB + build))
-    vendor = DIB + "export ELEMENTS_PATH=/opt/dib-elements; "
-    assert "is no folder" in lab.refused("undercloud", stack(DIB + "export ELEMENTS_PATH=/opt/none; " + build))
-    assert "no cloud image" in lab.refused("undercloud", stack(vendor + "export DIB_RELEASE=9; " + build))
-    assert "Build completed" in lab.ok("undercloud", stack(vendor + build))
+    assert "no cloud image" in lab.refused("undercloud", build(image, DIB_RELEASE="9"))
+    assert "Build completed" in lab.ok("undercloud", build(image))
     first = lab.ok("undercloud", f"sha256sum /home/stack/images/{image.name}.qcow2")
-    lab.ok("undercloud", stack(vendor + build))
+    lab.ok("undercloud", build(image))
     assert lab.ok("undercloud", f"sha256sum /home/stack/images/{image.name}.qcow2") == first
     assert '"format": "qcow2"' in lab.ok(
         "undercloud", f"qemu-img info --output json /home/stack/images/{image.name}.qcow2"
     )
     assert "A100" in lab.ok("undercloud", "nvidia-smi -L")
+
+
+@pytest.mark.parametrize(
+    ("elements_", "says"),
+    [
+        (("vm", "cuda-driver", "centos"), "Element 'cuda-driver' not found"),
+        (("vm", "growroot"), "include an operating system element"),
+        (("vm", "centos", "ubuntu"), "already provided by"),
+        (("vm", "centos", "cuda"), "needs MLNX_OFED"),
+    ],
+)
+def test_diskimage_builder_expands_the_elements(lab: Lab, elements_: tuple[str, ...], says: str) -> None:
+    assert says in lab.refused("undercloud", build(Image(name="other", elements=elements_)))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("DIB_CLOUD_INIT_DATASOURCES", "", "must be set to a comma-separated list"),
+        ("DIB_YUM_REPO_CONF", "/etc/yum.repos.d/none.repo", "none.repo is not a valid yum repo configuration file"),
+        ("DIB_MOFED_FILE", "/opt/none.iso", "cannot stat '/opt/none.iso'"),
+        ("DIB_CUDA_URL", "https://developer.download.nvidia.com/none.run", "404"),
+        ("DIB_CUDA_PATH", "/usr/local/cuda-11.4", "/usr/local/cuda-11.4/include/cuda.h: No such file"),
+        ("DIB_MODPROBE_BLACKLIST", "", "Nouveau"),
+        ("ELEMENTS_PATH", "/opt/none", "is not a directory"),
+    ],
+)
+def test_a_build_ends_where_a_variable_of_the_how_to_is_wrong(lab: Lab, variable: str, value: str, says: str) -> None:
+    """The first two messages are those of diskimage-builder's own scripts."""
+    assert says in lab.refused("undercloud", build(lab.plan.site.images[1], **{variable: value}))
+
+
+def test_the_program_reports_every_fault_of_a_build_host_at_once(lab: Lab) -> None:
+    image = lab.plan.site.images[1]
+
+    def checked(**change: object) -> str:
+        lines = guest_images.checks(image.model_copy(update=change), "/opt/dib-elements")
+        return as_stack(*lines)
+
+    lab.ok("undercloud", checked())
+    wrong = {
+        "DIB_MOFED_FILE": "/opt/none.iso",
+        "DIB_CUDA_URL": "https://developer.download.nvidia.com/none.run",
+        "DIB_YUM_REPO_CONF": "/etc/yum.repos.d/Cent* /etc/yum.repos.d/none*",
+    }
+    said = lab.refused("undercloud", checked(elements=(*image.elements, "cuda-driver"), environment=wrong))
+    assert [line for line in said.splitlines() if line.startswith("image ")] == [
+        f"image {image.name}: {fault}"
+        for fault in (
+            "neither diskimage-builder nor /opt/dib-elements contains the element cuda-driver",
+            "cannot read /opt/none.iso (DIB_MOFED_FILE)",
+            "no file /etc/yum.repos.d/none* (DIB_YUM_REPO_CONF)",
+            "https://developer.download.nvidia.com/none.run does not answer (DIB_CUDA_URL)",
+        )
+    ]
 
 
 # -- removal

@@ -56,7 +56,7 @@ class Host:
 
     @property
     def env(self) -> dict[str, str]:
-        return {**os.environ, "RACK_JOBS": str(self.jobs)}
+        return {**os.environ, "RACK_JOBS": str(self.jobs), "RACK_JOB_DEFAULTS": str(self.folder / "defaults")}
 
     def do(self, *words: str, stdin: str = "") -> Done:
         return subprocess.run(self.argv(*words), input=stdin, env=self.env, capture_output=True, text=True, timeout=50)
@@ -580,3 +580,15 @@ def test_every_line_is_shown_once_however_the_log_grows(parts: list[bytes]) -> N
         shown.end()
     lines = [job_report.printable(line) for line in b"".join(parts).split(b"\n")]
     assert said == [line for line in lines if line][: job_follow.SHOWN_FIRST] or len(lines) > job_follow.SHOWN_FIRST
+
+
+def test_defaults_precede_the_script_and_repeat_no_job(host: Host) -> None:
+    """They reach a script behind `sudo`, which clears the environment, and are not part of the key."""
+    script = 'echo "${A:-none} ${B:-none}"'
+    assert host.run(script, name="other").stdout == "none none\n"
+    (host.folder / "defaults").mkdir()
+    (host.folder / "defaults" / "deploy").write_text("export A='a 1'\nexport B=b\n")
+    assert host.run(script).stdout == "a 1 b\n"
+    (host.folder / "defaults" / "deploy").write_text("export A=2\n")
+    assert host.run(script).stdout == "a 1 b\n", "found done"
+    assert host.run(f"B=own; {script}").stdout == "2 own\n", "the script has the last word"

@@ -9,15 +9,28 @@ from tests.rack.rules.cases import (
 )
 from tests.rack.sites import DROP
 
+GDR, OFED = "images[1]", "/opt/MLNX_OFED_LINUX-{}-rhel8.5-x86_64.iso"
+FILE: Edits = {"images[0].elements": [], "images[0].file": "/srv/centos.qcow2"}
+
 BROKEN = [
     broken(
         "IMG001", ("images[0].name", "images[2].name"), {"images[2]": {"name": "centos8-stream", "elements": ["vm"]}}
     ),
     broken("IMG002", "images[0].file", {"images[0].file": "/srv/centos.qcow2"}),
+    broken("IMG003", "images[1].elements", {"images[1].elements": ["vm", "cuda", "gpudirect-bench", "centos"]}),
+    broken("IMG003", "images[1].elements", {"images[1].elements": ["vm", "mofed", "gpudirect-bench", "centos"]}),
+    broken("IMG004", f"{GDR}.environment", {f"{GDR}.environment": {"DIB_MOFED_FILE": OFED.format("5.5-1.0.3.2")}}),
+    broken("IMG004", f"{GDR}.environment", {f"{GDR}.environment": {"DIB_MOFED_FILE": OFED.format("4.9-4.0.8.0")}}),
+    broken("IMG005", "images[0].environment", {**FILE, "images[0].environment": {"DIB_DHCP_TIMEOUT": "60"}}),
+    broken("IMG006", f"{GDR}.environment", {f"{GDR}.environment": {"DIB_YUM_REPO_CONF": "$(reboot)"}}),
     broken("IMG002", "images[0].elements", {"images[0].elements": []}),
 ]
 
 VALID: list[Edits] = [
+    {f"{GDR}.environment": {"DIB_MOFED_FILE": OFED.format("5.6-2.0.9.0")}},
+    {f"{GDR}.environment": {"DIB_MOFED_FILE": OFED.format("23.10-0.5.5.0")}},
+    {f"{GDR}.environment": {"DIB_MOFED_FILE": "/opt/ofed.iso", "DIB_YUM_REPO_CONF": "/etc/yum.repos.d/*.repo"}},
+    {"images[0].elements": ["vm", "mofed"], "images[0].environment": {"DIB_MOFED_FILE": OFED.format("4.9-4.0.8.0")}},
     {"images": [], "tenant.instances": [], "bandwidth": DROP, **NO_FLOATING},
     {"images[0].elements": [], "images[0].file": "/srv/centos.qcow2"},
 ]

@@ -22,7 +22,11 @@ BROKEN = [
         "OFF002", "undercloud.mlnxContainerNamespace", {**OFFLINE, "undercloud.mlnxContainerNamespace": "quay.io/m"}
     ),
     broken("OFF003", "undercloud.imagesArchive", {**OFFLINE, "undercloud.imagesArchive": None}),
-    broken("OFF004", "images[1].file", {**OFFLINE, "images[1].file": None, "images[1].elements": ["gpudirect-bench"]}),
+    broken(
+        "OFF004",
+        "images[1].file",
+        {**OFFLINE, "images[1].file": None, "images[1].elements": ["mofed", "cuda", "gpudirect-bench"]},
+    ),
     *(
         broken("OFF006", f"networks.provisioning.ntp[{i}]", {**OFFLINE, "networks.provisioning.ntp": names})
         for i, names in enumerate([["0.pool.ntp.org"], ["ntp.example", "time.google.com"]])

@@ -2,7 +2,9 @@
 
 import pytest
 
+from rack.site.load import ConfigError, parse
 from rack.site.problems import MAX_SHOWN, shown
+from tests.rack import sites
 
 
 @pytest.mark.parametrize(
@@ -25,3 +27,19 @@ from rack.site.problems import MAX_SHOWN, shown
 def test_a_value_is_shown_in_at_most_60_characters(value: object, text: str) -> None:
     assert MAX_SHOWN == 60
     assert shown(value) == text
+
+
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [
+        ({"FOO": "x"}, "images[1].environment.FOO: not a valid name; write a variable of diskimage-builder like "),
+        ({"DIB_X": 3}, "images[1].environment.DIB_X: found 3; write a text in quotes, of one line"),
+        ({"DIB_X": "a\nb"}, "images[1].environment.DIB_X: found a text of 2 lines; write a text in quotes"),
+        (["DIB_X"], "images[1].environment: found a list of 1; write a mapping of a variable of diskimage-builder"),
+    ],
+)
+def test_a_mapping_with_free_names_states_names_and_values(environment: object, problem: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse(sites.document({"images[1].environment": environment}))
+    (line,) = refused.value.problems
+    assert line.startswith(problem)
