@@ -1,5 +1,6 @@
 """The README of rendered documents: where each file goes, the order of steps, and the PKeys."""
 
+import shlex
 from collections.abc import Iterator
 
 from rack.plan import Plan
@@ -58,8 +59,12 @@ def _order(plan: Plan) -> list[str]:
         "4. I1: `openstack overcloud node introspect --all-manageable`, then `configure --boot-option local",
         f"   --root-device largest --boot-mode {site.undercloud.boot_mode}`, then `provide`.",
         "5. I3: in UFM, create the control PKeys below, with the port GUID of every node as a full member.",
-        "6. O5: `sh deploy.sh`.",
-        "7. O6: restart UFM. The deployment has set the options of ml2_conf.ini that the guide edits by hand (O6, T4).",
+        "6. O5: provision networks and nodes:",
+        *(f"   `{shlex.join(words)}`" for words in plan.provision_commands),
+        f"7. H2: on each compute, `mstconfig -d {site.compute.hca} set SRIOV_EN=1 NUM_OF_VFS={site.compute.vfs}`, then",
+        "   reboot it: the deployment creates the VFs, and fails on an adapter that does not offer them.",
+        "8. O5: `sh deploy.sh`.",
+        "9. O6: restart UFM. The deployment has set the options of ml2_conf.ini that the guide edits by hand (O6, T4).",
     ]
 
 

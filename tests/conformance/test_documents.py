@@ -92,6 +92,12 @@ def test_tripleoclient_accepts_every_command_of_the_program(workers: Workers, tm
     assert workers.run("commands", {"commands": list(zip(lines, words, strict=True))})["findings"] == []
 
 
+def test_tripleoclient_accepts_the_commands_that_provision(workers: Workers, reference: CheckRun) -> None:
+    commands = [[" ".join(words), list(words)] for words in reference.plan.provision_commands]
+    assert len(commands) == 2
+    assert workers.run("commands", {"commands": commands})["findings"] == []
+
+
 def test_tripleoclient_refuses_the_command_as_the_guide_prints_it(workers: Workers, reference: CheckRun) -> None:
     words = [reference.local_path(word) for word in GUIDES_COMMAND.split()]
     (finding,) = workers.run("commands", {"commands": [["the guide", words]]})["findings"]
