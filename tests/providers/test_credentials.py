@@ -240,6 +240,25 @@ def test_settings_have_defaults() -> None:
     assert settings.client().host == "10.0.0.1"
 
 
+@pytest.mark.parametrize(("port", "valid"), [(1, True), (65535, True), (65536, False), (True, False)])
+def test_a_port_is_a_number_from_1_to_65535(port: int, valid: bool) -> None:
+    inputs = {"address": "10.0.0.1", "password": PASSWORD, "port": port}
+    if valid:
+        assert Settings.of(inputs).port == port
+    else:
+        with pytest.raises(errors.ConfigurationError, match=f"input port is {port}; set it to a number from 1"):
+            Settings.of(inputs)
+
+
+@pytest.mark.parametrize(
+    ("value", "insecure"), [(True, True), (False, False), (None, False), (1, False), ("true", False), ("false", False)]
+)
+def test_only_true_disables_verification(value: object, insecure: bool) -> None:
+    """The engine hands over strings and numbers as the program wrote them."""
+    settings = Settings.of({"address": "10.0.0.1", "password": PASSWORD, "insecure": value})
+    assert settings.trust.insecure is insecure
+
+
 # Secrets
 
 

@@ -87,7 +87,10 @@ def stub(address: str) -> Iterator[Any]:
 def process(address: str, log: Path) -> Iterator[Any]:
     """Yield a stub of the plugin process, without Configure. Its working directory is another one."""
     with log.open("wb") as errors:
-        plugin = subprocess.Popen([PLUGIN, address], cwd="/", stdout=subprocess.PIPE, stderr=errors, env=ENVIRONMENT)
+        # The engine's own options go before its address.
+        plugin = subprocess.Popen(
+            [PLUGIN, "-v=3", address], cwd="/", stdout=subprocess.PIPE, stderr=errors, env=ENVIRONMENT
+        )
     assert plugin.stdout
     with grpc.insecure_channel(f"127.0.0.1:{int(plugin.stdout.readline())}") as channel:
         yield provider_pb2_grpc.ResourceProviderStub(channel)
