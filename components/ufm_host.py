@@ -42,8 +42,8 @@ SETTINGS: Mapping[str, Sequence[str]] = {
 
 def step(site: Site, name: str) -> str:
     """Return the command of a step, with the settings that it uses; one that is left out is empty."""
-    settings = _settings(site)
-    given = [f"{key}={settings[key]}" for key in SETTINGS[name] if settings[key]]
+    values = settings(site)
+    given = [f"{key}={values[key]}" for key in SETTINGS[name] if values[key]]
     return shlex.join([PROGRAM, name, *given])
 
 
@@ -52,7 +52,8 @@ def restart(site: Site) -> str:
     return step(site, "restart")
 
 
-def _settings(site: Site) -> dict[str, str]:
+def settings(site: Site) -> dict[str, str]:
+    """Return every setting of the steps, empty if the configuration has none."""
     host = site.ufm.host
     assert host, "ufm.host is left out, so there are no steps on UFM's host"
     return {
@@ -120,7 +121,7 @@ class UfmHost(Component):
             at,
             "license",
             stdin=license_text,
-            delete=shlex.join(["rm", "-f", f"{_settings(self._site)['LICENSES']}/{LICENSE_FILE}"]),
+            delete=shlex.join(["rm", "-f", f"{settings(self._site)['LICENSES']}/{LICENSE_FILE}"]),
             after=[folders],
         )
         return self._step(at, "install", after=[address, license_file], protect=self._site.protect)

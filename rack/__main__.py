@@ -1,4 +1,7 @@
-"""`python -m rack render` writes the TripleO documents of a stack; `python -m rack check` checks them."""
+"""`python -m rack render` writes the TripleO documents of a stack; `python -m rack check` checks them.
+
+`python -m rack doctor` looks at the real site; its code is in `doctor/`, since `rack/` does not know the network.
+"""
 
 import argparse
 import shutil
@@ -27,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0 success, 1 problems found, 2 the command itself failed."""
     given = _parser().parse_args(arguments)
     try:
+        if given.command == "doctor":
+            return doctor(given)
         site = load_stack_file(Path(f"Pulumi.{given.stack}.yaml"))
         plan = Plan(site, given.stack, _ufm_ca(site))
         return render(plan, given.out) if given.command == "render" else check_stack(plan, given)
@@ -51,11 +56,14 @@ def _parser() -> argparse.ArgumentParser:
     for name, description in (
         ("render", "write every document, the deploy command and a README to a folder; change nothing else"),
         ("check", "check the stack file and its documents; exit 1 if there are problems"),
+        ("doctor", "look at the real site, about a minute, and change nothing; exit 1 if `up` would fail"),
     ):
         command = commands.add_parser(name, help=description, description=description, allow_abbrev=False)
         command.add_argument("--stack", required=True, help="STACK: reads Pulumi.STACK.yaml in this folder")
         if name == "render":
             command.add_argument("--out", type=Path, required=True, help="a folder that does not exist or is empty")
+        elif name == "doctor":
+            command.add_argument("--json", action="store_true", help="print a list of findings as JSON")
         else:
             command.add_argument(
                 "--dir", type=Path, help="a rendered folder, possibly edited; default: what `render` would write"
@@ -70,6 +78,13 @@ def _parser() -> argparse.ArgumentParser:
             )
             command.add_argument("--deep", action="store_true", help="also run the real Wallaby tools, about 20 s")
     return parser
+
+
+def doctor(given: argparse.Namespace) -> int:
+    """Look at the site and return 1 if `up` would fail, else 0."""
+    from doctor import command  # Not at the top: render and check need no network, and start faster.
+
+    return command.run(given.stack, as_json=given.json)
 
 
 def render(plan: Plan, out: Path) -> int:

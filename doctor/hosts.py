@@ -1,0 +1,208 @@
+"""The UFM host, the undercloud, and what the undercloud reaches: BMCs, switch, servers, nodes that are up."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from components.ufm_host import settings
+from doctor import nodes
+from doctor.case import Case
+from doctor.finding import Finding, error, ok, unknown, warning
+from doctor.ssh import Host, SshError
+
+Answers = Mapping[str, Any]
+Questions = list[dict[str, Any]]
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "onhost/ufm"
+MANAGEMENT_PORTS = (22, 443, 80)
+"""Where a managed switch answers."""
+DNS_NAME = "localhost"
+REGISTRY_ACCEPTED = (200, 401)
+"""A registry asks for a login at /v2/."""
+
+
+def ufm_host(case: Case) -> Iterator[Finding]:
+    """Yield the findings on UFM's host: those of the program's own first step, which changes nothing."""
+    spec = case.site.ufm.host
+    if spec is None:
+        return
+    host = Host("UFM host", str(case.site.ufm.ssh_address), case.site.ssh)
+    given = "\n".join(f"{key}={shlex.quote(value)}" for key, value in settings(case.site).items())
+    script = "\n".join([given, *((SCRIPTS / name).read_text() for name in ("common.sh", "prerequisites.sh"))])
+    try:
+        answers = host.probe([_shell("prerequisites", script)])
+    except SshError as problem:
+        yield _not_entered(host, problem, "U1")
+        return
+    yield ok(str(host), f"SSH as {host.ssh.user}", "U1")
+    faults = answers["prerequisites"]
+    lines = [line.removeprefix("UFM host: ") for line in faults["text"].splitlines()]
+    if faults["ok"]:
+        yield ok(str(host), "it is fit for UFM", "U1")
+    for line in () if faults["ok"] else lines:
+        if not line.startswith("faults found"):
+            found, _, fix = line.partition("; ")
+            yield error(str(host), found, fix or "see the guide", "U1")
+
+
+def undercloud(case: Case) -> Iterator[Finding]:
+    """Yield the findings on the undercloud, and on all that it reaches."""
+    host = Host("undercloud", str(case.site.undercloud.ssh_address), case.site.ssh)
+    try:
+        answers = host.probe([*_system(), *_network(case), *_bmcs(case), *nodes.questions(case)])
+    except SshError as problem:
+        yield _not_entered(host, problem, "C1")
+        return
+    yield ok(str(host), f"SSH as {host.ssh.user}", "C1")
+    yield from _about_system(case, str(host), answers)
+    yield from _about_network(case, answers)
+    yield from _about_bmcs(case, answers)
+    yield from nodes.findings(case, answers)
+
+
+def _not_entered(host: Host, problem: SshError, step: str) -> Finding:
+    fix = f"make this work: {shlex.join([*host.argv(), 'true'])}"
+    return error(str(host), f"SSH as {host.ssh.user} fails: {problem}", fix, step)
+
+
+def _shell(identity: str, script: str) -> dict[str, Any]:
+    return {"id": identity, "kind": "shell", "script": script}
+
+
+# The undercloud itself
+
+
+def _system() -> Questions:
+    return [
+        _shell("root", "id -u"),
+        _shell("os", '. /etc/os-release; echo "$ID-$VERSION_ID"'),
+        _shell("disk", "df -P -k / | tail -n 1"),
+    ]
+
+
+def _about_system(case: Case, where: str, answers: Answers) -> Iterator[Finding]:
+    spec = case.site.undercloud
+    if not answers["root"]["ok"]:
+        fix = f"allow it: echo '{case.site.ssh.user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/rack"
+        yield error(where, f"{case.site.ssh.user} may not use sudo without a password", fix, "C1")
+        return
+    found = answers["os"]["text"]
+    if found == spec.software.os:
+        yield ok(where, f"its operating system is {spec.software.os_title}", "C1")
+    else:
+        fix = f"install {spec.software.os_title}, or change undercloud.distribution"
+        yield error(where, f"its operating system is {found or 'unknown'}", fix, "C1")
+    size = _gib(answers["disk"]["text"])
+    if size < spec.root_gib:
+        fix = f"enlarge it to {spec.root_gib} GiB (undercloud.rootGib)"
+        yield error(where, f"its root partition has {size} GiB", fix, "C1")
+    else:
+        yield ok(where, f"its root partition has {size} GiB", "C1")
+
+
+def _gib(line: str) -> int:
+    """Return the size in a line of `df -P -k`, rounded up: a partition of 100 GiB holds a little less."""
+    fields = line.split()
+    return -(-int(fields[1]) // 2**20) if len(fields) > 1 and fields[1].isdigit() else 0
+
+
+# What the undercloud reaches
+
+
+def _network(case: Case) -> Questions:
+    site = case.site
+    provisioning = site.networks.provisioning
+    asked: Questions = [
+        {"id": f"repository {name}", "kind": "http", "url": url, "accepted": [200]}
+        for name, url in _repositories(case).items()
+    ]
+    asked += [{"id": f"dns {a}", "kind": "dns", "host": str(a), "name": DNS_NAME} for a in provisioning.dns]
+    asked += [{"id": f"ntp {a}", "kind": "ntp", "host": str(a)} for a in provisioning.ntp]
+    if address := site.fabric.switch.address:
+        asked.append({"id": "switch", "kind": "tcp", "host": str(address), "ports": MANAGEMENT_PORTS})
+    if registry := site.undercloud.registry_host:
+        scheme = "http" if site.undercloud.registry.insecure and ":" in registry else "https"
+        asked.append(
+            {
+                "id": "registry",
+                "kind": "http",
+                "url": f"{scheme}://{registry}/v2/",
+                "accepted": REGISTRY_ACCEPTED,
+                "ca": _text(site.undercloud.registry.ca_file),
+                "insecure": site.undercloud.registry.insecure,
+            }
+        )
+    return asked
+
+
+def _text(path: Path | None) -> str:
+    try:
+        return path.expanduser().read_text() if path else ""
+    except OSError:
+        return ""  # `local` reports it.
+
+
+def _repositories(case: Case) -> Mapping[str, str]:
+    spec = case.site.undercloud
+    found = {repository.id: repository.baseurl for repository in spec.repositories}
+    if release := spec.release_repository:
+        found["tripleoReposUrl" if spec.tripleo_repos_url else "RDO"] = release
+    suffix = "/repodata/repomd.xml"
+    return {name: url if url.endswith(".rpm") else url.rstrip("/") + suffix for name, url in found.items()}
+
+
+def _about_network(case: Case, answers: Answers) -> Iterator[Finding]:
+    where = "from the undercloud"
+    fixes = {
+        "repository": ("correct undercloud.repositories or tripleoReposUrl, or open the way to it", "C1"),
+        "registry": ("correct undercloud.containerNamespace or registry, or open the way to it", "C3"),
+        "dns": ("correct networks.provisioning.dns, or start the server", "O4"),
+        "ntp": ("correct networks.provisioning.ntp, or start the server", "O4"),
+        "switch": ("correct fabric.switch.address, or connect the switch's management port", "D5"),
+    }
+    for question in _network(case):
+        name = question["id"]
+        answer, (fix, step) = answers[name], fixes[name.partition(" ")[0]]
+        target = question.get("url") or question["host"]
+        title = f"{name.partition(' ')[0]} {target}"
+        if answer["ok"]:
+            yield ok(where, f"{title}: {answer['text']}", step)
+        elif name == "switch":
+            yield warning(where, f"{title} does not answer: {answer['text']}", fix, step)
+        else:
+            yield error(where, f"{title} does not answer: {answer['text']}", fix, step)
+    if case.site.fabric.switch.address is None:
+        yield unknown(where, "the switch was not looked for", "set fabric.switch.address", "D5")
+
+
+# BMCs
+
+
+def _bmcs(case: Case) -> Questions:
+    return [
+        {
+            "id": f"bmc {node.name}",
+            "kind": "bmc",
+            "host": str(node.ipmi.address),
+            "user": node.ipmi.user,
+            "password": case.bmc_password(node.name) or "",
+        }
+        for node in case.site.nodes
+    ]
+
+
+def _about_bmcs(case: Case, answers: Answers) -> Iterator[Finding]:
+    for node in case.site.nodes:
+        where, answer = f"BMC of {node.name} ({node.ipmi.address})", answers[f"bmc {node.name}"]
+        text = str(answer["text"])
+        if answer["ok"]:
+            yield ok(where, f"the login of {node.ipmi.user} is good", "C6")
+        elif "password" in text and case.bmc_password(node.name) is None:
+            yield unknown(where, "it answers; its login was not checked", "see the finding on the secrets", "C6")
+        elif "password" in text or "administrator" in text:
+            fix = f"correct nodes.ipmi.user, or: pulumi config set --secret --path 'ipmiPasswords.{node.name}'"
+            yield error(where, text, fix, "C6")
+        else:
+            fix = "correct nodes.ipmi.address, enable IPMI over LAN, or open UDP port 623 from the undercloud"
+            yield error(where, f"IPMI: {text}", fix, "C6")

@@ -1,0 +1,133 @@
+"""The operator's machine: files, keys, secrets, Pulumi and its plugins."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pulumi
+
+from components.known_hosts import known_host_key
+from doctor.case import SECONDS, Case
+from doctor.finding import Finding, error, ok, unknown, warning
+from rack.site import SECRETS
+
+HERE = "this machine"
+PLUGINS = ("command", "openstack")
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Yield the findings on the operator's machine."""
+    yield from files(case)
+    yield from login(case)
+    yield from host_keys(case)
+    yield from secrets(case)
+    yield from programs()
+
+
+def files(case: Case) -> Iterator[Finding]:
+    """Check that the files which the configuration names can be read."""
+    site, proxy = case.site, case.site.ssh.proxy
+    named: dict[str, tuple[Path | None, str]] = {
+        "ssh.privateKeyFile": (site.ssh.private_key_file, ""),
+        "ssh.knownHostsFile": (site.ssh.known_hosts_file, ""),
+        "ssh.proxy.privateKeyFile": (proxy.private_key_file if proxy else None, ""),
+        "ufm.caFile": (site.ufm.ca_file, "U7"),
+        "undercloud.registry.caFile": (site.undercloud.registry.ca_file, "C3"),
+        **{f"images.{image.name}.file": (image.file, "G1") for image in site.images},
+    }
+    for key, (path, step) in named.items():
+        if path is None:
+            continue
+        file = path.expanduser()
+        if file.is_file() and os.access(file, os.R_OK):
+            yield ok(HERE, f"{key}: {path} can be read", step)
+        else:
+            yield error(HERE, f"{key}: {path} is not a file that can be read", "create it, or correct the key", step)
+
+
+def login(case: Case) -> Iterator[Finding]:
+    """Check the private key's mode and the SSH agent."""
+    key, agent = case.site.ssh.private_key_file, os.environ.get("SSH_AUTH_SOCK", "")
+    if key and key.expanduser().is_file() and key.expanduser().stat().st_mode & 0o077:
+        yield error(HERE, f"ssh.privateKeyFile: {key} may be read by others, so ssh ignores it", f"chmod 600 {key}")
+    if agent and not _answers(agent):
+        found = f"SSH_AUTH_SOCK is {agent}, where no SSH agent answers"
+        yield error(HERE, found, "start one, or run: unset SSH_AUTH_SOCK")
+    if not key and not agent:
+        yield error(HERE, "ssh.privateKeyFile is not set, and SSH_AUTH_SOCK names no SSH agent", "set one of them")
+
+
+def _answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as peer:
+        try:
+            peer.connect(path)
+        except OSError:
+            return False
+    return True
+
+
+def host_keys(case: Case) -> Iterator[Finding]:
+    """Check that known_hosts has a usable key of each host that is entered."""
+    site = case.site
+    entered = {("undercloud", str(site.undercloud.ssh_address), site.ssh.port)}
+    if site.ufm.host:
+        entered.add(("UFM host", str(site.ufm.ssh_address), site.ssh.port))
+    if site.ssh.proxy:
+        entered.add(("bastion", str(site.ssh.proxy.address), site.ssh.proxy.port))
+    try:
+        text = site.ssh.known_hosts_file.expanduser().read_text()
+    except OSError:
+        return  # `files` has reported it.
+    for name, address, port in sorted(entered):
+        try:
+            known_host_key(text, address, port)
+        except pulumi.RunError as problem:
+            found, _, fix = str(problem).partition("; ")
+            yield error(f"{name} ({address})", found, " ".join(fix.split()))
+        else:
+            yield ok(f"{name} ({address})", "its host key is known")
+
+
+def secrets(case: Case) -> Iterator[Finding]:
+    """Check that the secrets are there which this site needs."""
+    site = case.site
+    needed = {
+        "ufmPassword": "U7",
+        "ufmLicense": "U4" if site.ufm.host else "",
+        "ipmiPassword": "" if "ipmiPasswords" in case.configured else "C6",
+        "registryPassword": "C3" if site.undercloud.registry.user else "",
+    }
+    for key, step in needed.items():
+        if step and key not in case.configured:
+            meaning = SECRETS[key].partition(":")[0].partition(".")[0]
+            yield error(HERE, f"the secret {key} is missing ({meaning})", f"pulumi config set --secret {key}", step)
+        elif step:
+            yield ok(HERE, f"the secret {key} is there", step)
+    if case.undecrypted:
+        fix = "log in at the backend and set the stack's passphrase, so that logins are checked too"
+        yield unknown(HERE, f"the secrets were not decrypted: {case.undecrypted}", fix)
+
+
+def programs() -> Iterator[Finding]:
+    """Check Pulumi's CLI and plugins."""
+    pulumi_cli = shutil.which("pulumi")
+    if pulumi_cli is None:
+        yield error(HERE, "there is no program pulumi on the PATH", "install it, or run: make engine; eval $(make env)")
+        return
+    try:
+        done = subprocess.run(
+            [pulumi_cli, "plugin", "ls", "--json"], capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+        installed = {plugin["name"]: plugin.get("version") for plugin in json.loads(done.stdout)}
+    except (OSError, ValueError, KeyError, subprocess.TimeoutExpired):
+        yield warning(HERE, "pulumi plugin ls does not answer", "run it by hand")
+        return
+    for name in PLUGINS:
+        if name in installed:
+            yield ok(HERE, f"plugin {name} {installed[name]}")
+        else:
+            yield warning(HERE, f"the plugin {name} is not installed; pulumi downloads it", "or run: pulumi install")

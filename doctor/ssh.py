@@ -1,0 +1,86 @@
+"""Hosts over the system's ssh, with the keys and users that `up` uses. Host keys are always verified."""
+
+import json
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from onhost import shipping
+from rack.site import Ssh
+
+SECONDS = 50
+"""Limit of one connection, including what runs there."""
+PYTHON = "$(command -v python3 || echo /usr/libexec/platform-python)"
+"""A fresh CentOS Stream 8 may have no python3; dnf itself runs with the platform's Python."""
+
+
+class SshError(Exception):
+    """A host cannot be entered, or the probe did not run there. The text is ssh's reason."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host that the operator's machine enters."""
+
+    name: str
+    address: str
+    ssh: Ssh
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.address})"
+
+    def probe(self, questions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Return the answers of `onhost/probe.py` on the host. Secrets in the questions travel by standard input.
+
+        Raises:
+            SshError: see the class.
+        """
+        program = f"{PYTHON} -c {shlex.quote(shipping.program('probe'))}"
+        try:
+            done = subprocess.run(
+                [*self.argv(), program], input=json.dumps(questions), capture_output=True, text=True, timeout=SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            raise SshError(f"no end after {SECONDS} s") from None
+        if done.returncode:
+            raise SshError(_reason(done.stderr))
+        try:
+            answers: Mapping[str, Any] = json.loads(done.stdout)
+        except ValueError:
+            raise SshError("its shell prints text before a command's output") from None
+        return answers
+
+    def argv(self) -> list[str]:
+        """Return the ssh command line without the remote command."""
+        key = self.ssh.private_key_file
+        proxy = self.ssh.proxy
+        return [
+            "ssh", *self._options(str(key.expanduser()) if key else ""),
+            *(["-o", f"ProxyCommand={self._through_proxy()}"] if proxy else []),
+            "-p", str(self.ssh.port), f"{self.ssh.user}@{self.address}",
+        ]  # fmt: skip
+
+    def _options(self, key: str) -> list[str]:
+        known_hosts = shlex.quote(str(self.ssh.known_hosts_file.expanduser()))
+        return [
+            "-F", "none", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR",
+            "-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={known_hosts}",
+            "-o", "GlobalKnownHostsFile=none",
+            *(["-i", key, "-o", "IdentitiesOnly=yes"] if key else []),
+        ]  # fmt: skip
+
+    def _through_proxy(self) -> str:
+        proxy = self.ssh.proxy
+        assert proxy
+        key = proxy.private_key_file or self.ssh.private_key_file
+        options = self._options(str(key.expanduser()) if key else "")
+        words = ["ssh", *options, "-W", "%h:%p", "-p", str(proxy.port), f"{proxy.user}@{proxy.address}"]
+        return shlex.join(words).replace("'%h:%p'", "%h:%p")
+
+
+def _reason(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("@")]
+    told = [line for line in lines if "fail" in line.lower() or "denied" in line.lower() or "refused" in line.lower()]
+    return (told or lines or ["ssh gives no reason"])[-1]

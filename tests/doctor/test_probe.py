@@ -1,0 +1,149 @@
+"""The probe against servers on loopback: what answers, what does not, what answers wrongly."""
+
+import hashlib
+import hmac
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import urllib.error
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from onhost import probe, shipping
+from tests.providers.conftest import Start, ca, start  # noqa: F401
+from tests.providers.server import Answer
+
+Reply = Callable[[bytes], bytes]
+
+
+@pytest.fixture(autouse=True)
+def seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "SECONDS", 2)
+
+
+@contextmanager
+def udp(reply: Reply) -> Iterator[int]:
+    """A server of datagrams; an empty reply is none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+
+        def serve() -> None:
+            while True:
+                message, client = server.recvfrom(4096)
+                if message == b"end":
+                    return
+                if answer := reply(message):
+                    server.sendto(answer, client)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ender:
+            ender.sendto(b"end", server.getsockname())
+        thread.join()
+
+
+class Bmc:
+    """The part of a BMC that opens sessions (IPMI 2.0, 13.17 to 13.21)."""
+
+    def __init__(self, user: str, password: str, suites: tuple[int, ...] = (1, 3)) -> None:
+        self.user, self.password, self.suites = user.encode(), password.encode(), suites
+        self.authentication = 0
+
+    def __call__(self, message: bytes) -> bytes:
+        kind, payload = message[5], message[16:]
+        answer = self._open(payload) if kind == probe.OPEN_SESSION else self._rakp_2(payload)
+        return b"\x06\x00\xff\x07\x06" + struct.pack("<BIIH", kind + 1, 0, 0, len(answer)) + answer
+
+    def _open(self, payload: bytes) -> bytes:
+        self.authentication, self.console = payload[12], payload[4:8]
+        status = 0 if self.authentication in self.suites else probe.NO_SUCH_SUITE
+        return bytes([0, status, 4, 0]) + self.console + b"bmc!" + payload[8:]
+
+    def _rakp_2(self, payload: bytes) -> bytes:
+        challenge, role, user = payload[8:24], payload[24:25], payload[28:]
+        if user != self.user:
+            return bytes([0, probe.NO_SUCH_USER, 0, 0]) + self.console
+        tail = b"R" * 16 + b"G" * 16
+        signed = self.console + b"bmc!" + challenge + tail + role + bytes([len(user)]) + user
+        digest = {1: hashlib.sha1, 3: hashlib.sha256}[self.authentication]
+        return bytes(4) + self.console + tail + hmac.new(self.password, signed, digest).digest()
+
+
+@pytest.mark.parametrize("suites", [(1,), (3,), (1, 3)])
+def test_the_login_of_a_bmc(suites: tuple[int, ...]) -> None:
+    with udp(Bmc("admin", "calvin", suites)) as port:
+        assert probe.bmc("127.0.0.1", "admin", "calvin", port)[0]
+        assert probe.bmc("127.0.0.1", "admin", "wrong", port) == (False, "the password of admin is wrong")
+        assert probe.bmc("127.0.0.1", "root", "calvin", port) == (False, "it has no administrator root")
+
+
+def test_a_bmc_that_cannot_be_used() -> None:
+    with udp(Bmc("admin", "calvin", ())) as port:
+        assert probe.bmc("127.0.0.1", "admin", "calvin", port)[1] == "it supports neither of the cipher suites 3 and 17"
+    with udp(lambda _message: b"what?") as port:
+        asked = {"id": "b", "kind": "bmc", "host": "127.0.0.1", "user": "a", "password": "p", "port": port}
+        assert probe.ask(asked) == {"ok": False, "text": "it does not speak IPMI 2.0"}
+    with udp(lambda _message: b"") as port:
+        assert probe.ask({**asked, "port": port}) == {"ok": False, "text": "no answer"}
+
+
+def test_dns_and_ntp() -> None:
+    with udp(lambda message: message[:2] + b"\x81\x80" + message[4:]) as port:
+        assert probe.dns("127.0.0.1", "localhost", port) == (True, "it answers")
+    for stratum, good in ((2, True), (16, False), (0, False)):
+        with udp(lambda _message, stratum=stratum: bytes([0x24, stratum]) + bytes(46)) as port:  # type: ignore[misc]
+            assert probe.ntp("127.0.0.1", port) == (good, f"stratum {stratum}")
+
+
+def test_a_lost_datagram_is_sent_again() -> None:
+    seen: list[bytes] = []
+
+    def second(message: bytes) -> bytes:
+        seen.append(message)
+        return bytes([0x24, 2]) + bytes(46) if len(seen) == 2 else b""
+
+    with udp(second) as port:
+        assert probe.ntp("127.0.0.1", port)[0]
+
+
+def test_tcp() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert probe.tcp("127.0.0.1", [1, port]) == (True, str(port))
+    assert not probe.tcp("127.0.0.1", [1, port])[0]
+
+
+def test_http_and_its_certificate(start: Start) -> None:  # noqa: F811
+    _, server = start(lambda request: Answer(401 if request.path == "/v2/" else 404))
+    url, authority = f"https://127.0.0.1:{server.port}", server.ca_file.read_text()
+    assert probe.http(f"{url}/v2/", (200, 401), authority) == (True, "status 401")
+    assert probe.http(f"{url}/repodata", (200,), authority) == (False, "status 404")
+    assert probe.http(f"{url}/v2/", (200, 401), insecure=True)[0]
+    with pytest.raises(urllib.error.URLError):
+        probe.http(f"{url}/v2/", (200, 401))
+    answer = probe.ask({"id": "r", "kind": "http", "url": f"{url}/v2/", "accepted": [401]})
+    assert not answer["ok"]
+    assert "certificate verify failed" in answer["text"]
+    assert probe.http("file:///etc/passwd", (200,)) == (False, "not a URL of HTTP")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the script runs as root")
+def test_the_shipped_program_answers_every_question() -> None:
+    questions = [
+        {"id": "good", "kind": "shell", "script": "echo found"},
+        {"id": "bad", "kind": "shell", "script": "echo out; echo why >&2; exit 3"},
+        {"id": "down", "kind": "tcp", "host": "127.0.0.1", "ports": [1]},
+    ]
+    command = [sys.executable, "-c", shipping.program("probe")]
+    done = subprocess.run(command, input=json.dumps(questions), capture_output=True, text=True, check=True)
+    answers = json.loads(done.stdout)
+    assert answers["good"] == {"ok": True, "text": "found"}
+    assert answers["bad"] == {"ok": False, "text": "why"}
+    assert not answers["down"]["ok"]
