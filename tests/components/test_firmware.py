@@ -11,6 +11,7 @@ import pytest
 from onhost import shipping
 from rack import tripleo
 from rack.plan import Plan
+from rack.site.undercloud import Repository
 from tests.components.conftest import HOST_KEY, Recorder, record
 from tests.components.test_rack import deploy
 
@@ -95,3 +96,32 @@ def test_controllers_may_have_their_adapter_at_another_pci_address(plan: Plan) -
     rack = recorded(changed(plan, controller_hca="41:00.0"))
     assert order_of(rack, CONTROLLERS[0])["device"] == "41:00.0"
     assert order_of(rack, "firmware-computes-1")["device"] == plan.site.compute.hca
+
+
+# -- before the deployment
+
+
+def test_adapters_of_new_nodes_are_set_between_provisioning_and_deployment(rack: Recorder, plan: Plan) -> None:
+    assert "overcloud-provision" in rack.needs["overcloud-host-key-compute-1"]
+    for role, hosts in (("controllers", plan.controllers), ("computes", plan.computes)):
+        step = f"overcloud-factory-{role}"
+        assert {f"overcloud-host-key-{host.name}" for host in hosts} <= rack.needs[step]
+        assert step in rack.needs["overcloud-deploy"]
+        assert [node["name"] for node in order_of(rack, step)["nodes"]] == [host.name for host in hosts]
+    assert order_of(rack, "overcloud-factory-computes")["settings"] == order_of(rack, "firmware-computes-1")["settings"]
+    assert shlex.split(rack.resources["overcloud-factory-computes"].inputs["create"])[-1].endswith("/factory.py")
+
+
+def test_mstflint_comes_from_the_site_s_repositories(plan: Plan) -> None:
+    own = (Repository(id="own", baseurl="https://mirror.example/wallaby"),)
+    undercloud = plan.site.undercloud.model_copy(update={"repositories": own})
+    rack = recorded(Plan(plan.site.model_copy(update={"undercloud": undercloud})))
+    wanted = {f"overcloud-repositories-{host.name}" for host in plan.hosts}
+    assert wanted <= rack.needs["overcloud-factory-computes"]
+
+
+def test_provisioning_never_overwrites_its_output(rack: Recorder, plan: Plan) -> None:
+    script = shlex.split(rack.resources["overcloud-provision"].inputs["create"])[-1].splitlines()
+    assert script[-2:] == [f"{shlex.join(words)} >&2" for words in plan.provision_commands]
+    assert script[-5:-2] == ["output=$(mktemp -d)", "trap 'rm -r $output' EXIT", "cd $output"]
+    assert "unprovision -y --all --stack overcloud" in rack.resources["overcloud-provision"].inputs["delete"]
