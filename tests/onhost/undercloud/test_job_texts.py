@@ -55,3 +55,8 @@ def test_a_module_s_answer_is_shown_as_message_and_end_of_output() -> None:
     assert explained('failed | error={"msg": "m", "stdout": "out"}') == ["failed: m", "    out"]
     assert explained("fatal: [host]: FAILED! => {broken}") == ["fatal: [host]: FAILED! => {broken}"]
     assert explained('fatal => {"rc": 1}') == ['fatal => {"rc": 1}']
+
+
+def test_a_failure_in_the_first_line_needs_no_heading() -> None:
+    lines = ["ERROR! no such playbook", "  at line 1", "end"]
+    assert failing_step(lines) == lines

@@ -225,6 +225,14 @@ def test_ipmi_passwords_of_nodes_are_sealed_and_belong_to_a_node(tmp_path: Path,
     assert SECRET not in message
 
 
+def test_problems_of_the_site_and_of_other_keys_are_reported_together(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.x.yaml"
+    file.write_text(yaml.safe_dump({"config": {"rack:site": document({"ufm.port": 0}), "rack:ufmPassword": SECRET}}))
+    with pytest.raises(ConfigError) as refused:
+        load_stack_file(file)
+    assert [line.partition(": ")[0] for line in refused.value.problems] == ["rack:ufmPassword", "ufm.port"]
+
+
 # -- the program's loader, with the file beside it and the files that the site names
 
 
