@@ -144,6 +144,8 @@ class IronicNode:
     uuid: str
     pm_addr: str
     pm_user: str
+    accepted: bool = field(default=True, kw_only=True)
+    """Whether the BMC accepts user and password. The password is not stored."""
     ports: list[dict[str, Any]]
     capabilities: dict[str, str]
     state: str = "enroll"
@@ -191,6 +193,10 @@ class PortFaults:
     carrier: bool | None = None
 
 
+FACTORY_BMC = "lab-ipmi"
+"""Of every BMC, as the lab is delivered."""
+
+
 @dataclass
 class HardwareFaults:
     """Faults of a node that tests inject."""
@@ -202,6 +208,8 @@ class HardwareFaults:
     bios: dict[str, bool | str] = field(default_factory=dict)
     """BIOS settings that differ from `Node.bios`, from the next boot on."""
     hca: PortFaults = field(default_factory=PortFaults)
+    bmc_password: str = FACTORY_BMC
+    """Password of the BMC's user."""
 
 
 @dataclass

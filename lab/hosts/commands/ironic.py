@@ -52,7 +52,7 @@ def set_state(call: Call[Host], node: IronicNode, state: str) -> None:
 def power(call: Call[Host], node: IronicNode) -> str:
     """Return the power state in ironic's words."""
     hardware = machine(call, node)
-    if hardware is None:
+    if hardware is None or not node.accepted:
         return "None"
     return "power on" if hardware.powered else "power off"
 

@@ -114,7 +114,7 @@ def _repeated(value: str | None, seen: set[str], problem: str) -> Iterator[str]:
 
 
 def _register(call: Call[Undercloud], entry: dict[str, Any]) -> IronicNode:
-    """Add or update a node's record. The password is not kept: nothing in the lab queries a BMC."""
+    """Add or update a node's record. A node whose BMC refuses the login stays in `enroll`."""
     name = entry.get("name") or entry["pm_addr"]
     capabilities = entry.get("capabilities") or ""
     given = dict(c.split(":", 1) for c in capabilities.split(",")) if capabilities else {}
@@ -124,11 +124,21 @@ def _register(call: Call[Undercloud], entry: dict[str, Any]) -> IronicNode:
         with call.host.change():
             node.name, node.pm_addr, node.pm_user, node.ports = name, address, user, ports
             node.capabilities.update(given)
+        _verify(call, node, entry)
         return node
     node = IronicNode(name, str(uuid.uuid4()), address, user, ports, given)
     with call.host.change():
         call.host.state.nodes.append(node)
     call.out(f"Successfully registered node UUID {node.uuid}")
-    ironic.set_state(call, node, "verifying")
-    ironic.set_state(call, node, "manageable" if ironic.machine(call, node) else "enroll")
+    _verify(call, node, entry)
     return node
+
+
+def _verify(call: Call[Undercloud], node: IronicNode, entry: dict[str, Any]) -> None:
+    """Log in at the BMC, as ironic does on the way to `manageable`."""
+    hardware = ironic.machine(call, node)
+    with call.host.change():
+        node.accepted = bool(hardware and hardware.bmc_accepts(entry["pm_user"], entry["pm_password"]))
+    if node.state == "enroll":
+        ironic.set_state(call, node, "verifying")
+        ironic.set_state(call, node, "manageable" if node.accepted else "enroll")

@@ -9,6 +9,7 @@ import yaml
 
 from lab.hosts import templates
 from lab.hosts.backends.interfaces import ComputeService, Guest, NetworkAgent
+from lab.hosts.state import FACTORY_BMC
 from lab.inventory import spares
 from lab.process import LabError, until
 from rack import tripleo
@@ -43,7 +44,7 @@ def install_undercloud(lab: Lab, clean: bool) -> None:
 
 
 def register(lab: Lab) -> None:
-    place(lab, "/home/stack/instackenv.json", tripleo.instackenv(lab.plan, "ipmi-secret"))
+    place(lab, "/home/stack/instackenv.json", tripleo.instackenv(lab.plan, FACTORY_BMC))
     lab.ok("undercloud", admin("openstack overcloud node import ~/instackenv.json"))
     lab.ok("undercloud", admin("openstack overcloud node introspect --all-manageable --provide"))
 

@@ -13,6 +13,7 @@ from components import guest_images
 from components.ssh import as_stack
 from lab.hosts import elements, templates
 from lab.hosts.kinds.node import NODE_USER
+from lab.hosts.state import FACTORY_BMC, HardwareFaults
 from lab.process import LabError
 from rack import tripleo
 from rack.plan import DEPLOY_FOLDER, HEAT_TEMPLATES
@@ -194,7 +195,7 @@ def test_c5_images(lab: Lab) -> None:
 
 
 def test_c7_import_reports_every_problem(lab: Lab) -> None:
-    inventory = json.loads(tripleo.instackenv(lab.plan, "ipmi-secret"))
+    inventory = json.loads(tripleo.instackenv(lab.plan, FACTORY_BMC))
     nodes = inventory["nodes"]
     del nodes[0]["pm_addr"]
     nodes[1]["ports"][0]["address"] = "nonsense"
@@ -211,12 +212,12 @@ def test_c7_import_reports_every_problem(lab: Lab) -> None:
         "node #4: Unknown field pm_adr",
     ):
         assert problem in said
-    assert "ipmi-secret" not in said
+    assert FACTORY_BMC not in said
     assert "can't open" in lab.refused("undercloud", admin("openstack overcloud node import none.json"))
 
 
 def test_c7_import(lab: Lab) -> None:
-    place(lab, "/home/stack/instackenv.json", tripleo.instackenv(lab.plan, "ipmi-secret"))
+    place(lab, "/home/stack/instackenv.json", tripleo.instackenv(lab.plan, FACTORY_BMC))
     lab.ok("undercloud", admin("openstack overcloud node import --validate-only ~/instackenv.json"))
     assert states(lab) == {}
     out = lab.ok("undercloud", admin("openstack overcloud node import ~/instackenv.json"))
@@ -225,12 +226,28 @@ def test_c7_import(lab: Lab) -> None:
     assert len(states(lab)) == 5
     lab.ok("undercloud", admin("openstack overcloud node import ~/instackenv.json"))
     assert len(states(lab)) == 5
-    assert "ipmi-secret" not in (lab.rack.undercloud.folder / "state.json").read_text()
+    assert FACTORY_BMC not in (lab.rack.undercloud.folder / "state.json").read_text()
     listed = lab.ok("undercloud", admin("openstack baremetal node list"))
     assert "| Name         | Instance UUID | Power State | Provisioning State | Maintenance |" in listed
     show = lab.ok("undercloud", admin("openstack baremetal node show compute-1 -f value -c provision_state"))
     assert show == "manageable\n"
     assert "404" in lab.refused("undercloud", admin("openstack baremetal node show compute-9"))
+
+
+def test_c7_a_bmc_accepts_only_its_own_login(lab: Lab) -> None:
+    def registered(**own: str) -> tuple[str, str]:
+        inventory = tripleo.instackenv(lab.plan, FACTORY_BMC, {"compute-2": own["password"]} if own else {})
+        place(lab, "/home/stack/instackenv.json", inventory)
+        lab.ok("undercloud", admin("openstack overcloud node import ~/instackenv.json"))
+        return states(lab)["compute-2"]
+
+    lab.ok("undercloud", admin("openstack baremetal node delete compute-2"))
+    lab.rack.nodes["compute-2"].inject(HardwareFaults(bmc_password="own-password"))
+    assert registered() == ("enroll", "None")
+    assert registered(password="own-password") == ("manageable", "power off")
+    assert "own-password" not in (lab.rack.undercloud.folder / "state.json").read_text()
+    lab.rack.nodes["compute-2"].inject(HardwareFaults())
+    assert registered() == ("manageable", "power off")
 
 
 # -- I1

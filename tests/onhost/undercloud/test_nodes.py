@@ -17,7 +17,7 @@ import pytest
 
 from components import gate, introspection, undercloud
 from components.ssh import as_stack
-from lab.hosts.state import UndercloudLogin
+from lab.hosts.state import FACTORY_BMC, UndercloudLogin
 from lab.process import LabError
 from lab.ufm import tls
 from lab.ufm.app import create_app
@@ -150,7 +150,7 @@ class Rig:
 
     def import_all(self, **others: str) -> None:
         """Import the plan's nodes and `others`, name → MAC."""
-        inventory = json.loads(tripleo.instackenv(self.lab.plan, "ipmi"))
+        inventory = json.loads(tripleo.instackenv(self.lab.plan, FACTORY_BMC))
         for number, (name, mac) in enumerate(others.items(), start=1):
             inventory["nodes"].append(
                 {**inventory["nodes"][0], "name": name, "pm_addr": f"192.0.2.20{number}", "ports": [{"address": mac}]}
