@@ -34,7 +34,7 @@ def by_name(service: FabricService, name: str) -> Process:
     return next(process for process in service.processes() if process.name == name)
 
 
-def test_at_first_only_the_manager_is_linked(service: FabricService, diagnostics: Diagnostics) -> None:
+def test_only_the_manager_is_linked_at_first(service: FabricService, diagnostics: Diagnostics) -> None:
     assert [(p.name, p.guid) for p in diagnostics.ports()] == [("ufm", GUIDS["ufm"])]
     assert [n["name"] for n in service.client.nodes() if n["linked"]] == ["qm8700", "ufm"]
     assert diagnostics.pkeys(GUIDS["ufm"]) == {0xFFFF}
@@ -45,7 +45,7 @@ def test_a_linked_host_is_found_with_its_guid_at_full_speed(service: FabricServi
     found = {port.name: port for port in diagnostics.ports()}
     assert found["compute-1"].guid == GUIDS["compute-1"]
     line = next(line for line in diagnostics.ibnetdiscover().splitlines() if '# "compute-1" lid' in line)
-    assert re.match(r"\[4\]", line), "switch port of the plan"
+    assert re.match(r"\[4\]", line), "the switch port is the plan's"
     assert line.endswith("4xHDR")
     node = next(n for n in service.client.nodes() if n["name"] == "compute-1")
     assert (node["linked"], node["lid"]) == (True, found["compute-1"].lid)
@@ -96,7 +96,7 @@ def group(folder: Path, host: str, pkey: int) -> dict[str, int]:
     return {name: value & 0x3F for name, value in fields.items()}  # The upper two bits are the selector "exactly".
 
 
-def test_opensm_reads_group_settings_when_it_creates_the_group_and_when_it_starts(
+def test_group_settings_apply_when_the_group_is_created_and_when_opensm_starts(
     service: FabricService, folder: Path, diagnostics: Diagnostics
 ) -> None:
     service.client.link("compute-1")
@@ -128,7 +128,7 @@ def test_hosts_come_up_while_opensm_restarts(service: FabricService, diagnostics
     assert {port for host in hosts for port in diagnostics.pkeys(GUIDS[host])} == {0xFFFF, 0x8065}
 
 
-def test_a_vf_takes_the_guid_of_its_vm(service: FabricService, diagnostics: Diagnostics) -> None:
+def test_a_vf_gets_the_guid_of_its_vm(service: FabricService, diagnostics: Diagnostics) -> None:
     service.client.partitions(f"{DEFAULT}tenant=0x65:\n{VF_GUID}=full;\n")
     service.client.link("compute-1")
     service.client.plug("compute-1", 1, VF_GUID)
@@ -148,7 +148,7 @@ def test_a_vf_takes_the_guid_of_its_vm(service: FabricService, diagnostics: Diag
     assert "compute-1-vf-1" not in names(diagnostics)
 
 
-def test_a_vm_needs_its_host(service: FabricService, diagnostics: Diagnostics) -> None:
+def test_a_vf_is_linked_only_with_its_host(service: FabricService, diagnostics: Diagnostics) -> None:
     service.client.plug("compute-1", 0, VF_GUID)
     assert names(diagnostics) == {"ufm", "compute-1", "compute-1-vf-0"}, "plugging a VF also links its host"
     service.client.unlink("compute-1")
@@ -192,7 +192,7 @@ def test_all_pkeys_equals_the_tables_that_smpquery_reads(service: FabricService,
     assert diagnostics.all_pkeys([GUIDS["ufm"]]) == {GUIDS["ufm"]: {0xFFFF}}
 
 
-def test_programs_wait_for_a_connection_and_killed_programs_free_theirs(
+def test_programs_wait_for_a_free_connection_and_killed_programs_release_theirs(
     service: FabricService, diagnostics: Diagnostics, folder: Path
 ) -> None:
     """saquery waits for a stopped OpenSM and is killed after 0.2 s. ibsim does not notice killed programs itself."""
@@ -247,7 +247,9 @@ def test_a_crash_is_reported_and_repaired(service: FabricService, diagnostics: D
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     assert until(lambda: by_name(service, "fabric").crashed(), 10)
-    assert {p.name for p in service.processes() if p.crashed()} == {"fabric", victim}, "the controller stops the other"
+    assert {p.name for p in service.processes() if p.crashed()} == {"fabric", victim}, (
+        "the controller stops the other process"
+    )
     assert f"{victim} ended with status -9" in by_name(service, "fabric").tail()
     assert by_name(service, victim).tail()
     with pytest.raises(FabricError, match="does not answer"):
@@ -264,7 +266,7 @@ def test_children_end_with_a_killed_controller(service: FabricService) -> None:
     assert until(lambda: not [p for p in service.processes() if p.pid() is not None], 10)
 
 
-def test_stop_leaves_nothing(service: FabricService, folder: Path) -> None:
+def test_stop_leaves_no_process_and_no_file(service: FabricService, folder: Path) -> None:
     service.stop(silent)
     assert [p.name for p in service.processes() if p.pid() is not None or p.crashed()] == []
     assert not list(folder.glob("*.sock")) + list(folder.glob("sys-*")) + list(folder.glob("*.pid"))
@@ -294,7 +296,7 @@ def test_two_fabrics_are_independent(service: FabricService, diagnostics: Diagno
         other.stop(silent)
 
 
-def test_the_command_line(service: FabricService, tmp_path: Path) -> None:
+def test_the_command_line_lists_nodes_and_runs_diagnostics(service: FabricService, tmp_path: Path) -> None:
     def fabric(*arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "lab.fabric", *arguments],
@@ -326,7 +328,7 @@ def test_the_client_imports_nothing_of_the_project(service: FabricService, folde
     assert VF_GUID in [node["port_guid"] for node in service.client.nodes()]
 
 
-def test_eight_hundred_hosts(tmp_path: Path) -> None:
+def test_eight_hundred_hosts_are_linked_and_programmed(tmp_path: Path) -> None:
     """The scaled design (guide step D2): all hosts linked, one partition with all of them, all tables read back."""
     fabric = fat_tree(40, 20, 20)
     service = started(tmp_path / "fabric", fabric)

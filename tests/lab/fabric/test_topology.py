@@ -1,4 +1,4 @@
-"""The cabling as data: what it refuses, and ibsim's net file. test_fabric.py shows that ibsim accepts the file."""
+"""Topologies: validation, and ibsim's net file. test_fabric.py proves that ibsim accepts the file."""
 
 import re
 from dataclasses import replace
@@ -52,7 +52,7 @@ def test_the_manager_must_be_a_host() -> None:
         replace(rack(), manager="compute-1-vf-0")
 
 
-def test_a_topology_is_loaded_as_it_was_dumped() -> None:
+def test_a_dumped_topology_is_loaded_unchanged() -> None:
     topology = fat_tree(3, 2, 2)
     assert load_topology(dump_topology(topology)) == topology
 

@@ -62,13 +62,13 @@ def refused(lab: Lab, command: str, address: str = ONE) -> str:
 # -- namespaces
 
 
-def test_namespaces(lab: Lab) -> None:
+def test_ip_netns_lists_the_namespaces_of_networks_and_routers(lab: Lab) -> None:
     assert f"qdhcp-{NETWORK} (id: 0)" in lab.ok("controller-1", "ip netns")
     assert "Cannot open network namespace" in lab.refused("controller-1", f"ip netns exec qdhcp-none ping -c 1 {ONE}")
     assert "lo" in lab.ok("controller-1", "ip -br link"), "every other ip command is the real one"
 
 
-def test_ping(lab: Lab) -> None:
+def test_ping_reaches_active_guests_in_their_namespace(lab: Lab) -> None:
     assert "2 packets transmitted, 2 received, 0% packet loss" in lab.ok("controller-1", f"{DHCP} ping -c 2 {ONE}")
     assert "100% packet loss" in lab.refused("controller-1", f"{DHCP} ping -c 2 11.11.11.9")
     router = f"ip netns exec qrouter-{ROUTER}"
@@ -77,7 +77,7 @@ def test_ping(lab: Lab) -> None:
     assert "100% packet loss" in lab.refused("controller-1", f"{DHCP} ping -c 1 {FLOATING}")
 
 
-def test_ping_of_a_guest_that_is_not_active(lab: Lab) -> None:
+def test_ping_does_not_reach_a_stopped_guest(lab: Lab) -> None:
     two = lab.cloud.vms[1]
     lab.cloud.vms[1] = replace(two, status="SHUTOFF")
     assert "100% packet loss" in lab.refused("controller-1", f"{DHCP} ping -c 1 {TWO}")
@@ -87,7 +87,7 @@ def test_ping_of_a_guest_that_is_not_active(lab: Lab) -> None:
 # -- ssh
 
 
-def test_ssh(lab: Lab) -> None:
+def test_ssh_runs_a_command_in_a_guest(lab: Lab) -> None:
     assert in_guest(lab, "'id -un; pwd; hostname; hostname -I'") == f"stack\n/home/stack\nhost-11-11-11-235\n{ONE}\n"
     assert in_guest(lab, "sudo id -un") == "root\n"
     assert lab.run("controller-1", ssh("exit 7")).returncode == 7
@@ -95,7 +95,7 @@ def test_ssh(lab: Lab) -> None:
     assert lab.ok("controller-1", f"echo hello | {ssh('cat')}") == "hello\n"
 
 
-def test_a_guest_accepts_the_key_of_novas_metadata_alone(lab: Lab) -> None:
+def test_a_guest_accepts_only_the_key_of_nova_s_metadata(lab: Lab) -> None:
     without = ssh("true").replace("-i /root/key ", "")
     assert "Permission denied" in lab.run("controller-1", without).stderr
     lab.cloud.vms.append(
@@ -105,8 +105,8 @@ def test_a_guest_accepts_the_key_of_novas_metadata_alone(lab: Lab) -> None:
     lab.cloud.vms.pop()
 
 
-def test_the_user_is_that_of_the_image(lab: Lab) -> None:
-    """The element cloud-init-config names it stack; the default user of CentOS's image is centos."""
+def test_the_login_user_depends_on_the_image(lab: Lab) -> None:
+    """The element cloud-init-config creates the user stack; CentOS's image has the user centos."""
     plain = [e for e in lab.plan.site.images[1].elements if e != "cloud-init-config"]
     with lab.rack.undercloud.change():
         lab.rack.undercloud.state.built["plain"] = plain
@@ -118,7 +118,7 @@ def test_the_user_is_that_of_the_image(lab: Lab) -> None:
     lab.cloud.vms.pop()
 
 
-def test_ssh_by_the_floating_address(lab: Lab) -> None:
+def test_ssh_reaches_a_guest_by_its_floating_address(lab: Lab) -> None:
     command = ssh("hostname", FLOATING).replace(DHCP, f"ip netns exec qrouter-{ROUTER}")
     assert lab.ok("controller-1", command) == "host-11-11-11-235\n"
 
@@ -137,7 +137,7 @@ def test_ssh_is_refused_to_the_wrong_user_address_or_key(lab: Lab) -> None:
         assert says in done.stderr
 
 
-def test_a_guests_host_key_is_checked(lab: Lab) -> None:
+def test_a_guest_s_host_key_is_verified(lab: Lab) -> None:
     in_guest(lab, "true")
     other = lab.ok("controller-1", "cat /root/.ssh/known_hosts")
     lab.ok("controller-1", r"sed -i 's/\(NTE5AAAAI\)A/\1B/; t; s/\(NTE5AAAAI\)./\1A/' /root/.ssh/known_hosts")
@@ -147,17 +147,19 @@ def test_a_guests_host_key_is_checked(lab: Lab) -> None:
     lab.ok("controller-1", "rm /root/.ssh/known_hosts")
 
 
-def test_guest_to_guest(lab: Lab) -> None:
+def test_a_guest_reaches_other_guests_and_the_internet(lab: Lab) -> None:
     assert "0% packet loss" in in_guest(lab, f"ping -c 4 {TWO}")
     assert "100% packet loss" in refused(lab, "ping -c 1 11.11.11.9")
-    assert "0% packet loss" in in_guest(lab, "ping -c 1 8.8.8.8"), "the Internet through the floating address (X4)"
+    assert "0% packet loss" in in_guest(lab, "ping -c 1 8.8.8.8"), (
+        "the floating address gives access to the Internet (X4)"
+    )
     assert "100% packet loss" in refused(lab, "ping -c 1 8.8.8.8", TWO)
 
 
 # -- driver and GPU
 
 
-def test_modules(lab: Lab) -> None:
+def test_modprobe_loads_and_removes_peermem(lab: Lab) -> None:
     assert "peermem" not in in_guest(lab, "lsmod")
     assert "root" in refused(lab, "modprobe nvidia-peermem")
     assert "not found in directory" in refused(lab, "sudo modprobe nonsense")
@@ -168,7 +170,7 @@ def test_modules(lab: Lab) -> None:
     assert in_guest(lab, "ofed_info -s").startswith("MLNX_OFED_LINUX-5.6")
 
 
-def test_nvidia_smi(lab: Lab) -> None:
+def test_nvidia_smi_shows_and_changes_settings(lab: Lab) -> None:
     query = "nvidia-smi --query-gpu=mig.mode.current --format=csv,noheader"
     assert in_guest(lab, query) == "Disabled\n"
     assert "GPU 0: NVIDIA A100" in in_guest(lab, "nvidia-smi -L")
@@ -195,7 +197,7 @@ def test_commands_of_elements_that_the_image_lacks_are_not_found(lab: Lab) -> No
     assert not folder.exists() or not list(folder.glob("*.pid")), "no process of a deleted guest runs"
 
 
-def test_a_guest_without_gpu_has_none(lab: Lab) -> None:
+def test_a_guest_without_gpu_and_vf_has_no_devices(lab: Lab) -> None:
     one = lab.cloud.vms[0]
     lab.cloud.vms[0] = replace(one, gpus=0, direct=False)
     assert "No devices were found" in refused(lab, "nvidia-smi -L")
@@ -251,7 +253,7 @@ def test_a_client_needs_a_server(lab: Lab) -> None:
     assert "unrecognized" in refused(lab, "ib_write_bw --use_cudaa=0")
 
 
-def test_the_guides_result(lab: Lab) -> None:
+def test_a_tuned_compute_has_the_guide_s_bandwidth(lab: Lab) -> None:
     tune(lab, **TUNED)
     acs(lab, "0x5D")
     assert average(lab) == 194.23
@@ -261,7 +263,7 @@ def test_the_guides_result(lab: Lab) -> None:
 def test_each_missing_setting_reduces_the_bandwidth(lab: Lab) -> None:
     acs(lab, "0x1D")
     assert average(lab) < 50
-    assert average(lab, "") == 194.23, "without CUDA no data pass between GPU and adapter"
+    assert average(lab, "") == 194.23, "without CUDA, no data are transferred between GPU and adapter"
     acs(lab, "0x5D")
     tune(lab, **{**TUNED, "ATS_ENABLED": 0})
     assert average(lab) < 50
@@ -301,7 +303,7 @@ def measured(lab: Lab, given: str, **other: str) -> subprocess.CompletedProcess[
     return lab.run("controller-1", f"sh -c {shlex.quote(script)}", given)
 
 
-def test_the_program_measures_with_the_key_of_nova_and_leaves_none(lab: Lab) -> None:
+def test_the_program_measures_with_nova_s_key_and_deletes_it_afterwards(lab: Lab) -> None:
     key = (lab.folder / "tenant_key").read_text()
     for _ in range(2):
         done = measured(lab, key)

@@ -25,7 +25,7 @@ pytestmark = MARKS
 # -- SSH
 
 
-def test_known_host_key_is_verified(lab: Lab) -> None:
+def test_a_wrong_host_key_is_refused(lab: Lab) -> None:
     assert lab.ok("ufm", "hostname") == "ufm\n"
     wrong = lab.folder / "wrong_hosts"
     lines = lab.known_hosts.read_text().splitlines()
@@ -39,7 +39,7 @@ def test_known_host_key_is_verified(lab: Lab) -> None:
     assert lab.run("ufm", "test -e /root/entered").returncode == 1
 
 
-def test_a_foreign_key_is_refused(lab: Lab, tmp_path: Path) -> None:
+def test_an_unauthorised_key_is_refused(lab: Lab, tmp_path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key")], check=True)
     options = [o.replace(str(lab.key), str(tmp_path / "key")) for o in lab.options("ufm")]
     argv = ["ssh", *options, "-p", str(lab.plan.site.ssh.port), f"root@{lab.address('ufm')}", "true"]
@@ -48,12 +48,12 @@ def test_a_foreign_key_is_refused(lab: Lab, tmp_path: Path) -> None:
     assert "Permission denied" in done.stderr
 
 
-def test_streams_status_and_binary_data(lab: Lab) -> None:
+def test_ssh_returns_streams_and_status(lab: Lab) -> None:
     done = lab.run("ufm", "cat; echo out; echo err >&2; exit 7", "in\n")
     assert (done.returncode, done.stdout, done.stderr) == (7, "in\nout\n", "err\n")
 
 
-def test_scp_and_sftp(lab: Lab, tmp_path: Path) -> None:
+def test_scp_and_sftp_copy_binary_data(lab: Lab, tmp_path: Path) -> None:
     content = os.urandom(300_000)
     (tmp_path / "up").write_bytes(content)
     port = ["-P", str(lab.plan.site.ssh.port)]
@@ -67,7 +67,7 @@ def test_scp_and_sftp(lab: Lab, tmp_path: Path) -> None:
     assert "300000" in listed.stdout
 
 
-def test_twenty_sessions_at_once(lab: Lab) -> None:
+def test_twenty_sessions_run_at_once(lab: Lab) -> None:
     def session(number: int) -> str:
         return lab.ok("ufm", f"docker ps -aq; echo {number} > /tmp/session-{number}; cat /tmp/session-{number}")
 
@@ -78,7 +78,7 @@ def test_twenty_sessions_at_once(lab: Lab) -> None:
 # -- roots
 
 
-def test_a_host_sees_its_own_files_only(lab: Lab) -> None:
+def test_a_host_sees_only_its_own_files(lab: Lab) -> None:
     lab.ok("ufm", "echo mine > /etc/mine; mkdir -p /var/x /opt/x /home/x")
     assert lab.run("undercloud", "cat /etc/mine").returncode == 1
     assert not Path("/etc/mine").exists()
@@ -86,7 +86,7 @@ def test_a_host_sees_its_own_files_only(lab: Lab) -> None:
     assert lab.run("ufm", f"ls {PROJECT}").returncode == 2, "the checkout is not in the root"
 
 
-def test_files_have_their_owners(lab: Lab) -> None:
+def test_files_have_owners_and_modes(lab: Lab) -> None:
     lab.ok("undercloud", "useradd -m stack")
     lab.ok("undercloud", "install -D -o stack -g stack -m 0600 /dev/stdin /home/stack/secret", "x")
     assert lab.ok("undercloud", "stat -c '%U %G %a' /home/stack/secret") == "stack stack 600\n"
@@ -95,7 +95,7 @@ def test_files_have_their_owners(lab: Lab) -> None:
     lab.ok("undercloud", "su - stack -c 'touch ~/own'; userdel -rf stack 2>/dev/null; test ! -e /home/stack")
 
 
-def test_a_job_outlives_its_session_and_ends_at_power_off(lab: Lab) -> None:
+def test_a_process_continues_after_its_session_and_ends_at_power_off(lab: Lab) -> None:
     lab.ok(
         "undercloud", "setsid sh -c 'while :; do date +%s%N > /tmp/beat; sleep 0.05; done' >/dev/null 2>&1 </dev/null &"
     )
@@ -125,7 +125,7 @@ def test_paths_never_lead_out_of_the_root(tmp_path: Path) -> None:
         root.resolve("/etc/loop")
 
 
-def test_unknown_verbs_and_bad_units(lab: Lab) -> None:
+def test_systemctl_and_hostnamectl_refuse_invalid_arguments(lab: Lab) -> None:
     assert "Unknown command verb" in lab.refused("ufm", "systemctl frobnicate docker")
     assert "Too few arguments" in lab.refused("ufm", "hostnamectl set-hostname")
     lab.ok("ufm", "systemctl disable docker; systemctl enable --now docker; systemctl daemon-reload")
@@ -169,7 +169,7 @@ def ssh(part: HostsPart, folder: Path, port: int, address: str, command: str) ->
     return subprocess.run(argv, capture_output=True, text=True, timeout=30)
 
 
-def test_part(part: HostsPart, tmp_path: Path) -> None:
+def test_the_part_starts_serves_and_stops_the_hosts(part: HostsPart, tmp_path: Path) -> None:
     said: list[str] = []
     folder = tmp_path / "hosts"
     port = int(yaml.safe_load((tmp_path / "Pulumi.test.yaml").read_text())["config"]["rack:site"]["ssh"]["port"])
@@ -197,7 +197,7 @@ def test_part(part: HostsPart, tmp_path: Path) -> None:
     assert processes_of(folder) == []
     assert part.processes() == [part.keeper]
     assert not part.keeper.crashed()
-    assert (folder / "ufm" / "root" / "etc").exists(), "state stays"
+    assert (folder / "ufm" / "root" / "etc").exists(), "the state is kept"
     with pytest.raises(LabError, match="does not answer"):
         part.request(op="status")
     part.forget()

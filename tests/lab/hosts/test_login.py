@@ -1,4 +1,4 @@
-"""Who may log in: on nodes only the key of user stack, for the user of the deployment; sudo for users but root."""
+"""Logins: nodes accept only user stack's key for the deployment's user; users other than root need sudo."""
 
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ NODE = "compute-1"
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A rack with one node as a deployment leaves it."""
+    """Yield a rack with one deployed node."""
     lab = Lab(tmp_path_factory.mktemp("lab"))
     keygen(lab.folder / "stack", "stack", "rsa")
     lab.rack.nodes[NODE].provision("node", NODE_USER, public_key(lab.folder / "stack"))
@@ -35,19 +35,19 @@ def login(lab: Lab, user: str, key: str, command: str) -> subprocess.CompletedPr
     ("user", "key"),
     [("tripleo-admin", "id_ed25519"), ("root", "stack"), ("root", "id_ed25519"), ("heat-admin", "stack")],
 )
-def test_node_refuses_every_other_user_and_key(deployed: Lab, user: str, key: str) -> None:
+def test_a_node_refuses_every_other_user_and_key(deployed: Lab, user: str, key: str) -> None:
     done = login(deployed, user, key, "true")
     assert done.returncode == 255
     assert "Permission denied (publickey)" in done.stderr
 
 
-def test_node_admits_the_key_of_stack_which_needs_sudo(deployed: Lab) -> None:
+def test_a_node_accepts_stack_s_key_for_a_user_that_needs_sudo(deployed: Lab) -> None:
     done = login(deployed, "tripleo-admin", "stack", "id -un; touch /etc/x; sudo -n id -un")
     assert done.stdout.split() == ["tripleo-admin", "root"]
     assert "Permission denied" in done.stderr
 
 
-def test_other_user_than_root_needs_sudo(tmp_path: Path) -> None:
+def test_a_user_other_than_root_needs_sudo(tmp_path: Path) -> None:
     lab = Lab(tmp_path, user="ops")
     try:
         lab.rack.start()

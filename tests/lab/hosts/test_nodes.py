@@ -49,7 +49,7 @@ def test_mstconfig_needs_its_package(lab: Lab) -> None:
     assert "Unable to find a match" in lab.refused("compute-1", "dnf install -y mstflnt")
 
 
-def test_the_adapters_factory_settings(lab: Lab) -> None:
+def test_a_new_adapter_has_the_factory_s_settings(lab: Lab) -> None:
     lab.keeper.control({"op": "replace_adapter", "node": "compute-1"})
     assert query(lab) == {
         "LINK_TYPE_P1": "IB(1)",
@@ -74,17 +74,17 @@ def test_the_adapters_factory_settings(lab: Lab) -> None:
         ("qery", "invalid choice"),
     ],
 )
-def test_mstconfig_refuses(lab: Lab, arguments: str, says: str) -> None:
+def test_mstconfig_refuses_invalid_arguments(lab: Lab, arguments: str, says: str) -> None:
     assert says in lab.refused("compute-1", f"mstconfig -y -d {HCA} {arguments}")
 
 
-def test_mstconfig_asks(lab: Lab) -> None:
+def test_mstconfig_asks_before_it_sets_a_value(lab: Lab) -> None:
     assert "Aborted" in lab.refused("compute-1", f"mstconfig -d {HCA} set ATS_ENABLED=1", "n\n")
     assert "Failed to open" in lab.refused("compute-1", "mstconfig -d 01:00.0 query")
     assert query(lab, "ATS_ENABLED") == {"ATS_ENABLED": "False(0)"}
 
 
-def test_two_reboots_as_in_the_guide(lab: Lab) -> None:
+def test_max_acc_out_read_needs_two_reboots(lab: Lab) -> None:
     lab.ok("compute-1", f"mstconfig -y -d {HCA} set ATS_ENABLED=true ADVANCED_PCI_SETTINGS=1")
     out = lab.ok("compute-1", f"mstconfig -d {HCA} -e query ATS_ENABLED")
     assert ["*", "ATS_ENABLED", "False(0)", "False(0)", "True(1)"] in [line.split() for line in out.splitlines()]
@@ -96,7 +96,7 @@ def test_two_reboots_as_in_the_guide(lab: Lab) -> None:
     assert query(lab, "MAX_ACC_OUT_READ", "ATS_ENABLED") == wanted
 
 
-def test_a_reboot_reaches_fabric_and_cloud(lab: Lab) -> None:
+def test_a_reboot_relinks_the_port_and_restarts_nova_compute(lab: Lab) -> None:
     lab.fabric.events.clear()
     lab.cloud.compute_restarts.clear()
     lab.ok("compute-1", "sleep 1000 >/dev/null 2>&1 & echo kept > /root/mark; touch /run/mark")
@@ -106,7 +106,9 @@ def test_a_reboot_reaches_fabric_and_cloud(lab: Lab) -> None:
     assert host == lab.plan.host("compute-1").hostname
     assert hardware.vfs == lab.plan.site.compute.vfs
     assert lab.run("compute-1", "test -e /run/mark").returncode == 1
-    assert lab.ok("compute-1", "cat /root/mark; pgrep -x sleep | wc -l") == "kept\n1\n", "only the first process sleeps"
+    assert lab.ok("compute-1", "cat /root/mark; pgrep -x sleep | wc -l") == "kept\n1\n", (
+        "only the host's first process sleeps"
+    )
 
 
 @pytest.mark.parametrize(("offered", "created"), [(16, 8), (4, 0), (8, 8)])
@@ -122,7 +124,7 @@ def test_a_boot_creates_the_vfs_that_os_net_config_has_stored(lab: Lab, offered:
 # -- PCIe
 
 
-def test_lspci(lab: Lab) -> None:
+def test_lspci_lists_adapter_vfs_and_gpus(lab: Lab) -> None:
     out = lab.ok("compute-1", "lspci | grep -i nox")
     assert out.startswith("c5:00.0 Infiniband controller: Mellanox Technologies MT28908 Family [ConnectX-6]\n")
     assert out.count("Virtual Function") == lab.plan.site.compute.vfs
@@ -133,7 +135,7 @@ def test_lspci(lab: Lab) -> None:
     assert "Invalid slot" in lab.refused("compute-1", "lspci -s nonsense")
 
 
-def test_path_to_the_hca(lab: Lab) -> None:
+def test_lspci_shows_the_path_to_the_adapter(lab: Lab) -> None:
     assert lab.ok("compute-1", f"lspci -PP -s {HCA}").startswith("c0:01.0/c1:00.0/c2:04.0/c5:00.0 Infiniband")
 
 
@@ -146,7 +148,7 @@ def test_qemu_runs_on_the_host_of_an_active_guest(lab: Lab) -> None:
     lab.cloud.vms = []
 
 
-def test_acs_of_every_bridge_by_the_guides_loop(lab: Lab) -> None:
+def test_the_guide_s_loop_sets_acs_until_a_reboot(lab: Lab) -> None:
     grep = "lspci -s c2:04.0 -vvv | grep ACSCtl"
     assert "DirectTrans-" in lab.ok("compute-1", grep)
     loop = "for BDF in `lspci -d \"*:*:*\" | awk '{print $1}'`; do setpci -v -s ${BDF} ECAP_ACS+0x6.w=0x5D ; done"
@@ -156,17 +158,17 @@ def test_acs_of_every_bridge_by_the_guides_loop(lab: Lab) -> None:
         == "SrcValid+ TransBlk- ReqRedir+ CmpltRedir+ UpstreamFwd+ EgressCtrl- DirectTrans+"
     )
     reboot(lab, "compute-1")
-    assert "DirectTrans-" in lab.ok("compute-1", grep), "not persistent (B2)"
+    assert "DirectTrans-" in lab.ok("compute-1", grep), "a reboot resets ACS (B2)"
 
 
-def test_setpci_refuses(lab: Lab) -> None:
+def test_setpci_refuses_other_devices_and_registers(lab: Lab) -> None:
     assert "not found" in lab.refused("compute-1", f"setpci -s {HCA} ECAP_ACS+0x6.w=0x5D")
     assert "Unable to parse" in lab.refused("compute-1", "setpci -s c2:04.0 NONSENSE")
     assert lab.ok("compute-1", "setpci -s c2:04.0 ECAP_ACS+6.w") == "001d\n"
     assert "Unable to parse" in lab.refused("compute-1", "setpci -s c2:04.0 ECAP_ACS+8.w")
 
 
-def test_max_read_request(lab: Lab) -> None:
+def test_setpci_sets_max_read_request_until_a_reboot(lab: Lab) -> None:
     show, register = f"lspci -s {HCA} -vvv | grep -o 'MaxReadReq [0-9]*'", f"setpci -s {HCA} CAP_EXP+0x8.w"
     assert lab.ok("compute-1", f"{show}; {register}") == "MaxReadReq 512\n2936\n"
     assert lab.ok("compute-1", f"{register}=0x5000:0x7000; {show}") == "MaxReadReq 4096\n"
@@ -178,7 +180,7 @@ def test_max_read_request(lab: Lab) -> None:
 # -- power
 
 
-def test_power_off_ends_ssh_and_takes_the_link_down(lab: Lab) -> None:
+def test_power_off_ends_ssh_and_unlinks_the_port(lab: Lab) -> None:
     lab.rack.nodes["compute-2"].power_off()
     assert lab.run("compute-2", "true").returncode == 255
     assert "compute-2" not in lab.fabric.linked
@@ -203,7 +205,7 @@ def test_an_injected_link_failure_lasts_as_many_power_ons_as_requested(lab: Lab)
 # -- controllers
 
 
-def test_podman_refuses(lab: Lab) -> None:
+def test_podman_ps_lists_containers_and_inspect_refuses_unknown_ones(lab: Lab) -> None:
     assert "no such container" in lab.refused("controller-1", "podman inspect neutron_apy")
     assert "neutron_api" in lab.ok("controller-1", "podman ps --format '{{.Names}}'")
     assert lab.ok("controller-1", "podman ps -q --filter name=nothing") in (

@@ -1,4 +1,4 @@
-"""Which handler a command has on which kind of host."""
+"""The handler of each command per kind of host."""
 
 from pathlib import Path
 

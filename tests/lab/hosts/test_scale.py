@@ -97,7 +97,7 @@ def boots(lab: Lab) -> dict[str, str]:
 # -- scale out
 
 
-def test_a_spare_is_in_the_rack_and_off(lab: Lab) -> None:
+def test_a_spare_is_in_the_rack_and_powered_off(lab: Lab) -> None:
     assert set(lab.rack.nodes) == {*(h.name for h in lab.plan.hosts), "compute-3"}
     spare = lab.rack.nodes["compute-3"]
     assert not spare.installed
@@ -123,7 +123,7 @@ def test_a_spare_is_deployed_without_touching_other_nodes(lab: Lab) -> None:
 
 
 def test_the_host_name_comes_from_the_deployment(lab: Lab) -> None:
-    """It does not follow from the node's place in the rack."""
+    """The name does not depend on the node's position in the rack."""
     lab.ok("undercloud", admin(f"openstack overcloud node unprovision -y --all {NODES}"))
     assert until(lambda: set(states(lab).values()) == {("available", "power off")}, 20)
     renamed = {name: text.replace("computesriov-ib-2", "computesriov-ib-7") for name, text in bundle(lab).items()}
@@ -165,13 +165,13 @@ def test_node_delete_refuses(lab: Lab, command: str, says: str) -> None:
     assert not lab.cloud.services[THIRD].disabled
 
 
-def test_the_roles_count_must_be_reduced_too(lab: Lab) -> None:
+def test_node_delete_needs_a_reduced_count_of_the_role(lab: Lab) -> None:
     mark(lab, ComputeSriovIB=2)
     said = lab.refused("undercloud", admin(DELETE))
     assert "ComputeSriovIB: number of instance entries 3 cannot be greater than count 2" in said
 
 
-def test_without_a_marked_entry_no_node_is_undeployed(lab: Lab) -> None:
+def test_no_node_is_undeployed_without_a_marked_entry(lab: Lab) -> None:
     ship(lab)
     assert lab.ok("undercloud", admin(DELETE)) == "No nodes to unprovision\n"
     assert lab.ok("undercloud", admin(f"openstack overcloud node unprovision {NODES}")).startswith(
@@ -195,10 +195,12 @@ def test_a_node_with_servers_stays_deployed_when_nova_refuses(lab: Lab) -> None:
     lab.cloud.vms = []
     ship(lab)
     lab.ok("undercloud", deploy(lab))
-    assert "nova_compute" in lab.ok("compute-3", "podman ps --format '{{.Names}}'"), "a deployment starts it again"
+    assert "nova_compute" in lab.ok("compute-3", "podman ps --format '{{.Names}}'"), (
+        "a deployment starts the compute again"
+    )
 
 
-def test_a_compute_is_scaled_in(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_node_delete_scales_a_compute_in(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     before, link, agent_runs = boots(lab), lab.fabric.link, threading.Event()
 
     def slowly(node: str) -> None:
@@ -211,7 +213,7 @@ def test_a_compute_is_scaled_in(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> No
     assert "| hostname                    | name      | id " in said
     assert "| overcloud-computesriov-ib-2 | compute-3 | " in said
     assert "Delete nova-compute service" in said
-    assert states(lab)["compute-3"][0] == "cleaning", "the command does not wait for the cleaning"
+    assert states(lab)["compute-3"][0] == "cleaning", "the command ends before the cleaning"
     assert "compute-3" not in lab.fabric.linked
     assert THIRD not in lab.cloud.services
     assert lab.cloud.lost[-1] == THIRD
@@ -233,7 +235,7 @@ def shipped(lab: Lab) -> str:
     return f"{DEPLOY_FOLDER}/all.yaml"
 
 
-def test_the_operator_deletes_the_agents_that_are_left(lab: Lab) -> None:
+def test_remaining_agents_can_be_deleted(lab: Lab) -> None:
     listing = f"openstack network agent list --host {THIRD} -f json"
     assert json.loads(lab.ok("undercloud", overcloud(listing))) == [
         {
@@ -265,8 +267,8 @@ def test_a_deployment_without_the_node_and_one_with_it(lab: Lab) -> None:
     serve(lab)
 
 
-def test_a_dead_compute_is_scaled_in_too(lab: Lab) -> None:
-    """Its service stays registered: Ansible cannot run the scale tasks."""
+def test_node_delete_scales_a_dead_compute_in(lab: Lab) -> None:
+    """The compute's service stays registered, because Ansible cannot run the scale tasks."""
     lab.rack.nodes["compute-3"].power_off()
     mark(lab, "compute-3")
     assert "UNREACHABLE" in lab.ok("undercloud", admin(DELETE))

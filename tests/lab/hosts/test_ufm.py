@@ -42,7 +42,7 @@ def test_stopped_docker_does_not_answer(lab: Lab) -> None:
     assert "not found" in lab.refused("ufm", "systemctl start nonsense")
 
 
-def test_pull(lab: Lab) -> None:
+def test_pull_accepts_only_the_vendor_s_images(lab: Lab) -> None:
     assert "denied" in lab.refused("ufm", "docker pull someone/else")
     out = lab.ok("ufm", "docker pull mellanox/ufm-enterprise-installer")
     assert "Using default tag: latest" in out
@@ -52,7 +52,7 @@ def test_pull(lab: Lab) -> None:
     assert listed == "mellanox/ufm-enterprise-installer:latest\n"
 
 
-def test_installer_refuses_a_fabric_interface_without_address_or_link(lab: Lab) -> None:
+def test_the_installer_refuses_a_fabric_interface_without_address_or_link(lab: Lab) -> None:
     lab.ok("ufm", "install -D -m 0600 /dev/stdin /root/lic/mlnx-ufm.lic", "licence")
     assert "must be up and have an IP address" in lab.refused("ufm", INSTALL)
     lab.ok("ufm", "ip address replace 11.11.11.253/24 dev ib0")
@@ -61,7 +61,7 @@ def test_installer_refuses_a_fabric_interface_without_address_or_link(lab: Lab) 
     assert "11.11.11.253/24" in lab.ok("ufm", "ip -br addr show ib0")
 
 
-def test_ip_refuses(lab: Lab) -> None:
+def test_ip_refuses_invalid_addresses_and_devices(lab: Lab) -> None:
     assert "File exists" in lab.refused("ufm", "ip address add 11.11.11.253/24 dev ib0")
     assert "Cannot assign" in lab.refused("ufm", "ip addr del 1.2.3.4/24 dev ib0")
     assert "Cannot find device" in lab.refused("ufm", "ip link set dev ib9 up")
@@ -83,41 +83,41 @@ def test_ip_refuses(lab: Lab) -> None:
         ("mellanox/ufm-enterprise:latest", "someone/ufm:latest", "denied"),
     ],
 )
-def test_installer_refuses(lab: Lab, was: str, becomes: str, says: str) -> None:
+def test_the_installer_refuses_invalid_arguments(lab: Lab, was: str, becomes: str, says: str) -> None:
     assert was in INSTALL
     assert says in lab.refused("ufm", INSTALL.replace(was, becomes))
     assert lab.ufm.calls == []
 
 
-def test_installer_asks_for_what_is_not_given(lab: Lab) -> None:
+def test_the_installer_asks_for_missing_arguments(lab: Lab) -> None:
     command = INSTALL.partition(" --install")[0]
     assert "EOF" in lab.refused("ufm", command)
     assert "Unknown deployment mode" in lab.refused("ufm", command, "x\nSA\n\nib0\neno1\n")
 
 
-def test_failing_ufm_fails_the_installation(lab: Lab) -> None:
+def test_the_installation_fails_when_ufm_does_not_start(lab: Lab) -> None:
     lab.ufm.broken = True
     assert "500 broken" in lab.refused("ufm", INSTALL)
     lab.ufm.broken = False
     assert lab.ok("ufm", "docker ps -aq") == ""
 
 
-def test_installation(lab: Lab) -> None:
+def test_the_installer_creates_and_starts_the_container(lab: Lab) -> None:
     out = lab.ok("ufm", INSTALL)
     assert "UFM Files Path:                      /var/ufm_files" in out
     assert out.endswith("   UFM container installation finished successfully\n")
-    assert lab.ufm.calls == ["install"], "the tag latest names no release"
+    assert lab.ufm.calls == ["install"], "the tag latest has no release"
     assert lab.ok("ufm", "cat /var/ufm_files/licenses/mlnx-ufm.lic") == "licence"
     assert lab.ok("ufm", "docker ps -q --filter name='^ufm$'") != ""
     assert lab.ok("ufm", "docker ps --format '{{.Names}} {{.Image}}'") == "ufm mellanox/ufm-enterprise:latest\n"
     assert "(pid " in lab.ok("ufm", "docker exec ufm /etc/init.d/ufmd status")
-    assert lab.run("ufm", "systemctl is-active ufm-enterprise").returncode == 4, "the guide's form has no unit"
+    assert lab.run("ufm", "systemctl is-active ufm-enterprise").returncode == 4, "the guide's installation has no unit"
     assert lab.ok("ufm", "docker inspect -f '{{.State.Status}}' ufm") == "running\n"
     assert json.loads(lab.ok("ufm", "docker inspect ufm"))[0]["State"]["Running"] is True
     assert "exists already" in lab.refused("ufm", INSTALL)
 
 
-def test_restart(lab: Lab) -> None:
+def test_ufmd_restarts_in_the_container(lab: Lab) -> None:
     before = lab.ok("ufm", "docker exec ufm /etc/init.d/ufmd status")
     lab.ok("ufm", "docker exec ufm /etc/init.d/ufmd restart")
     assert lab.ufm.calls[-1] == "restart"
@@ -126,7 +126,7 @@ def test_restart(lab: Lab) -> None:
     assert "executable file not found" in lab.refused("ufm", "docker exec ufm bash")
 
 
-def test_state_outlives_the_keeper(lab: Lab) -> None:
+def test_state_survives_a_restart_of_the_keeper(lab: Lab) -> None:
     lab.keeper.stop()
     assert "keeper does not answer" in lab.refused("ufm", "docker ps")
     lab.start()
@@ -134,11 +134,11 @@ def test_state_outlives_the_keeper(lab: Lab) -> None:
     assert "11.11.11.253/24" in lab.ok("ufm", "ip addr show ib0")
 
 
-def test_removal(lab: Lab) -> None:
+def test_removing_container_and_images_keeps_ufm_s_data(lab: Lab) -> None:
     assert "is using it" in lab.refused("ufm", "docker rmi mellanox/ufm-enterprise:latest")
     assert "container is running" in lab.refused("ufm", "docker rm ufm")
     lab.ok("ufm", "docker rm -f ufm")
-    assert lab.ufm.calls[-1] == "stop", "UFM's data stay in the folder"
+    assert lab.ufm.calls[-1] == "stop", "UFM's data are kept in the folder"
     assert lab.ok("ufm", "docker ps -aq") == ""
     assert "No such container" in lab.run("ufm", "docker rm -f ufm").stderr
     lab.ok("ufm", "docker rmi mellanox/ufm-enterprise:latest mellanox/ufm-enterprise-installer:latest")
@@ -171,7 +171,7 @@ def test_the_current_image_installs_itself_as_a_unit(lab: Lab) -> None:
     assert lab.ok("ufm", "docker inspect -f '{{.Config.Image}} {{.State.Running}}' ufm").endswith(":6.14.5-2 true\n")
 
 
-def test_the_release_over_the_rest_api_on_the_host(lab: Lab) -> None:
+def test_curl_on_the_host_returns_ufm_s_release(lab: Lab) -> None:
     url = "http://127.0.0.1:8000/app/ufm_version"
     assert json.loads(lab.ok("ufm", f"curl -fsS -H 'X-Remote-User: ufmsystem' {url}")) == {
         "ufm_release_version": "6.14.5-2"
@@ -191,7 +191,7 @@ def test_upgrade_keeps_the_state(lab: Lab) -> None:
     assert "from 6.19.3-1 to 6.14.5-2 is not supported" in lab.refused("ufm", UPGRADE.replace("6.19.3-1", "6.14.5-2"))
 
 
-def test_stop_and_start_reach_ufm(lab: Lab) -> None:
+def test_docker_and_systemctl_stop_and_start_ufm(lab: Lab) -> None:
     lab.ufm.calls.clear()
     lab.ok("ufm", "systemctl start ufm-enterprise; docker stop ufm")
     assert lab.run("ufm", "systemctl is-active ufm-enterprise").returncode == 3
@@ -206,7 +206,7 @@ def test_deleting_the_folder_removes_ufm(lab: Lab) -> None:
     assert lab.run("ufm", "systemctl is-active ufm-enterprise").returncode == 4
 
 
-def test_the_registry(lab: Lab) -> None:
+def test_manifests_and_digests_of_the_registry(lab: Lab) -> None:
     image = "mellanox/ufm-enterprise"
     assert "digest" in lab.ok("ufm", f"docker manifest inspect {image}:6.14.5-2")
     assert "no such manifest" in lab.refused("ufm", f"docker manifest inspect {image}:nonsense")
@@ -222,7 +222,7 @@ def test_the_registry(lab: Lab) -> None:
         lab.rack.ufm.state.offline = False
 
 
-def test_rename_and_logs(lab: Lab) -> None:
+def test_docker_rename_and_logs(lab: Lab) -> None:
     lab.ok("ufm", f"{INSTALL}; docker stop ufm; docker rename ufm before; docker ps -a")
     assert lab.ok("ufm", "docker ps -a --filter status=exited --format '{{.Names}}'") == "before\n"
     assert lab.ok("ufm", "docker logs --tail 1 before") == "UFM  started\n"
@@ -231,7 +231,7 @@ def test_rename_and_logs(lab: Lab) -> None:
     lab.ok("ufm", "docker rm before; rm -r /var/ufm_files; docker ps")
 
 
-def test_load_without_internet(lab: Lab) -> None:
+def test_docker_load_reads_an_archive(lab: Lab) -> None:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         manifest = json.dumps([{"RepoTags": ["mellanox/ufm-enterprise:local"]}]).encode()
@@ -245,6 +245,6 @@ def test_load_without_internet(lab: Lab) -> None:
     assert "no such file" in lab.refused("ufm", "docker load -i /tmp/none.tar")
 
 
-def test_unknown_subcommand(lab: Lab) -> None:
+def test_docker_refuses_unknown_subcommands_and_options(lab: Lab) -> None:
     assert "is not a docker command" in lab.refused("ufm", "docker frobnicate")
     assert lab.run("ufm", "docker ps --wrong").returncode == 2
