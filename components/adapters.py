@@ -1,4 +1,4 @@
-"""Orders for the nodes' adapters (H1 to H3, B1): what `factory.py` and `wave.py` on the undercloud are told."""
+"""Orders for the nodes' adapters (H1 to H3, B1): the inputs of `factory.py` and `wave.py` on the undercloud."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from rack.site import Role
 
 KINDS = {Role.CONTROLLER: "controller", Role.COMPUTE: "compute"}
 PAUSES = (1.0, 15.0)
-"""Shortest and longest pause between two looks at a node, in seconds: a server boots for minutes."""
+"""Shortest and longest pause between two polls of a node, in seconds: a server takes minutes to boot."""
 
 
 def wave_order(

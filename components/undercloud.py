@@ -47,9 +47,9 @@ while openstack baremetal node list -f value -c Name -c 'Provisioning State' |
   waited=$((waited + pause))
   [ "$pause" -ge 16 ] || pause=$((pause * 2))
 done"""
-"""Waits until the nodes of a deleted overcloud are at rest, cleaned where undercloud.conf demands it."""
+"""Waits until the nodes of a deleted overcloud are in a stable state, and cleaned if undercloud.conf requires it."""
 PAUSES = (0.5, 10.0)
-"""Shortest and longest pause between two looks of nodes.py, in seconds: agents stay up for minutes."""
+"""Shortest and longest pause between two polls of nodes.py, in seconds: agents run for minutes."""
 CLEANING_MINUTES = 60
 """How long cleaning a node's disks may take."""
 

@@ -38,7 +38,7 @@ class Socket(NamedTuple):
     inode: str
 
     def blocks(self, endpoint: Endpoint) -> bool:
-        """Return whether nobody else can listen on `endpoint`."""
+        """Return whether no other process can listen on `endpoint`."""
         anywhere = ipaddress.ip_address(self.address).is_unspecified
         return self.port == endpoint.port and (anywhere or self.address == endpoint.address)
 

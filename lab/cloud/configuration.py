@@ -1,4 +1,4 @@
-"""Every configuration file of the cloud, as text. What is unusual about a setting stands beside it."""
+"""Render every configuration file of the cloud as text. Docstrings explain unusual settings."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ MYSQL_SOCKET = RUN / "mysql.sock"
 DATABASES = ("keystone", "placement", "glance", "nova", "nova_api", "nova_cell0", "neutron")
 
 _RABBIT = f"rabbit://guest:guest@{LOOPBACK}:{RABBIT_PORT}/"
-"""RabbitMQ's own account: it lets it in from loopback only."""
+"""RabbitMQ's default account, which RabbitMQ accepts from loopback only."""
 
 
 def render(ini: Ini) -> str:
@@ -46,7 +46,7 @@ def _section(name: str, section: object) -> Iterator[str]:
 
 
 def database_url(database: str) -> str:
-    """SQLAlchemy's URL of one database; holds the password."""
+    """Return SQLAlchemy's URL of one database; it contains the password."""
     return f"mysql+pymysql://lab:{passwords().database}@{LOOPBACK}:{MYSQL_PORT}/{database}?charset=utf8"
 
 
@@ -84,7 +84,7 @@ def _oslo() -> Ini:
 
 
 def mariadb() -> str:
-    """my.cnf: a small server whose data need not survive a power cut."""
+    """Return my.cnf: a small server whose data need not survive a power cut."""
     return f"""\
 [mysqld]
 datadir={DATA}/mysql
@@ -105,7 +105,7 @@ max_connections=400
 
 
 def rabbitmq() -> str:
-    """rabbitmq.conf."""
+    """Return rabbitmq.conf."""
     return f"""\
 listeners.tcp.1 = {LOOPBACK}:{RABBIT_PORT}
 distribution.listener.interface = {LOOPBACK}
@@ -115,7 +115,7 @@ log.console = false
 
 
 def keystone() -> Ini:
-    """keystone.conf. Without the cache one token validation takes a second, and the first server half a minute."""
+    """Return keystone.conf. Without the cache, a token validation takes a second, the first server half a minute."""
     keys = DATA / "keystone"
     return {
         "DEFAULT": {"log_file": f"{RUN}/keystone.log"},
@@ -129,7 +129,7 @@ def keystone() -> Ini:
 
 
 def placement() -> Ini:
-    """placement.conf."""
+    """Return placement.conf."""
     return {
         "DEFAULT": {"log_file": f"{RUN}/placement.log"},
         "api": {"auth_strategy": "keystone"},
@@ -139,7 +139,7 @@ def placement() -> Ini:
 
 
 def glance() -> Ini:
-    """glance-api.conf; zero workers are one process."""
+    """Return glance-api.conf; zero workers mean one process."""
     return {
         "DEFAULT": {
             "bind_host": LOOPBACK,
@@ -165,7 +165,7 @@ def glance() -> Ini:
 
 
 def nova() -> Ini:
-    """nova.conf of all of nova, whatever is deployed.
+    """Return the sections of nova.conf that all services of nova have, independent of the deployment.
 
     `periodic_fuzzy_delay=0` and the short discovery interval map a new compute within seconds, not a minute.
     """
@@ -201,7 +201,7 @@ def nova() -> Ini:
 
 
 def nova_databases() -> Ini:
-    """Return the database sections. They are a file of their own, which computes do not have."""
+    """Return the database sections. They are in a separate file, which computes do not have."""
     return {
         "api_database": {"connection": database_url("nova_api")},
         "database": {"connection": database_url("nova")},
@@ -238,10 +238,10 @@ def nova_compute(compute: Compute) -> Ini:
 
 
 def neutron(overcloud: Overcloud | None = None) -> Ini:
-    """neutron.conf; without an overcloud what the migrations need.
+    """Return neutron.conf; without an overcloud, only the options that the migrations need.
 
-    No rpc worker: nothing calls, the agents' stand-in works inside the API. agent_down_time only has to be longer than
-    the stand-in's own heartbeat, which lies in the future.
+    There is no RPC worker, because `inside/labagent.py` replaces the agents within the API process. agent_down_time must
+    only be longer than its agents' heartbeat, which is in the future.
     """
     user = _service_user()
     return {
@@ -271,17 +271,17 @@ def neutron(overcloud: Overcloud | None = None) -> Ini:
 
 
 POLICY = """\
-# Until 2024.1 an admin could write binding:profile; now only services may. The rack runs Wallaby.
+# Since 2024.1, only services may write binding:profile. In Wallaby, which the rack runs, an admin may.
 "update_port:binding:profile": "rule:admin_only"
 "create_port:binding:profile": "rule:admin_only"
 """
 
 
 def neutron_before() -> Ini:
-    """Read before ml2_conf.ini: Wallaby's default where networking-mlnx 21 has another; faster polling of UFM's jobs.
+    """Return the file that is read before ml2_conf.ini: Wallaby's defaults, and faster polling of UFM's jobs.
 
-    The maintenance thread of 21.0.0 crashes at every run (it is meant to reset orphaned rows of the journal), so it
-    runs once a day only; `overcloud` resets the rows whenever neutron starts.
+    The maintenance thread of networking-mlnx 21.0.0 resets orphaned rows of the journal, but crashes at every run. It
+    therefore runs once a day only, and `deployment` resets the rows whenever neutron starts.
     """
     return {
         "mlnx": {"client_id_hardware": False},
@@ -290,7 +290,7 @@ def neutron_before() -> Ini:
 
 
 def neutron_after(ml2_conf: str) -> Ini:
-    """Read after ml2_conf.ini: the agents' stand-in, behind the drivers of the file; the file of authorities.
+    """Return the file that is read after ml2_conf.ini: it adds the driver labagent and the file of authorities.
 
     Without `[sdn] cert_path`, RDO's Python trusts the system's authorities.
     """

@@ -13,7 +13,7 @@ class Instance:
 
     role: str
     hostname: str
-    """Short."""
+    """Short host name."""
     node: str | None
     """The node's name in ironic; None if TripleO chooses the node."""
     provisioned: bool = True

@@ -1,4 +1,4 @@
-"""What happens to a deployed overcloud: restarted, stopped and unprovisioned computes.
+"""Operations on a deployed overcloud: restart, stop and unprovision computes.
 
 The lab has one neutron API and one nova API for all controllers; the rack has one on each.
 """

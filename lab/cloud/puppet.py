@@ -1,4 +1,4 @@
-"""What Puppet makes of a role's hieradata: options of ml2_conf.ini, and the system's certificate authorities.
+"""Translate a role's hieradata as Puppet does: options of ml2_conf.ini, and the system's certificate authorities.
 
 Sources: puppet-neutron (`manifests/config.pp`, `manifests/plugins/ml2.pp`,
 `manifests/plugins/ml2/mellanox/mlnx_sdn_assist.pp`), openstacklib's type for INI files, puppet-tripleo
@@ -33,7 +33,7 @@ DECLARED = frozenset(
     }.items()
     for option in options.split()
 )
-"""Options that puppet-neutron's classes declare, whether they have a value or not."""
+"""Options that puppet-neutron's classes declare, with or without a value."""
 
 
 def ml2_options(hieradata: Mapping[str, Any]) -> Mapping[str, Mapping[str, str]]:

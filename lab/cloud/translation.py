@@ -1,9 +1,9 @@
-"""From the files of `openstack overcloud deploy` to what nova and neutron of the lab are told.
+"""Translate the files of `openstack overcloud deploy` to settings of the lab's nova and neutron.
 
 Names, types and defaults are those of tripleo-heat-templates 14.3.0 (`deployment/neutron/neutron-plugin-ml2.yaml`,
 `neutron-base.yaml`, `neutron-api-container-puppet.yaml`, `neutron-plugin-ml2-mlnx-sdn-assist-container-puppet.yaml`,
-`neutron-mlnx-agent-container-puppet.yaml`, `nova/nova-compute-container-puppet.yaml`); MlnxSDNToken came to
-stable/wallaby later and has no default either. What TripleO would not set is not set here.
+`neutron-mlnx-agent-container-puppet.yaml`, `nova/nova-compute-container-puppet.yaml`); MlnxSDNToken was
+added to stable/wallaby later and has no default either. Options that TripleO would not set are not set here.
 """
 
 import json
@@ -21,7 +21,7 @@ SERVICES = "OS::TripleO::Services::"
 NONE = "OS::Heat::None"
 
 STACK = "overcloud"
-"""The stack's name where `--stack` is not given."""
+"""The stack's name if `--stack` is omitted."""
 
 OFF_BY_DEFAULT = frozenset(
     (
@@ -36,14 +36,14 @@ OFF_BY_DEFAULT = frozenset(
 """Services that are OS::Heat::None until an environment file says otherwise (overcloud-resource-registry-puppet)."""
 
 GONE_FILTERS = frozenset(("AvailabilityZoneFilter",))
-"""Scheduler filters of Wallaby that 2024.1 does without: placement does their work, and cannot be told not to."""
+"""Scheduler filters of Wallaby that 2024.1 does not have: placement always does their work."""
 
 Ini = Mapping[str, Mapping[str, str | int | bool | Sequence[str]]]
 
 
 @dataclass(frozen=True)
 class DeployFiles:
-    """What the command line of `openstack overcloud deploy` names, as paths on this machine."""
+    """The files in the command line of `openstack overcloud deploy`, as paths on this machine."""
 
     templates: Path
     roles: Path
@@ -56,12 +56,12 @@ class DeployFiles:
 
 @dataclass(frozen=True)
 class ComputeHardware:
-    """One compute as its firmware shows it to Linux: what nova's virt driver reports."""
+    """The hardware of one compute as its firmware shows it to Linux; nova's virt driver reports it."""
 
     node: str
-    """The plan's name of the node, e.g. "compute-1": what the fabric knows it by."""
+    """The plan's name of the node, e.g. "compute-1", which is also its name in the fabric."""
     vfs: int
-    """Virtual functions of the ConnectX-6; 0 where SR-IOV is off."""
+    """Number of virtual functions of the ConnectX-6; 0 if SR-IOV is off."""
     gpus: int = 8
     gpu_ids: tuple[str, str] = ("10de", "20f1")
     """PCI vendor and product, hexadecimal."""
@@ -73,7 +73,7 @@ class ComputeHardware:
     pf_name: str = "ib2"
     """The network interface of the ConnectX-6's port 1."""
     cells: int = 2
-    """NUMA cells; the GPUs spread over them, the ConnectX-6 sits on the last."""
+    """Number of NUMA cells. The GPUs are distributed over them; the ConnectX-6 is on the last one."""
     threads: int = 32
     """CPU threads of one cell, numbered cell by cell."""
     memory_mib: int = 512 * 1024
@@ -93,7 +93,7 @@ class Agent:
 
 @dataclass(frozen=True)
 class Compute:
-    """What nova-compute of one host is told."""
+    """The settings of nova-compute on one host."""
 
     host: str
     """Fully qualified."""
@@ -109,7 +109,7 @@ class Compute:
 
 @dataclass(frozen=True)
 class Overcloud:
-    """The deployed cloud, as far as nova and neutron can tell."""
+    """The settings of nova and neutron of the deployed cloud."""
 
     controllers: tuple[str, ...]
     """Hosts that run neutron's API, fully qualified."""
@@ -127,7 +127,7 @@ class Overcloud:
     """Empty: nova's own default."""
     available_filters: tuple[str, ...]
     notes: tuple[str, ...]
-    """What the operator should know, a line each."""
+    """Remarks for the operator, one line each."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class _Role:
 
     name: str
     services: frozenset[str]
-    """Those that really run: listed by the role and not mapped to nothing by the registry."""
+    """The services that run: in the role's list, and not mapped to OS::Heat::None by the registry."""
     hosts: tuple[str, ...]
 
 
@@ -149,7 +149,7 @@ def translate(files: DeployFiles, hardware: Mapping[str, ComputeHardware]) -> Ov
     environment = heat.merge(files.environments)
     parameters = Parameters(environment.parameters)
     roles = _roles(files, environment, parameters.text("CloudDomain", "localdomain"))
-    parameters.words("DnsServers", [])  # resolv.conf of the hosts: nothing of it reaches nova or neutron
+    parameters.words("DnsServers", [])  # resolv.conf of the hosts, which does not affect nova and neutron
     heat.maps(heat.load(files.vips), str(files.vips))
     controllers = tuple(_hosts(roles, "NeutronApi"))
     notes: list[str] = []
@@ -241,14 +241,14 @@ def _ml2(environment: Environment, p: Parameters, roles: Sequence[_Role]) -> Ini
 
 
 def _sdn_assist(registry: Mapping[str, Any]) -> bool:
-    """Whether the registry maps NeutronCorePlugin to the template that configures [sdn]."""
+    """Return whether the registry maps NeutronCorePlugin to the template that configures [sdn]."""
     target = str(registry.get(SERVICES + "NeutronCorePlugin"))
     return target == SERVICES + "NeutronCorePluginMLNXSDN" or "neutron-plugin-ml2-mlnx-sdn-assist" in target
 
 
 def _sdn(p: Parameters) -> dict[str, str | int | bool]:
     for name in ("MlnxSDNUsername", "MlnxSDNPassword"):
-        p.text(name)  # the template has no default for them, and the driver no use (guide step O3)
+        p.text(name)  # the template has no default for them, although the driver does not use them (guide step O3)
     section: dict[str, str | int | bool] = {
         "url": p.text("MlnxSDNUrl"),
         "domain": p.text("MlnxSDNDomain", "cloudx"),
@@ -270,13 +270,13 @@ def _neutron(p: Parameters, roles: Sequence[_Role], networks: Path) -> dict[str,
         "dns_domain": p.text("NeutronDnsDomain", "openstacklocal"),
         "global_physnet_mtu": p.number("NeutronGlobalPhysnetMtu", 0) or _tenant_mtu(networks),
         "dhcp_agents_per_network": max(dhcp, 1),
-        # tripleo::profile::base::neutron::server: on by itself with several controllers (guide step X2 says --no-ha)
+        # tripleo::profile::base::neutron::server enables it with several controllers (guide step X2 uses --no-ha)
         "l3_ha": Parameters({"NeutronL3HA": l3_ha}).flag("NeutronL3HA") if l3_ha else several,
     }
 
 
 def _tenant_mtu(networks: Path) -> int:
-    """TripleO's TenantNetPhysnetMtu: the MTU of network data's Tenant network, bytes."""
+    """Return TripleO's TenantNetPhysnetMtu: the MTU of network data's Tenant network in bytes."""
     for network in heat.maps(heat.load(networks), str(networks)):
         if network.get("name") == "Tenant":
             return Parameters(network).number("mtu", 1500)
@@ -328,7 +328,7 @@ def _mlnx_agent(
 
 
 def mappings(p: Parameters, name: str, default: str) -> dict[str, str]:
-    """Items `physical network:device` as a map."""
+    """Return the items `physical network:device` as a map."""
     found: dict[str, str] = {}
     for word in p.words(name, default):
         network, colon, device = word.partition(":")
@@ -366,7 +366,7 @@ def _controller_aliases(roles: Sequence[_Role], environment: Environment) -> tup
 
 
 def aliases(environment: Environment, role: str) -> tuple[str, ...]:
-    """`nova::pci::aliases` of a role's hieradata, JSON each: the form in which puppet-nova writes [pci] alias."""
+    """Return `nova::pci::aliases` of a role's hieradata, each as JSON, as puppet-nova writes [pci] alias."""
     value = environment.hieradata(role).get("nova::pci::aliases") or []
     if isinstance(value, str):
         value = json.loads(value)

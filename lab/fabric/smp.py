@@ -1,4 +1,4 @@
-"""Reads many P_Key tables in one process: lines "LID PORT" in, lines "LID PORT 0xffff 0x8065 ..." out.
+"""Read many P_Key tables in one process: lines "LID PORT" in, lines "LID PORT 0xffff 0x8065 ..." out.
 
 `smpquery pkeys` reads one port and needs a process (8 ms) each time. saquery's PKTR cannot read all ports: its answer
 has many packets (RMPP), which the kernel assembles and umad2sim does not, so only the first packet arrives. This

@@ -1,4 +1,4 @@
-"""What the fabric's controller keeps on disk: the topology and the state of its ports."""
+"""The files of the fabric's controller: the topology and the state of its ports."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ def digest(content: str) -> str:
 
 
 class State:
-    """Which HCAs are linked, and which GUIDs the VFs have. HCAs that are not in the topology are dropped."""
+    """The linked HCAs and the GUIDs of the VFs. HCAs that are not in the topology are dropped."""
 
     def __init__(self, path: Path, topology: Topology) -> None:
         """Read the file. Without a file only the manager's HCA is linked."""

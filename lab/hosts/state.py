@@ -1,4 +1,4 @@
-"""What the keeper remembers of a host: one record per kind of host, stored as JSON in the host's folder.
+"""The keeper's records of hosts: one type per kind of host, stored as JSON in the host's folder.
 
 The record outlives the keeper. Everything that a host has by factory default is the field's default.
 """

@@ -1,1 +1,1 @@
-"""What runs inside the cloud's own virtual environment: linked into it by `installation`, never imported from here."""
+"""Modules for the cloud's virtual environment. `installation` links them into it; the lab never imports them."""

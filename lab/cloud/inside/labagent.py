@@ -1,7 +1,7 @@
-"""ML2 mechanism driver `labagent`, listed last: stands in for the L2, DHCP and L3 agents, which do not run.
+"""ML2 mechanism driver `labagent`, listed last: replaces the L2, DHCP and L3 agents, which do not run.
 
-It binds nothing. Which agents there are, table `agents` says (TripleO's, alive for good). What each would do on a
-change it does through neutron's own server side, with the calls that the real agent makes over RPC:
+It binds no port. The table `agents` lists the agents, which are TripleO's and always alive. When an object changes, the
+driver calls the functions of neutron's server that the real agent would call over RPC:
 
     L2      provisioning_blocks.provisioning_complete, as RpcCallbacks.update_device_up does for a bound port: ML2 then
             sets the port ACTIVE and notifies nova
@@ -10,11 +10,11 @@ change it does through neutron's own server side, with the calls that the real a
     L3      a full sync: L3RpcCallback.get_router_ids (schedules routers), sync_routers (binds their ports to the
             agent's host), update_floatingip_statuses; for HA routers update_ha_routers_states, the first host active
 
-Not stood in for: what these agents do on their hosts, dnsmasq, namespaces, addresses, and so the data plane.
+The driver does not imitate the agents' work on their hosts (dnsmasq, namespaces, addresses), so there is no data plane.
 
-It also hands networking-mlnx's journal over to neutron's API process. Its threads start before neutron forks that
-process. They are eventlet's, so the child has copies of them, and where it wakes one (each change cancels the journal's
-timer) the copy ends in the parent's event loop instead of the child's: now and then the API then hangs for ever.
+It also moves networking-mlnx's journal to neutron's API process. The journal's threads start before neutron forks that
+process. They are eventlet's, so the child has copies of them. When the child wakes one (each change cancels the
+journal's timer), the copy continues in the parent's event loop instead of the child's, and the API sometimes hangs.
 """
 
 import threading
@@ -35,28 +35,28 @@ from oslo_log import log
 LOG = log.getLogger(__name__)
 
 SETTLE = 0.3
-"""Seconds between a change and the agents' reaction: its transaction is done by then, and a burst makes one sync."""
+"""Seconds between a change and the sync: the transaction has ended by then, and many changes cause one sync."""
 
 EVERY = 60
-"""Seconds between syncs without a change, as agents resync after a lost message."""
+"""Seconds between syncs without a change; real agents resync after a lost message."""
 
 ROUTER_RESOURCES = (resources.ROUTER, resources.ROUTER_INTERFACE, resources.ROUTER_GATEWAY, resources.FLOATING_IP)
 
 
 class LabAgent(api.MechanismDriver):
-    """Stands in for the DHCP, L3 and L2 agents: wakes them when Neutron's objects change."""
+    """Replaces the DHCP, L3 and L2 agents: starts a sync when Neutron's objects change."""
 
     def initialize(self):
         self.dhcp, self.l3 = Agents(_sync_dhcp), Agents(_sync_l3)
-        # The API is served by a child: only there do changes happen, and only there the agents may live.
-        registry.subscribe(_still_journal, resources.PROCESS, events.BEFORE_SPAWN)
+        # A child process serves the API. All changes happen there, so the agents must run there.
+        registry.subscribe(_stop_journal, resources.PROCESS, events.BEFORE_SPAWN)
         registry.subscribe(self._start, resources.PROCESS, events.AFTER_INIT)
         for resource in ROUTER_RESOURCES:
             for moment in (events.AFTER_CREATE, events.AFTER_UPDATE):
                 registry.subscribe(self._router_changed, resource, moment)
 
     def _start(self, *args, **kwargs):
-        _revive_journal()
+        _restart_journal()
         self.dhcp.start()
         self.l3.start()
 
@@ -80,7 +80,7 @@ class LabAgent(api.MechanismDriver):
 
 
 class Agents:
-    """All agents of one type: they sync when woken, and now and then without."""
+    """All agents of one type: they sync when woken, and at an interval."""
 
     def __init__(self, sync):
         self._sync = sync
@@ -104,25 +104,25 @@ class Agents:
             try:
                 self._sync(nl_context.get_admin_context())
             except Exception:
-                LOG.exception("labagent: %s failed, the next change or minute tries again", self._sync.__name__)
+                LOG.exception("labagent: %s failed; retried at the next change or after a minute", self._sync.__name__)
 
 
 def _journal():
-    """networking-mlnx's journal thread; None where its driver is not configured, or does not synchronise."""
+    """Return networking-mlnx's journal thread; None if its driver is not configured or does not synchronise."""
     drivers = directory.get_plugin().mechanism_manager.mech_drivers
     return getattr(drivers["mlnx_sdn_assist"].obj, "journal", None) if "mlnx_sdn_assist" in drivers else None
 
 
-def _still_journal(*args, **kwargs):
-    """In the parent, before the fork: from now on the child alone sends."""
+def _stop_journal(*args, **kwargs):
+    """Stop the journal's timer in the parent before the fork: only the child sends from then on."""
     journal = _journal()
     if journal:
         with journal.lock:
             journal._timer.cancel()
 
 
-def _revive_journal():
-    """In the child: new threads on new locks, and at once, for what an earlier neutron left. The copies sleep on."""
+def _restart_journal():
+    """Start new threads with new locks in the child, and process the existing rows at once. The copies stay asleep."""
     journal = _journal()
     if journal:
         journal.copies = (journal.lock, journal.event, journal._timer)
@@ -161,7 +161,7 @@ def _sync_dhcp(context):
 
 
 def _serve(context, rpc, host, network):
-    """One agent's DHCP port on one network: an address on each subnet that has DHCP, no port where none has."""
+    """Sync one agent's DHCP port on one network: an address on each subnet with DHCP, or no port without one."""
     device = utils.get_dhcp_agent_device_id(network["id"], host)
     own = next((port for port in network["ports"] if port["device_id"] == device), None)
     wanted = {subnet["id"] for subnet in network["subnets"]}
@@ -195,7 +195,7 @@ def _sync_l3(context):
 
 
 def _elect(context, rpc, router_id, host):
-    """Keepalived's vote: the first of the router's hosts is active."""
+    """Make the first of the router's hosts active, as Keepalived's election would."""
     agents = rpc.l3plugin.get_l3_agents_hosting_routers(context, [router_id])
     first = min(agent["host"] for agent in agents)
     rpc.update_ha_routers_states(context, host=host, states={router_id: "active" if host == first else "standby"})

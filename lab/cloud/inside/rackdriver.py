@@ -1,13 +1,13 @@
-"""nova.virt.rackdriver.Rack: a hypervisor without a machine, shaped like the rack's computes.
+"""nova.virt.rackdriver.Rack: a simulated hypervisor with the hardware of the rack's computes.
 
-It stands in for libvirt on top of nova's own FakeDriver; nova loads drivers only from below `nova.virt`, where the
-installation links this file. Made up are the host's CPUs, memory and PCI devices (`hardware.json` in the state path:
-`lab.cloud.translation.ComputeHardware`) and the guests, which are names in a file. What nova decides about them is its
-own: filters, claims, NUMA fitting, PCI whitelisting (`devname` included: only the look-ups in /sys are answered from
+It replaces libvirt and extends nova's own FakeDriver. nova loads drivers only from below `nova.virt`, where the
+installation links this file. Simulated are the host's CPUs, memory and PCI devices (`hardware.json` in the state path:
+`lab.cloud.translation.ComputeHardware`) and the guests, which are names in a file. All decisions are nova's own:
+filters, claims, NUMA fitting, PCI whitelisting (with `devname`: only the look-ups in /sys are answered from
 hardware.json).
 
-Plugging an `ib_hostdev` VIF sets the VF's GUID in the lab's fabric, where eswitchd sets it on a real host; where the
-fabric cannot be reached the spawn fails, as it does there.
+Plugging an `ib_hostdev` VIF sets the VF's GUID in the lab's fabric; on a real host, eswitchd sets it. If the fabric
+cannot be reached, the spawn fails, as on a real host.
 """
 
 import importlib.util
@@ -27,7 +27,7 @@ CONF = nova.conf.CONF
 LOG = log.getLogger(__name__)
 
 LAB = Path(__file__).resolve().parents[2]
-"""The lab's own folder: this file lies in lab/cloud/inside, nova's virtual environment has a link to it."""
+"""The folder `lab`: this file is in lab/cloud/inside, and nova's virtual environment has a link to it."""
 
 PF = "0000:c1:00.0"
 IB_HOSTDEV = "ib_hostdev"
@@ -75,7 +75,7 @@ class Rack(fake.FakeDriver):
         super().__init__(virtapi, read_only)
         self.fabric = load(LAB / "fabric" / "client.py").FabricClient(load(LAB / "addresses.py").FABRIC_SOCKET)
         self.plugged = {}  # instance -> {VF index: GUID}
-        self.unreported = set()  # instances whose VFs the fabric does not know yet after a start
+        self.unreported = set()  # instances whose VFs are not in the fabric yet after a start
         self._answer_sysfs()
         self._check_cpu_sets()
 
@@ -87,7 +87,7 @@ class Rack(fake.FakeDriver):
         pci_utils.get_mac_by_pci_address = lambda address, pf_interface=False: None
 
     def _check_cpu_sets(self):
-        """Libvirt's driver, too, refuses CPUs that the host does not have."""
+        """Refuse CPUs that the host does not have, as libvirt's driver does."""
         chosen = (hardware.get_cpu_dedicated_set() or set()) | (hardware.get_cpu_shared_set() or set())
         absent = chosen - set(range(self.vcpus))
         if absent:
@@ -105,7 +105,7 @@ class Rack(fake.FakeDriver):
         self._report()
 
     def _report(self):
-        """Tells the fabric about the VFs of guests that ran before nova-compute started; again until it listens."""
+        """Plug the VFs of guests that ran before nova-compute started; retry until the fabric answers."""
         for instance in sorted(self.unreported):
             try:
                 for vf, value in self.plugged.get(instance, {}).items():
@@ -165,7 +165,7 @@ class Rack(fake.FakeDriver):
         self.plugged.setdefault(instance.uuid, {})[vf] = value
 
     def _unplug(self, instance, vf):
-        """As with libvirt, a VIF that cannot be unplugged does not keep its instance from being deleted."""
+        """Unplug a VIF. As with libvirt, a failure does not prevent the deletion of the instance."""
         try:
             self.fabric.unplug(self.hw["node"], vf)
         except Exception as error:
@@ -192,7 +192,7 @@ class Rack(fake.FakeDriver):
         return resources
 
     def update_provider_tree(self, provider_tree, nodename, allocations=None):
-        """VCPU and PCPU as libvirt's driver counts them; the rest as FakeDriver does."""
+        """Report VCPU and PCPU as libvirt's driver counts them, and all else as FakeDriver does."""
         super().update_provider_tree(provider_tree, nodename, allocations)
         inventory = dict(provider_tree.data(nodename).inventory)
         dedicated, shared = self._cpus()
@@ -212,7 +212,7 @@ class Rack(fake.FakeDriver):
         provider_tree.update_inventory(nodename, inventory)
 
     def _cpus(self):
-        """CPUs for pinned and for other guests: all of them are for others where neither set is configured."""
+        """Return the CPUs for pinned and for other guests: all CPUs are for others if neither set is configured."""
         dedicated, shared = hardware.get_cpu_dedicated_set() or set(), hardware.get_cpu_shared_set() or set()
         return dedicated, shared if shared or dedicated else set(range(self.vcpus))
 

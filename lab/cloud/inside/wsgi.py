@@ -1,4 +1,4 @@
-"""Keystone or placement behind waitress: pure Python, one process, native threads. Arguments: name, port."""
+"""Serve keystone or placement with waitress: pure Python, one process, native threads. Arguments: name, port."""
 
 import sys
 

@@ -157,7 +157,7 @@ class CloudBackend(Protocol):
 
 @dataclass
 class Backends:
-    """What the hosts act on. One instance is shared by the rack and all of its hosts."""
+    """The fabric, UFM and cloud of the hosts. One instance is shared by the rack and all of its hosts."""
 
     fabric: FabricBackend
     ufm: UfmBackend

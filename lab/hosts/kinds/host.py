@@ -1,4 +1,4 @@
-"""What every kind of host has: an operating system, a stored state and emulated commands."""
+"""The common part of every kind of host: operating system, stored state and emulated commands."""
 
 import subprocess
 import threading

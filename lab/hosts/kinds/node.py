@@ -1,4 +1,4 @@
-"""What controllers and computes have in common: bare metal with a power button and an InfiniBand adapter."""
+"""The common part of controllers and computes: bare metal with a power button and an InfiniBand adapter."""
 
 import re
 import subprocess
