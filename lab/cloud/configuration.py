@@ -240,8 +240,8 @@ def nova_compute(compute: Compute) -> Ini:
 def neutron(overcloud: Overcloud | None = None) -> Ini:
     """Return neutron.conf; without an overcloud, only the options that the migrations need.
 
-    There is no RPC worker, because `inside/labagent.py` replaces the agents within the API process. agent_down_time must
-    only be longer than its agents' heartbeat, which is in the future.
+    There is no RPC worker, because `inside/labagent.py` replaces the agents within the API process. agent_down_time
+    must only be longer than its agents' heartbeat, which is in the future.
     """
     user = _service_user()
     return {
