@@ -42,7 +42,7 @@ class Machine:
         self.current = {"ATS_ENABLED": "False(0)", "NUM_OF_VFS": "8"}
         self.following = dict(self.current)
         self.sticks = self.acs_sticks = True
-        self.acs = self.gpu_beside = True
+        self.acs = self.acs_capable = self.gpu_beside = True
         self.boots, self.down, self.down_after = 0, 0, 2
         self.unhealthy = 0
         self.qemu = ""
@@ -89,7 +89,7 @@ class Machine:
     def bridges(self) -> str:
         on = "+" if self.acs else "-"
         gpu = "c0:01.0/c2:08.0/c6:00.0" if self.gpu_beside else "80:01.0/81:00.0/82:00.0"
-        register = f"\tACSCap:\tDirectTrans+\n\tACSCtl:\tDirectTrans{on}\n"
+        register = f"\tACSCap:\tDirectTrans{'+' if self.acs_capable else '-'}\n\tACSCtl:\tDirectTrans{on}\n"
         return (
             f"c0:01.0/c2:04.0/c5:00.0 Infiniband\n--\n{gpu} 3D controller\n--\n"
             f"c2:04.0 PCI bridge\n{register}\n0000:c2:08.0 PCI bridge\n{register}"
@@ -211,6 +211,17 @@ def test_acs_alone_needs_no_reboot(rig: Rig) -> None:
     steps(rig.node())
     assert (rig.machine.boots, rig.machine.acs) == (0, True)
     assert rig.nova.did == [DISABLED, "--enable"], "no instance runs while ACS is set"
+
+
+def test_bridges_without_acs_are_refused_before_anything_is_done(rig: Rig) -> None:
+    rig.machine.acs_capable = False
+    with pytest.raises(Fault) as fault:
+        rig.node().inspect()
+    told = "has no ACS with direct translation; enable ACS in the BIOS (H4)"
+    assert str(fault.value).splitlines() == [
+        f"compute-1: PCIe bridge c2:04.0 {told}", f"  compute-1: PCIe bridge c2:08.0 {told}",
+    ]  # fmt: skip
+    assert (rig.machine.sets, rig.nova.did) == ([], [])
 
 
 def test_acs_that_does_not_stick_is_a_fault(rig: Rig) -> None:
