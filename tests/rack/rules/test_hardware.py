@@ -50,5 +50,13 @@ def test_findings_name_the_cpus_that_are_wrong_and_those_to_write() -> None:
     ]
 
 
+def test_an_unknown_numa_node_gets_the_numbers_of_those_listed() -> None:
+    numa = {f"{FACTS}.hcaNuma": 2, f"{FACTS}.gpuNuma": 2}
+    assert (
+        findings(numa)[0]
+        == "compute.hardware.hcaNuma: found 2, with 2 nodes in numa; write a number from 0 to 1 (HW001)"
+    )
+
+
 test_a_broken_site_breaks_one_rule_at_its_paths = broken_test(BROKEN)
 test_a_valid_site_has_no_findings = valid_test(VALID)
