@@ -225,6 +225,15 @@ def test_ipmi_passwords_of_nodes_are_sealed_and_belong_to_a_node(tmp_path: Path,
     assert SECRET not in message
 
 
+def test_an_error_shows_control_characters_as_escapes_and_each_problem_once() -> None:
+    error = ConfigError(("a: found \x1b[31mé\n", "b", "b"))
+    assert error.problems == ("a: found \\x1b[31mé\\n", "b")
+    assert str(error).splitlines() == [
+        "2 problems in rack:site; no resource was changed:", "  - a: found \\x1b[31mé\\n", "  - b",
+    ]  # fmt: skip
+    assert str(ConfigError(("a",))).startswith("1 problem in rack:site;")
+
+
 def test_problems_of_the_site_and_of_other_keys_are_reported_together(tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.x.yaml"
     file.write_text(yaml.safe_dump({"config": {"rack:site": document({"ufm.port": 0}), "rack:ufmPassword": SECRET}}))
