@@ -104,14 +104,14 @@ def test_scalars_and_documents_are_read_alike(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("site", REFUSED)
-def test_what_pulumi_refuses_is_refused(engine: Engine, site: str) -> None:
+def test_files_that_pulumi_refuses_are_refused(engine: Engine, site: str) -> None:
     assert engine.read(site) is None
     with pytest.raises(stack_file.StackFileError):
         ours(site)
 
 
 @pytest.mark.parametrize("site", STRICTER)
-def test_what_pulumi_reads_differently_than_it_looks_is_refused(engine: Engine, site: str) -> None:
+def test_values_that_pulumi_reads_differently_than_written_are_refused(engine: Engine, site: str) -> None:
     assert engine.read(site) is not None
     with pytest.raises(stack_file.StackFileError):
         ours(site)

@@ -54,7 +54,7 @@ def steps(path: str) -> list[str | int]:
 
 
 def document(edits: dict[str, Any] | None = None) -> Document:
-    """The guide's rack with some keys written anew, by path; a list's end may be written to."""
+    """Return the guide's rack with values replaced by path; a list may be extended by one item."""
     site = copy.deepcopy(REFERENCE)
     for path, value in (edits or {}).items():
         *above, last = steps(path)
@@ -71,7 +71,7 @@ def document(edits: dict[str, Any] | None = None) -> Document:
 
 
 def unchecked(edits: dict[str, Any]) -> Site:
-    """A site whose types hold, whatever the design rules say."""
+    """Return a site with valid types, which may break design rules."""
     return Site.model_validate(document(edits))
 
 
@@ -92,7 +92,7 @@ def node(index: int, role: str, guid: str) -> Document:
 
 
 def spellings(number: int) -> st.SearchStrategy[str]:
-    """The ways in which people write a GUID."""
+    """Return the customary spellings of a GUID."""
     plain = f"{number:016x}"
     pairs = re.findall("..", plain)
     return st.sampled_from(
@@ -137,7 +137,7 @@ def documents(draw: st.DrawFn) -> Document:
 
 
 def reordered(value: Any) -> Any:
-    """The same YAML with the keys of every mapping turned round."""
+    """Return the same YAML with the keys of every mapping in reverse order."""
     if isinstance(value, dict):
         return {key: reordered(inner) for key, inner in reversed(value.items())}
     return [reordered(inner) for inner in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What `ib_write_bw` prints is read and judged."""
+"""The output of `ib_write_bw` is parsed and judged."""
 
 import pytest
 from hypothesis import given
@@ -24,12 +24,12 @@ def test_the_guide_s_result_passes() -> None:
 
 
 @given(average=st.floats(0.01, 400), minimum=st.floats(0.01, 400))
-def test_judged_by_the_average_alone(average: float, minimum: float) -> None:
+def test_the_verdict_depends_only_on_the_average(average: float, minimum: float) -> None:
     verdict = Result(65536, 500.0, average).verdict(minimum)
     assert verdict.startswith("pass") == (average >= minimum)
 
 
-def test_the_last_size_counts() -> None:
+def test_the_result_of_the_last_size_is_used() -> None:
     assert Result.parse(" 2  5000  0.1  0.1  1.0\n 8388608  5000  197.0  196.5  0.01\n").size == 8388608
 
 

@@ -1,4 +1,4 @@
-"""Distributions: which ones there are, what they decide, and which values of a site they refuse."""
+"""Distributions: the supported ones, their values, and the values of a site that they refuse."""
 
 import re
 

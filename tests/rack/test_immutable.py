@@ -1,4 +1,4 @@
-"""Records and configuration models of `rack` are immutable: what one reader gets, no other has changed."""
+"""Records and configuration models of `rack` are immutable, so no reader can change them for others."""
 
 import dataclasses
 import importlib

@@ -72,7 +72,7 @@ def test_scripts_can_be_run_and_other_files_can_be_read(tmp_path: Path) -> None:
     assert {stat.S_IMODE((out / path).stat().st_mode) for path in others} == {0o644}
 
 
-def test_rendering_is_repeatable_and_writes_what_the_program_ships(tmp_path: Path) -> None:
+def test_rendering_is_repeatable_and_writes_the_files_that_the_program_ships(tmp_path: Path) -> None:
     one, other = render(tmp_path / "one"), render(tmp_path / "other")
     plan = Plan(sites.plan().site, "reference", command.NO_CA)
     for document in DOCUMENTS:
@@ -246,7 +246,7 @@ def test_the_wallaby_tools_are_not_run_without_all_documents(deep: list[tuple[An
     assert not deep
 
 
-def test_the_wallaby_tools_are_not_run_unasked(deep: list[tuple[Any, ...]]) -> None:
+def test_the_wallaby_tools_are_run_only_with_deep(deep: list[tuple[Any, ...]]) -> None:
     assert main(["check", "--stack", "reference"]) == 0
     assert not deep
 

@@ -53,7 +53,7 @@ def test_a_pkey_is_its_vlan_in_hex_and_no_two_networks_share_one(written: dict[s
 
 
 @pytest.mark.parametrize(("mtu", "mtu_kib"), [(1500, None), (2044, None), (2045, 4), (4092, 4)])
-def test_a_partition_is_as_wide_as_its_network(mtu: int, mtu_kib: int | None) -> None:
+def test_a_partition_has_the_mtu_of_its_network(mtu: int, mtu_kib: int | None) -> None:
     written = sites.document()
     written["networks"]["control"]["Storage"]["mtu"] = mtu
     found = {p.network: p.mtu_kib for p in Plan(parse(written)).control_pkeys}
@@ -85,7 +85,7 @@ def test_the_same_site_gives_the_same_bytes_however_its_keys_are_ordered(written
     assert one.control_pkeys == other.control_pkeys
 
 
-def test_members_of_a_pkey_cannot_be_changed_by_who_reads_them() -> None:
+def test_members_of_a_pkey_are_immutable() -> None:
     with pytest.raises(TypeError):
         sites.plan().members["intruder/ib2"] = "1" * 16  # type: ignore[index]
 
@@ -114,7 +114,7 @@ def test_hosts_and_instances_by_name() -> None:
             look_up("nobody")
 
 
-def test_the_deploy_command_is_the_guides_with_three_options_of_ours() -> None:
+def test_the_deploy_command_has_three_more_options_than_the_guide_s() -> None:
     command = list(sites.plan({"cloud.name": "gpu", "ssh.overcloudUser": "cloud-admin"}).deploy_command)
     stack = command.index("--stack")  # hosts are called after it, so it follows the site
     assert command[stack + 1] == "gpu"
@@ -137,7 +137,7 @@ def test_provisioning_and_deployment_enter_the_nodes_as_the_same_user() -> None:
     )
 
 
-def test_ufm_that_runs_already_has_no_cable_of_ours() -> None:
+def test_an_existing_ufm_has_no_cable_in_the_plan() -> None:
     assert "ufm" not in {link.host for link in sites.plan({"ufm.host": DROP}).links}
 
 
@@ -152,7 +152,7 @@ def without_ports() -> dict[str, Any]:
     return written
 
 
-def test_a_port_that_is_not_known_says_what_to_write() -> None:
+def test_a_missing_port_is_an_error_with_the_key_to_write() -> None:
     plan = Plan(parse(without_ports()))
     assert not plan.has_all_ports
     assert sites.plan().has_all_ports
@@ -167,7 +167,7 @@ def test_a_plan_lacks_ports_without_the_interface_and_without_a_guid() -> None:
     assert not sites.plan({"nodes[0].guid": DROP}).has_all_ports
 
 
-def test_what_introspection_finds_completes_the_plan() -> None:
+def test_ports_from_introspection_complete_the_plan() -> None:
     known = sites.plan()
     ports = {host.name: HcaPort(known.interface, host.guid) for host in known.hosts}
     found = Plan(parse(without_ports())).with_ports(ports)
@@ -182,12 +182,12 @@ def test_a_plan_with_ports_keeps_the_certificate_authority() -> None:
     assert plan.with_ports(ports).ufm_ca == "PEM"
 
 
-def test_the_configuration_s_word_stands() -> None:
+def test_configured_ports_take_precedence_over_introspection() -> None:
     plan = sites.plan()
     assert plan.with_ports({host.name: HcaPort("ib7", "1" * 16) for host in plan.hosts}).members == plan.members
 
 
-def test_nodes_that_call_their_interface_differently_are_named() -> None:
+def test_nodes_with_different_interface_names_are_reported() -> None:
     plan = Plan(parse(without_ports()))
     ports = {host.name: HcaPort("ib0" if host.name == "compute-2" else "ib2", host.name) for host in plan.hosts}
     with pytest.raises(UnknownPortError, match=r"ib0 \(compute-2\), ib2 \(.*write fabric\.interface"):
@@ -197,7 +197,7 @@ def test_nodes_that_call_their_interface_differently_are_named() -> None:
 # -- indexes: a host keeps its name
 
 
-def test_an_index_keeps_a_host_s_name_where_the_one_before_it_left() -> None:
+def test_an_index_keeps_a_host_s_name_after_the_previous_node_is_removed() -> None:
     written = sites.document()
     before = {h.name: h.hostname for h in Plan(parse(written)).hosts}
     computes = [n for n in written["nodes"] if n["role"] == "ComputeSriovIB"]

@@ -17,7 +17,7 @@ BOTH = ("compute-1", "compute-2")
 
 
 class Factory(Rig):
-    """The nodes as provisioning leaves them: adapters from the factory, no tool, no services."""
+    """Provisioned nodes: adapters in factory state, no tool, no services."""
 
     command = as_stack(f"exec python3 {FACTORY}")
 
@@ -51,7 +51,7 @@ def rig(shared: Factory) -> Factory:
     return shared
 
 
-def test_new_computes_come_from_the_factory_to_what_the_guide_asks(rig: Factory) -> None:
+def test_new_computes_get_the_guide_s_settings(rig: Factory) -> None:
     done = rig.ok(*BOTH)
     for name in BOTH:
         assert rig.holds(name) == WANTED
@@ -68,14 +68,14 @@ def test_the_adapters_offer_the_vfs_that_the_network_configuration_creates(rig: 
     assert node.state.vfs == 8
 
 
-def test_a_second_run_finds_nothing_to_do(rig: Factory) -> None:
+def test_a_second_run_changes_nothing(rig: Factory) -> None:
     first = rig.ok(*BOTH)
     rig.lab.fabric.events.clear()
     second = rig.ok(*BOTH)
     assert (second.stdout, second.stderr, rig.reboots()) == (first.stdout, "", [])
 
 
-def test_a_deployed_compute_is_never_rebooted_beside_a_new_one(rig: Factory) -> None:
+def test_a_deployed_compute_is_not_rebooted_with_a_new_one(rig: Factory) -> None:
     rig.deploy("compute-1", SRIOV_EN=1, NUM_OF_VFS=8)
     done = rig.ok(*BOTH)
     assert set(rig.reboots()) == {"compute-2"}
@@ -105,7 +105,7 @@ def test_the_bios_is_checked_before_a_deployment_needs_it(rig: Factory) -> None:
     assert "compute-2: the adapter offers 0 VFs of 8; enable SR-IOV in the BIOS (H4)" in rig.refused("compute-2")
 
 
-def test_new_controllers_are_infiniband(rig: Factory) -> None:
+def test_new_controllers_are_set_to_infiniband(rig: Factory) -> None:
     with rig.node("controller-1").change():
         rig.node("controller-1").state.firmware = {"LINK_TYPE_P1": 2}
     rig.ok("controller-1", "controller-2")
@@ -114,7 +114,7 @@ def test_new_controllers_are_infiniband(rig: Factory) -> None:
 
 
 @pytest.mark.parametrize("at", ["ATS_ENABLED=1 (was 0)", "it is not back"])
-def test_a_run_that_was_cut_off_is_continued(rig: Factory, at: str) -> None:
+def test_the_next_run_resumes_after_a_kill(rig: Factory, at: str) -> None:
     def kill() -> None:
         rig.lab.ok("undercloud", f"pkill -9 -f 'python3 {FACTORY}'")
 

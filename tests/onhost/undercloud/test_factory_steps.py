@@ -17,7 +17,7 @@ SETTINGS = {"SRIOV_EN": 1, "NUM_OF_VFS": 8}
 
 
 class FactoryMachine(Machine):
-    """A node whose adapter comes from the factory, with the containers of a deployment or without."""
+    """A node with an adapter in factory state, with or without the containers of a deployment."""
 
     def __init__(self) -> None:
         super().__init__("compute")
@@ -52,7 +52,7 @@ def test_a_new_node_gets_its_vfs_and_reboots(machine: FactoryMachine, tmp_path: 
     assert list(new.report()) == ["compute-1: firmware 20.32.1010, SRIOV_EN=1 NUM_OF_VFS=8"]
 
 
-def test_a_deployed_node_is_only_looked_at(machine: FactoryMachine, tmp_path: Path) -> None:
+def test_a_deployed_node_is_only_checked(machine: FactoryMachine, tmp_path: Path) -> None:
     machine.current.update(SRIOV_EN="True(1)", NUM_OF_VFS="8")
     machine.containers = "0123abcd\n"
     machine.facts["boot_mode"] = "uefi"
@@ -98,7 +98,7 @@ def test_vfs_that_the_kernel_does_not_see_are_a_fault(machine: FactoryMachine, t
         new.settle()
 
 
-def test_the_program_prints_what_the_nodes_have(
+def test_the_program_prints_the_settings_of_the_nodes(
     machine: FactoryMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     order = Rig(tmp_path).order._replace(settings=SETTINGS)

@@ -1,4 +1,4 @@
-"""What the tests of the design rules share: edits to the guide's rack, and the two tests of them."""
+"""Shared parts of the tests of design rules: edits to the guide's rack, and the two tests of them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple

@@ -39,7 +39,7 @@ VALID: list[Edits] = [
 ]
 
 
-def test_findings_name_the_cpus_that_are_wrong_and_those_to_write() -> None:
+def test_findings_have_the_wrong_cpus_and_the_ones_to_write() -> None:
     assert findings(OTHER_SOCKET) == [
         "compute.dedicatedCpus: found '2-63', of which 2-63 are on another NUMA node than the GPU; "
         "write CPUs of 64-127 (HW004)"

@@ -78,7 +78,7 @@ def test_every_source_on_the_internet_is_reported_at_once() -> None:
     ]
 
 
-def test_a_public_registry_is_named() -> None:
+def test_a_public_registry_is_reported_with_its_name() -> None:
     assert findings({**OFFLINE, "undercloud.containerNamespace": None}) == [
         "undercloud.containerNamespace: found 'quay.io/tripleowallaby', a public registry, with internet: false; "
         "write the namespace in the site's registry (OFF002)"

@@ -1,4 +1,4 @@
-"""What `parse` takes, what it refuses, and what it says then."""
+"""Sites that `parse` accepts and refuses, and its messages."""
 
 import os
 from pathlib import Path
@@ -91,7 +91,7 @@ def test_a_key_has_one_spelling() -> None:
     assert line == "ssh.overcloud_user: unknown key; write overcloudUser"
 
 
-def test_every_problem_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     found = problems(
         document(
             {"ufm.port": "443", "nodes[3].guid": 1, "fabric.switch": DROP, "tenant.network.vlam": 5, "ssh.port": 0}
@@ -111,7 +111,7 @@ def test_values_below_an_unknown_network_are_not_reported_but_others_are() -> No
     assert [line.partition(": ")[0] for line in found] == ["networks.control.InternalAPI", "ufm.port"]
 
 
-def test_the_text_lists_every_problem_and_says_that_nothing_was_touched() -> None:
+def test_the_error_lists_every_problem_and_states_that_nothing_was_changed() -> None:
     error = ConfigError(("a: found 1", "b: found 2"))
     assert str(error) == "2 problems in rack:site; no resource was changed:\n  - a: found 1\n  - b: found 2"
     assert str(ConfigError(("a: found 1",))).startswith("1 problem in rack:site;")
@@ -123,7 +123,7 @@ def test_broken_items_do_not_make_their_list_too_short() -> None:
 
 
 @pytest.mark.parametrize("written", [None, "site", [], 3])
-def test_a_document_that_is_no_mapping(written: object) -> None:
+def test_a_document_that_is_no_mapping_is_refused(written: object) -> None:
     (line,) = problems(written)
     assert line.startswith("rack:site: found ")
 
@@ -148,7 +148,7 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(edits: dict[str, Any]) -> N
     assert SECRET not in line
 
 
-def test_who_writes_a_secret_into_the_site_learns_where_it_belongs() -> None:
+def test_a_secret_in_the_site_is_refused_with_the_command_that_sets_it() -> None:
     (line,) = problems(document({"ufm.password": SECRET}))
     assert "pulumi config set --secret" in line
 
@@ -175,14 +175,14 @@ def test_the_site_is_frozen() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "config:\n", "config: [1]\n", "config:\n  rack:other: 1\n"])
-def test_a_stack_file_without_a_site(tmp_path: Path, text: str) -> None:
+def test_a_stack_file_without_a_site_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "Pulumi.x.yaml"
     file.write_text(text)
     with pytest.raises(ConfigError, match=r"Pulumi\.x\.yaml: config: found no key rack:site; copy it"):
         load_stack_file(file)
 
 
-def test_a_stack_file_that_is_no_yaml(tmp_path: Path) -> None:
+def test_a_stack_file_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.x.yaml"
     file.write_text("config: {rack:site: [}")
     with pytest.raises(ConfigError, match="found text that is not YAML; correct the file"):
@@ -287,7 +287,7 @@ def test_every_local_file_must_exist(tmp_path: Path) -> None:
     )
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = document(local(tmp_path))
     monkeypatch.setattr(os, "access", lambda path, _mode: Path(path).name != "key")
     (line,) = loaded(tmp_path, site)

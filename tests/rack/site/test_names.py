@@ -35,7 +35,7 @@ def test_the_lowest_and_the_highest_guid() -> None:
 @pytest.mark.parametrize(
     "written", ["0" * 16, "f" * 16, "", "0x", "b8599f0300b0001", "b8599f0300b000111", "g" * 16, "٣" * 16]
 )
-def test_no_guid(written: str) -> None:
+def test_a_value_that_is_no_guid_is_refused(written: str) -> None:
     with pytest.raises(ValueError, match="write a port GUID"):
         names.guid(written)
 
@@ -51,7 +51,7 @@ def test_a_pkey_has_one_spelling_with_and_without_the_membership_bit(number: int
     "written",
     [0, -101, 0x7FFF, 0xFFFF, 0x8000, 0x10065, True, 1.0, None, "", "0x", "0x7fff", "1_0", "-65", "xyz", "0x0x65"],
 )
-def test_no_pkey(written: object) -> None:
+def test_a_value_that_is_no_pkey_is_refused(written: object) -> None:
     with pytest.raises(ValueError, match="write a PKey from '0x1' to '0x7ffe'"):
         names.pkey(written)
 

@@ -1,4 +1,4 @@
-"""docs/configuration.md is what the models say today."""
+"""docs/configuration.md is generated from the current models."""
 
 import runpy
 

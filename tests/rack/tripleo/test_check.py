@@ -305,7 +305,7 @@ def test_a_missing_document_is_the_only_report(file: str, home: Path) -> None:
     assert all(file in problem for problem in found[1:]), "a file that another document names"
 
 
-def test_documents_of_the_site_are_wanted(home: Path) -> None:
+def test_documents_that_the_site_needs_are_required(home: Path) -> None:
     (problem,) = check(home, [*DOCUMENTS, LOGIN])
     assert problem.file == LOGIN.path
     assert "(C3)" in problem.text

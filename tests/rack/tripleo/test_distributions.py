@@ -1,4 +1,4 @@
-"""What the distribution, a registry and repositories of the site change in the documents."""
+"""Differences of the documents by distribution, registry and repositories of the site."""
 
 import configparser
 from typing import Any

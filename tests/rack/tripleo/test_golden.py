@@ -1,4 +1,4 @@
-"""Digests of what existing stacks have deployed: a change of one repeats a deployment of hours on every stack.
+"""Digests of the documents of existing stacks: a changed digest repeats a deployment of hours on every stack.
 
 If a change is intended, the release notes name it. Rewrite golden.json with:
 `python -m tests.rack.tripleo.test_golden`

@@ -49,7 +49,7 @@ def test_a_header_is_one_line_above_the_content() -> None:
     assert body("a: 1\n") == "a: 1\n"
 
 
-def test_a_digest_tells_the_order_and_the_limits_of_documents() -> None:
+def test_a_digest_depends_on_order_and_boundaries_of_documents() -> None:
     digests = {digest("a", "b"), digest("b", "a"), digest("ab"), digest("a"), digest("ab", "")}
     assert len(digests) == 5
     assert {len(value) for value in digests} == {16}

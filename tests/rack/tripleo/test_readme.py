@@ -26,7 +26,7 @@ def test_the_readme_lists_the_pkeys() -> None:
     assert '& compute-2 --- pkey0(["InternalApi 0xc"])' in text
 
 
-def test_the_readme_says_where_disk_images_come_from() -> None:
+def test_the_readme_states_the_source_of_disk_images() -> None:
     assert "2. C5: `openstack overcloud image build`, `openstack overcloud image upload`." in readme(sites.plan())
     assert "`sudo dnf install -y rhosp-director-images-uefi-x86_64" in readme(sites.plan(RHOSP))
     assert "2. C5: `tar -xf /srv/overcloud-images.tar`, `openstack" in readme(sites.plan(OFFLINE))

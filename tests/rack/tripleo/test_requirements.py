@@ -1,4 +1,4 @@
-"""What rendered documents require of the undercloud's templates and client."""
+"""Requirements of rendered documents on the undercloud's templates and client."""
 
 from rack.tripleo.requirements import template_requirements
 from tests.rack import sites

@@ -123,7 +123,7 @@ def test_findings_are_problems(scene: Scene) -> None:
         assert [str(problem) for problem in findings("nodes")] == ["instackenv.json: no address"]
 
 
-def test_the_request_names_what_to_check(scene: Scene) -> None:
+def test_the_request_has_the_files_to_check(scene: Scene) -> None:
     run = scene.check_run()
     run.findings("nodes")
     elements = {image.name: list(image.elements) for image in run.plan.site.images if image.elements}
@@ -183,7 +183,7 @@ def test_released_templates_stay_as_they_are(scene: Scene) -> None:
     assert not scene.backported()
 
 
-def test_templates_that_were_not_rendered_are_left_alone(scene: Scene) -> None:
+def test_templates_that_were_not_rendered_are_not_changed(scene: Scene) -> None:
     scene.answer({"rendering": {"findings": [["x", "fault"]]}})
     scene.check_run().findings("rendering")
     assert not scene.backported()

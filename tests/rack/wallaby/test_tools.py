@@ -13,7 +13,7 @@ from tests.rack.sites import ROOT
 
 
 class Recorded:
-    """Stands for the commands: records them, and leaves the files that they would."""
+    """Replaces the commands: records them, and creates the files that they would create."""
 
     def __init__(self) -> None:
         self.commands: list[list[str]] = []
@@ -85,7 +85,7 @@ def test_an_installation_that_fails_is_repeated(tmp_path: Path, monkeypatch: pyt
     assert not (tmp_path / "installed").exists()
 
 
-def test_a_command_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_command_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "_uv", lambda: "/nowhere/uv")
     with pytest.raises(ToolsError, match="/nowhere/uv: No such file or directory"):
         tools.install(tmp_path, print)
@@ -104,7 +104,7 @@ def test_the_end_of_a_commands_error_is_shown(tmp_path: Path, monkeypatch: pytes
     assert tail.endswith("0 last words")
 
 
-def test_uv_is_looked_for_beside_this_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uv_is_searched_in_the_folder_of_this_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
     with pytest.raises(ToolsError, match=r"uv: not found beside this Python or on PATH; run `make \.venv/ready`"):
@@ -115,7 +115,7 @@ def test_uv_is_looked_for_beside_this_python(tmp_path: Path, monkeypatch: pytest
         assert tools._uv() == str(folder / "uv")
 
 
-def test_templates_can_be_downloaded_alone(run: Recorded, tmp_path: Path) -> None:
+def test_templates_can_be_downloaded_without_the_tools(run: Recorded, tmp_path: Path) -> None:
     folder = tools.templates(tmp_path / "new" / "folder", print)
     assert (folder / "overcloud.j2.yaml").is_file()
     assert list(folder.parent.iterdir()) == [folder], "the scratch folder is gone"
