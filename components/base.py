@@ -1,4 +1,4 @@
-"""What every component shares."""
+"""The base class of all components."""
 
 from typing import Any, ClassVar
 

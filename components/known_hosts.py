@@ -28,7 +28,7 @@ class Entry:
     """`@revoked`, `@cert-authority`, or empty."""
     type: str
     key: str
-    """In base64."""
+    """Public key in base64."""
 
 
 def known_host_key(known_hosts: str, host: str, port: int) -> str:

@@ -57,7 +57,7 @@ class Operator:
     """None: the keys of the SSH agent, which pulumi-command finds by SSH_AUTH_SOCK."""
     known_hosts: str
     passphrase: pulumi.Output[str] | None = None
-    """Of the private key."""
+    """Passphrase of the private key."""
     proxy_key: pulumi.Output[str] | None = None
     """Private key for the bastion, if it has its own."""
 

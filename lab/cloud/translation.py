@@ -77,7 +77,7 @@ class ComputeHardware:
     threads: int = 32
     """CPU threads of one cell, numbered cell by cell."""
     memory_mib: int = 512 * 1024
-    """Of one cell."""
+    """Memory of one cell in MiB."""
 
 
 @dataclass(frozen=True)

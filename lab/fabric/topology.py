@@ -80,7 +80,7 @@ class Hca:
     vf_of: str | None = None
     """The HCA that has this virtual function; None for a host's own port."""
     vf_index: int | None = None
-    """From 0."""
+    """Index of the virtual function, counted from 0."""
 
     @property
     def node_guid(self) -> str:

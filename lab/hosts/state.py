@@ -80,7 +80,7 @@ class Container:
     ufmd: bool = True
     """Whether ufmd starts in it."""
     pid: int = 0
-    """Of ufmd."""
+    """Process ID of ufmd."""
     starting: int = 0
     """How many more status queries report ufmd as stopped."""
 
@@ -194,7 +194,7 @@ class PortFaults:
 
 
 FACTORY_BMC = "lab-ipmi"
-"""Of every BMC, as the lab is delivered."""
+"""The default password of every BMC."""
 
 
 @dataclass

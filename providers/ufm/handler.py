@@ -24,7 +24,7 @@ Log = Callable[[Literal["info", "warning", "progress"], str], None]
 
 @dataclass(frozen=True)
 class Session:
-    """What all calls to the plugin share."""
+    """The settings and clients that all calls to the plugin share."""
 
     settings: Settings
     client: Client
@@ -33,7 +33,7 @@ class Session:
     cancelled: threading.Event
     """Set when the user interrupts the engine; every wait ends then."""
     options: Mapping[str, Any]
-    """Of its clients: see `Client`."""
+    """Options of the session's clients, see `Client`."""
 
     @classmethod
     def of(cls, settings: Settings, **options: Any) -> "Session":
@@ -106,7 +106,7 @@ class ResourceHandler(ABC):
     compared: ClassVar[tuple[str, ...]] = ()
     """The inputs that `diff` compares. One that the program omits is not compared."""
     replacing: ClassVar[tuple[str, ...]] = ()
-    """Those of them whose change requires a new object at UFM."""
+    """The compared inputs whose change requires a new object at UFM."""
 
     def __init__(self, session: Session, log: Log) -> None:
         self.session, self.log = session, log

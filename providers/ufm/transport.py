@@ -44,7 +44,8 @@ class Call:
     absent_is_fine: bool = False
     """Whether 404 is a valid answer."""
     once: str = ""
-    """Not empty: a retry would have a second effect. Says what UFM may have done although it did not answer."""
+    """If not empty, a call is not retried, because a retry would have a second effect. The text is the effect that UFM
+    may have applied although it did not answer."""
 
     def __str__(self) -> str:
         return f"{self.verb} {PREFIX}{self.path}" + ("…" if self.csv else "")

@@ -1,4 +1,4 @@
-"""What the checks of several subjects need."""
+"""Shared helpers of the checks."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -39,7 +39,7 @@ class Pool(NamedTuple):
     range: Range
     network: IPv4Network
     gateway: IPv4Address | None
-    """Of the network, if it has one."""
+    """Gateway of the network, if it has one."""
 
 
 def pools(site: Site) -> list[Pool]:

@@ -11,7 +11,7 @@ class Finding:
     """One place in the configuration that breaks a rule."""
 
     path: str
-    """Of the value in the YAML: `nodes[3].address`."""
+    """Path of the value in the YAML, such as `nodes[3].address`."""
     found: str
     """The value there, and what is wrong with it."""
     write: str

@@ -18,7 +18,7 @@ from lab.hosts.registry import command
 
 SOCKET = ufm_installer.SOCKET
 RELEASE = "24.0.2"
-"""Of Docker."""
+"""Docker's release."""
 
 
 @command("docker", UfmHost)

@@ -24,7 +24,7 @@ COMMAND_PACKAGES = {
 """Emulated commands that a package contains; all others come with the operating system."""
 
 UID = 1000
-"""Of the user who may log in: the first that a distribution gives out."""
+"""UID of the login user: the first one that a distribution assigns."""
 
 ALWAYS_RUNNING = ("sshd", "chronyd")
 """Units that every host runs."""

@@ -19,7 +19,7 @@ Source: tripleo-ansible's cli-enable-ssh-admin.yaml, `ssh_user` in tripleoclient
 """
 
 FIRMWARE_RELEASE = "20.32.1010"
-"""Of every adapter (H1)."""
+"""Firmware release of every adapter (H1)."""
 
 
 class NetworkError(Exception):

@@ -18,7 +18,7 @@ VENDOR_ELEMENTS = (
 )
 """Elements of NVIDIA's guide that diskimage-builder does not contain (G1, G2)."""
 PYTHON_PACKAGES = f"lib/python3.{sys.version_info.minor}/dist-packages"
-"""Where the system's Python finds packages beside its own, below /usr/local."""
+"""Folder below /usr/local in which the system's Python finds additional packages."""
 REPOSITORIES = ("/etc/yum.repos.d/CentOS-Stream-BaseOS.repo", "/etc/yum.repos.d/cuda-rhel8.repo")
 """Files of a fresh CentOS Stream 8, and of NVIDIA's repository, which the element cuda needs."""
 VENDOR_PATH = "/opt/dib-elements"
