@@ -350,6 +350,7 @@ def files_of_ours() -> set[str]:
         "nodes.*",
         "introspection.json",
         "wave.py",
+        "factory.py",
         "overcloudrc",
         "mlnx-ufm.lic",
         "*.qcow2",
