@@ -1,6 +1,7 @@
 """Missing templates, parameters, services and client options, found in a folder of small templates."""
 
 import io
+import runpy
 import sys
 from pathlib import Path
 
@@ -166,3 +167,11 @@ def test_main_checks_only_templates_when_a_folder_is_given(
     monkeypatch.setattr(templates, "execute", no_program)
     required = NOTHING._replace(options=["-n"], parameters={"Plain": "ib.yaml"})
     assert inspect(monkeypatch, capsys, required, str(folder)) == (0, [])
+
+
+def test_the_program_takes_the_words_of_its_command_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["templates.py", str(folder)])
+    monkeypatch.setattr(sys, "stdin", io.StringIO(encode(NOTHING._replace(parameters={"Plain": "ib.yaml"}))))
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(templates.__file__, run_name="__main__")
+    assert end.value.code == 0
