@@ -37,7 +37,7 @@ def given(steps: Recorder, name: str) -> tuple[str, str]:
 
 
 def test_templates_without_the_token_are_refused_before_anything_is_installed(lab: Lab, steps: Recorder) -> None:
-    for name in ("undercloud-prepare", "undercloud-inspection"):
+    for name in ("undercloud-release-package", "undercloud-prepare", "undercloud-inspection"):
         lab.ok("undercloud", *given(steps, name))
     said = lab.refused("undercloud", *given(steps, "undercloud-templates"))
     (fault, count) = said.splitlines()
