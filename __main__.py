@@ -15,16 +15,17 @@ except ConfigError as error:
     raise pulumi.RunError(str(error)) from None
 plan = Plan(site, pulumi.get_stack(), ufm_ca(site.ufm))
 operator = Operator.load(plan.site, config.get_secret("sshKeyPassphrase"))
-at_ufm = pulumi.ResourceOptions(providers=[c.ufm_provider(plan.site.ufm, config)])
 
-ufm = c.UfmHost("ufm", plan, operator, config.get_secret("ufmLicense"), at_ufm)
+passwords = (config.require_secret("ufmPassword"), config.get_secret("ufmPreviousPassword"))
+ufm = c.UfmHost("ufm", plan, operator, config.get_secret("ufmLicense"), *passwords)
+at_ufm = pulumi.ResourceOptions(providers=[ufm.api])
 logins = (
     config.get_secret("ipmiPassword"),
     config.get_secret("registryPassword"),
     config.get_secret_object("ipmiPasswords"),
 )
 undercloud = c.Undercloud("undercloud", plan, operator, *logins)
-introspection = c.Introspection("introspection", plan, undercloud, ufm.token)
+introspection = c.Introspection("introspection", plan, undercloud, ufm.token, ufm.ca)
 fabric = c.Fabric("fabric", plan, introspection, at_ufm)
 gate = c.Gate("gate", plan, undercloud, introspection, fabric, ufm.token)
 overcloud = c.Overcloud("overcloud", plan, operator, undercloud, introspection, gate, ufm.token)

@@ -58,7 +58,8 @@ def serving(folder: Path, asked: deque[dict[str, Any]]) -> Iterator[int]:
     core.accounts.set_password("admin", PASSWORD)
     faults.set([Rule(latency_ms=LATENCY_MS)])
     app = create_app(core, FabricClient(folder / "no.sock"), {}, RequestLog(asked), faults)
-    listener = Listener("127.0.0.1", 0, app, tls.server_context(folder, "127.0.0.1"))
+    tls.certify(folder, "127.0.0.1")
+    listener = Listener("127.0.0.1", 0, app, tls.server_context(folder))
     yield listener.server_port
     listener.stop()
 

@@ -9,7 +9,7 @@ Each takes the plan and outputs of earlier components. Whatever follows from the
 
 from components.bandwidth import Bandwidth
 from components.external_access import ExternalAccess
-from components.fabric import Fabric, ufm_provider
+from components.fabric import Fabric
 from components.firmware import Firmware
 from components.gate import Gate
 from components.guest_images import GuestImages
@@ -33,5 +33,4 @@ __all__ = [
     "Tenant",
     "UfmHost",
     "Undercloud",
-    "ufm_provider",
 ]

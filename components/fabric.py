@@ -8,23 +8,8 @@ import pulumi
 
 from components.base import Component
 from components.introspection import Introspection
-from providers.ufm import PKey, Provider
+from providers.ufm import PKey
 from rack.plan import Plan
-from rack.site import UfmSpec
-
-
-def ufm_provider(ufm: UfmSpec, config: pulumi.Config) -> Provider:
-    """Return the provider for UFM's REST API, for `providers=` of the components with resources at UFM (U7)."""
-    return Provider(
-        "ufm-api",
-        address=str(ufm.address),
-        port=ufm.port,
-        user=ufm.user,
-        password=config.require_secret("ufmPassword"),
-        previous_password=config.get_secret("ufmPreviousPassword"),
-        ca_file=str(ufm.ca_file) if ufm.ca_file else None,
-        insecure=ufm.insecure,
-    )
 
 
 class Fabric(Component):

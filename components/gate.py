@@ -40,12 +40,12 @@ class Gate(Component):
         super().__init__(name, opts)
         members = introspection.with_ports(lambda plan: dict(plan.members))
         order = pulumi.Output.all(members, pulumi.Output.secret(token)).apply(
-            lambda values: encode(gate_order(plan, *values))
+            lambda values: introspection.with_ca(plan, lambda plan: encode(gate_order(plan, *values)))
         )
         gate = undercloud.nodes_job(
             f"{name}-members",
             "gate",
-            introspection.with_ports(lambda plan: f": deployment {tripleo.deployment_digest(plan)}"),
+            introspection.for_deployment(lambda plan: f": deployment {tripleo.deployment_digest(plan)}"),
             stdin=order,
             quiet=True,
             opts=self._child(*introspection.ready, *fabric.pkeys.values()),
@@ -57,7 +57,7 @@ class Gate(Component):
 def gate_order(plan: Plan, members: dict[str, str], token: str) -> GateOrder:
     """Return the order of `nodes.py gate`. `members`: member name to port GUID; `token`: for UFM's REST API."""
     return GateOrder(
-        ufm=ufm_access(plan.site.ufm, token),
+        ufm=ufm_access(plan, token),
         pkeys={control.pkey: control.network for control in plan.control_pkeys},
         members=members,
         limit=MINUTES * 60,

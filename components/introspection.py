@@ -11,16 +11,15 @@ introspection.
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import pulumi
 
-from components import local
 from components.base import Component
 from components.undercloud import PAUSES, Undercloud
 from onhost.undercloud.orders import IntrospectOrder, UfmApi, encode
 from rack.plan import HcaPort, Plan, UnknownPortError
-from rack.site import UfmSpec
 
 T = TypeVar("T")
 
@@ -42,16 +41,19 @@ class Introspection(Component):
         plan: Plan,
         undercloud: Undercloud,
         token: pulumi.Input[str],
+        ca: str | pulumi.Output[str] | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Introspect the plan's nodes. `token`: for UFM's REST API."""
+        """Introspect the plan's nodes. `token`, `ca`: of UFM's REST API."""
         super().__init__(name, opts)
-        self._plan = plan
+        self._plan, self._ca = plan, ca
         self._nodes = undercloud.nodes_job(
             f"{name}-nodes",
             "introspect",
             undercloud.program_mark,
-            stdin=pulumi.Output.secret(token).apply(lambda token: encode(introspect_order(plan, token))),
+            stdin=pulumi.Output.secret(token).apply(
+                lambda token: self.with_ca(plan, lambda plan: encode(introspect_order(plan, token)))
+            ),
             delete=f"rm -f {RECORD}",
             quiet=True,
             opts=self._child(*undercloud.ready),
@@ -59,7 +61,7 @@ class Introspection(Component):
         self.ready = [self._nodes]
         self.register_outputs({})
 
-    def with_ports(self, make: Callable[[Plan], T]) -> pulumi.Input[T]:
+    def with_ports(self, make: Callable[[Plan], T | pulumi.Output[T]]) -> pulumi.Input[T]:
         """Return `make` of the plan with every port known. The result of `make` may contain outputs."""
         if self._plan.has_all_ports:
             return make(self._plan)
@@ -67,6 +69,16 @@ class Introspection(Component):
         return pulumi.Output.unsecret(self._nodes.stdout).apply(
             lambda text: pulumi.Output.from_input(make(self._found(text)))
         )
+
+    def with_ca(self, plan: Plan, make: Callable[[Plan], T]) -> T | pulumi.Output[T]:
+        """Return `make` of the plan with the authority of UFM's certificate, which exists once UFM is installed."""
+        if self._ca is None or isinstance(self._ca, str):
+            return make(replace(plan, ufm_ca=self._ca))
+        return self._ca.apply(lambda ca: make(replace(plan, ufm_ca=ca)))
+
+    def for_deployment(self, make: Callable[[Plan], T]) -> pulumi.Input[T]:
+        """Return `make` of the plan with every port and the authority of UFM's certificate."""
+        return self.with_ports(lambda plan: self.with_ca(plan, make))
 
     def _found(self, text: str) -> Plan:
         ports = {name: HcaPort(**port) for name, port in json.loads(text).items()}
@@ -77,14 +89,10 @@ class Introspection(Component):
 
 
 def introspect_order(plan: Plan, token: str) -> IntrospectOrder:
-    """Return the order of `nodes.py introspect`. `token`: for UFM's REST API.
-
-    Raises:
-        RunError: the file of UFM's certificate authority can't be read.
-    """
+    """Return the order of `nodes.py introspect`. `token`: for UFM's REST API."""
     undercloud = plan.site.undercloud
     return IntrospectOrder(
-        ufm=ufm_access(plan.site.ufm, token),
+        ufm=ufm_access(plan, token),
         nodes={host.name: host.guid_or_none for host in plan.hosts},
         interface=plan.site.fabric.interface,
         boot_mode=undercloud.boot_mode,
@@ -95,10 +103,7 @@ def introspect_order(plan: Plan, token: str) -> IntrospectOrder:
     )
 
 
-def ufm_access(ufm: UfmSpec, token: str) -> UfmApi:
-    """Return how programs on the undercloud reach UFM's REST API.
-
-    Raises:
-        RunError: the file of UFM's certificate authority can't be read.
-    """
-    return UfmApi(url=ufm.url, ca=local.ufm_ca(ufm), insecure=ufm.insecure, token=token)
+def ufm_access(plan: Plan, token: str) -> UfmApi:
+    """Return how programs on the undercloud reach UFM's REST API."""
+    ufm = plan.site.ufm
+    return UfmApi(url=ufm.url, ca=plan.ufm_ca, name=ufm.server_name, insecure=ufm.insecure, token=token)

@@ -63,10 +63,12 @@ class Overcloud(Component):
         super().__init__(name, opts)
         self._plan, self._undercloud = plan, undercloud.host
         self._inventory = undercloud.ready
+        self._for_deployment = introspection.for_deployment
         self.with_ports = introspection.with_ports
         """Makes inputs that depend on ports: see `Introspection.with_ports`."""
         files = {
-            name: self._file(name, self.with_ports(render)) for name, render in tripleo.DEPLOYMENT_DOCUMENTS.items()
+            name: self._file(name, self._for_deployment(render))
+            for name, render in tripleo.DEPLOYMENT_DOCUMENTS.items()
         }
         provisioned = self._provision(gate, files)
         keys = {host.name: self._host_key(host, provisioned) for host in plan.hosts}
@@ -167,7 +169,7 @@ class Overcloud(Component):
 
     def _after_each(self, make: Callable[[str], str]) -> pulumi.Input[str]:
         """Return a command that runs again after each deployment. `make` gets a line that names the deployment."""
-        return self.with_ports(lambda plan: make(f": deployment {tripleo.deployment_digest(plan)}"))
+        return self._for_deployment(lambda plan: make(f": deployment {tripleo.deployment_digest(plan)}"))
 
     def _file(self, name: str, content: pulumi.Input[str], mode: str = "0644") -> remote.Command:
         stem = name.partition(".")[0].replace("_", "-")

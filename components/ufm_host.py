@@ -10,7 +10,9 @@ settings that the step uses, so that a change of a setting runs these steps agai
 short command. A new version of the program runs no step again.
 """
 
+import hashlib
 import shlex
+import ssl
 from collections.abc import Mapping, Sequence
 
 import pulumi
@@ -19,7 +21,7 @@ from pulumi_command import remote
 from components.base import Component
 from components.ssh import Host, Operator
 from onhost import shipping
-from providers.ufm import AccessToken, AdminPassword
+from providers.ufm import AccessToken, AdminPassword, Provider
 from rack.plan import Plan
 from rack.site import Site
 
@@ -34,6 +36,7 @@ SETTINGS: Mapping[str, Sequence[str]] = {
     "address": ("FABRIC", "FABRIC_ADDRESS"),
     "license": ("FILES", "LICENSES"),
     "install": ("ARCHIVE", "FABRIC", "FILES", "GUID", "IMAGE", "INSTALLER", "LICENSES", "LIMIT", "MANAGEMENT"),
+    "certificate": ("ADDRESS", "FILES", "GUID", "LIMIT", "NAME", "PORT"),
     "restart": ("FILES", "GUID", "LIMIT"),
     "remove": (),
 }
@@ -68,6 +71,8 @@ def settings(site: Site) -> dict[str, str]:
         "LICENSES": host.license_dir.rstrip("/"),
         "LIMIT": str(START_SECONDS),
         "MANAGEMENT": host.management_interface,
+        "NAME": site.ufm.server_name or "",
+        "PORT": str(site.ufm.port),
     }
 
 
@@ -79,8 +84,12 @@ class UfmHost(Component):
     url: pulumi.Output[str]
     version: pulumi.Output[str]
     """UFM's release, e.g. `6.19.1-5`."""
+    api: Provider
+    """UFM's REST API, for `providers=` of the components with resources at UFM (U7)."""
     token: pulumi.Output[str]
     """Access token for Neutron's driver; secret."""
+    ca: str | pulumi.Output[str] | None
+    """Certificate authority of UFM's certificate, PEM; None: the system's. Unknown until UFM is installed."""
 
     def __init__(
         self,
@@ -88,6 +97,8 @@ class UfmHost(Component):
         plan: Plan,
         operator: Operator,
         license_text: pulumi.Input[str] | None,
+        password: pulumi.Input[str],
+        previous_password: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Install UFM where `ufm.host` is configured; set the password and create the token.
@@ -98,16 +109,41 @@ class UfmHost(Component):
         super().__init__(name, opts)
         self._site = plan.site
         ufm = plan.site.ufm
-        installed = self._install(operator.host(ufm.ssh_address), license_text) if ufm.host else None
+        at = operator.host(ufm.ssh_address) if ufm.host else None
+        installed = self._install(at, license_text) if at else None
+        self.ca = plan.ufm_ca
+        if at and installed and ufm.certificate_from_host:
+            self.ca = self._step(at, "certificate", after=[installed]).stdout.apply(_certificate)
+        self.api = self._rest_api(password, previous_password)
         done = [installed] if installed else []
-        password = AdminPassword(f"{name}-admin", generation=ufm.password_generation, opts=self._child(*done))
-        token = AccessToken(f"{name}-token", generation=ufm.token_generation, opts=self._child(password))
+        admin = AdminPassword(f"{name}-admin", generation=ufm.password_generation, opts=self._at_ufm(*done))
+        token = AccessToken(f"{name}-token", generation=ufm.token_generation, opts=self._at_ufm(admin))
         self.url = pulumi.Output.from_input(ufm.url)
-        self.version = _last_line(installed.stdout) if installed else password.version
+        self.version = _last_line(installed.stdout) if installed else admin.version
         self.token = token.token
-        self.ready: list[pulumi.Resource] = [password]
+        self.ready: list[pulumi.Resource] = [admin]
         """Resources that users of UFM's API depend on."""
         self.register_outputs({"url": self.url, "version": self.version})
+
+    def _at_ufm(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
+        return self._child(*after, provider=self.api)
+
+    def _rest_api(self, password: pulumi.Input[str], previous_password: pulumi.Input[str] | None) -> Provider:
+        """Return the provider. A certificate that was read on UFM's host is trusted alone, whatever its names."""
+        ufm = self._site.ufm
+        pin = self.ca.apply(_fingerprint) if isinstance(self.ca, pulumi.Output) else ufm.fingerprint
+        return Provider(
+            "ufm-api",
+            address=str(ufm.address),
+            port=ufm.port,
+            user=ufm.user,
+            password=password,
+            previous_password=previous_password,
+            ca_file=str(ufm.ca_file) if ufm.ca_file else None,
+            server_name=None if pin else ufm.server_name,
+            fingerprint=pin,
+            insecure=ufm.insecure,
+        )
 
     def _install(self, at: Host, license_text: pulumi.Input[str] | None) -> remote.Command:
         if license_text is None:
@@ -145,6 +181,15 @@ class UfmHost(Component):
             quiet=stdin is not None,
             opts=self._child(*after, protect=protect),
         )
+
+
+def _certificate(text: str) -> str:
+    """Return the certificate at the end of a step's output."""
+    return text[text.index("-----BEGIN CERTIFICATE-----") :].strip() + "\n"
+
+
+def _fingerprint(certificate: str) -> str:
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest()
 
 
 def _last_line(text: pulumi.Output[str]) -> pulumi.Output[str]:

@@ -23,9 +23,6 @@ FABRIC_SOCKET = STATE / "fabric" / "control.sock"
 UFM_ADMIN_PORT = 18081
 """Plain HTTP: the lab's admin API of UFM (install, remove, restart, state, request log)."""
 
-UFM_CA = STATE / "ufm" / "ca.pem"
-"""Certificate of the authority that signs UFM's HTTPS certificate."""
-
 SSH_KEY = STATE / "hosts" / "id_ed25519"
 """The operator's private key, authorised on every lab host."""
 

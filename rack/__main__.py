@@ -23,7 +23,7 @@ from rack.wallaby.checks import Workers, run_checks
 from rack.wallaby.tools import FOLDER, ToolsError, install
 
 NO_CA = placeholder("ufmCaFile")
-"""Stands for the content of `ufm.caFile` if that file is not there."""
+"""Stands for the certificate of UFM or of its authority where it is not known here."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,9 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _ufm_ca(site: Site) -> str | None:
-    if site.ufm.ca_file is None:
-        return None
-    file = site.ufm.ca_file.expanduser()
+    ufm = site.ufm
+    if ufm.ca_file is None:
+        return NO_CA if ufm.certificate_from_host or ufm.fingerprint else None
+    file = ufm.ca_file.expanduser()
     return file.read_text() if file.is_file() else NO_CA
 
 
@@ -99,7 +100,9 @@ def render(plan: Plan, out: Path) -> int:
     print(f"{out}: {len(documents(plan)) + 1} files; README.md lists where each file goes")
     print(f"secrets to write: {', '.join(placeholder(secret) for secret in secrets(plan))}")
     if plan.ufm_ca == NO_CA:
-        print(f"certificate to write: {NO_CA}; {plan.site.ufm.ca_file} (ufm.caFile) is not there")
+        file = plan.site.ufm.ca_file
+        where = f"{file} (ufm.caFile) is not there" if file else "UFM's own, which `pulumi up` reads from UFM"
+        print(f"certificate to write: {NO_CA}; {where}")
     return 0
 
 

@@ -215,8 +215,13 @@ class Plan:
 
     @property
     def sdn_url(self) -> str:
-        """Return the URL that Neutron's driver calls (O3). networking-mlnx appends a slash, so it ends without one."""
-        return f"{self.site.ufm.url}/ufmRestV3"
+        """Return the URL that Neutron's driver calls (O3). networking-mlnx appends a slash, so it ends without one.
+
+        Neutron verifies UFM's certificate under the name in the URL.
+        """
+        ufm = self.site.ufm
+        url = ufm.url.replace(str(ufm.address), ufm.server_name) if ufm.server_name else ufm.url
+        return f"{url}/ufmRestV3"
 
     @property
     def provision_commands(self) -> Sequence[Sequence[str]]:

@@ -35,8 +35,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         "doctor/__main__.py": "rack.__main__, standard library",
         "onhost": "onhost, standard library of Python 3.6",
         "providers": "providers.ufm, standard library, google.protobuf, grpc, pulumi, requests",
-        "lab": "lab, rack, standard library, cryptography, flask, pydantic, pydantic_core, requests, trustme, "
-        "werkzeug, yaml",
+        "lab": "lab, rack, standard library, cryptography, flask, pydantic, pydantic_core, requests, werkzeug, yaml",
         "lab/cloud/inside": "lab.cloud.inside, standard library, eventlet, keystone, neutron, neutron_lib, nova, "
         "os_resource_classes, oslo_log, oslo_serialization, placement, waitress",
         "engine": "engine, standard library",

@@ -111,6 +111,8 @@ class UfmState(HostState):
     """Whether the registry cannot be reached."""
     broken_releases: list[str] = field(default_factory=list)
     """Releases whose ufmd does not start."""
+    own_certificate: bool = False
+    """Whether UFM's web server keeps its own certificate although its folder has another one."""
     slow_starts: int = 0
     """How many status queries report a started ufmd as stopped."""
 

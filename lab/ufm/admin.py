@@ -10,6 +10,7 @@ POST   /restart   as `ufmd restart`: service down and up; {"starting": s}: 503 f
 GET    /state     installed, running, release, users, PKeys with counts, whether OpenSM has them
 GET    /requests  the log of the REST requests: method, path, status, user agent; no credentials
 DELETE /requests
+PUT    /certificate  {"pem"}: certificate and key of the web server from its next start on; empty: UFM's own
 PUT    /names     host name → node
 PUT    /inventory node → {"description", "system", "number"}: how UFM shows it, see `resources.Appearance`
 PUT    /users/N   add a user: {"role", "password"}
@@ -61,6 +62,8 @@ def _add_observation(app: Flask, installation: Installation) -> None:
     log = installation.requests
     app.add_url_rule("/state", "state", lambda: jsonify(installation.state()))
     app.add_url_rule("/requests", "requests", lambda: jsonify(list(log.kept)))
+    set_certificate = _then_state(installation, lambda: installation.set_certificate(str(_fields().get("pem", ""))))
+    app.add_url_rule("/certificate", "certificate", set_certificate, methods=["PUT"])
     app.add_url_rule("/requests", "clear_requests", _then_state(installation, log.kept.clear), methods=["DELETE"])
 
 

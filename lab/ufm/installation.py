@@ -40,7 +40,7 @@ class _Running:
         """Start serving; for `starting` seconds every answer is 503."""
         self.ufm = ufm
         self._faults = faults
-        context = tls.server_context(folder, settings.address)
+        context = tls.server_context(folder)
         app = Starting(create_app(ufm, fabric, settings.addresses(), requests, faults), starting, requests.note)
         self._listener = Listener(settings.address, settings.port, app, context)
         self.programmer = Programmer(ufm, fabric)
@@ -72,7 +72,6 @@ class Installation:
         self._lock = threading.Lock()
         self.requests = RequestLog(deque(maxlen=KEPT_REQUESTS))
         self.faults = Faults()
-        tls.authority(folder)
         self._running: _Running | None = None
         if self._state_file.exists() and not self._stopped.exists():
             self._start()
@@ -88,6 +87,7 @@ class Installation:
         with self._lock:
             self._end()
             self._state_file.unlink(missing_ok=True)
+            tls.forget(self._folder)
             self._start(release)
 
     def upgrade(self, release: object) -> None:
@@ -169,6 +169,11 @@ class Installation:
             self._names_file.write_text(json.dumps(names))
             if self._running is not None:
                 self._running.ufm.name_hosts(self._port_guids())
+
+    def set_certificate(self, pem: str) -> None:
+        """Set certificate and key of the web server from its next start on; empty for UFM's own certificate."""
+        with self._lock:
+            tls.store(self._folder, pem)
 
     def close(self) -> None:
         """Stop UFM because its process ends. UFM starts again with the process."""

@@ -52,7 +52,7 @@ class UfmService:
         return (Endpoint("UFM", self._address, self._port), Endpoint("UFM's admin API", LOOPBACK, self._admin_port))
 
     def install(self, say: Say) -> None:
-        """Do nothing: Flask and trustme are in the project's virtual environment."""
+        """Do nothing: Flask and cryptography are in the project's virtual environment."""
 
     def start(self, say: Say) -> None:
         """Start the process; replace one that runs with other settings. UFM's state stays."""

@@ -1,56 +1,81 @@
-"""UFM's HTTPS certificate and its authority. A real UFM has a self-signed one; clients can verify the lab's."""
+"""The certificate of UFM's web server: UFM's own, which is self-signed, or the one that its files contain.
+
+UFM makes its own at its installation, for the name of its host and not for its address, so that a client can pin it but
+not verify the address. Source: inferred from the certificates that packages of Apache make (Debian's `ssl-cert`, Red
+Hat's `mod_ssl`); clients of real UFMs switch the verification off.
+"""
 
 import ssl
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
-import trustme
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
-LIFE = timedelta(days=365)
-RENEW_BEFORE = timedelta(days=30)
-
-
-def authority(folder: Path) -> trustme.CA:
-    """Return the certificate authority of `folder`/ca.pem; create it at the first call."""
-    certificate, key = folder / "ca.pem", folder / "ca.key"
-    if not _lasts(certificate):
-        ca = trustme.CA(organization_name="Lab UFM")
-        _write_secret(key, ca.private_key_pem.bytes())
-        certificate.write_bytes(ca.cert_pem.bytes())
-    return trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
+LIFE = timedelta(days=3650)
+HOSTNAME = "ufm"
 
 
-def server_context(folder: Path, address: str) -> ssl.SSLContext:
-    """Return the TLS context of a server at `address`, 127.0.0.1 and localhost.
-
-    The certificate in `folder`/server.pem is renewed 30 days before it expires, and when the address or the authority
-    has changed.
-    """
-    ca, path = authority(folder), folder / "server.pem"
-    names = [address, "127.0.0.1", "localhost"]
-    if not (_lasts(path) and _is_for(path, names, ca)):
-        leaf = ca.issue_cert(*dict.fromkeys(names), not_after=datetime.now(UTC) + LIFE)
-        chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
-        _write_secret(path, chain + leaf.private_key_pem.bytes())
+def server_context(folder: Path) -> ssl.SSLContext:
+    """Return the TLS context of UFM's web server; create UFM's own certificate if it needs one and has none."""
+    path = _stored(folder) if _stored(folder).exists() else _own(folder)
+    if not path.exists():
+        _write_secret(path, self_signed(HOSTNAME))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path)
     return context
 
 
-def _lasts(path: Path) -> bool:
-    if not path.exists():
-        return False
-    certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    return certificate.not_valid_after_utc - datetime.now(UTC) > RENEW_BEFORE
+def store(folder: Path, pem: str) -> None:
+    """Keep certificate and key of UFM's files; empty if there are none."""
+    if pem:
+        _write_secret(_stored(folder), pem.encode())
+    else:
+        _stored(folder).unlink(missing_ok=True)
 
 
-def _is_for(path: Path, names: list[str], ca: trustme.CA) -> bool:
-    certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    issuer = x509.load_pem_x509_certificate(ca.cert_pem.bytes())
-    found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    present = {str(name.value) for name in found}
-    return certificate.issuer == issuer.subject and present == set(names)
+def forget(folder: Path) -> None:
+    """Delete UFM's own certificate, as an installation on an empty folder does."""
+    _own(folder).unlink(missing_ok=True)
+
+
+def certify(folder: Path, address: str) -> Path:
+    """Store a certificate for an IP address, as the program does on a rack; return the PEM file that verifies it."""
+    pem, file = self_signed(address), folder / "ca.pem"
+    store(folder, pem.decode())
+    file.write_bytes(pem.partition(b"-----BEGIN PRIVATE")[0])
+    return file
+
+
+def self_signed(name: str) -> bytes:
+    """Return a self-signed certificate for a host name or an IP address, and its key."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number(), now, now + LIFE)
+        .add_extension(x509.SubjectAlternativeName([_general_name(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _stored(folder: Path) -> Path:
+    return folder / "server.pem"
+
+
+def _own(folder: Path) -> Path:
+    return folder / "own.pem"
 
 
 def _write_secret(path: Path, content: bytes) -> None:

@@ -45,6 +45,17 @@ running() {
   done
 }
 
+# Places the certificate that the step `certificate` has made where UFM's web server finds it.
+place_certificate() {
+  folder=$FILES/conf/webclient
+  if [ -e "$folder/server.crt" ] && [ ! -e "$NOTES/certificate" ]; then
+    fail "$folder/server.crt is not of this program, so it stays: write its authority's file as ufm.caFile"
+  fi
+  echo "$folder" > "$NOTES/certificate"
+  install -D -m 0644 "$NOTES/server.crt" "$folder/server.crt"
+  install -m 0600 "$NOTES/server.key" "$folder/server.key"
+}
+
 # Takes back what was done to the fabric interface (U3).
 take_back() {
   if [ -e "$ADDRESS_UNIT" ]; then

@@ -182,6 +182,7 @@ if ! installed; then
 elif [ "$(current Image)" != "$(image_id "$IMAGE")" ]; then
   upgrade
 fi
+[ ! -e "$NOTES/certificate" ] || place_certificate
 start
 running
 verify

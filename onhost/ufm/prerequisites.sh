@@ -14,7 +14,9 @@ fault() {
 . /etc/os-release
 [ "$ID" = ubuntu ] || fault "the OS is $PRETTY_NAME; install Ubuntu, on which the guide's UFM runs (U1)"
 ofed_info -s >/dev/null 2>&1 || fault "MLNX_OFED (or DOCA-OFED) is missing: no ofed_info; install it (U1)"
-command -v curl >/dev/null || fault "curl is missing: apt-get install curl"
+for tool in curl openssl; do
+  command -v "$tool" >/dev/null || fault "$tool is missing: apt-get install $tool"
+done
 docker version >/dev/null 2>&1 || fault "Docker does not answer; install it, then: systemctl enable --now docker (U1)"
 systemctl is-enabled -q docker 2>/dev/null ||
   fault "the docker service is not enabled, so UFM would be gone after a reboot: systemctl enable docker (U1)"

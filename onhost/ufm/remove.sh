@@ -30,6 +30,10 @@ if grep -sqx found "$NOTES/install"; then
 elif [ -e "$NOTES/install" ]; then
   remove_ufm
 fi
+if [ -e "$NOTES/certificate" ]; then
+  folder=$(cat "$NOTES/certificate")
+  rm -f "$folder/server.crt" "$folder/server.key"
+fi
 take_back
 [ ! -e "$NOTES/folders" ] || remove_folders
 rm -r "$NOTES"

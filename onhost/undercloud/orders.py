@@ -18,6 +18,8 @@ class UfmApi(NamedTuple):
     """Do not verify UFM's certificate."""
     token: str
     """Access token. Never printed."""
+    name: Optional[str] = None
+    """The name in UFM's certificate; None: the host of `url`."""
 
 
 class IntrospectOrder(NamedTuple):

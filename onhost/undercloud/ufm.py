@@ -3,8 +3,9 @@
 import http.client
 import json
 import re
+import socket
 import ssl
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 from urllib.parse import urlsplit
 
 from onhost.undercloud.common import Fault, Unavailable
@@ -27,6 +28,7 @@ class Ufm:
         """
         url = urlsplit(api.url)
         self._host, self._port = str(url.hostname), url.port
+        self._name = api.name or self._host
         self._context = ssl.create_default_context(cadata=api.ca)
         if api.insecure:
             self._context.check_hostname = False
@@ -47,17 +49,22 @@ class Ufm:
         return {bare_guid(port["guid"]): str(port.get("node_description") or port.get("system_name")) for port in up}
 
     def _get(self, path: str) -> Any:
-        connection = http.client.HTTPSConnection(self._host, self._port, timeout=ANSWER_SECONDS, context=self._context)
+        connection = http.client.HTTPSConnection(self._name, self._port, timeout=ANSWER_SECONDS, context=self._context)
+        connection._create_connection = self._connect  # type: ignore[attr-defined]
         try:
             connection.request("GET", PREFIX + path, headers=self._headers)
             answer = connection.getresponse()
             return parse_answer(path, answer.status, answer.read())
         except (OSError, http.client.HTTPException, ssl.CertificateError) as error:
             if isinstance(error, ssl.CertificateError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise Fault(f"UFM's certificate cannot be verified: {error}; see ufm.caFile") from None
+                raise Fault(f"UFM's certificate cannot be verified: {error}; see ufm.caFile, serverName") from None
             raise Unavailable(f"UFM at {self._host} does not answer ({type(error).__name__})") from None
         finally:
             connection.close()
+
+    def _connect(self, address: Tuple[str, int], *options: Any) -> socket.socket:
+        """Connect to UFM's address, whatever name its certificate has."""
+        return socket.create_connection((self._host, address[1]), *options)
 
 
 def parse_answer(path: str, status: int, body: bytes) -> Any:

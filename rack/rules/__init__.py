@@ -81,6 +81,7 @@ RULES: tuple[Rule, ...] = (
     ufm.dummy_address,
     ufm.archive_tags,
     ufm.ufm_folders,
+    ufm.one_way_to_verify,
     software.distribution_fits,
     software.registry_named,
     software.registry_chosen,

@@ -69,3 +69,19 @@ def ufm_folders(site: Site) -> Iterator[Finding]:
         if files.is_relative_to(licenses) or licenses.is_relative_to(files):
             found = f"{site.ufm.host.license_dir!r}, where filesDir is {site.ufm.host.files_dir!r}"
             yield Finding("ufm.host.licenseDir", found, "write a folder that is not inside the other")
+
+
+@rule("UFM005", "U7", "One key says how UFM's certificate is verified; a pinned fingerprint is an existing UFM's.")
+def one_way_to_verify(site: Site) -> Iterator[Finding]:
+    """Look for keys that exclude each other."""
+    ufm = site.ufm
+    if ufm.insecure:
+        given = {"caFile": ufm.ca_file, "fingerprint": ufm.fingerprint, "serverName": ufm.server_name}
+        for key, value in given.items():
+            if value:
+                yield Finding(f"ufm.{key}", f"{str(value)!r} beside insecure: true", "remove insecure")
+    elif ufm.fingerprint and ufm.ca_file:
+        yield Finding("ufm.fingerprint", f"{ufm.fingerprint!r} beside caFile", "remove one of them")
+    elif ufm.fingerprint and ufm.host:
+        write = "remove it: the certificate is read on UFM's host over SSH"
+        yield Finding("ufm.fingerprint", f"{ufm.fingerprint!r} beside host", write)

@@ -225,6 +225,19 @@ def image_tag(image: str) -> str:
 
 PciAddress = Annotated[str, Text("a PCI address like 'c5:00.0'", r"([0-9a-f]{4}:)?[0-9a-f]{2}:[0-1][0-9a-f]\.[0-7]")]
 
+ServerName = Annotated[
+    str,
+    Text(
+        "a host name like 'ufm' or 'ufm.example.com'",
+        r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*",
+    ),
+]
+
+Fingerprint = Annotated[
+    str,
+    Text("a SHA-256 fingerprint in quotes: 64 hex digits, also with colons", r"([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}"),
+]
+
 ParameterName = Annotated[
     str,
     Text(

@@ -5,7 +5,17 @@ from ipaddress import IPv4Address, IPv4Interface
 from pydantic import Field
 
 from rack.site.model import Address, File, Model, TcpPort
-from rack.site.names import ContainerImage, Folder, Guid, HostFile, IbInterface, Interface, User
+from rack.site.names import (
+    ContainerImage,
+    Fingerprint,
+    Folder,
+    Guid,
+    HostFile,
+    IbInterface,
+    Interface,
+    ServerName,
+    User,
+)
 
 
 class UfmHostSpec(Model):
@@ -51,7 +61,13 @@ class UfmSpec(Model):
     user: User = "admin"
     """User with the password `ufmPassword` (U7)."""
     ca_file: File | None = None
-    """Certificate authority of UFM's certificate. If omitted, the system's authorities are trusted."""
+    """Certificate authority of UFM's certificate, or a self-signed certificate itself. If omitted and with `host`, the
+    program makes the certificate. If omitted and without `host`, the system's authorities are trusted."""
+    fingerprint: Fingerprint | None = None
+    """SHA-256 fingerprint of an existing UFM's certificate, instead of `caFile`. Only this certificate is trusted."""
+    server_name: ServerName | None = None
+    """Name in UFM's certificate, if the certificate does not contain `address`. With `host` and without `caFile`, UFM
+    keeps the certificate of its installation, which must have this name."""
     insecure: bool = False
     """Whether UFM's certificate is left unverified. Write true for a trial only, never with a production password."""
     token_generation: int = Field(default=1, ge=1)
@@ -67,6 +83,11 @@ class UfmSpec(Model):
     def ssh_address(self) -> IPv4Address:
         """Return the address of UFM's host to which SSH connects."""
         return (self.host and self.host.management_address) or self.address
+
+    @property
+    def certificate_from_host(self) -> bool:
+        """Return whether UFM's certificate is read on its host, over SSH, after the installation."""
+        return bool(self.host) and not (self.ca_file or self.fingerprint or self.insecure)
 
     @property
     def url(self) -> str:

@@ -322,10 +322,13 @@ def ml2_sdn(plan: Plan, token: str) -> str:
 
 
 def _ml2_sdn(plan: Plan, token: str) -> dict[str, Any]:
+    ufm = plan.site.ufm
     return {
         "resource_registry": {f"{SERVICES}NeutronCorePlugin": f"{SERVICES}NeutronCorePluginMLNXSDN"},
         "parameter_defaults": {
             "MlnxSDNUrl": plan.sdn_url,
+            # The nodes' /etc/hosts: the name in UFM's certificate need not be in the DNS.
+            **({"ExtraHostFileEntries": [f"{ufm.address} {ufm.server_name}"]} if ufm.server_name else {}),
             "MlnxSDNUsername": "",
             "MlnxSDNPassword": "",
             "MlnxSDNToken": token,

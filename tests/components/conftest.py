@@ -33,6 +33,8 @@ HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICBh"
 BANDWIDTH = " 32768      5000             194.32             194.23             0.740946\n"
 GUEST_KEY = "GUEST-KEY-CANARY"
 SDN_TOKEN = "t0k3n" * 6
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
+"""Of UFM; its content is the text ABC."""
 AUTHORITY = "-----BEGIN CERTIFICATE-----\n"
 
 
@@ -106,6 +108,7 @@ class Recorder(mocks.Mocks):
             return f"[{host.address}]:{self.plan.site.ssh.node_port} {HOST_KEY}\n"
         return {
             "ufm-install": UFM_LOG,
+            "ufm-certificate": f"waiting for UFM (0 s): its REST API does not answer\n{CERTIFICATE}",
             "overcloud-credentials": RC,
             "bandwidth-ib-write-bw": BANDWIDTH,
             **self.printed,

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import introspection
+from components.local import ufm_ca
 from onhost import shipping
 from rack import tripleo
 from rack.plan import Plan
@@ -84,7 +84,7 @@ def test_the_gate_runs_again_for_each_deployment(rack: Recorder, plan: Plan) -> 
 
 
 def test_orders_are_secret_and_have_the_plan_s_values(rack: Recorder, plan: Plan) -> None:
-    api = {"url": plan.site.ufm.url, "ca": AUTHORITY, "insecure": False, "token": SDN_TOKEN}
+    api = {"url": plan.site.ufm.url, "ca": AUTHORITY, "insecure": False, "token": SDN_TOKEN, "name": None}
     told = json.loads(secret(rack.resources["introspection-nodes"].inputs["stdin"]))
     assert told["ufm"] == api
     assert told["interface"] == "ib2"
@@ -105,7 +105,7 @@ def test_the_leave_order_has_the_remaining_nodes(rack: Recorder, plan: Plan) -> 
 def test_an_unreadable_certificate_authority_is_reported(plan: Plan) -> None:
     ufm = plan.site.ufm.model_copy(update={"ca_file": plan.site.ufm.ca_file and plan.site.ufm.ca_file.parent})
     with pytest.raises(pulumi.RunError, match=r"ufm\.caFile: can't read"):
-        introspection.introspect_order(Plan(plan.site.model_copy(update={"ufm": ufm})), SDN_TOKEN)
+        ufm_ca(ufm)
 
 
 # -- ports that the configuration leaves to introspection

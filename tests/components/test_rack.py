@@ -24,10 +24,11 @@ SECRETS = {"license": "LICENSE-CANARY", "ipmi": "IPMI-CANARY", "ufm": "UFM-CANAR
 def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
     """Register the same components as `__main__.py`, with the stack's secrets."""
     pulumi.runtime.set_all_config({"rack:ufmPassword": SECRETS["ufm"]}, ["rack:ufmPassword"])
-    at_ufm = pulumi.ResourceOptions(providers=[c.ufm_provider(plan.site.ufm, pulumi.Config("rack"))])
-    ufm = c.UfmHost("ufm", plan, operator, pulumi.Output.secret(SECRETS["license"]), at_ufm)
+    password = pulumi.Config("rack").require_secret("ufmPassword")
+    ufm = c.UfmHost("ufm", plan, operator, pulumi.Output.secret(SECRETS["license"]), password)
+    at_ufm = pulumi.ResourceOptions(providers=[ufm.api])
     undercloud = c.Undercloud("undercloud", plan, operator, pulumi.Output.secret(SECRETS["ipmi"]))
-    introspection = c.Introspection("introspection", plan, undercloud, ufm.token)
+    introspection = c.Introspection("introspection", plan, undercloud, ufm.token, ufm.ca)
     fabric = c.Fabric("fabric", plan, introspection, at_ufm)
     gate = c.Gate("gate", plan, undercloud, introspection, fabric, ufm.token)
     overcloud = c.Overcloud("overcloud", plan, operator, undercloud, introspection, gate, ufm.token)
@@ -244,14 +245,14 @@ def test_outputs_summarise_pkeys_instances_addresses_and_bandwidth(plan: Plan) -
 
 def test_an_existing_ufm_gets_no_commands(plan: Plan) -> None:
     existing = Plan(plan.site.model_copy(update={"ufm": plan.site.ufm.model_copy(update={"host": None})}))
-    recorder = record(existing, lambda operator: c.UfmHost("ufm", existing, operator, None) and None)
+    recorder = record(existing, lambda operator: c.UfmHost("ufm", existing, operator, None, "password") and None)
     assert recorder.of("command:remote:Command") == {}
     assert len(recorder.of("ufm:index:AccessToken")) == 1
 
 
 def test_a_missing_licence_is_reported_with_the_command_that_sets_it(plan: Plan) -> None:
     with pytest.raises(pulumi.RunError, match="pulumi config set --secret ufmLicense"):
-        record(plan, lambda operator: c.UfmHost("ufm", plan, operator, None) and None)
+        record(plan, lambda operator: c.UfmHost("ufm", plan, operator, None, "password") and None)
 
 
 def test_a_wrong_assertion_inside_apply_fails(plan: Plan) -> None:
@@ -261,7 +262,7 @@ def test_a_wrong_assertion_inside_apply_fails(plan: Plan) -> None:
         assert version == "no such version"
 
     with pytest.raises(AssertionError):
-        record(plan, lambda operator: c.UfmHost("ufm", plan, operator, "licence").version.apply(wrong))
+        record(plan, lambda operator: c.UfmHost("ufm", plan, operator, "licence", "password").version.apply(wrong))
 
 
 def test_a_changed_document_runs_the_deployment_again(plan: Plan, rack: Recorder) -> None:

@@ -1,18 +1,27 @@
 """The resources of UFM's host, and of an existing UFM. The commands themselves are tested in tests/lab/hosts."""
 
+import hashlib
+import json
 import re
+import ssl
 import subprocess
+import textwrap
+from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 
 import components as c
-from components import ufm_host
+from components import local, ufm_host
 from components.ssh import Operator
 from onhost import shipping
 from rack.plan import Plan
-from tests.components.conftest import PROJECT, Recorder, record
-from tests.components.test_rack import deploy
+from rack.site import UfmSpec
+from tests.components.conftest import CERTIFICATE, PROJECT, Recorder, record
+from tests.components.test_rack import deploy, secret
+from tests.providers.server import Answer, authority, serving
 
 
 def with_host(plan: Plan, **update: Any) -> Plan:
@@ -27,7 +36,7 @@ def existing(plan: Plan) -> Plan:
 
 def run(plan: Plan, seen: dict[str, str] | None = None) -> Recorder:
     def program(operator: Operator) -> Any:
-        made = c.UfmHost("ufm", plan, operator, "LICENCE-CANARY" if plan.site.ufm.host else None)
+        made = c.UfmHost("ufm", plan, operator, "LICENCE-CANARY" if plan.site.ufm.host else None, "password")
         return made.version.apply(lambda version: (seen or {}).update(version=version)) and None
 
     return record(plan, program)
@@ -101,3 +110,67 @@ def test_an_existing_ufm_is_used_only_through_its_rest_api(plan: Plan) -> None:
     seen: dict[str, str] = {"version": ""}
     run(other, seen)
     assert seen["version"] == "6.19.1-5", "the version that the REST API reports"
+
+
+def changed_ufm(plan: Plan, **update: Any) -> Plan:
+    """A plan of a site that does not say how UFM's certificate is verified."""
+    ufm = plan.site.ufm.model_copy(update={"ca_file": None, **update})
+    return Plan(plan.site.model_copy(update={"ufm": ufm}))
+
+
+def trust(rack: Recorder) -> dict[str, Any]:
+    inputs = rack.resources["ufm-api"].inputs
+    return {key: inputs[key] for key in ("caFile", "ca", "serverName", "fingerprint") if inputs.get(key)}
+
+
+def test_the_certificate_of_a_new_ufm_is_read_on_its_host(plan: Plan) -> None:
+    """No file is needed in advance: the connection to the host is verified already (issue 10, R8)."""
+    own = changed_ufm(plan)
+    rack = record(own, lambda operator: deploy(own, operator) and None)
+    assert rack.needs["ufm-certificate"] == {"ufm-install"}
+    assert trust(rack) == {"fingerprint": hashlib.sha256(b"ABC").hexdigest()}
+    for name in ("introspection-nodes", "gate-members"):
+        told = json.loads(secret(rack.resources[name].inputs["stdin"]))["ufm"]
+        assert (told["ca"], told["name"], told["insecure"]) == (CERTIFICATE, None, False), name
+
+
+def test_a_certificate_under_another_name_is_read_too(plan: Plan) -> None:
+    own = changed_ufm(plan, server_name="ufm.example")
+    rack = record(own, lambda operator: deploy(own, operator) and None)
+    assert "NAME=ufm.example" in rack.resources["ufm-certificate"].inputs["create"]
+    assert trust(rack) == {"fingerprint": hashlib.sha256(b"ABC").hexdigest()}, "whatever its names"
+    assert json.loads(secret(rack.resources["gate-members"].inputs["stdin"]))["ufm"]["name"] == "ufm.example"
+
+
+@pytest.mark.parametrize(
+    ("update", "trusted"),
+    [
+        ({"insecure": True}, {}),
+        ({"host": None}, {}),
+        ({"host": None, "server_name": "ufm.example"}, {"serverName": "ufm.example"}),
+        ({"host": None, "fingerprint": "ab" * 32}, {"fingerprint": "ab" * 32}),
+        ({"ca_file": "ca.pem"}, {"caFile": "ca.pem"}),
+        ({"ca_file": "ca.pem", "server_name": "ufm.example"}, {"caFile": "ca.pem", "serverName": "ufm.example"}),
+    ],
+)
+def test_the_configuration_says_how_ufm_is_verified(
+    plan: Plan, update: dict[str, Any], trusted: dict[str, Any]
+) -> None:
+    rack = run(changed_ufm(plan, **update))
+    assert "ufm-certificate" not in rack.resources
+    assert trust(rack) == trusted
+
+
+def test_a_pinned_certificate_is_fetched_once_and_compared(tmp_path: Path) -> None:
+    with serving(*authority(tmp_path), lambda _request: Answer()) as server:
+        pem = ssl.get_server_certificate(("127.0.0.1", server.port))
+        found = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+        ufm = UfmSpec(address=IPv4Address("127.0.0.1"), port=server.port)
+        for pin in (found, ":".join(textwrap.wrap(found.upper(), 2))):
+            assert local.ufm_ca(ufm.model_copy(update={"fingerprint": pin})) == pem
+        with pytest.raises(pulumi.RunError, match=f"presents a certificate with the fingerprint {found}"):
+            local.ufm_ca(ufm.model_copy(update={"fingerprint": "ab" * 32}))
+        assert server.requests == []
+    with pytest.raises(pulumi.RunError, match="presents no certificate"):
+        local.ufm_ca(ufm.model_copy(update={"fingerprint": found}))
+    assert local.ufm_ca(ufm) is None

@@ -31,7 +31,7 @@ PRIVATE_KEY = "placeholder for the private SSH key\n"
 IMAGE_CACHE = ".terraform/image_cache"
 """Below the user's home; a default input of the OpenStack provider's images."""
 BESIDE = {"hosts/known_hosts": "known_hosts", "ufm/ca.pem": "ca.pem"}
-"""Files that the program reads: path below `.lab` → name in the fixture."""
+"""Files that the program reads, in some versions: path below `.lab` → name in the fixture."""
 
 SECRET = "4dabf18193072939515e22adb298388d"
 """The key by which the engine marks a secret in an exported state."""
@@ -99,7 +99,8 @@ def record(version: str) -> Path:
     folder.mkdir(parents=True)
     (folder / STACK_FILE).write_text((PROJECT / STACK_FILE).read_text())
     for path, name in BESIDE.items():
-        (folder / name).write_text((PROJECT / ".lab" / path).read_text())
+        if (PROJECT / ".lab" / path).exists():
+            (folder / name).write_text((PROJECT / ".lab" / path).read_text())
     (folder / STATE_FILE).write_text(json.dumps(encrypted(state, folder / STACK_FILE), indent=1) + "\n")
     return folder
 

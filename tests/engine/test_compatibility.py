@@ -159,7 +159,8 @@ class Stack:
         (folder / "backend").mkdir()
         for path, name in BESIDE.items():
             (folder / ".lab" / path).parent.mkdir(parents=True)
-            (folder / ".lab" / path).write_text((STATES / version / name).read_text())
+            if (STATES / version / name).exists():
+                (folder / ".lab" / path).write_text((STATES / version / name).read_text())
         (folder / ".lab/hosts/id_ed25519").write_text(PRIVATE_KEY)
         self._pulumi("stack", "init", "dev", "--secrets-provider=passphrase")
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable
@@ -46,11 +47,16 @@ def secrets(deployed: Pulumi) -> dict[str, str]:
     return found
 
 
+def served_certificate() -> str:
+    """Return the certificate that UFM presents."""
+    return ssl.get_server_certificate((str(PLAN.site.ufm.address), PLAN.site.ufm.port))
+
+
 @pytest.fixture
 def ufm(secrets: dict[str, str]) -> Ufm:
     return Ufm(
         str(PLAN.site.ufm.address), "admin", secrets["ufmPassword"], port=PLAN.site.ufm.port,
-        ca_file=str(addresses.UFM_CA),
+        ca=served_certificate(),
     )  # fmt: skip
 
 
@@ -162,7 +168,7 @@ def test_the_deployment_writes_the_options_of_ml2_conf(deployed: Pulumi) -> None
         for option in ("physical_networks = ibnet", "client_id_hardware = True", "cert_verify = True"):
             assert text.count(option) == 1, option
         authority = re.findall(r"cert_path = /(.*)", text)
-        assert [(root / path).read_text() for path in authority] == [addresses.UFM_CA.read_text()]
+        assert [(root / path).read_text() for path in authority] == [served_certificate()]
 
 
 def test_preview_names_a_new_node_in_each_control_pkey(deployed: Pulumi, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import requests
 from lab.fabric.service import FabricService
 from lab.fabric.tools import Diagnostics
 from lab.process import until
+from lab.ufm import tls
 from lab.ufm.service import UfmService
 from providers.ufm import errors
 from providers.ufm.admin import AdminPasswordHandler
@@ -40,7 +41,8 @@ class Ufm:
         self._service = UfmService(
             "127.0.0.1", self.port, {}, folder / "ufm", free_port(), folder / "fabric/control.sock"
         )
-        self._ca_file = folder / "ufm/ca.pem"
+        (folder / "ufm").mkdir()
+        self._ca_file = tls.certify(folder / "ufm", "127.0.0.1")
         self._diagnostics = Diagnostics(folder / "fabric")
 
     def start(self) -> None:

@@ -59,7 +59,7 @@ def test_every_document_is_rendered_without_secrets(tmp_path: Path, capsys: pyte
     assert capsys.readouterr().out == (
         f"{out}: 14 files; README.md lists where each file goes\n"
         "secrets to write: WRITE-HERE-ipmiPassword, WRITE-HERE-ufmToken\n"
-        "certificate to write: WRITE-HERE-ufmCaFile; ufm-ca.pem (ufm.caFile) is not there\n"
+        "certificate to write: WRITE-HERE-ufmCaFile; UFM's own, which `pulumi up` reads from UFM\n"
     )
     assert subprocess.run(["sh", "-n", out / "deploy.sh"], check=True).returncode == 0
 
@@ -84,7 +84,9 @@ def test_rendering_is_repeatable_and_writes_the_files_that_the_program_ships(tmp
 def test_the_certificate_authority_of_ufm_is_rendered_if_its_file_is_there(
     stack_file: Callable[[dict[str, Any]], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stack_file({})
+    stack_file({"ufm.caFile": "ufm-ca.pem"})
+    assert main(["render", "--stack", "mine", "--out", str(tmp_path / "before")]) == 0
+    assert "WRITE-HERE-ufmCaFile; ufm-ca.pem (ufm.caFile) is not there\n" in capsys.readouterr().out
     Path("ufm-ca.pem").write_text("the certificate\n")
     assert main(["render", "--stack", "mine", "--out", str(tmp_path / "out")]) == 0
     assert "content: |\n        the certificate\n" in (tmp_path / "out" / ENV).read_text()
@@ -94,7 +96,7 @@ def test_the_certificate_authority_of_ufm_is_rendered_if_its_file_is_there(
 def test_a_site_that_trusts_the_system_needs_no_certificate_authority(
     stack_file: Callable[[dict[str, Any]], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stack_file({"ufm.caFile": sites.DROP})
+    stack_file({"ufm.host": sites.DROP})
     assert main(["render", "--stack", "mine", "--out", str(tmp_path / "out")]) == 0
     assert "CAMap" not in (tmp_path / "out" / ENV).read_text()
     assert "certificate to write" not in capsys.readouterr().out

@@ -87,6 +87,9 @@ class UfmBackend(Protocol):
     def call(self, what: str, release: str | None = None) -> None:
         """Run one of `install`, `upgrade`, `start`, `stop`, `restart` and `remove`; the first two to a release."""
 
+    def certificate(self, pem: str) -> None:
+        """Set certificate and key of UFM's web server from its next start on; empty for UFM's own, self-signed one."""
+
     def release(self) -> str:
         """Return the release that runs; empty if none does."""
 

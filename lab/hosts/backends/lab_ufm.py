@@ -19,6 +19,10 @@ class UfmAdmin:
         """Send an administrative verb, see `UfmBackend.call`."""
         self._send("POST", what, {"release": release} if release else {})
 
+    def certificate(self, pem: str) -> None:
+        """Set certificate and key of UFM's web server from its next start on; empty for UFM's own."""
+        self._send("PUT", "certificate", {"pem": pem})
+
     def name_hosts(self, names: Mapping[str, str]) -> None:
         """Set host name → node."""
         self._send("PUT", "names", names)

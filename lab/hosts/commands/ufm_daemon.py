@@ -17,6 +17,9 @@ UFM_UNIT = "ufm-enterprise"
 """The systemd unit, and the last part of the image's name."""
 INSIDE = "/opt/ufm/files"
 """Where the container has UFM's files."""
+WEBCLIENT = "conf/webclient"
+"""Where UFM's files may have the web server's certificate. Source: infra-controller, docs/playbooks/ib_runbook.md; that
+it is used without client authentication too is inferred: `UfmState.own_certificate` is the other variant."""
 RELEASE = re.compile(r"\d+\.\d+\.\d+-\d+")
 
 
@@ -39,6 +42,7 @@ def start(call: Call[UfmHost], container: Container) -> None:
         _log(call, files, f"ERROR: {release}: migration of the database failed, giving up")
         return
     data, marker, ufm = call.host.state.ufm, call.path(f"{files}/ufm_version"), call.rack.backends.ufm
+    ufm.certificate(_certificate(call, files))
     if data is None or not marker.exists():
         ufm.call("install", release)
     else:
@@ -61,6 +65,7 @@ def stop(call: Call[UfmHost], container: Container) -> None:
 
 def restart(call: Call[UfmHost], container: Container) -> None:
     """Restart ufmd."""
+    call.rack.backends.ufm.certificate(_certificate(call, _files(container)))
     call.rack.backends.ufm.call("restart")
     container.pid = _new_pid()
 
@@ -103,6 +108,15 @@ def forget_deleted(call: Call[UfmHost]) -> None:
         call.rack.backends.ufm.call("remove")
         with call.host.change():
             call.host.state.ufm = None
+
+
+def _certificate(call: Call[UfmHost], files: str) -> str:
+    """Return certificate and key that UFM's web server finds in its folder; empty if there are none."""
+    folder = call.path(f"{files}/{WEBCLIENT}")
+    parts = [folder / "server.crt", folder / "server.key"]
+    if call.host.state.own_certificate or not all(part.exists() for part in parts):
+        return ""
+    return "".join(part.read_text() for part in parts)
 
 
 def _new_pid() -> int:

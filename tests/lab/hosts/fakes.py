@@ -1,6 +1,7 @@
 """Backends in memory. Tests can read which requests they received."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 
 from lab.cloud.translation import ComputeHardware, DeployFiles
@@ -57,6 +58,13 @@ class FakeUfm:
     """The installed release; empty if UFM is not installed."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Host name → node."""
+    serving: Callable[[], AbstractContextManager[object]] = nullcontext
+    """Serves TLS as long as UFM runs."""
+    pem: str = ""
+    """Certificate and key of its files; empty if there are none."""
+
+    def __post_init__(self) -> None:
+        self._served = ExitStack()
 
     def call(self, what: str, release: str | None = None) -> None:
         if self.broken:
@@ -68,6 +76,12 @@ class FakeUfm:
             self.installed = release or "6.19.3-1"
         elif what == "remove":
             self.installed = ""
+        self._served.close()
+        if what in ("install", "start", "restart"):
+            self._served.enter_context(self.serving())
+
+    def certificate(self, pem: str) -> None:
+        self.pem = pem
 
     def release(self) -> str:
         return self.installed

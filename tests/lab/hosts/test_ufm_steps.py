@@ -6,9 +6,12 @@ found it.
 
 import json
 import os
+import socket
+import ssl
 import subprocess
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from io import BytesIO
 from ipaddress import IPv4Interface
@@ -23,11 +26,13 @@ import components as c
 from components import ufm_host
 from lab.addresses import PROJECT
 from lab.hosts.state import UfmState, Unit
+from lab.ufm import tls
+from lab.ufm.listener import Listener
 from onhost import shipping
 from rack.plan import Plan
 from tests.components.conftest import loops, record  # noqa: F401 - the loops of Pulumi's mocks
 from tests.engine.record import STATE_FILE, STATES
-from tests.lab.hosts.conftest import MARKS, Lab
+from tests.lab.hosts.conftest import MARKS, Lab, free_port
 
 pytestmark = MARKS
 
@@ -35,6 +40,9 @@ OLD, NEW = "mellanox/ufm-enterprise:6.14.5-2", "mellanox/ufm-enterprise:6.19.3-1
 INSTALLER = "mellanox/ufm-enterprise-installer:6.14.5-2"
 FORMS = {"current": None, "guide": INSTALLER}
 GUID = "b8599f0300b00001"
+PORT = free_port()
+"""Of UFM's REST API."""
+CERTIFICATE = "/var/ufm_files/conf/webclient/server.crt"
 
 Done = subprocess.CompletedProcess[str]
 
@@ -124,10 +132,20 @@ PROGRAMS: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
 
 
 def commands(plan: Plan, license_text: str, host: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the component's commands with other keys of `ufm.host`, in the order of their creation."""
-    changed = plan.site.ufm.host.model_copy(update=host) if plan.site.ufm.host else None
-    other = Plan(plan.site.model_copy(update={"ufm": plan.site.ufm.model_copy(update={"host": changed})}))
-    recorder = record(other, lambda operator: c.UfmHost("ufm", other, operator, license_text) and None)
+    """Return the component's commands with other keys of `ufm.host`, in the order of their creation.
+
+    `host` may contain `server_name`, a key of `ufm`, and `certify`: there is no `ufm.caFile`. UFM listens on another
+    port than in the lab, which may run too.
+    """
+    assert plan.site.ufm.host
+    keys = dict(host)
+    ufm = {
+        "server_name": keys.pop("server_name", None),
+        "ca_file": None if keys.pop("certify", False) else Path("ca.pem"),
+    }
+    changed = {"host": plan.site.ufm.host.model_copy(update=keys), "port": PORT, **ufm}
+    other = Plan(plan.site.model_copy(update={"ufm": plan.site.ufm.model_copy(update=changed)}))
+    recorder = record(other, lambda operator: c.UfmHost("ufm", other, operator, license_text, "password") and None)
     return {name: r.inputs for name, r in recorder.of("command:remote:Command").items()}
 
 
@@ -146,7 +164,15 @@ def snapshot(lab: Lab) -> dict[str, Any]:
 
 
 @pytest.fixture
-def stack(lab: Lab) -> Iterator[Stack]:
+def stack(lab: Lab, tmp_path: Path) -> Iterator[Stack]:
+    @contextmanager
+    def serving() -> Iterator[None]:
+        tls.store(tmp_path, lab.ufm.pem)
+        server = Listener(lab.address("ufm"), PORT, lambda _environment, _start: [], tls.server_context(tmp_path))
+        yield
+        server.stop()
+
+    lab.ufm.serving = serving
     found = snapshot(lab)
     stack = Stack(lab)
     lab.ufm.calls.clear()
@@ -396,6 +422,79 @@ def test_destroy_removes_a_failed_installation(lab: Lab, stack: Stack) -> None:
     set_state(lab, broken_releases=None)
     assert "ufm-install" not in stack.applied
     assert running(lab) == f"ufm {OLD}"
+
+
+# -- certificate
+
+
+def served(lab: Lab) -> str:
+    return ssl.get_server_certificate((lab.address("ufm"), PORT))
+
+
+def trusts(lab: Lab, certificate: str, name: str) -> bool:
+    """Whether a client that trusts the certificate alone verifies UFM under the name."""
+    context = ssl.create_default_context(cadata=certificate)
+    with socket.create_connection((lab.address("ufm"), PORT), 10) as plain:
+        try:
+            context.wrap_socket(plain, server_hostname=name).close()
+        except ssl.SSLCertVerificationError:
+            return False
+    return True
+
+
+def test_ufm_gets_a_certificate_for_its_address_without_any_file_in_advance(lab: Lab, stack: Stack) -> None:
+    printed = stack.ok(certify=True, image=OLD)
+    assert printed == served(lab)
+    assert trusts(lab, printed, lab.address("ufm"))
+    assert not trusts(lab, printed, "127.0.0.1")
+    assert lab.ufm.calls == ["install 6.14.5-2", "restart"]
+    assert ok(lab, f"stat -c %a {CERTIFICATE.replace('.crt', '.key')} /var/lib/rack-ufm/server.key") == "600\n600\n"
+    assert "CA:FALSE" in ok(lab, f"openssl x509 -in {CERTIFICATE} -noout -text")
+
+    stack.forget("ufm-certificate")
+    assert stack.ok(certify=True, image=OLD) == printed, "it is made once"
+    assert lab.ufm.calls[2:] == []
+    stack.ok(certify=True, image=NEW)
+    assert stack.ran == ["ufm-prerequisites", "ufm-install"]
+    assert served(lab) == printed, "it survives an upgrade"
+    ok(lab, f"rm {CERTIFICATE}; systemctl restart ufm-enterprise")
+    assert served(lab) != printed
+    stack.forget("ufm-certificate")
+    assert stack.ok(certify=True, image=NEW) == printed == served(lab)
+
+
+def test_a_certificate_is_renewed_before_it_expires(lab: Lab, stack: Stack) -> None:
+    first = stack.ok(certify=True, image=OLD)
+    made = ("openssl req -x509 -newkey rsa:2048 -nodes -days 20 -subj /CN=x -keyout server.key -out server.crt"
+            f" -addext subjectAltName=IP:{lab.address('ufm')}")  # fmt: skip
+    ok(lab, f"cd /var/lib/rack-ufm; {made}")
+    stack.forget("ufm-certificate")
+    second = stack.ok(certify=True, image=OLD)
+    assert second == served(lab) != first
+    assert "x" not in ok(lab, f"openssl x509 -in {CERTIFICATE} -noout -subject").rpartition("=")[2]
+
+
+def test_a_certificate_of_the_operator_is_not_overwritten(lab: Lab, stack: Stack) -> None:
+    stack.ok(image=OLD)
+    ok(lab, f"install -D /dev/stdin {CERTIFICATE}", "the operator's")
+    said = stack.refused(certify=True, image=OLD)
+    assert f"{CERTIFICATE} is not of this program, so it stays: write its authority's file as ufm.caFile" in said
+    assert ok(lab, f"cat {CERTIFICATE}") == "the operator's"
+
+
+def test_a_ufm_that_keeps_its_own_certificate_is_pinned_under_the_name_in_it(lab: Lab, stack: Stack) -> None:
+    """Whether UFM takes the certificate of its folder without client authentication is not documented."""
+    set_state(lab, own_certificate=True)
+    said = stack.refused(certify=True, image=OLD)
+    assert said.splitlines()[-1].endswith("write the name (CN) of its certificate, above, as ufm.serverName")
+    assert "CN = ufm" in said.replace("CN=ufm", "CN = ufm")
+    assert "does not have the name other of ufm.serverName" in stack.refused(
+        certify=True, image=OLD, server_name="other"
+    )
+    printed = stack.ok(certify=True, image=OLD, server_name="ufm")
+    assert printed == served(lab)
+    assert trusts(lab, printed, "ufm")
+    set_state(lab, own_certificate=None)
 
 
 # -- upgrades

@@ -13,6 +13,7 @@ from lab.fabric.client import FabricClient
 from lab.fabric.service import FabricService
 from lab.fabric.tools import Diagnostics
 from lab.process import until
+from lab.ufm import tls
 from lab.ufm.service import UfmService
 from lab.ufm.settings import HostFacts
 from tests.lab.fabric.rig import GUIDS, rack, silent
@@ -94,6 +95,8 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     folder = tmp_path_factory.mktemp("lab")
     fabric = FabricService(rack(), folder / "fabric")
     port = free_port()
+    (folder / "ufm").mkdir()
+    tls.certify(folder / "ufm", "127.0.0.1")
     service = UfmService("127.0.0.1", port, FACTS, folder / "ufm", free_port(), folder / "fabric" / "control.sock")
     try:
         fabric.start(silent)

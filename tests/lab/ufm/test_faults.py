@@ -87,8 +87,9 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
     core, faults, asked = UfmSimulator(tmp_path / "state.json", {}), Faults(), deque[dict[str, Any]]()
     app = create_app(core, FabricClient(tmp_path / "no.sock"), {}, RequestLog(asked), faults)
     serve: Callable[..., Any] = request.param
-    with serve(app, tls.server_context(tmp_path, "127.0.0.1")) as port:
-        yield Served(port, tmp_path / "ca.pem", core, faults, asked)
+    ca_file = tls.certify(tmp_path, "127.0.0.1")
+    with serve(app, tls.server_context(tmp_path)) as port:
+        yield Served(port, ca_file, core, faults, asked)
         faults.clear()
 
 
@@ -237,8 +238,9 @@ def test_a_listener_stops_while_a_client_waits(tmp_path: Path) -> None:
     core, faults = UfmSimulator(tmp_path / "state.json", {}), Faults()
     asked = deque[dict[str, Any]]()
     app = create_app(core, FabricClient(tmp_path / "no.sock"), {}, RequestLog(asked), faults)
-    listener = Listener("127.0.0.1", free_port(), app, tls.server_context(tmp_path, "127.0.0.1"))
-    served = Served(listener.server_port, tmp_path / "ca.pem", core, faults, asked)
+    ca_file = tls.certify(tmp_path, "127.0.0.1")
+    listener = Listener("127.0.0.1", free_port(), app, tls.server_context(tmp_path))
+    served = Served(listener.server_port, ca_file, core, faults, asked)
     faults.set([Rule(fault="silence")])
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(served.get, timeout=20)

@@ -2,9 +2,9 @@
 
 import os
 import signal
+import ssl
 import stat
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,6 @@ import requests
 from cryptography import x509
 
 from lab.process import until
-from lab.ufm import tls
 from lab.ufm.service import UfmService
 from lab.ufm.settings import Settings
 from tests.lab.fabric.rig import GUIDS, silent
@@ -227,23 +226,27 @@ def test_stop_leaves_no_process(ufm: Rig) -> None:
     assert ufm.state()["installed"] is True
 
 
-def test_the_certificate_is_renewed_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tls.server_context(tmp_path, "192.0.2.1")
-    authority, server = (tmp_path / "ca.pem").read_bytes(), tmp_path / "server.pem"
-    first = server.read_bytes()
-    tls.server_context(tmp_path, "192.0.2.1")
-    assert server.read_bytes() == first, "good enough"
-    left = x509.load_pem_x509_certificate(first).not_valid_after_utc - datetime.now(UTC)
-    monkeypatch.setattr(tls, "RENEW_BEFORE", left + timedelta(days=1))
-    tls.server_context(tmp_path, "192.0.2.1")
-    assert server.read_bytes() != first
-    assert (tmp_path / "ca.pem").read_bytes() == authority, "those who trust it go on"
-    names = x509.load_pem_x509_certificate(server.read_bytes()).extensions
-    found = names.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert {str(name.value) for name in found} == {"192.0.2.1", "127.0.0.1", "localhost"}
-    monkeypatch.undo()
-    second = server.read_bytes()
-    tls.server_context(tmp_path, "192.0.2.2")
-    assert server.read_bytes() != second, "another address"
-    for secret in ("ca.key", "server.pem"):
-        assert stat.S_IMODE((tmp_path / secret).stat().st_mode) == 0o600
+def served(ufm: Rig) -> str:
+    return ssl.get_server_certificate(("127.0.0.1", int(ufm.url.rpartition(":")[2])))
+
+
+def test_ufm_makes_its_own_certificate_which_names_no_address(ufm: Rig) -> None:
+    given = (ufm.folder / "ufm" / "server.pem").read_text()
+    try:
+        assert ufm.admin("PUT", "/certificate", json={"pem": ""}).status_code == 200
+        assert served(ufm) in given, "until UFM starts again"
+        ufm.admin("POST", "/restart")
+        own = served(ufm)
+        ufm.admin("POST", "/restart")
+        assert served(ufm) == own
+        found = x509.load_pem_x509_certificate(own.encode())
+        assert found.subject == found.issuer
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert [str(name.value) for name in names] == ["ufm"]
+        assert stat.S_IMODE((ufm.folder / "ufm" / "own.pem").stat().st_mode) == 0o600
+        ufm.admin("POST", "/install")
+        assert served(ufm) != own, "each installation makes another one"
+    finally:
+        ufm.admin("PUT", "/certificate", json={"pem": given})
+        ufm.admin("POST", "/restart")
+    assert served(ufm) in given

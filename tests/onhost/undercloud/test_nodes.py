@@ -108,16 +108,16 @@ class Rig:
         self.ufm = UfmSimulator(folder / "ufm.json", {})
         self.token = self.ufm.accounts.create_token(self.ufm.accounts.users["admin"])["access_token"]
         (folder / "ufm").mkdir()
-        tls.authority(folder / "ufm")
+        ca_file = tls.certify(folder / "ufm", "127.0.0.1")
         app = create_app(self.ufm, self.wire, {}, RequestLog(self.asked), self.faults)  # type: ignore[arg-type]
-        self.listener = Listener("127.0.0.1", 0, app, tls.server_context(folder / "ufm", "127.0.0.1"))
-        self.plan = self._with_ufm(folder / "ufm" / "ca.pem")
+        self.listener = Listener("127.0.0.1", 0, app, tls.server_context(folder / "ufm"))
+        self.plan = self._with_ufm(ca_file)
         self._install()
 
     def _with_ufm(self, ca_file: Path) -> Plan:
         site, port = self.lab.plan.site, self.listener.server_port
         where = {"address": IPv4Address("127.0.0.1"), "port": port, "ca_file": ca_file}
-        return Plan(site.model_copy(update={"ufm": site.ufm.model_copy(update=where)}))
+        return Plan(site.model_copy(update={"ufm": site.ufm.model_copy(update=where)}), ufm_ca=ca_file.read_text())
 
     def _install(self) -> None:
         machine = self.lab.rack.undercloud
@@ -456,8 +456,7 @@ def test_a_login_page_is_a_rejected_token(rig: Rig, fault: str) -> None:
 
 
 def test_a_certificate_of_another_authority_is_refused(rig: Rig, tmp_path: Path) -> None:
-    tls.authority(tmp_path)
-    where = rig.order().ufm._replace(ca=(tmp_path / "ca.pem").read_text())
+    where = rig.order().ufm._replace(ca=tls.certify(tmp_path, "127.0.0.1").read_text())
     said = rig.refused(ufm=where)
     assert "certificate cannot be verified" in said
     assert "ufm.caFile" in said

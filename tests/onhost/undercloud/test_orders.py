@@ -61,7 +61,7 @@ def test_an_encoded_order_decodes_to_itself(order: Any) -> None:
 def test_encode_keeps_the_fields_in_order() -> None:
     introspect, _, leave, _, _, needs = map(encode, ORDERS)
     assert introspect == (
-        '{"ufm": {"url": "https://192.0.2.1:443", "ca": null, "insecure": false, "token": "t0k3n"}, '
+        '{"ufm": {"url": "https://192.0.2.1:443", "ca": null, "insecure": false, "token": "t0k3n", "name": null}, '
         '"nodes": {"compute-1": "b8599f0300000001", "compute-2": null}, "interface": null, "boot_mode": "uefi", '
         '"repeats": 2, "limit": 5400, "pauses": [0.5, 10.0], "record": "/home/stack/introspection.json"}'
     )

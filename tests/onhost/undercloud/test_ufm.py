@@ -3,6 +3,7 @@
 import http.client
 import json
 import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from onhost.undercloud.common import Fault, Unavailable
 from onhost.undercloud.orders import UfmApi
 from onhost.undercloud.ufm import Ufm, bare_guid, members_in, parse_answer
+from tests.providers.server import Answer, Request, authority, serving
 
 API = UfmApi(url="https://192.0.2.1:8443", ca=None, insecure=False, token="t0k3n")
 
@@ -143,3 +145,16 @@ def test_connection_errors_are_unavailable_and_certificate_errors_are_faults(
     with pytest.raises(kind, match="ufm.caFile" if kind is Fault else type(error).__name__):
         Ufm(API).active()
     assert connection.closed == 1
+
+
+def test_the_certificate_may_have_another_name_than_the_address(tmp_path: Path) -> None:
+    def answer(_request: Request) -> Answer:
+        return Answer(body={"guids": [{"guid": "b8599f0300b00011", "membership": "full"}]})
+
+    ca, file = authority(tmp_path)
+    with serving(ca, file, answer, name="ufm.example") as server:
+        api = API._replace(url=f"https://127.0.0.1:{server.port}", ca=file.read_text())
+        with pytest.raises(Fault, match=r"certificate cannot be verified.*see ufm\.caFile, serverName"):
+            Ufm(api).members("0xb")
+        assert server.requests == []
+        assert Ufm(api._replace(name="ufm.example")).members("0xb") == {"b8599f0300b00011": "full"}

@@ -12,6 +12,7 @@ from tests.rack.rules.cases import (
 from tests.rack.sites import DROP
 
 HOST = "ufm.host"
+PIN = ":".join(["ab"] * 32)
 ARCHIVE: Edits = {f"{HOST}.imageArchive": "/root/ufm.tar"}
 
 BROKEN = [
@@ -26,9 +27,14 @@ BROKEN = [
     broken("UFM004", f"{HOST}.licenseDir", {f"{HOST}.licenseDir": "/var/ufm_files/licenses"}),
     broken("UFM004", f"{HOST}.licenseDir", {f"{HOST}.licenseDir": "/var/ufm_files"}),
     broken("UFM004", f"{HOST}.licenseDir", {f"{HOST}.filesDir": "/opt/ufm/files", f"{HOST}.licenseDir": "/opt/ufm/"}),
+    broken("UFM005", "ufm.fingerprint", {HOST: DROP, "ufm.fingerprint": PIN, "ufm.caFile": "ca.pem"}),
+    broken("UFM005", "ufm.fingerprint", {"ufm.fingerprint": PIN}),
+    broken("UFM005", "ufm.serverName", {"ufm.insecure": True, "ufm.serverName": "ufm"}),
 ]
 
 VALID: list[Edits] = [
+    {HOST: DROP, "ufm.fingerprint": PIN},
+    {"ufm.serverName": "ufm.example.com"},
     {HOST: DROP},
     {HOST: DROP, "externalAccess": DROP},
     {"externalAccess": DROP},

@@ -292,6 +292,13 @@ def test_neutron_trusts_the_certificate_authority_of_ufm() -> None:
     assert "      content: |\n        -----BEGIN" in tripleo.ib_env(plan), "one line of the file per line"
 
 
+def test_neutron_verifies_ufm_under_the_name_in_its_certificate() -> None:
+    plan = sites.plan({"ufm.serverName": "ufm.example.com", "ufm.port": 8443})
+    parameters = yaml.safe_load(tripleo.ml2_sdn(plan, "token"))["parameter_defaults"]
+    assert parameters["MlnxSDNUrl"] == "https://ufm.example.com:8443/ufmRestV3"
+    assert parameters["ExtraHostFileEntries"] == [f"{plan.site.ufm.address} ufm.example.com"]
+
+
 def test_only_an_insecure_site_leaves_the_certificate_of_ufm_unverified() -> None:
     assert ml2_options(sites.plan({"ufm.insecure": True}))["sdn/cert_verify"] is False
 
