@@ -28,6 +28,10 @@ def check(case: Case) -> Iterator[Finding]:
         else:
             yield error(where, f"it does not answer ({problem})", "check ufm.address, ufm.port and firewalls", STEP)
         return
+    if ufm.certificate_from_host:
+        found = "it answers; only the stack's state has its certificate, so its login was not checked"
+        yield unknown(where, found, "`pulumi preview` checks it", STEP)
+        return
     password = case.secrets.get("ufmPassword")
     if not password:
         yield unknown(where, "it answers; its login was not checked", "see the finding on the secrets", STEP)
@@ -45,9 +49,18 @@ def _refused(ufm: UfmSpec) -> str:
 
 
 def _client(ufm: UfmSpec, password: str) -> Client:
-    ca_file = str(ufm.ca_file.expanduser()) if ufm.ca_file else None
-    quick = {"timeout": (5, 15), "pauses": ()}
-    return Client(str(ufm.address), ufm.user, password, port=ufm.port, ca_file=ca_file, insecure=ufm.insecure, **quick)  # type: ignore[arg-type]
+    return Client(
+        str(ufm.address),
+        ufm.user,
+        password,
+        port=ufm.port,
+        ca_file=str(ufm.ca_file.expanduser()) if ufm.ca_file else None,
+        server_name=ufm.server_name,
+        fingerprint=ufm.fingerprint,
+        insecure=ufm.insecure,
+        timeout=(5, 15),
+        pauses=(),
+    )
 
 
 def _logged_in(case: Case, where: str, password: str) -> Iterator[Finding]:

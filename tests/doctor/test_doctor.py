@@ -170,6 +170,12 @@ def test_the_login_and_the_certificate_of_ufm(served: LabUfm, tmp_path: Path) ->
     assert told(list(ufm.check(ufm_case(served, {}))), Status.UNKNOWN)
 
 
+def test_the_password_is_not_sent_to_a_ufm_whose_certificate_the_state_has(served: LabUfm) -> None:
+    found = list(ufm.check(ufm_case(served, ca_file=None, host=dev_site().ufm.host)))
+    assert [f.status for f in found] == [Status.UNKNOWN]
+    assert served.calls == []
+
+
 def test_a_ufm_that_is_not_there(served: LabUfm) -> None:
     assert "it does not answer" in errors(list(ufm.check(ufm_case(served, port=1))))
     installed_later = list(ufm.check(ufm_case(served, port=1, host=dev_site().ufm.host)))
