@@ -1,10 +1,14 @@
-"""Guest images (G1, G2): built by disk-image-create on the undercloud, or given as a file, and uploaded to the cloud.
+"""Guest images (G1, G2): built by disk-image-create, or given as a file, and uploaded to the cloud.
+
+They are built on the undercloud by user stack, as in the guide, or on `builder` by root.
 
 As in the guide, a built image is copied from the build host before it is uploaded: the machine that runs pulumi fetches
 it over ssh into `.images/`, from where the OpenStack provider uploads it.
 """
 
 import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
@@ -13,7 +17,7 @@ from pulumi_command import local, remote
 
 from components.base import Component
 from components.overcloud import Overcloud
-from components.ssh import as_stack, script
+from components.ssh import Host, Operator, as_stack, script
 from components.undercloud import Undercloud
 from rack import tripleo
 from rack.plan import Plan
@@ -22,6 +26,28 @@ from rack.site.images import CUDA_URL, OFED_FILE, REPOSITORY_FILES
 
 CACHE = ".images"
 """Folder in the project; git ignores it."""
+
+
+@dataclass(frozen=True)
+class BuildHost:
+    """Where images are built."""
+
+    host: Host
+    images_dir: str
+    elements_path: str
+    wrap: Callable[..., str]
+    """Makes one simple command of a script's lines: `as_stack`, or `as_root`."""
+    ready: list[pulumi.Resource]
+    """Resources that a build depends on."""
+
+    def path(self, image: Image) -> str:
+        """Return the path of the built image on the host."""
+        return f"{self.images_dir}/{image.name}.qcow2"
+
+
+def as_root(*lines: str, environment: Mapping[str, str] | None = None) -> str:
+    """Return a command that runs the script in root's home."""
+    return f"sh -c {shlex.quote(script('cd', *lines, environment=environment))}"
 
 
 class GuestImages(Component):
@@ -38,11 +64,13 @@ class GuestImages(Component):
         plan: Plan,
         undercloud: Undercloud,
         overcloud: Overcloud,
+        operator: Operator,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Build or take, then upload, every image of the configuration."""
         super().__init__(name, opts)
-        self._plan, self._undercloud, self._overcloud = plan, undercloud, overcloud
+        self._plan, self._overcloud = plan, overcloud
+        self._builder = self._build_host(undercloud, operator)
         self.images = {image.name: self._image(image) for image in plan.site.images}
         self.register_outputs({})
 
@@ -57,27 +85,34 @@ class GuestImages(Component):
             opts=self._child(*self._overcloud.ready, provider=self._overcloud.provider),
         )
 
-    def _path(self, image: Image) -> str:
-        return f"{self._plan.site.undercloud.images_dir}/{image.name}.qcow2"
+    def _build_host(self, undercloud: Undercloud, operator: Operator) -> BuildHost:
+        cloud, own = self._plan.site.undercloud, self._plan.site.builder
+        if own is None:
+            return BuildHost(undercloud.host, cloud.images_dir, cloud.elements_path, as_stack, undercloud.ready)
+        host = operator.host(own.address)
+        return BuildHost(
+            host, own.images_dir, own.elements_path, as_root, [host.runner(f"{self._name}-jobs", opts=self._child())]
+        )
 
     def _build(self, image: Image) -> remote.Command:
-        path = self._path(image)
+        builder = self._builder
+        path = builder.path(image)
         gpu = (
             'nvidia-smi -L >&2 || { echo "no CUDA GPU on the build host, which mofed and cuda need (G2)" >&2; exit 1; }'
         )
-        prepared = self._undercloud.ready
+        prepared = builder.ready
         before = [self._check(image, self._child(*prepared)), *self._defaults(image, self._child(*prepared))]
-        return self._undercloud.host.job(
+        return builder.host.job(
             f"{self._name}-build-{image.name}",
-            as_stack(
+            builder.wrap(
                 f": elements {' '.join(image.elements)}",
                 *([gpu] if image.gpu_builder else []),
-                f"mkdir -p {shlex.quote(self._plan.site.undercloud.images_dir)}",
+                f"mkdir -p {shlex.quote(builder.images_dir)}",
                 f"disk-image-create {' '.join(image.elements)} -o {shlex.quote(path.removesuffix('.qcow2'))} >&2",
                 f"sha256sum {shlex.quote(path)} | cut -d ' ' -f 1",
                 environment={
                     "DIB_RELEASE": image.release,
-                    "ELEMENTS_PATH": self._plan.site.undercloud.elements_path,
+                    "ELEMENTS_PATH": builder.elements_path,
                     **image.environment,
                 },
             ),
@@ -90,10 +125,11 @@ class GuestImages(Component):
 
         An image that an earlier version has built stays as it is: its files may have gone.
         """
-        skip = [] if image.environment else [f"[ ! -e {shlex.quote(self._path(image))} ] || exit 0"]
-        return self._undercloud.host.run(
+        builder = self._builder
+        skip = [] if image.environment else [f"[ ! -e {shlex.quote(builder.path(image))} ] || exit 0"]
+        return builder.host.run(
             f"{self._name}-check-{image.name}",
-            as_stack(*skip, *checks(image, self._plan.site.undercloud.elements_path)),
+            builder.wrap(*skip, *checks(image, builder.elements_path)),
             opts=opts,
         )
 
@@ -108,7 +144,7 @@ class GuestImages(Component):
         job = f"{self._name}-build-{image.name}"
         lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in defaults.items())
         return [
-            self._undercloud.host.file(f"{self._name}-variables-{image.name}", f"/etc/rack-job/{job}", lines, opts=opts)
+            self._builder.host.file(f"{self._name}-variables-{image.name}", f"/etc/rack-job/{job}", lines, opts=opts)
         ]
 
     def _fetch(self, image: Image, built: remote.Command) -> local.Command:
@@ -116,7 +152,7 @@ class GuestImages(Component):
 
         The path changes with elements, release and variables: a new build is uploaded, and nothing is uploaded twice.
         """
-        ssh, address = self._plan.site.ssh, self._plan.site.undercloud.ssh_address
+        ssh, builder = self._plan.site.ssh, self._builder
         sudo = "" if ssh.user == "root" else "sudo -n "
         variables = [f"{name}={value}" for name, value in sorted(image.environment.items())]
         mark = tripleo.digest(*image.elements, image.release, *variables)
@@ -126,7 +162,7 @@ class GuestImages(Component):
             create=script(
                 f"mkdir -p {CACHE}",
                 f"ssh -n {_options(ssh, ssh.port, ssh.private_key_file)}{_jump(ssh)}"
-                f" {ssh.user}@{address} {sudo}cat {shlex.quote(self._path(image))} > {target}.part",
+                f" {ssh.user}@{builder.host.address} {sudo}cat {shlex.quote(builder.path(image))} > {target}.part",
                 f"mv {target}.part {target}",
                 f"printf %s {target}",
             ),
@@ -162,8 +198,18 @@ def checks(image: Image, elements_path: str) -> list[str]:
             f"curl -fsSIL -o /dev/null {shlex.quote(url)} || say {shlex.quote(f'{url} does not answer ({CUDA_URL})')}"
             for url in urls
         ),
+        *_machine(image),
         '[ "$fail" = 0 ]',
     ]
+
+
+def _machine(image: Image) -> Iterator[str]:
+    """Yield lines that check GPU and kernel, for which the element cuda builds its modules."""
+    if image.gpu_builder:
+        yield 'nvidia-smi -L >/dev/null || say "the build host has no CUDA GPU, which the element cuda needs (G2)"'
+    if image.kernel:
+        text = f"the build host runs kernel $(uname -r) instead of the image's {image.kernel} (G2)"
+        yield f'[ "$(uname -r)" = {shlex.quote(image.kernel)} ] || say "{text}"'
 
 
 def _matches(pattern: str) -> str:

@@ -58,6 +58,7 @@ RULES: tuple[Rule, ...] = (
     images.ofed_recent,
     images.variables_used,
     images.repository_patterns,
+    images.builder_used,
     tenant.instances_placed,
     tenant.enough_vfs,
     firmware.firmware_parameters,

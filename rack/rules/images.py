@@ -70,3 +70,16 @@ def variables_used(site: Site) -> Iterator[Finding]:
         if image.environment and not image.elements:
             found = f"{', '.join(sorted(image.environment))} without elements"
             yield Finding(f"images[{i}].environment", found, "remove it")
+
+
+@rule("IMG007", "G2", "A builder builds an image, and is neither the undercloud nor a node.")
+def builder_used(site: Site) -> Iterator[Finding]:
+    """Compare its address, and look for an image with elements."""
+    if not site.builder:
+        return
+    hosts = {site.undercloud.address, site.undercloud.ssh_address, *(node.address for node in site.nodes)}
+    if site.builder.address in hosts:
+        found = f"{site.builder.address}, the undercloud or a node"
+        yield Finding("builder.address", found, "write another host, or remove builder to use the undercloud")
+    if not any(image.elements for image in site.images):
+        yield Finding("builder.address", "a builder, and no image with elements", "remove builder")

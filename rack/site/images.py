@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from rack.site.model import File, Model
-from rack.site.names import Label, Name, VariableName, VariableValue
+from rack.site.model import Address, File, Model
+from rack.site.names import Folder, KernelRelease, Label, Name, VariableName, VariableValue
 
 OFED_FILE = "DIB_MOFED_FILE"
 CUDA_URL = "DIB_CUDA_URL"
@@ -32,6 +32,20 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 """Element to the variables of NVIDIA's How-to, with its values; MLNX_OFED is the guide's 5.6 (G2)."""
 
 
+class Builder(Model):
+    """Host that builds the guest images (G2), reached as the undercloud is: `ssh.user`, `ssh.port`, `ssh.proxy`.
+
+    It needs diskimage-builder and NVIDIA's elements. Its host key is in `ssh.knownHostsFile`.
+    """
+
+    address: Address
+    """Address at which SSH connects."""
+    images_dir: Folder = "/var/lib/rack-images"
+    """Folder in which the images are built."""
+    elements_path: Folder = "/opt/dib-elements"
+    """Folder with the elements that are not part of diskimage-builder."""
+
+
 class Image(Model):
     """Guest image, built by disk-image-create (G1, G2) or supplied as a file."""
 
@@ -45,6 +59,9 @@ class Image(Model):
     """DIB_RELEASE for disk-image-create."""
     gpu_builder: bool = False
     """Whether the elements need a build host with a CUDA GPU (G2)."""
+    kernel: KernelRelease | None = None
+    """Kernel release of the image, which the build host must run for the element cuda (G2). If omitted, it is not
+    compared."""
     environment: Annotated[Mapping[VariableName, VariableValue], AfterValidator(MappingProxyType)] = Field(
         default_factory=lambda: MappingProxyType({})
     )

@@ -168,6 +168,10 @@ PublicKey = Annotated[
     ),
 ]
 
+KernelRelease = Annotated[
+    str, Text("a kernel release like '4.18.0-365.el8.x86_64'", r"\d+\.\d+\.[A-Za-z0-9._+-]{1,60}")
+]
+
 VariableName = Annotated[str, Text("a variable of diskimage-builder like 'DIB_DHCP_TIMEOUT'", r"DIB_[A-Z0-9_]{1,60}")]
 VariableValue = Annotated[str, Text("a text in quotes, of one line", r"[^\n\0]{1,4000}")]
 

@@ -8,7 +8,7 @@ from rack.site.compute import Compute
 from rack.site.external_access import ExternalAccessSpec
 from rack.site.fabric import FabricSpec
 from rack.site.firmware import FirmwareSpec
-from rack.site.images import Image
+from rack.site.images import Builder, Image
 from rack.site.model import Model
 from rack.site.networks import Networks
 from rack.site.nodes import Node, Role
@@ -33,6 +33,8 @@ class Site(Model):
     compute: Compute = Compute()
     firmware: FirmwareSpec = FirmwareSpec()
     fabric: FabricSpec
+    builder: Builder | None = None
+    """If omitted, the undercloud builds the guest images."""
     images: tuple[Image, ...] = ()
     tenant: TenantSpec = TenantSpec()
     external_access: ExternalAccessSpec | None = None

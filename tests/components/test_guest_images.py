@@ -8,6 +8,7 @@ import pytest
 from components.guest_images import checks
 from rack.plan import Plan
 from rack.site import Image
+from rack.site.images import Builder
 from tests.components.conftest import Recorder, record
 from tests.components.test_rack import deploy, secret
 
@@ -70,3 +71,28 @@ def test_the_checks_are_shell(elements: tuple[str, ...]) -> None:
     text = "\n".join(checks(Image(name="image", elements=elements), "/opt/dib-elements"))
     subprocess.run(["sh", "-n"], input=text, text=True, check=True)
     assert ("curl" in text) == ("cuda" in elements)
+
+
+def test_a_builder_builds_in_place_of_the_undercloud(plan: Plan) -> None:
+    site = plan.site
+    builder = Builder(address=site.ufm.address)  # a host of the operator's known_hosts file
+    other = Plan(site.model_copy(update={"builder": builder}))
+    rack = record(other, lambda operator: deploy(other, operator) and None)
+    for step in (BUILD, CHECK, VARIABLES, "images-jobs"):
+        assert secret(rack.resources[step].inputs["connection"])["host"] == str(builder.address)
+    build = rack.resources[BUILD].inputs["create"]
+    assert build.startswith(f"/opt/rack-job run {BUILD} sh -c ")
+    assert f"-o /var/lib/rack-images/{GDR} " in build
+    assert "sudo" not in build
+    assert "images-jobs" in rack.needs[BUILD]
+    fetch = rack.resources[FETCH].inputs["create"]
+    assert f"root@{builder.address} cat /var/lib/rack-images/{GDR}.qcow2" in fetch
+
+
+def test_the_build_host_has_a_gpu_and_the_kernel_of_the_image() -> None:
+    image = Image(name="image", elements=("vm",), gpu_builder=True, kernel="4.18.0-365.el8.x86_64")
+    lines = [line for line in checks(image, "/opt/dib-elements") if "uname" in line or "nvidia-smi" in line]
+    text = "\n".join(['say() { echo "$1"; }', *lines])
+    said = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False).stdout.splitlines()
+    assert said[0] == "the build host has no CUDA GPU, which the element cuda needs (G2)"
+    assert said[1].endswith("instead of the image's 4.18.0-365.el8.x86_64 (G2)")

@@ -9,6 +9,7 @@ from rack import rules
 from rack.firmware import parameters
 from rack.plan import Plan
 from rack.site import Role, Site
+from rack.site.images import Builder
 from rack.site.load import parse
 from rack.site.model import Model
 from rack.site.schema import keys, type_at
@@ -40,7 +41,9 @@ def test_every_key_is_read_by_a_rule_a_document_or_a_resource(monkeypatch: pytes
     rules.check(site)
     rendered(Plan(site))
     parameters(site, Role.COMPUTE)
+    elsewhere = Plan(plan.site.model_copy(update={"builder": Builder(address=plan.site.ufm.address)}))
     record(plan, lambda operator: deploy(plan, operator) and None)
+    record(elsewhere, lambda operator: deploy(elsewhere, operator) and None)
     steps(plan, proxy=BASTION)
     _jump(plan.site.ssh.model_copy(update={"proxy": BASTION}))
     monkeypatch.undo()

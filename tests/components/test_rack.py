@@ -33,7 +33,7 @@ def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
     gate = c.Gate("gate", plan, undercloud, introspection, fabric, ufm.token)
     overcloud = c.Overcloud("overcloud", plan, operator, undercloud, introspection, gate, ufm.token)
     firmware = c.Firmware("firmware", plan, undercloud, overcloud)
-    images = c.GuestImages("images", plan, undercloud, overcloud)
+    images = c.GuestImages("images", plan, undercloud, overcloud, operator)
     tenant = c.Tenant("tenant", plan, overcloud, images, firmware, at_ufm)
     assert plan.site.external_access
     assert plan.site.bandwidth

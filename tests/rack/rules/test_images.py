@@ -12,6 +12,9 @@ from tests.rack.sites import DROP
 GDR, OFED = "images[1]", "/opt/MLNX_OFED_LINUX-{}-rhel8.5-x86_64.iso"
 FILE: Edits = {"images[0].elements": [], "images[0].file": "/srv/centos.qcow2"}
 
+FILE_GDR: Edits = {f"{GDR}.elements": [], f"{GDR}.file": "/srv/gdr.qcow2"}
+BUILDER = {"address": "192.168.24.240"}
+
 BROKEN = [
     broken(
         "IMG001", ("images[0].name", "images[2].name"), {"images[2]": {"name": "centos8-stream", "elements": ["vm"]}}
@@ -23,10 +26,14 @@ BROKEN = [
     broken("IMG004", f"{GDR}.environment", {f"{GDR}.environment": {"DIB_MOFED_FILE": OFED.format("4.9-4.0.8.0")}}),
     broken("IMG005", "images[0].environment", {**FILE, "images[0].environment": {"DIB_DHCP_TIMEOUT": "60"}}),
     broken("IMG006", f"{GDR}.environment", {f"{GDR}.environment": {"DIB_YUM_REPO_CONF": "$(reboot)"}}),
+    broken("IMG007", "builder.address", {"builder": {"address": "192.168.24.1"}}),
+    broken("IMG007", "builder.address", {"builder": {"address": "192.168.24.21"}}),
+    broken("IMG007", "builder.address", {"builder": BUILDER, **FILE, **FILE_GDR}),
     broken("IMG002", "images[0].elements", {"images[0].elements": []}),
 ]
 
 VALID: list[Edits] = [
+    {"builder": BUILDER, f"{GDR}.kernel": "4.18.0-365.el8.x86_64"},
     {f"{GDR}.environment": {"DIB_MOFED_FILE": OFED.format("5.6-2.0.9.0")}},
     {f"{GDR}.environment": {"DIB_MOFED_FILE": OFED.format("23.10-0.5.5.0")}},
     {f"{GDR}.environment": {"DIB_MOFED_FILE": "/opt/ofed.iso", "DIB_YUM_REPO_CONF": "/etc/yum.repos.d/*.repo"}},
