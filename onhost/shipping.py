@@ -9,6 +9,7 @@ without `as`), and no two of them define the same name; a test checks both.
 """
 
 import ast
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from textwrap import wrap
@@ -19,6 +20,7 @@ WIDTH = 110
 """Of a line of the note that names the modules."""
 
 
+@lru_cache(maxsize=None)
 def program(name: str) -> str:
     """Return the text of a program, such as `undercloud.nodes`, that runs alone on a host."""
     main = PACKAGE + name
