@@ -66,8 +66,10 @@ class Overcloud(Component):
         self._for_deployment = introspection.for_deployment
         self.with_ports = introspection.with_ports
         """Makes inputs that depend on ports: see `Introspection.with_ports`."""
+        # The first preview of a rack cannot know UFM's authority: it shows all other documents.
+        makers = {tripleo.UFM_CA_DOCUMENT: self._for_deployment}
         files = {
-            name: self._file(name, self._for_deployment(render))
+            name: self._file(name, makers.get(name, self.with_ports)(render))
             for name, render in tripleo.DEPLOYMENT_DOCUMENTS.items()
         }
         provisioned = self._provision(gate, files)

@@ -25,13 +25,14 @@ from rack.tripleo.deployment import (
     roles_data,
     vip_data,
 )
-from rack.tripleo.documents import DEPLOYMENT_DOCUMENTS, deployment_digest
+from rack.tripleo.documents import DEPLOYMENT_DOCUMENTS, UFM_CA_DOCUMENT, deployment_digest
 from rack.tripleo.header import digest
 from rack.tripleo.requirements import template_requirements
 from rack.tripleo.undercloud import instackenv, repositories, undercloud_conf
 
 __all__ = [
     "DEPLOYMENT_DOCUMENTS",
+    "UFM_CA_DOCUMENT",
     "compute_nics",
     "containers_prepare",
     "controller_nics",

@@ -112,6 +112,10 @@ DEPLOYMENT_DOCUMENTS: dict[str, Render] = {
 """File name → renderer of the deployment documents (O1 to O4) that contain no secret."""
 
 
+UFM_CA_DOCUMENT = "ib-env-vm.yaml"
+"""The deployment document with the authority of UFM's certificate, which may be known only once UFM is installed."""
+
+
 def deployment_digest(plan: Plan) -> str:
     """Return a digest of everything that the deployment depends on.
 

@@ -46,7 +46,8 @@ undercloud = Undercloud("undercloud", plan, operator, pulumi.Output.secret("lab-
 provided = undercloud.host.run("provide", as_stack(
     ". ~/stackrc", "openstack overcloud node introspect --all-manageable --provide >&2"),
     opts=pulumi.ResourceOptions(depends_on=undercloud.ready))
-introspection, gate = SimpleNamespace(with_ports=lambda make: make(plan)), SimpleNamespace(ready=[provided])
+introspection = SimpleNamespace(with_ports=lambda make: make(plan), for_deployment=lambda make: make(plan))
+gate = SimpleNamespace(ready=[provided])
 overcloud = Overcloud("overcloud", plan, operator, undercloud, introspection, gate, "token")
 pulumi.export("endpoint", overcloud.endpoint)
 """

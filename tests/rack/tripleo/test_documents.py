@@ -414,3 +414,10 @@ def test_the_deploy_script_has_one_option_per_line() -> None:
 def test_a_document_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         ALL_DOCUMENTS[0].path = "elsewhere"  # type: ignore[misc]
+
+
+def test_one_deployment_document_has_the_authority_of_ufms_certificate() -> None:
+    """The first preview shows all others: the authority is known only once UFM is installed."""
+    without, plan = sites.plan(), replace(sites.plan(), ufm_ca="-----BEGIN CERTIFICATE-----\nMII\n")
+    changed = [name for name, render in tripleo.DEPLOYMENT_DOCUMENTS.items() if render(plan) != render(without)]
+    assert changed == [tripleo.UFM_CA_DOCUMENT]
