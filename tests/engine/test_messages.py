@@ -23,7 +23,7 @@ FILES = {
     "rule": ("address: 127.0.24.11\n", "address: 127.0.24.60\n"),
     "types and rules": ("vlan: 11\n", "vlan: 12\n          mtu: x\n"),
     "many": ("role: ComputeSriovIB\n        address: 127.0.24.2", "role: 5\n        address: 127.0.24.5"),
-    "exponent": ("vfs: 8", "vfs: 8.5e1"),
+    "exponent": ("vfs: 8", "vfs: 85e-1"),
     "octal": ("vlan: 11\n", "vlan: 013\n"),
     "key that is no text": ("vfs: 8", "vfs: 8\n      1: 2"),
     "secret in plain text": ("  rack:site:\n", f"  rack:registryPassword: {SECRET}\n  rack:site:\n"),
