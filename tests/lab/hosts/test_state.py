@@ -72,12 +72,12 @@ def test_a_host_without_record_is_in_its_factory_state(tmp_path: Path, kind: typ
     [
         (
             json.dumps(EARLIER),
-            "another version of the lab wrote it (schema 1, needed: 2). Stop the lab",
+            f"another version of the lab wrote it (schema 1, needed: {state.SCHEMA}). Stop the lab",
         ),
         ("{", "it is damaged"),
         ("[]", "it is damaged"),
-        ('{"schema": 2}', "it is not a valid UfmState"),
-        ('{"schema": 2, "state": {"units": 7}}', "it is not a valid UfmState"),
+        (json.dumps({"schema": state.SCHEMA}), "it is not a valid UfmState"),
+        (json.dumps({"schema": state.SCHEMA, "state": {"units": 7}}), "it is not a valid UfmState"),
     ],
 )
 def test_a_record_that_cannot_be_read_is_refused(tmp_path: Path, text: str, says: str) -> None:
