@@ -15,13 +15,14 @@ import pulumi
 import pulumi_openstack as openstack
 from pulumi_command import local, remote
 
+from components import ssh_client
 from components.base import Component
 from components.overcloud import Overcloud
 from components.ssh import Host, Operator, as_stack, script
 from components.undercloud import Undercloud
 from rack import tripleo
 from rack.plan import Plan
-from rack.site import Image, Ssh
+from rack.site import Image
 from rack.site.images import CUDA_URL, OFED_FILE, REPOSITORY_FILES
 
 CACHE = ".images"
@@ -161,7 +162,7 @@ class GuestImages(Component):
             f"{self._name}-fetch-{image.name}",
             create=script(
                 f"mkdir -p {CACHE}",
-                f"ssh -n {_options(ssh, ssh.port, ssh.private_key_file)}{_jump(ssh)}"
+                f"ssh -n {ssh_client.options(ssh)}"
                 f" {ssh.user}@{builder.host.address} {sudo}cat {shlex.quote(builder.path(image))} > {target}.part",
                 f"mv {target}.part {target}",
                 f"printf %s {target}",
@@ -215,24 +216,6 @@ def _machine(image: Image) -> Iterator[str]:
 def _matches(pattern: str) -> str:
     """Return a line that checks that a pattern of DIB_YUM_REPO_CONF matches a file."""
     return f'set -- {pattern}; [ -f "$1" ] || say "no file {pattern} ({REPOSITORY_FILES})"'
-
-
-def _options(ssh: Ssh, port: int, key: Path | None) -> str:
-    """Return the options of `ssh` for a host of the operator's known_hosts file. Without a key, its agent has one."""
-    identity = f" -i {shlex.quote(str(key))}" if key else ""
-    return (
-        f"-p {port}{identity} -o BatchMode=yes"
-        f" -o StrictHostKeyChecking=yes -o UserKnownHostsFile={shlex.quote(str(ssh.known_hosts_file))}"
-    )
-
-
-def _jump(ssh: Ssh) -> str:
-    """Return the option of `ssh` for the bastion, or nothing. ProxyJump would ignore the options above."""
-    proxy = ssh.proxy
-    if proxy is None:
-        return ""
-    options = _options(ssh, proxy.port, proxy.private_key_file or ssh.private_key_file)
-    return f" -o {shlex.quote(f'ProxyCommand=ssh {options} -W %h:%p {proxy.user}@{proxy.address}')}"
 
 
 def _given(file: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from components import ssh_client
 from onhost import shipping
 from rack.site import Ssh
 
@@ -14,6 +15,12 @@ SECONDS = 50
 """Limit of one connection, including what runs there."""
 PYTHON = "$(command -v python3 || echo /usr/libexec/platform-python)"
 """A fresh CentOS Stream 8 may have no python3; dnf itself runs with the platform's Python."""
+
+
+QUIET = (
+    "-F", "none", "-T", "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR", "-o", "GlobalKnownHostsFile=none",
+)  # fmt: skip
+"""Options of ssh: no configuration of the user, no banners, the site's known_hosts file alone."""
 
 
 class SshError(Exception):
@@ -54,30 +61,8 @@ class Host:
 
     def argv(self) -> list[str]:
         """Return the ssh command line without the remote command."""
-        key = self.ssh.private_key_file
-        proxy = self.ssh.proxy
-        return [
-            "ssh", *self._options(str(key.expanduser()) if key else ""),
-            *(["-o", f"ProxyCommand={self._through_proxy()}"] if proxy else []),
-            "-p", str(self.ssh.port), f"{self.ssh.user}@{self.address}",
-        ]  # fmt: skip
-
-    def _options(self, key: str) -> list[str]:
-        known_hosts = shlex.quote(str(self.ssh.known_hosts_file.expanduser()))
-        return [
-            "-F", "none", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR",
-            "-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={known_hosts}",
-            "-o", "GlobalKnownHostsFile=none",
-            *(["-i", key, "-o", "IdentitiesOnly=yes"] if key else []),
-        ]  # fmt: skip
-
-    def _through_proxy(self) -> str:
-        proxy = self.ssh.proxy
-        assert proxy
-        key = proxy.private_key_file or self.ssh.private_key_file
-        options = self._options(str(key.expanduser()) if key else "")
-        words = ["ssh", *options, "-W", "%h:%p", "-p", str(proxy.port), f"{proxy.user}@{proxy.address}"]
-        return shlex.join(words).replace("'%h:%p'", "%h:%p")
+        options = ssh_client.options(self.ssh, *QUIET, only_this_key=True)
+        return ["ssh", *shlex.split(options), f"{self.ssh.user}@{self.address}"]
 
 
 def _reason(text: str) -> str:

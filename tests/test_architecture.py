@@ -30,8 +30,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         "network_data_v2, os_net_config, osc_lib, oslo_config, oslo_utils, tripleo_common, tripleoclient, yaml",
         "components": "components, onhost, providers.ufm, rack, standard library, pulumi, pulumi_command, "
         "pulumi_openstack",
-        "doctor": "components.known_hosts, components.ufm_host, doctor, onhost, providers.ufm, rack, standard library, "
-        "pulumi, yaml",
+        "doctor": "components.known_hosts, components.ssh_client, components.ufm_host, doctor, onhost, providers.ufm, "
+        "rack, standard library, pulumi, yaml",
         "doctor/__main__.py": "rack.__main__, standard library",
         "onhost": "onhost, standard library of Python 3.6",
         "providers": "providers.ufm, standard library, google.protobuf, grpc, pulumi, requests",

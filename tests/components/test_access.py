@@ -10,8 +10,8 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from components.guest_images import _jump, _options
 from components.ssh import NODE_PROGRAM, Operator, encrypted
+from components.ssh_client import options
 from onhost.undercloud.orders import NodeOrder, SshAccess
 from rack.plan import Plan
 from rack.site.ssh import Proxy
@@ -67,7 +67,7 @@ def test_the_bastion_s_key_is_pinned_and_the_operator_s_key_is_used(plan: Plan) 
 
 
 def test_images_are_fetched_through_the_bastion(plan: Plan) -> None:
-    option, value = shlex.split(_jump(plan.site.ssh.model_copy(update={"proxy": BASTION})))
+    option, value = shlex.split(options(plan.site.ssh.model_copy(update={"proxy": BASTION})))[-2:]
     assert option == "-o"
     assert value.startswith("ProxyCommand=ssh -p 2200 ")
     assert value.endswith(" -W %h:%p jump@192.0.2.9")
@@ -143,7 +143,7 @@ def test_the_agent_is_used_without_a_key_file(plan: Plan, tmp_path: Path, monkey
 
 
 def test_images_are_fetched_with_the_agent_s_key(plan: Plan) -> None:
-    assert " -i " not in _options(plan.site.ssh, 22, None)
+    assert " -i " not in options(plan.site.ssh.model_copy(update={"private_key_file": None}))
 
 
 def test_directory_at_the_path_of_a_file_is_an_error(plan: Plan, tmp_path: Path) -> None:
@@ -154,3 +154,8 @@ def test_directory_at_the_path_of_a_file_is_an_error(plan: Plan, tmp_path: Path)
     done = subprocess.run(["sh", "-c", command], input=b"text", capture_output=True)
     assert done.returncode != 0
     assert not list((tmp_path / "x").iterdir())
+
+
+def test_known_hosts_file_with_a_blank_in_its_path_is_one_file(plan: Plan) -> None:
+    words = shlex.split(options(plan.site.ssh.model_copy(update={"known_hosts_file": Path("/a b/known")})))
+    assert 'UserKnownHostsFile="/a b/known"' in words

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from components.guest_images import _jump
+from components.ssh_client import options
 from rack import rules
 from rack.firmware import parameters
 from rack.plan import Plan
@@ -45,7 +45,7 @@ def test_every_key_is_read_by_a_rule_a_document_or_a_resource(monkeypatch: pytes
     record(plan, lambda operator: deploy(plan, operator) and None)
     record(elsewhere, lambda operator: deploy(elsewhere, operator) and None)
     steps(plan, proxy=BASTION)
-    _jump(plan.site.ssh.model_copy(update={"proxy": BASTION}))
+    options(plan.site.ssh.model_copy(update={"proxy": BASTION}))
     monkeypatch.undo()
     assert [key.path for key in keys(Site) if _field(key.path) not in read] == []
 
