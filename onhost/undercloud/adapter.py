@@ -1,4 +1,4 @@
-"""An adapter's firmware parameters: the tool that reads them, what it prints, what differs (H1 to H4, B1)."""
+"""An adapter's firmware parameters: find the tool, parse its output, compare with the wanted values (H1 to H4, B1)."""
 
 import re
 from typing import Dict, Iterator, List, NamedTuple, Optional

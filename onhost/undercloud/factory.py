@@ -13,7 +13,7 @@ from typing import Iterator, List
 from onhost.undercloud.adapter import kept_vfs, lacking_vfs, lacking_virtualization
 from onhost.undercloud.orders import WaveMember, WaveOrder
 from onhost.undercloud.wave_node import WaveNode
-from onhost.undercloud.wave_run import carry_out, each
+from onhost.undercloud.wave_run import carry_out, each, reported
 
 CONTAINERS = "if command -v podman >/dev/null; then podman ps -aq; fi"
 """Prints something on a node that a deployment has reached, even if it failed there."""
@@ -38,7 +38,7 @@ class NewNode(WaveNode):
         self._refuse(kept_vfs(self._pending(), self._shown) if self._deployed else self._faults())
 
     def settle(self) -> None:
-        """Change what differs on a new node, and check the result.
+        """Set the adapter of a new node, and check the result.
 
         Raises:
             Fault: the node is not as wanted afterwards.
@@ -74,14 +74,9 @@ def run(order: WaveOrder, folder: str) -> None:
         Fault: a node was refused, or is not as wanted afterwards.
     """
     nodes = [NewNode(order, member, folder) for member in order.nodes]
-    try:
+    with reported(nodes):
         each(nodes, "inspect")
         each(nodes, "settle")
-    finally:
-        each(nodes, "close")
-    for node in nodes:
-        for line in node.report():
-            print(line)
 
 
 def main() -> int:

@@ -38,15 +38,10 @@ def main() -> int:
     order, verb = NodeOrder.decode(sys.stdin.read()), sys.argv[1]
     try:
         print(run(order, verb), end="")
-    except Unreachable as error:
-        if verb == "delete":
-            say(f"{error}\nnothing was undone there; if the node still exists, undo it by hand")
-            return 0
-        say(str(error))
-        return 1
-    except Fault as fault:
-        say(str(fault))
-        return 1
+    except (Fault, Unreachable) as error:
+        gone = verb == "delete" and isinstance(error, Unreachable)
+        say(f"{error}\nnothing was undone there; if the node still exists, undo it by hand" if gone else str(error))
+        return 0 if gone else 1
     return 0
 
 

@@ -15,7 +15,7 @@ from onhost.undercloud.common import Fault
 from onhost.undercloud.orders import WaveOrder
 from onhost.undercloud.wave_compute import Compute
 from onhost.undercloud.wave_controller import Controller
-from onhost.undercloud.wave_run import carry_out, each
+from onhost.undercloud.wave_run import carry_out, each, reported
 
 CHECK_LIST = {
     "compute": """\
@@ -53,15 +53,10 @@ def run(order: WaveOrder, folder: str) -> None:
         Fault: a node was refused, or is not as wanted afterwards.
     """
     nodes = [KINDS[order.kind](order, member, folder) for member in order.nodes]
-    try:
+    with reported(nodes):
         each(nodes, "inspect")
         drain(nodes, order.instances == "drain")
         each(nodes, "settle")
-    finally:
-        each(nodes, "close")
-    for node in nodes:
-        for line in node.report():
-            print(line)
     if order.check_list:
         print(CHECK_LIST[order.kind])
 

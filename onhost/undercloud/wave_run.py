@@ -6,8 +6,9 @@ import shutil
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, List
+from typing import Any, Callable, Iterator, List
 
 from onhost.undercloud.common import Fault, refuse, say
 from onhost.undercloud.orders import WaveOrder
@@ -34,6 +35,18 @@ def each(nodes: List[Any], step: str) -> None:
     with ThreadPoolExecutor(min(len(nodes), AT_ONCE)) as pool:
         faults = [fault for fault in pool.map(fault_of, nodes) if fault]
     refuse("this wave has stopped; nothing after it was started:", faults)
+
+
+@contextmanager
+def reported(nodes: List[Any]) -> Iterator[None]:
+    """Close the connections to the nodes at the end, and then print what each holds, unless a step has failed."""
+    try:
+        yield
+    finally:
+        each(nodes, "close")
+    for node in nodes:
+        for line in node.report():
+            print(line)
 
 
 def lock() -> None:
