@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from rack.site.names import Kind
+from rack.site.names import Kind, is_host
 
 
 class Model(BaseModel):
@@ -23,7 +23,7 @@ class Model(BaseModel):
 
 
 def _unicast(address: IPv4Address) -> IPv4Address:
-    if address.is_multicast or address.is_reserved or address.is_unspecified or address.is_link_local:
+    if not is_host(address):
         raise ValueError(f"found {address}; write the address of a host")
     return address
 

@@ -126,18 +126,22 @@ Hostname = Annotated[
 """Linux limits host names to 64 characters, and TripleO's undercloud needs a domain."""
 
 
+def is_host(address: IPv4Address) -> bool:
+    """Return whether a host may have the address."""
+    return not (address.is_multicast or address.is_reserved or address.is_unspecified or address.is_link_local)
+
+
 def _server(text: str) -> str:
-    if text.rpartition(".")[2].isdigit() and not _is_unicast(text):
+    if text.rpartition(".")[2].isdigit() and not _is_host_address(text):
         raise ValueError(f"found {text!r}, which is no address of a host; write a host name or an IPv4 address")
     return text
 
 
-def _is_unicast(text: str) -> bool:
+def _is_host_address(text: str) -> bool:
     try:
-        address = IPv4Address(text)
+        return is_host(IPv4Address(text))
     except ValueError:
         return False
-    return not (address.is_multicast or address.is_reserved or address.is_unspecified or address.is_link_local)
 
 
 Server = Annotated[

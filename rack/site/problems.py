@@ -58,9 +58,10 @@ def unknown(key: str, allowed: tuple[str, ...], model: type[BaseModel] | None = 
     """Return the advice for an unknown key: the nearest one that is allowed, its place in the model, or all keys."""
     if any(word in key.lower() for word in SECRET_WORDS):
         return "unknown key; remove it, and set secrets with `pulumi config set --secret` (docs/configuration.md)"
-    elsewhere = [one.path for one in keys(model) if one.path.rpartition(".")[2] == key] if model else []
-    if len(elsewhere) == 1 and not get_close_matches(key, allowed, n=1):
-        return f"unknown key; write it as {elsewhere[0]}"
+    if model and not get_close_matches(key, allowed, n=1):
+        elsewhere = [one.path for one in keys(model) if one.path.rpartition(".")[2] == key]
+        if len(elsewhere) == 1:
+            return f"unknown key; write it as {elsewhere[0]}"
     return f"unknown key; {instead(key, allowed)}"
 
 
