@@ -11,7 +11,8 @@ from onhost.undercloud import common, factory, wave_node, wave_run
 from onhost.undercloud.common import Fault
 from onhost.undercloud.factory import CONTAINERS, NewNode
 from onhost.undercloud.orders import encode
-from tests.onhost.undercloud.test_wave_steps import MEMBER, Clock, Machine, Rig
+from tests.onhost.undercloud.clock import Clock
+from tests.onhost.undercloud.test_wave_steps import MEMBER, Machine, Rig
 
 SETTINGS = {"SRIOV_EN": 1, "NUM_OF_VFS": 8}
 

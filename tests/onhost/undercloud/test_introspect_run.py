@@ -12,22 +12,10 @@ from onhost.undercloud.baremetal import DEPLOYED, NEW, READY, Node
 from onhost.undercloud.common import Fault, Unavailable, read_record
 from onhost.undercloud.introspect import Introspection
 from onhost.undercloud.orders import IntrospectOrder, UfmApi
+from tests.onhost.undercloud.clock import Clock
 
 GUID, OTHER = "b8599f0300000001", "b8599f0300000009"
 PORTS = {"ib0": GUID}
-
-
-class Clock:
-    """A clock that advances while a program sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += max(seconds, 1.0)
 
 
 class Rack:

@@ -1,7 +1,6 @@
 """`nodes.py leave` from its record to the deleted node, on a cloud that keeps its state in lists."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +11,11 @@ from onhost.undercloud.baremetal import DEPLOYED, NEW, READY, Node
 from onhost.undercloud.common import Fault, read_record
 from onhost.undercloud.leave import LEAVING, Leave
 from onhost.undercloud.orders import LeaveOrder, Placement
+from tests.onhost.undercloud.clock import Clock
 
 KEPT, GONE = "cloud-compute-0.local", "cloud-compute-1.local"
 PLACES = {"kept": Placement("Compute", KEPT), "gone": Placement("Compute", GONE)}
 ROLES: list[dict[str, Any]] = [{"name": "Compute", "count": 1, "instances": [{"name": "kept"}]}]
-
-
-class Clock:
-    """A clock that advances while a program sleeps, and then calls each function of `each`."""
-
-    def __init__(self) -> None:
-        self.now, self.each = 0.0, list[Callable[[], None]]()
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += max(seconds, 1.0)
-        for call in self.each:
-            call()
 
 
 class Cloud:

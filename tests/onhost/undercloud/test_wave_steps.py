@@ -16,22 +16,10 @@ from onhost.undercloud.shell import Unreachable
 from onhost.undercloud.wave_compute import NOVA_HEALTHY, QEMU, REASON, Compute
 from onhost.undercloud.wave_controller import REJOINED, Controller
 from onhost.undercloud.wave_node import FACTS
+from tests.onhost.undercloud.clock import Clock
 
 HOST = "cloud-compute-0.local"
 MEMBER = WaveMember("compute-1", "192.0.2.21", HOST)
-
-
-class Clock:
-    """A clock that advances while a program sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += max(seconds, 1.0)
 
 
 class Machine:
