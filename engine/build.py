@@ -367,7 +367,7 @@ def build_all(go: Path) -> None:
 
 
 def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the variables to export to use the engine, and create the directory of the default backend.
+    """Return the variables to export to use the engine, and create and tidy the directory of the default backend.
 
     PATH starts with the virtual environment, because the language host that is built here ignores the option
     `virtualenv`. PULUMI_HOME is .engine/home if the command line or a plugin was built here, else the user's. The

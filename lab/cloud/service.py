@@ -16,7 +16,7 @@ class CloudService:
     """The compiler is for netifaces, which nova and oslo.utils import and which has no wheel for this Python."""
 
     def endpoints(self) -> Sequence[Endpoint]:
-        """Return the addresses of all servers, also of those that start with a deployment."""
+        """Return the addresses of all servers, including the servers that a deployment starts."""
         ports = {
             "MariaDB": addresses.MYSQL_PORT,
             "RabbitMQ": addresses.RABBIT_PORT,

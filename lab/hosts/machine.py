@@ -25,7 +25,7 @@ class Access:
     address: str = ""
     port: int = 0
     authorized_keys: Path | None = None
-    """File with the keys of the operator or of a guest's owner, in addition to those that the installation adds."""
+    """File with the keys of the operator or of a guest's owner. The installation may add other keys."""
     user: str = "root"
     """The only user who may log in. Another user than root has sudo."""
 

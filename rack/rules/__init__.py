@@ -100,7 +100,7 @@ RULES: tuple[Rule, ...] = (
     offline.servers_are_here,
     offline.mirrors_are_here,
 )
-"""All rules, in the order of the findings and of the documentation: first those that prevent a loss of data."""
+"""All rules, in the order of the findings and of the documentation. Rules that prevent a loss of data come first."""
 
 
 def check(site: Site) -> list[Finding]:

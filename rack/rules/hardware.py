@@ -83,7 +83,7 @@ def _crowded(site: Site) -> tuple[str, int]:
 
 @rule("HW005", "T1", "A compute has a GPU for each GPU of the instances that are pinned to it.")
 def enough_gpus(site: Site) -> Iterator[Finding]:
-    """Compare the GPUs of the flavor with those of the compute."""
+    """Compare the GPUs of the flavor with the GPUs of the compute."""
     facts, each = site.compute.hardware, site.tenant.flavor.gpus
     if not facts:
         return
@@ -100,7 +100,7 @@ def enough_gpus(site: Site) -> Iterator[Finding]:
     "for them and the host.",
 )
 def enough_memory(site: Site) -> Iterator[Finding]:
-    """Compare the memory of the flavor with that of the compute."""
+    """Compare the memory of the flavor with the memory of the compute."""
     facts, each, reserved = site.compute.hardware, site.tenant.flavor.ram_mib, site.compute.reserved_memory_mib
     if not facts:
         return

@@ -279,7 +279,7 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         trees = [copy_tree(Path(folder, "0"))]
         tests = measure(trees[0])
-        # With the compiled modules: most of the time of a mutant's tests is that of their start.
+        # With the compiled modules: a mutant's tests spend most of their time starting.
         trees += [shutil.copytree(trees[0], Path(folder, str(number)), symlinks=True) for number in range(1, WORKERS)]
         own = (
             mutant
