@@ -69,7 +69,7 @@ bench: engine ## Measure; results go to benchmarks/results.md
 env: ## Shell exports for calling pulumi yourself: eval "$(make -s env)"
 	@python3 engine/build.py env; echo "export PULUMI_CONFIG_PASSPHRASE=$$PULUMI_CONFIG_PASSPHRASE"
 
-resolve = .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --no-annotate \
+resolve = .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-strip-extras --python-version 3.11 --no-annotate \
   --custom-compile-command 'make lock'
 
 lock: .venv/ready ## Resolve pyproject.toml into requirements.lock, with hashes; the Wallaby tools' too
