@@ -16,6 +16,7 @@ except ConfigError as error:
 plan = Plan(site, pulumi.get_stack(), ufm_ca(site.ufm))
 operator = Operator.load(plan.site, config.get_secret("sshKeyPassphrase"))
 
+owner = c.Owner("owner")
 passwords = (config.require_secret("ufmPassword"), config.get_secret("ufmPreviousPassword"))
 ufm = c.UfmHost("ufm", plan, operator, config.get_secret("ufmLicense"), *passwords)
 at_ufm = pulumi.ResourceOptions(providers=[ufm.api])
@@ -36,7 +37,7 @@ access = plan.site.external_access
 external = c.ExternalAccess("external", access, overcloud, tenant) if access else None
 test = plan.site.bandwidth
 bandwidth = c.Bandwidth("bandwidth", test, plan, overcloud, firmware, tenant, external) if test else None
-c.Protection("protection", plan.site.protect, [bandwidth or external or tenant, images])
+c.Protection("protection", plan.site.protect, [bandwidth or external or tenant, images, owner])
 
 pulumi.export("ufm", {"url": ufm.url, "version": ufm.version})
 pulumi.export("pkeys", fabric.summary)

@@ -1,6 +1,6 @@
 """The rack's components, one per file, in the order of the guide.
 
-    UfmHost → Undercloud → Introspection → Fabric → Gate → Overcloud → Firmware → GuestImages → Tenant →
+    Owner → UfmHost → Undercloud → Introspection → Fabric → Gate → Overcloud → Firmware → GuestImages → Tenant →
     ExternalAccess → Bandwidth
 
 Each takes the plan and outputs of earlier components. Whatever follows from the configuration is decided in the plan.
@@ -15,6 +15,7 @@ from components.gate import Gate
 from components.guest_images import GuestImages
 from components.introspection import Introspection
 from components.overcloud import Overcloud
+from components.owner import Owner
 from components.protection import Protection
 from components.tenant import Tenant
 from components.ufm_host import UfmHost
@@ -29,6 +30,7 @@ __all__ = [
     "GuestImages",
     "Introspection",
     "Overcloud",
+    "Owner",
     "Protection",
     "Tenant",
     "UfmHost",

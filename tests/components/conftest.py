@@ -31,6 +31,7 @@ export OS_PROJECT_NAME=admin
 """
 UFM_LOG = "waiting for UFM (0 s): its REST API does not answer\n6.14.5-2\n"
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICBh"
+STACK_ID = "1a2b3c4d"
 BANDWIDTH = " 32768      5000             194.32             194.23             0.740946\n"
 GUEST_KEY = "GUEST-KEY-CANARY"
 SDN_TOKEN = "t0k3n" * 6
@@ -108,6 +109,7 @@ class Recorder(mocks.Mocks):
             host = self.plan.host(name.partition("-host-key-")[2])
             return f"[{host.address}]:{self.plan.site.ssh.node_port} {HOST_KEY}\n"
         return {
+            "owner-id": STACK_ID,
             "ufm-install": UFM_LOG,
             "ufm-certificate": f"waiting for UFM (0 s): its REST API does not answer\n{CERTIFICATE}",
             "overcloud-credentials": RC,

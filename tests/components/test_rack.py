@@ -25,6 +25,7 @@ def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
     """Register the same components as `__main__.py`, with the stack's secrets."""
     pulumi.runtime.set_all_config({"rack:ufmPassword": SECRETS["ufm"]}, ["rack:ufmPassword"])
     password = pulumi.Config("rack").require_secret("ufmPassword")
+    owner = c.Owner("owner")
     ufm = c.UfmHost("ufm", plan, operator, pulumi.Output.secret(SECRETS["license"]), password)
     at_ufm = pulumi.ResourceOptions(providers=[ufm.api])
     undercloud = c.Undercloud("undercloud", plan, operator, pulumi.Output.secret(SECRETS["ipmi"]))
@@ -39,7 +40,7 @@ def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
     assert plan.site.bandwidth
     external = c.ExternalAccess("external", plan.site.external_access, overcloud, tenant)
     bandwidth = c.Bandwidth("bandwidth", plan.site.bandwidth, plan, overcloud, firmware, tenant, external)
-    c.Protection("protection", plan.site.protect, [bandwidth, images])
+    c.Protection("protection", plan.site.protect, [bandwidth, images, owner])
     return {"fabric": fabric, "tenant": tenant, "external": external, "bandwidth": bandwidth}
 
 
@@ -62,6 +63,7 @@ def secret(value: Any) -> Any:
 def test_type_tokens_are_fixed(rack: Recorder) -> None:
     """Renaming a type token replaces the resources below it in every stack."""
     assert {r.token for r in rack.resources.values() if r.token.startswith("rack:")} == {
+        "rack:owner:Owner",
         "rack:fabric:UfmHost",
         "rack:fabric:Fabric",
         "rack:fabric:Gate",

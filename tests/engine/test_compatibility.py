@@ -73,6 +73,8 @@ installations and the image builds kept their only run.
 
 ADDED: Mapping[str, Mapping[str, str]] = {
     "0.1.0": {
+        "owner": "the component of the stack's ID",
+        "owner-id": "draws the stack's ID on the operator's machine; it touches nothing of the rack",
         "undercloud-release-package": "looks for the package that adds RDO's repositories, and finds it installed",
         **dict.fromkeys(
             ("images-check-centos8-stream", "images-check-centos8-stream-gdr"), "finds the built image and ends"
