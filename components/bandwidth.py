@@ -106,11 +106,11 @@ class Bandwidth(Component):
             quiet=True,
             opts=self._child(tenant.membership, *([external] if external else [])),
         )
-        self.verdict = pulumi.Output.unsecret(run.stdout).apply(lambda output: _judge(output, test.minimum_gbps))
+        self.verdict = pulumi.Output.unsecret(run.stdout).apply(lambda output: judge(output, test.minimum_gbps))
         self.register_outputs({"verdict": self.verdict})
 
 
-def _judge(output: str, minimum_gbps: float) -> str:
+def judge(output: str, minimum_gbps: float) -> str:
     """Return the verdict on a measurement and warn about a failed one.
 
     Raises:
@@ -121,7 +121,7 @@ def _judge(output: str, minimum_gbps: float) -> str:
     except NoResultError as error:
         raise pulumi.RunError(str(error)) from None
     if verdict.startswith("fail"):
-        pulumi.log.warn(f"GPUDirect RDMA bandwidth {verdict}; see docs/operations.md")
+        pulumi.log.warn(f"GPUDirect RDMA bandwidth {verdict}; see docs/failures.md")
     return verdict
 
 

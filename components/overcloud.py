@@ -194,7 +194,7 @@ class Overcloud(Component):
         return self._undercloud.run(
             f"{self._name}-host-key-{host.name}",
             script(
-                f"found=$(ssh-keyscan -t ed25519 -p {port} {host.address} 2>/dev/null)",
+                f"found=$(ssh-keyscan -t ed25519 -p {port} {host.address} 2>/dev/null) || :",  # 1 without a key
                 'key=$(echo "$found" | sed -n "s/^[^ #]* //p")',
                 f'[ -n "$key" ] || {{ echo "{host.name} ({host.address}) answers no SSH; is it up?" >&2; exit 1; }}',
                 f'echo "{name} $key"',

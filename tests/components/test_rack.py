@@ -1,7 +1,9 @@
 """The resources of the whole rack: commands, files, secrets and dependencies."""
 
+import os
 import shlex
 import socket
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -290,6 +292,16 @@ def test_a_dead_ssh_agent_is_reported_before_any_change(tmp_path: Path) -> None:
         agent.listen()
         check_agent(str(path))
     check_agent("")
+
+
+def test_a_node_that_answers_no_ssh_is_named(rack: Recorder, tmp_path: Path) -> None:
+    scan = tmp_path / "ssh-keyscan"
+    scan.write_text("#!/bin/sh\nexit 1\n")
+    scan.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = ["sh", "-c", str(rack.resources["overcloud-host-key-compute-1"].inputs["create"])]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "compute-1 (127.0.24.21) answers no SSH; is it up?\n")
 
 
 def test_parse_rc_reads_quotes_and_export() -> None:

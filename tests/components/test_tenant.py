@@ -6,11 +6,12 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.bandwidth import judge
 from components.ssh import Operator
 from onhost.undercloud.orders import NodeOrder
 from rack.plan import Plan
 from rack.site.tenant import KeyPair
-from tests.components.conftest import GUEST_KEY, Recorder, record
+from tests.components.conftest import BANDWIDTH, GUEST_KEY, Recorder, record
 from tests.components.test_rack import deploy, secret
 
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICBh tenant"
@@ -107,6 +108,16 @@ def test_the_generated_key_is_a_secret_output(plan: Plan) -> None:
 
     record(plan, program)
     assert seen == [[GUEST_KEY, True]]
+
+
+@pytest.mark.parametrize(("minimum", "warnings"), [(190, 0), (200, 1)])
+def test_a_bandwidth_below_the_minimum_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, minimum: float, warnings: int
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    verdict = judge(BANDWIDTH, minimum)
+    assert said == [f"GPUDirect RDMA bandwidth {verdict}; see docs/failures.md"] * warnings
 
 
 def measured(plan: Plan, **printed: str) -> str:

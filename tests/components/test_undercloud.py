@@ -113,6 +113,14 @@ def test_red_hat_s_distribution_is_prepared_with_the_subscription(rhosp: Recorde
     assert "yum.repos.d" not in rhosp.resources["undercloud-prepare"].inputs["delete"], "delete keeps the subscription"
 
 
+def test_a_host_without_subscription_is_refused_before_anything_is_installed(rhosp: Recorder) -> None:
+    """No machine that runs this test is registered at Red Hat."""
+    checks = create(rhosp, "undercloud-prepare").partition("useradd")[0]
+    done = subprocess.run(["sh", "-c", checks], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "undercloud: no subscription; subscription-manager register (C1)\n" in done.stderr
+
+
 def test_red_hat_s_disk_images_are_installed_and_not_built(rhosp: Recorder) -> None:
     images = shlex.split(create(rhosp, "undercloud-images"))[-1]
     assert (

@@ -55,6 +55,14 @@ UPDATES: Mapping[str, Mapping[str, str]] = {
         "undercloud-nodes-program": NEW_PROGRAM,
         "undercloud-leavers": NOTHING_LEFT,
         "introspection-nodes": NOTHING_LEFT,
+        **dict.fromkeys(
+            (
+                f"overcloud-host-key-{kind}-{n}"
+                for kind, last in (("controller", 3), ("compute", 2))
+                for n in range(1, last + 1)
+            ),
+            "names a node that answers no SSH; it reads the same key again",
+        ),
         "firmware-program": NEW_PROGRAM,
         "firmware-controllers-1": NOTHING_LEFT,
         "firmware-controllers-2": NOTHING_LEFT,

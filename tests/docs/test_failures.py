@@ -1,0 +1,114 @@
+"""Each row of `docs/failures.md` quotes a message of the code, and names a test that looks at it."""
+
+import ast
+import re
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+PAGE = PROJECT / "docs/failures.md"
+SOURCES = ("__main__.py", "Makefile", "components", "doctor", "engine", "onhost", "providers", "rack")
+REFERENCE = re.compile(r"`(tests/[\w/.-]+)::(\w+)`")
+HEADER = "| Message | Meaning | What to do | What the program does by itself | Test |"
+
+
+class Row(NamedTuple):
+    """A row of a table of failures."""
+
+    messages: list[str]
+    meaning: str
+    action: str
+    by_itself: str
+    tests: list[tuple[str, str]]
+    """File and name."""
+
+
+def rows(text: str) -> list[Row]:
+    """Return the rows of all tables of failures; other tables have another header."""
+    found, inside = [], False
+    for line in text.splitlines():
+        inside = line == HEADER or (inside and line.startswith("|"))
+        if inside and line != HEADER and not line.startswith("|--"):
+            message, meaning, action, by_itself, tests = (cell.strip() for cell in line.strip("|").split(" | "))
+            found.append(Row(re.findall(r"`([^`]+)`", message), meaning, action, by_itself, REFERENCE.findall(tests)))
+    return found
+
+
+def literals(message: str) -> list[str]:
+    """Return the parts of a message that are equal in every case."""
+    return [part.strip() for part in message.split("…") if re.search(r"\w{2}", part)]
+
+
+@cache
+def source() -> str:
+    """Return the text of the product, with adjacent string literals joined."""
+    paths = (path for name in SOURCES for path in (PROJECT / name, *sorted((PROJECT / name).rglob("*"))))
+    texts = (path.read_text() for path in paths if path.suffix in (".py", ".sh", ".go") or path.name == "Makefile")
+    return re.sub(r'"\s*\n\s*f?"', "", "\n".join(texts))
+
+
+@cache
+def functions(path: str) -> dict[str, str]:
+    """Return the tests of a file with their text, including that of decorators."""
+    text = (PROJECT / path).read_text()
+    found = {}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            begin = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            found[node.name] = "\n".join(text.splitlines()[begin - 1 : node.end_lineno])
+    return found
+
+
+ROWS = rows(PAGE.read_text())
+IDS = [row.messages[0][:60] if row.messages else "" for row in ROWS]
+
+
+def test_the_page_has_rows_for_every_part() -> None:
+    assert len(ROWS) > 50
+
+
+def test_no_message_is_listed_twice() -> None:
+    messages = [message for row in ROWS for message in row.messages]
+    assert sorted(messages) == sorted(set(messages))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=IDS)
+def test_a_row_is_complete(row: Row) -> None:
+    assert row.messages, "quote the message"
+    assert row.meaning
+    assert row.action
+    assert row.by_itself, "write a dash if the program does nothing"
+    assert row.tests, "name a test: `tests/path.py::name`"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=IDS)
+def test_the_tests_of_a_row_exist(row: Row) -> None:
+    missing = [f"{path}::{name}" for path, name in row.tests if name not in functions(path)]
+    assert missing == []
+
+
+@pytest.mark.parametrize("row", ROWS, ids=IDS)
+def test_a_message_is_in_the_code_or_in_the_test_that_provokes_it(row: Row) -> None:
+    """Messages of other programs, e.g. nova, are in the test only."""
+    texts = [source(), *(functions(path)[name] for path, name in row.tests)]
+    unknown = [part for message in row.messages for part in literals(message) if not any(part in t for t in texts)]
+    assert unknown == [], "write … for everything that differs from case to case"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=IDS)
+def test_the_tests_of_a_row_look_at_its_message(row: Row) -> None:
+    """Two adjacent words of the message are in the file of the test: its texts may be constants of the file."""
+    words = [part.split() for message in row.messages for part in literals(message)]
+    single = {part[0] for part in words if len(part) == 1}
+    pairs = single | {f"{a} {b}" for part in words for a, b in pairwise(part)}
+    text = "\n".join((PROJECT / path).read_text() for path, _ in row.tests)
+    assert [pair for pair in pairs if pair in text], f"none of {sorted(pairs)} is in the test's file"
+
+
+def test_operations_and_readme_link_to_the_page() -> None:
+    assert "(failures.md)" in (PROJECT / "docs/operations.md").read_text()
+    assert "(docs/failures.md)" in (PROJECT / "README.md").read_text()
