@@ -1,14 +1,16 @@
 """`python -m tests.mutation`: change the product in many small ways and see whether the fast tests notice.
 
-Each mutant is one change of one place. The tests that execute the changed line run on it, the fastest first, until one
-fails: the mutant is killed. Where all pass, it survives, and stands with its reason in survivors.toml. The run fails
-where a mutant survives that is not listed there, and where a listed one no longer survives.
+Each mutant is one change of one place. The tests that execute the changed line run on it until one fails: the mutant is
+killed. The tests that mirror the file's directory run first, and the fastest of them before the others. Where all pass,
+the mutant survives, and stands with its reason in survivors.toml. The run fails where a mutant survives that is not
+listed there, and where a listed one no longer survives.
 
 All this happens in copies of the working tree. The sample is the same each time (see `mutants.SEED`); a run ends after
 `--minutes`, and its result then counts the mutants that it came to.
 """
 
 import argparse
+import json
 import os
 import queue
 import shutil
@@ -20,16 +22,17 @@ import threading
 import time
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 from xml.etree import ElementTree
 
 from coverage import CoverageData
 
 from tests.mutation.children import PROGRAMS, lines_of
-from tests.mutation.mutants import Mutant, sample
+from tests.mutation.mutants import SEED, Mutant, sample
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SURVIVORS = Path(__file__).with_name("survivors.toml")
@@ -39,17 +42,22 @@ WITHOUT = ("rack/wallaby/inside/",)
 SHIPPED = "onhost/undercloud"
 """Where the modules of the shipped programs are."""
 FAST = ("-m", "fast")
+OPTIONS = ("-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+"""With the modules already imported, pytest warns that it cannot rewrite the assertions of its plugins."""
 WORKERS = 2
 SIZE = 240
 MINUTES = 18.0
 """The target's limit is 20 minutes, of which the slowest mutant may take the last two."""
 LONGEST = 120.0
-"""Seconds that the tests of one mutant may take. A mutant that takes longer hangs, and counts as killed."""
+"""Seconds that the tests of one mutant may take at first. A mutant that takes longer hangs, and counts as killed, where
+the unchanged code takes less than half of that: on a busy machine both take longer, and get twice the time."""
 SHORTEST = 15.0
+TIMEOUT = -1
+"""In place of an exit status."""
 
 INTERRUPTED = threading.Event()
 RUNNING: set[int] = set()
-"""Process groups of the tests that run. They are killed when this program is interrupted."""
+"""Process groups that run. They are killed when this program is interrupted."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +78,19 @@ class Selection:
         found = self.by_line.get((file, line), frozenset({""}))
         if "" in found:
             reading = (tests for (name, _), tests in self.by_line.items() if name == file)
-            found = self._mirror(file).union(*reading)
+            found = self.mirror(file).union(*reading)
         return sorted(found - {""}, key=lambda test: (self.seconds.get(test, 1.0), test))
 
-    def _mirror(self, file: str) -> frozenset[str]:
+    def stages(self, file: str, line: int) -> list[list[str]]:
+        """Return the tests for a mutant in two parts: those that mirror the file's directory, and all others.
+
+        Most mutants end with the first part. The second needs the modules of many more tests.
+        """
+        mirror = self.mirror(file)
+        chosen = self.of(file, line)
+        return [[test for test in chosen if (test in mirror) == mirrors] for mirrors in (True, False)]
+
+    def mirror(self, file: str) -> frozenset[str]:
         """Return the tests of the innermost directory below tests/ that mirrors one of the file."""
         for parent in Path(file).parents:
             found = frozenset(test for test in self.seconds if test.startswith(f"tests/{parent}/"))
@@ -97,22 +114,72 @@ def copy_tree(target: Path) -> Path:
     return target
 
 
-def pytest(tree: Path, *arguments: str, log: Path, seconds: float | None = None, compile_: bool = False) -> int:
-    """Run pytest in the tree; return its exit status. After `seconds` its whole session is killed, and that is -1.
+class Runner(Protocol):
+    """Runs tests on a tree."""
 
-    With `compile_`, the compiled modules are kept for later runs in the tree. No mutant's are.
-    """
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", *arguments]
-    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "" if compile_ else "1", "PYTHONPATH": str(tree)}
+    def run(self, tests: Sequence[str], seconds: float) -> int:
+        """Return pytest's exit status; after `seconds` the tests are killed, and that is TIMEOUT."""
+
+    def failed(self) -> str:
+        """Return the test that failed in the last run, or what pytest said last."""
+
+
+class Pytest:
+    """Runs pytest in a tree, in forks of a process that has the modules from elsewhere imported (`warm`)."""
+
+    def __init__(self, tree: Path) -> None:
+        self._log = tree / "mutant.log"
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree)}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", f"{__package__}.warm"],
+            cwd=tree, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        RUNNING.add(self._process.pid)
+
+    def run(self, tests: Sequence[str], seconds: float) -> int:
+        assert self._process.stdin
+        assert self._process.stdout
+        arguments = [*OPTIONS, "-x", "-p", "no:xdist", *tests]
+        print(json.dumps({"arguments": arguments, "log": str(self._log)}), file=self._process.stdin, flush=True)
+        group = int(self._process.stdout.readline())
+        RUNNING.add(group)
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            kill_group(group)
+
+        timer = threading.Timer(seconds, end)
+        timer.start()
+        status = int(self._process.stdout.readline())
+        timer.cancel()
+        kill_group(group)
+        RUNNING.discard(group)
+        return TIMEOUT if late.is_set() else status
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()
+        RUNNING.discard(self._process.pid)
+
+    def failed(self) -> str:
+        lines = self._log.read_text(errors="replace").splitlines()
+        return next((line for line in lines if line.startswith(("FAILED ", "ERROR "))), lines[-1] if lines else "")
+
+
+def run_all(tree: Path, *arguments: str, log: Path) -> int:
+    """Run pytest in the tree and return its exit status. The compiled modules are kept for later runs there."""
+    command = [sys.executable, "-m", "pytest", *OPTIONS, *arguments]
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPATH": str(tree)}
     with log.open("w") as output:
         child = subprocess.Popen(
             command, cwd=tree, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
         RUNNING.add(child.pid)
         try:
-            return child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return -1
+            return child.wait()
         finally:
             kill_group(child.pid)
             child.wait()
@@ -141,7 +208,7 @@ def measure(tree: Path) -> Selection:
         "-p",
         f"{__package__}.children",
     ]
-    status = pytest(tree, "-n", str(WORKERS), *FAST, *coverage, f"--junitxml={report}", log=log, compile_=True)
+    status = run_all(tree, "-n", str(WORKERS), *FAST, *coverage, f"--junitxml={report}", log=log)
     if status:
         raise SystemExit(f"The fast tests fail without any mutant:\n{log.read_text()[-3000:]}")
     return Selection(_by_line(data, tree), _seconds(report))
@@ -178,17 +245,23 @@ def _seconds(report: Path) -> dict[str, float]:
     }
 
 
-def survives(mutant: Mutant, tree: Path, tests: Selection) -> bool:
-    """Run the mutant's tests on it in the tree, which is restored afterwards."""
-    chosen = tests.of(mutant.file, mutant.line)
+def killer(mutant: Mutant, tree: Path, tests: Selection, pytest: Runner) -> str | None:
+    """Return what kills the mutant, a test or the time; None where it survives. The tree is restored afterwards."""
     place = tree / mutant.file
     original = place.read_text()
-    listed = tree / "chosen.txt"
-    listed.write_text("\n".join(chosen))
-    limit = min(LONGEST, SHORTEST + 5 * sum(tests.seconds.get(test, 1.0) for test in chosen))
-    place.write_text(mutant.source)
     try:
-        return pytest(tree, "-x", "-p", "no:xdist", f"@{listed}", log=tree / "mutant.log", seconds=limit) == 0
+        for stage in filter(None, tests.stages(mutant.file, mutant.line)):
+            limit = min(LONGEST, SHORTEST + 5 * sum(tests.seconds.get(test, 1.0) for test in stage))
+            place.write_text(mutant.source)
+            while (status := pytest.run(stage, limit)) == TIMEOUT:
+                place.write_text(original)
+                if pytest.run(stage, limit / 2) != TIMEOUT:
+                    return f"the limit of {limit:.0f} s"
+                limit *= 2
+                place.write_text(mutant.source)
+            if status:
+                return pytest.failed()
+        return None
     finally:
         place.write_text(original)
 
@@ -201,14 +274,16 @@ def run(mutants: Iterable[Mutant], trees: Sequence[Path], tests: Selection, unti
     results: dict[Mutant, bool] = {}
 
     def work(tree: Path) -> None:
-        while time.monotonic() < until and not INTERRUPTED.is_set():
-            try:
-                mutant = waiting.get_nowait()
-            except queue.Empty:
-                return
-            results[mutant] = survives(mutant, tree, tests)
-            verdict = "SURVIVED" if results[mutant] else "killed"
-            print(f"{len(results):4} {verdict:8} {mutant.file}:{mutant.line} {mutant.after!r}", flush=True)
+        with closing(Pytest(tree)) as pytest:
+            while time.monotonic() < until and not INTERRUPTED.is_set():
+                try:
+                    mutant = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                found = killer(mutant, tree, tests, pytest)
+                results[mutant] = found is None
+                verdict = "SURVIVED" if found is None else f"killed by {found}"
+                print(f"{len(results):4} {mutant.file}:{mutant.line} {mutant.after!r} {verdict}", flush=True)
 
     threads = [threading.Thread(target=work, args=(tree,), daemon=True) for tree in trees]
     for thread in threads:
@@ -273,6 +348,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--minutes", type=float, default=MINUTES, help="stop after so many (default: %(default)s)")
     parser.add_argument("--size", type=int, default=SIZE, help="mutants to try (default: %(default)s)")
+    parser.add_argument("--seed", default=SEED, help="take another sample (default: %(default)s)")
     parser.add_argument("paths", nargs="*", help="only mutants of files whose path begins so")
     options = parser.parse_args(arguments)
     until = time.monotonic() + options.minutes * 60
@@ -283,7 +359,7 @@ def main(arguments: Sequence[str]) -> int:
         trees += [shutil.copytree(trees[0], Path(folder, str(number)), symlinks=True) for number in range(1, WORKERS)]
         own = (
             mutant
-            for mutant in sample(trees[0], FOLDERS, WITHOUT)
+            for mutant in sample(trees[0], FOLDERS, WITHOUT, options.seed)
             if mutant.file.startswith(tuple(options.paths or [""]))
         )
         results = run(islice(own, options.size), trees, tests, until)

@@ -17,7 +17,7 @@ from cosmic_ray.operators.operator import Operator
 from cosmic_ray.plugins import get_operator, operator_names
 
 SEED = "rack"
-"""Changes which mutants are taken. Another seed needs another list of survivors."""
+"""Decides which mutants are taken, and which change each place gets. Another seed has other survivors."""
 
 Span = tuple[tuple[int, int], tuple[int, int]]
 """Begin and end of a piece of source: line (from 1) and column (from 0)."""
@@ -60,7 +60,7 @@ def _operators() -> Mapping[str, Operator]:
     return {name: kind() for name, kind in classes.items() if not kind.arguments()}
 
 
-def candidates(file: str, text: str) -> Iterator[Candidate]:
+def candidates(file: str, text: str, seed: str = SEED) -> Iterator[Candidate]:
     """Yield one candidate per place of the file that an operator can change. Annotations are left alone: no test can
     notice them.
     """
@@ -78,7 +78,7 @@ def candidates(file: str, text: str) -> Iterator[Candidate]:
             continue
         line, column = span[0]
         content = lines[line - 1]
-        place = f"{SEED}:{file}:{content.strip()}:{earlier[line - 1]}:{column - len(content) + len(content.lstrip())}"
+        place = f"{seed}:{file}:{content.strip()}:{earlier[line - 1]}:{column - len(content) + len(content.lstrip())}"
         _, operator_name, occurrence = min(
             (_digest(f"{place}:{name}:{number}"), name, occurrence)
             for number, (name, occurrence) in enumerate(choices)  # not the occurrence, which counts other lines too
@@ -142,11 +142,11 @@ def _compiles(text: str) -> bool:
     return True
 
 
-def sample(root: Path, folders: tuple[str, ...], without: tuple[str, ...]) -> Iterator[Mutant]:
-    """Yield the mutants of the folders' Python files, in the order that SEED gives."""
+def sample(root: Path, folders: tuple[str, ...], without: tuple[str, ...], seed: str = SEED) -> Iterator[Mutant]:
+    """Yield the mutants of the folders' Python files, in the order that the seed gives."""
     files = sorted(file.relative_to(root).as_posix() for folder in folders for file in (root / folder).rglob("*.py"))
     texts = {file: (root / file).read_text() for file in files if not file.startswith(without)}
-    for candidate in sorted(candidate for file, text in texts.items() for candidate in candidates(file, text)):
+    for candidate in sorted(candidate for file, text in texts.items() for candidate in candidates(file, text, seed)):
         mutant = mutant_of(candidate, texts[candidate.file])
         if mutant:
             yield mutant

@@ -1,9 +1,13 @@
 """Which mutants are made, in which order, which tests run on them, and what the list of survivors has to contain."""
 
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pytest
+
 from onhost import shipping
-from tests.mutation.__main__ import Selection, judge, listed_survivors, summary
+from tests.mutation.__main__ import TIMEOUT, Selection, judge, killer, listed_survivors, summary
 from tests.mutation.children import lines_of
 from tests.mutation.mutants import Mutant, candidates, mutant_of
 
@@ -94,6 +98,63 @@ def test_a_mutant_gets_the_tests_of_its_line() -> None:
     assert tests.of("rack/program.py", 1) == [fast, beside, slow]
     assert tests.of("rack/a.py", 4) == [fast, beside, slow], "it may run in a process that is not measured"
     assert tests.of("rack/inner/b.py", 1) == [fast, beside, slow], "tests/rack/inner does not exist"
+
+
+def test_the_tests_that_mirror_the_directory_run_first() -> None:
+    slow, fast, other = (
+        "tests/rack/test_a.py::test_slow",
+        "tests/rack/test_a.py::test_fast",
+        "tests/lab/test_b.py::test",
+    )
+    lines = {("rack/a.py", 2): frozenset({slow, other, fast})}
+    tests = Selection(lines, {slow: 2.0, fast: 0.1, other: 0.01})
+    assert tests.stages("rack/a.py", 2) == [[fast, slow], [other]]
+
+
+class Machine:
+    """Runs the test of a file `a.py`: it fails on BROKEN and takes as long as `seconds` says."""
+
+    def __init__(self, tree: Path, seconds: Callable[[str], float]) -> None:
+        self.tree, self.seconds = tree, seconds
+        self.limits: list[float] = []
+
+    def run(self, tests: Sequence[str], seconds: float) -> int:
+        self.limits.append(seconds)
+        text = (self.tree / "a.py").read_text()
+        return TIMEOUT if self.seconds(text) > seconds else int(text == "BROKEN")
+
+    def failed(self) -> str:
+        return "FAILED test"
+
+
+ONE_TEST = Selection({("a.py", 1): frozenset({"tests/test_a.py::test"})}, {"tests/test_a.py::test": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "killed_by", "limits"),
+    [
+        ("BROKEN", lambda _: 1, "FAILED test", [20.0]),
+        ("SAME", lambda _: 1, None, [20.0]),
+        ("HANGS", lambda text: math.inf if text == "HANGS" else 1, "the limit of 20 s", [20.0, 10.0]),
+        ("SAME", lambda _: 30, None, [20.0, 10.0, 40.0]),  # a busy machine: the unchanged code takes as long
+        ("BROKEN", lambda _: 70, "FAILED test", [20.0, 10.0, 40.0, 20.0, 80.0]),
+        ("HANGS", lambda text: math.inf if text == "HANGS" else 15, "the limit of 40 s", [20.0, 10.0, 40.0, 20.0]),
+    ],
+)
+def test_a_mutant_is_killed_by_time_only_where_the_unchanged_code_takes_less(
+    tmp_path: Path, text: str, seconds: Callable[[str], float], killed_by: str | None, limits: list[float]
+) -> None:
+    (tmp_path / "a.py").write_text("SAME AS EVER")
+    machine = Machine(tmp_path, seconds)
+    assert killer(Mutant("a.py", 1, "", "", text), tmp_path, ONE_TEST, machine) == killed_by
+    assert machine.limits == limits
+    assert (tmp_path / "a.py").read_text() == "SAME AS EVER"
+
+
+def test_another_seed_takes_other_mutants() -> None:
+    assert {(c.line, c.operator, c.occurrence) for c in candidates("rack/a.py", SOURCE, "one")} != {
+        (c.line, c.operator, c.occurrence) for c in candidates("rack/a.py", SOURCE, "two")
+    }
 
 
 def test_every_listed_survivor_has_a_reason() -> None:
