@@ -19,6 +19,7 @@ from typing import Any
 from lab.ufm.accounts import Accounts
 from lab.ufm.cloudx import CloudX
 from lab.ufm.errors import BadRequestError
+from lab.ufm.groups import Groups
 from lab.ufm.jobs import Jobs
 from lab.ufm.partitions import Table
 from lab.ufm.resources import Appearance
@@ -38,6 +39,8 @@ class Quirks:
     """GET of an unknown PKey returns 404 instead of 200 with {}."""
     add_status: int = 200
     """Status of POST /resources/pkeys/add: 200 or 201."""
+    group_status: int = 200
+    """Status of POST /resources/groups: 200 or 201."""
     strict_guids: bool = False
     """A GUID that is not on the fabric is refused with 404, as by NVIDIA's own mock."""
     second_index0: bool = False
@@ -86,6 +89,7 @@ class UfmSimulator:
         self.appearances = {node: Appearance(**fields) for node, fields in stored.get("inventory", {}).items()}
         """Node name → how UFM shows it."""
         self.accounts = Accounts(stored, self.lock, self._save)
+        self.groups = Groups(stored, self.lock, self._save)
         self.table = Table(stored.get("pkeys"))
         self._hidden: deque[tuple[float, Table]] = deque()
         """For each change that is not visible yet: when it becomes visible, and the table before it."""
@@ -159,6 +163,7 @@ class UfmSimulator:
             "pkeys": self.table.dump(),
             "cloudx": self.cloudx.dump(),
             **self.accounts.dump(),
+            **self.groups.dump(),
             **self.jobs.dump(),
         }
         temporary = self._path.with_name(self._path.name + ".new")

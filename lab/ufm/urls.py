@@ -3,7 +3,7 @@
 from flask import Blueprint
 
 from lab.ufm.authentication import authenticate
-from lab.ufm.responses import application, cloudx, fabric, jobs, pkeys
+from lab.ufm.responses import application, cloudx, fabric, groups, jobs, pkeys
 
 PREFIXES = ("/ufmRest", "/ufmRestV2", "/ufmRestV3")
 
@@ -37,6 +37,11 @@ URLS = (
     ("GET", "/resources/ports/<csv>", fabric.named_ports),
     ("GET", "/resources/links", fabric.links),
     ("GET", "/resources/vports", fabric.vports),
+    ("GET", "/resources/groups", groups.all_groups),
+    ("POST", "/resources/groups", groups.create_group),
+    ("GET", "/resources/groups/<name>", groups.one_group),
+    ("PUT", "/resources/groups/<name>", groups.describe_group),
+    ("DELETE", "/resources/groups/<name>", groups.delete_group),
     ("GET", "/jobs", jobs.jobs),
     ("GET", "/jobs/<csv>", jobs.some_jobs),
     ("DELETE", "/jobs/<int:number>", jobs.delete_job),

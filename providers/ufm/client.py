@@ -16,6 +16,7 @@ from .partition import Member, Membership, Partition
 from .transport import PREFIX, Call, Transport
 
 PKEYS = "/resources/pkeys"
+GROUPS = "/resources/groups"
 WITH_MEMBERS = {"guids_data": "true"}
 WITH_ALL = {**WITH_MEMBERS, "qos_conf": "true"}
 """Valid for a single partition only; the list of all breaks with both parameters (NVIDIA bug 5409095)."""
@@ -148,6 +149,46 @@ class Client(Transport):
     def systems(self) -> list[dict[str, Any]]:
         """Return the fabric's hosts and switches as UFM describes them."""
         return self._records("/resources/systems")
+
+    # Groups
+
+    def groups(self) -> dict[str, str]:
+        """Return the description of every group by name."""
+        return {str(group.get("name")): str(group.get("description", "")) for group in self._records(GROUPS)}
+
+    def create_group(self, name: str, description: str) -> str | None:
+        """Create a group without members. Return its description as read back: another one if the group existed.
+
+        NVIDIA does not document the answer for an existing group, so any refusal is judged by the read-back.
+
+        Raises:
+            RejectedError: UFM refuses the group, and does not have it.
+        """
+        refused: errors.RejectedError | None = None
+        try:
+            self._send(Call("POST", GROUPS), json={"name": name, "type": "General", "description": description})
+        except errors.RejectedError as error:
+            refused = error
+        found = self._described(name, lambda text: text is not None)
+        if found is None and refused:
+            raise refused
+        return found
+
+    def describe_group(self, group: str, description: str) -> str | None:
+        """Change the description of a group, and return it as read back."""
+        self._send(Call("PUT", f"{GROUPS}/{group}"), json={"description": description})
+        return self._described(group, lambda text: text == description)
+
+    def delete_group(self, group: str) -> None:
+        """Delete a group; one that does not exist is not an error."""
+        self._send(Call("DELETE", f"{GROUPS}/{group}", absent_is_fine=True))
+
+    def _described(self, name: str, shows: Callable[[str | None], bool]) -> str | None:
+        for pause in self._settle:
+            found = self.groups().get(name)
+            if shows(found) or self._cancelled.wait(pause):
+                return found
+        return self.groups().get(name)
 
     # Credentials
 

@@ -16,6 +16,7 @@
     ├── AmbiguousPortsError         UFM reports two ports under one host and port number
     └── PartitionError              UFM answered, but the partition is not in the required state
         ├── TakeoverError           it exists and differs from the declared one; nothing was written
+        ├── OwnedError              another stack has marked it as its own; nothing was written
         ├── UnsupportedError        this UFM release lacks a declared feature; nothing was written
         ├── NotTakenError           UFM accepted the write, but the read-back differs
         └── MissingMembersError     members are still missing after the timeout
@@ -155,6 +156,12 @@ class TakeoverError(PartitionError):
         "set adopt=True to change it as declared (members that are not declared are removed), "
         'ownership="additive" to add the declared members and keep the others, or choose another PKey'
     )
+
+
+class OwnedError(PartitionError):
+    """Another stack has marked the partition as its own; nothing was written."""
+
+    remedy = "use that stack, or choose another PKey"
 
 
 class UnsupportedError(PartitionError):

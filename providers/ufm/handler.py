@@ -1,7 +1,8 @@
 """What the handlers of UFM's resources share: the session with UFM, the results, and the base class.
 
-A handler implements the life cycle of one resource type. `check` and `diff` do not use the network, because UFM may not
-be installed yet when they run. `preview` queries UFM, and treats no answer as "unknown".
+A handler implements the life cycle of one resource type. `check` does not use the network, because UFM may not be
+installed yet when it runs, and neither does `diff`, except that of `PKeyOwner`. `preview` queries UFM, and treats no
+answer as "unknown".
 """
 
 import threading
@@ -108,8 +109,9 @@ class ResourceHandler(ABC):
     replacing: ClassVar[tuple[str, ...]] = ()
     """The compared inputs whose change requires a new object at UFM."""
 
-    def __init__(self, session: Session, log: Log) -> None:
-        self.session, self.log = session, log
+    def __init__(self, session: Session, log: Log, urn: str = "") -> None:
+        """`urn`: of the resource, for a handler that needs the stack's name."""
+        self.session, self.log, self.urn = session, log, urn
 
     @property
     def settings(self) -> Settings:

@@ -31,13 +31,22 @@ from .admin import AdminPasswordHandler
 from .errors import ConfigurationError, UfmError
 from .gate import PKeyGateHandler
 from .handler import Props, ResourceHandler, Session
+from .owner import PKeyOwnerGuardHandler, PKeyOwnerHandler
 from .pkey import PKeyHandler
 from .provider import Settings
 from .token import AccessTokenHandler
 
 VERSION = "0.1.0"
 HANDLERS: dict[str, type[ResourceHandler]] = {
-    handler.pulumi_type: handler for handler in (PKeyHandler, PKeyGateHandler, AccessTokenHandler, AdminPasswordHandler)
+    handler.pulumi_type: handler
+    for handler in (
+        PKeyHandler,
+        PKeyGateHandler,
+        PKeyOwnerHandler,
+        PKeyOwnerGuardHandler,
+        AccessTokenHandler,
+        AdminPasswordHandler,
+    )
 }
 
 CALLS = 8
@@ -188,7 +197,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
                 engine_pb2.LogRequest(severity=SEVERITIES[severity], message=text, urn=urn, ephemeral=ephemeral)
             )
 
-        return HANDLERS[pulumi_type](self._configured(), log)
+        return HANDLERS[pulumi_type](self._configured(), log, urn)
 
     def _configured(self) -> Session:
         if self.session is None:

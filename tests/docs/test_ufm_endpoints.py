@@ -23,6 +23,9 @@ ARGUMENTS = {
     "guids": ["GUIDS"],
     "qos": {"mtu_limit": 4},
     "sys_type": "Computer",
+    "group": "GROUP",
+    "name": "GROUP",
+    "description": "text",
     "token": "canary_token",
     "password": "canary_password",
 }

@@ -33,8 +33,19 @@ def wire(properties: Props) -> Props:
 class Lifecycle:
     """One resource with its state and the messages to the user."""
 
-    def __init__(self, handler_class: type[ResourceHandler], config: Props, **options: Any) -> None:
-        """`config`: the provider's inputs; `options`: the client's timeouts and pauses; without `settle` none."""
+    def __init__(
+        self, handler_class: type[ResourceHandler], config: Props, *, stack: str = "rack/dev", **options: Any
+    ) -> None:
+        """Describe a resource that does not exist yet.
+
+        Args:
+            handler_class: implements its type.
+            config: the provider's inputs.
+            stack: project and stack of its URN.
+            options: the client's timeouts and pauses; without `settle` none.
+        """
+        project, _, name = stack.partition("/")
+        self.urn = f"urn:pulumi:{name}::{project}::{handler_class.pulumi_type}::resource"
         self.messages: list[str] = []
         self._handler_class, self._options = handler_class, {"settle": (), **options}
         self.configure(config)
@@ -46,7 +57,7 @@ class Lifecycle:
         """Use other provider inputs from now on."""
         self._config = config
         sessions.append(session := Session.of(Settings.of(wire(config)), **self._options))
-        self.handler = self._handler_class(session, lambda _severity, text: self.messages.append(text))
+        self.handler = self._handler_class(session, lambda _severity, text: self.messages.append(text), self.urn)
 
     def wait_for_answers(self, timeout: tuple[float, float]) -> None:
         """Wait so many seconds for a connection and for an answer from now on."""

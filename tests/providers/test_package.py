@@ -65,7 +65,9 @@ def test_package_and_plugin_have_one_version() -> None:
     assert PROJECT["version"] == VERSION
 
 
-@pytest.mark.parametrize("resource", [ufm.Provider, ufm.PKey, ufm.PKeyGate, ufm.AccessToken, ufm.AdminPassword])
+@pytest.mark.parametrize(
+    "resource", [ufm.Provider, ufm.PKey, ufm.PKeyGate, ufm.PKeyOwner, ufm.AccessToken, ufm.AdminPassword]
+)
 def test_the_readme_documents_every_input_and_output(resource: type) -> None:
     section = re.split(r"\n### ", README.partition(f"### `{resource.__name__}`")[2])[0]
     inputs = set(inspect.signature(resource).parameters) - {"name", "opts"}
@@ -106,7 +108,8 @@ def test_an_installed_plugin_answers(plugin: Any) -> None:
         urn = f"urn:pulumi:test::project::{token}::name"
         inputs = {"pkey": "0x0", "members": {"a/1": "b8599f0300b00011"}, "generation": 0}
         checked = plugin.Check(provider_pb2.CheckRequest(urn=urn, news=struct(inputs)))
-        assert [failure.property for failure in checked.failures] == ["pkey" if "PKey" in token else "generation"]
+        wrong = ["owner", "pkeys"] if "Owner" in token else ["pkey"] if "PKey" in token else ["generation"]
+        assert [failure.property for failure in checked.failures] == wrong
 
 
 def test_an_installed_package_exports_the_same_names(installed: Path) -> None:

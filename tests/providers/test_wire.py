@@ -27,7 +27,10 @@ GUIDS = [f"b8599f0300b0{n:04x}" for n in range(1, 9)]
 
 def test_the_type_tokens_do_not_change() -> None:
     """Every stack's state contains the type tokens."""
-    assert set(HANDLERS) == {f"ufm:index:{kind}" for kind in ("PKey", "PKeyGate", "AccessToken", "AdminPassword")}
+    assert set(HANDLERS) == {
+        f"ufm:index:{kind}"
+        for kind in ("PKey", "PKeyGate", "PKeyOwner", "PKeyOwnerGuard", "AccessToken", "AdminPassword")
+    }
 
 
 class Engine(engine_pb2_grpc.EngineServicer):
