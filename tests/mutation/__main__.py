@@ -129,6 +129,7 @@ class Pytest:
 
     def __init__(self, tree: Path) -> None:
         self._log = tree / "mutant.log"
+        self._options = (*OPTIONS, f"--basetemp={tree}.temporary", "-x", "-p", "no:xdist")
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree)}
         self._process = subprocess.Popen(
             [sys.executable, "-m", f"{__package__}.warm"],
@@ -139,7 +140,7 @@ class Pytest:
     def run(self, tests: Sequence[str], seconds: float) -> int:
         assert self._process.stdin
         assert self._process.stdout
-        arguments = [*OPTIONS, "-x", "-p", "no:xdist", *tests]
+        arguments = [*self._options, *tests]
         print(json.dumps({"arguments": arguments, "log": str(self._log)}), file=self._process.stdin, flush=True)
         group = int(self._process.stdout.readline())
         RUNNING.add(group)
@@ -208,7 +209,9 @@ def measure(tree: Path) -> Selection:
         "-p",
         f"{__package__}.children",
     ]
-    status = run_all(tree, "-n", str(WORKERS), *FAST, *coverage, f"--junitxml={report}", log=log)
+    # The lines of shipped programs are read there afterwards; pytest's own place is cleared by other runs of it.
+    files = (f"--junitxml={report}", f"--basetemp={tree}.temporary")
+    status = run_all(tree, "-n", str(WORKERS), *FAST, *coverage, *files, log=log)
     if status:
         raise SystemExit(f"The fast tests fail without any mutant:\n{log.read_text()[-3000:]}")
     return Selection(_by_line(data, tree), _seconds(report))
