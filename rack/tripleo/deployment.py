@@ -1,7 +1,8 @@
 """Deployment files of the overcloud: networks, VIPs, roles, nodes, NICs (O1, O2), SDN (O3) and environment (O4)."""
 
+import json
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -47,8 +48,15 @@ def _dump(document: Any) -> str:
     return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120))
 
 
+# One deployment renders each document several times, and most of them do not depend on what differs: the ports, UFM's
+# authority. PyYAML takes 20 ms for the roles.
+@lru_cache(maxsize=64)
+def _dumped(json_text: str) -> str:
+    return _dump(json.loads(json_text))
+
+
 def _document(plan: Plan, step: str, document: Any) -> str:
-    return headed(plan, step, _dump(document))
+    return headed(plan, step, _dumped(json.dumps(document)))
 
 
 def network_data(plan: Plan) -> str:
@@ -95,11 +103,16 @@ def role_networks(plan: Plan, role: Role) -> list[str]:
 
 def roles_data(plan: Plan) -> str:
     """Return `roles_data_ib_vm.yaml` (O1): TripleO's roles Controller and ComputeSriovIB on this rack's networks."""
-    return _document(plan, "O1", [_role(plan, Role(role["name"]), role) for role in _roles()])
+    return _document(plan, "O1", roles(plan))
+
+
+def roles(plan: Plan) -> list[dict[str, Any]]:
+    """Return the content of roles_data: one entry per role."""
+    return [_role(plan, Role(role["name"]), role) for role in _stock_roles()]
 
 
 @cache
-def _roles() -> list[dict[str, Any]]:
+def _stock_roles() -> list[dict[str, Any]]:
     roles: list[dict[str, Any]] = yaml.safe_load(files(__package__).joinpath("roles.yaml").read_text())
     return roles
 
@@ -257,7 +270,12 @@ def compute_nics(plan: Plan) -> str:
 
 
 def containers_prepare(plan: Plan) -> str:
-    """Return `containers-prepare-parameter-ib-vm.yaml` (C3): four images are rebuilt with python3-networking-mlnx.
+    """Return `containers-prepare-parameter-ib-vm.yaml` (C3): four images are rebuilt with python3-networking-mlnx."""
+    return _document(plan, "C3", container_environment(plan))
+
+
+def container_environment(plan: Plan) -> dict[str, Any]:
+    """Return the content of containers-prepare-parameter.
 
     The third entry of the guide has `name_prefix: openstack` without a hyphen, which gives the image name
     `openstackneutron-mlnx-agent`. Here all three entries have the hyphen.
@@ -296,7 +314,7 @@ def containers_prepare(plan: Plan) -> str:
             "includes": ["neutron-mlnx-agent"],
         },
     ]
-    return _document(plan, "C3", {"parameter_defaults": {"ContainerImagePrepare": entries}})
+    return {"parameter_defaults": {"ContainerImagePrepare": entries}}
 
 
 def registry_login(plan: Plan, password: str) -> str:
@@ -305,11 +323,12 @@ def registry_login(plan: Plan, password: str) -> str:
     The undercloud installation and the deployment use it to download images. Nodes need no login: they pull from the
     undercloud.
     """
-    content, digest_of = (_dump(_registry_login(plan, secret)) for secret in (password, ""))
+    content, digest_of = (_dump(registry_environment(plan, secret)) for secret in (password, ""))
     return headed(plan, "C3", content, digest_of)
 
 
-def _registry_login(plan: Plan, password: str) -> dict[str, Any]:
+def registry_environment(plan: Plan, password: str) -> dict[str, Any]:
+    """Return the content of containers-registry."""
     cloud = plan.site.undercloud
     credentials = {cloud.registry_host: {cloud.registry.user: password}}
     return {"parameter_defaults": {"ContainerImageRegistryCredentials": credentials}}
@@ -317,11 +336,12 @@ def _registry_login(plan: Plan, password: str) -> dict[str, Any]:
 
 def ml2_sdn(plan: Plan, token: str) -> str:
     """Return `neutron-ml2-mlnx-sdn-vm.yaml` (O3): how Neutron's driver connects to UFM. The text is secret."""
-    content, digest_of = (_dump(_ml2_sdn(plan, secret)) for secret in (token, ""))
+    content, digest_of = (_dump(sdn_environment(plan, secret)) for secret in (token, ""))
     return headed(plan, "O3", content, digest_of)
 
 
-def _ml2_sdn(plan: Plan, token: str) -> dict[str, Any]:
+def sdn_environment(plan: Plan, token: str) -> dict[str, Any]:
+    """Return the content of neutron-ml2-mlnx-sdn."""
     ufm = plan.site.ufm
     return {
         "resource_registry": {f"{SERVICES}NeutronCorePlugin": f"{SERVICES}NeutronCorePluginMLNXSDN"},
@@ -349,56 +369,61 @@ def ib_env(plan: Plan) -> str:
     Raises:
         UnknownPortError: introspection has not found the IPoIB interface yet.
     """
+    return _document(plan, "O4", ib_environment(plan))
+
+
+def ib_environment(plan: Plan) -> dict[str, Any]:
+    """Return the content of ib-env.
+
+    Raises:
+        UnknownPortError: introspection has not found the IPoIB interface yet.
+    """
     site, ib = plan.site, plan.interface
     physnet, (low, high) = site.networks.tenant.physnet, site.networks.tenant.vlans
     gpu = {"vendor_id": site.compute.gpu.vendor_id, "product_id": site.compute.gpu.product_id}
     alias = {"name": site.compute.gpu.alias, **gpu, "device_type": site.compute.gpu.device_type}
     # Both roles need the alias: nova-api and the scheduler check the flavor, nova-compute claims the device.
     aliases = {"nova::pci::aliases": [alias]}
-    return _document(
-        plan,
-        "O4",
-        {
-            "parameter_defaults": {
-                "NtpServer": list(site.networks.provisioning.ntp),
-                "DnsServers": [str(a) for a in site.networks.provisioning.dns],
-                "CloudDomain": site.cloud.domain,
-                "TimeZone": site.cloud.timezone,
-                "NeutronNetworkType": ["vlan"],
-                "NeutronTypeDrivers": ["flat", "vlan"],
-                "NeutronNetworkVLANRanges": ["datacentre:1:1000", f"{physnet}:{low}:{high}"],
-                "NeutronFlatNetworks": ["datacentre"],
-                "NeutronBridgeMappings": ["datacentre:br-ex"],
-                "NeutronPhysicalDevMappings": [f"{physnet}:{ib}"],
-                "MultiInterfaceDriverMappings": ["datacentre:openvswitch", f"{physnet}:ipoib"],
-                "IPoIBPhysicalInterface": ib,
-                "NeutronPluginExtensions": ["qos", "port_security"],
-                "NovaSchedulerEnabledFilters": [
-                    "AvailabilityZoneFilter",
-                    "ComputeFilter",
-                    "ComputeCapabilitiesFilter",
-                    "ImagePropertiesFilter",
-                    "ServerGroupAntiAffinityFilter",
-                    "ServerGroupAffinityFilter",
-                    "PciPassthroughFilter",
-                    "NUMATopologyFilter",
-                    "AggregateInstanceExtraSpecsFilter",
-                ],
-                "ControllerExtraConfig": {**aliases, ML2_CONFIG: _ml2_options(plan)},
-                "ComputeSriovIBExtraConfig": aliases,
-                "ComputeSriovIBParameters": {
-                    "KernelArgs": site.compute.kernel_args,
-                    "TunedProfileName": "cpu-partitioning",
-                    "IsolCpusList": site.compute.dedicated_cpus,
-                    "NovaComputeCpuDedicatedSet": [site.compute.dedicated_cpus],
-                    "NovaComputeCpuSharedSet": [site.compute.shared_cpus],
-                    "NovaReservedHostMemory": site.compute.reserved_memory_mib,
-                    "NovaPCIPassthrough": [{"devname": ib, "physical_network": physnet}, gpu],
-                },
-                **({"CAMap": {UFM_CA: {"content": plan.ufm_ca}}} if plan.ufm_ca else {}),
-            }
-        },
-    )
+    return {
+        "parameter_defaults": {
+            "NtpServer": list(site.networks.provisioning.ntp),
+            "DnsServers": [str(a) for a in site.networks.provisioning.dns],
+            "CloudDomain": site.cloud.domain,
+            "TimeZone": site.cloud.timezone,
+            "NeutronNetworkType": ["vlan"],
+            "NeutronTypeDrivers": ["flat", "vlan"],
+            "NeutronNetworkVLANRanges": ["datacentre:1:1000", f"{physnet}:{low}:{high}"],
+            "NeutronFlatNetworks": ["datacentre"],
+            "NeutronBridgeMappings": ["datacentre:br-ex"],
+            "NeutronPhysicalDevMappings": [f"{physnet}:{ib}"],
+            "MultiInterfaceDriverMappings": ["datacentre:openvswitch", f"{physnet}:ipoib"],
+            "IPoIBPhysicalInterface": ib,
+            "NeutronPluginExtensions": ["qos", "port_security"],
+            "NovaSchedulerEnabledFilters": [
+                "AvailabilityZoneFilter",
+                "ComputeFilter",
+                "ComputeCapabilitiesFilter",
+                "ImagePropertiesFilter",
+                "ServerGroupAntiAffinityFilter",
+                "ServerGroupAffinityFilter",
+                "PciPassthroughFilter",
+                "NUMATopologyFilter",
+                "AggregateInstanceExtraSpecsFilter",
+            ],
+            "ControllerExtraConfig": {**aliases, ML2_CONFIG: _ml2_options(plan)},
+            "ComputeSriovIBExtraConfig": aliases,
+            "ComputeSriovIBParameters": {
+                "KernelArgs": site.compute.kernel_args,
+                "TunedProfileName": "cpu-partitioning",
+                "IsolCpusList": site.compute.dedicated_cpus,
+                "NovaComputeCpuDedicatedSet": [site.compute.dedicated_cpus],
+                "NovaComputeCpuSharedSet": [site.compute.shared_cpus],
+                "NovaReservedHostMemory": site.compute.reserved_memory_mib,
+                "NovaPCIPassthrough": [{"devname": ib, "physical_network": physnet}, gpu],
+            },
+            **({"CAMap": {UFM_CA: {"content": plan.ufm_ca}}} if plan.ufm_ca else {}),
+        }
+    }
 
 
 def _ml2_options(plan: Plan) -> dict[str, dict[str, Any]]:

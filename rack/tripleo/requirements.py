@@ -8,8 +8,6 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-import yaml
-
 from rack.plan import HEAT_TEMPLATES, Plan
 from rack.site import Role, Site
 from rack.tripleo import deployment
@@ -44,12 +42,12 @@ def _with_interface(plan: Plan) -> Site:
     return plan.site.model_copy(update={"fabric": fabric})
 
 
-def _environment_files(plan: Plan) -> Iterator[tuple[str, Any]]:
-    yield "neutron-ml2-mlnx-sdn-vm.yaml", yaml.safe_load(deployment.ml2_sdn(plan, ""))
-    yield "ib-env-vm.yaml", yaml.safe_load(deployment.ib_env(plan))
-    yield "containers-prepare-parameter-ib-vm.yaml", yaml.safe_load(deployment.containers_prepare(plan))
+def _environment_files(plan: Plan) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield "neutron-ml2-mlnx-sdn-vm.yaml", deployment.sdn_environment(plan, "")
+    yield "ib-env-vm.yaml", deployment.ib_environment(plan)
+    yield "containers-prepare-parameter-ib-vm.yaml", deployment.container_environment(plan)
     if plan.site.undercloud.registry.user:
-        yield "containers-registry-ib-vm.yaml", yaml.safe_load(deployment.registry_login(plan, ""))
+        yield "containers-registry-ib-vm.yaml", deployment.registry_environment(plan, "")
 
 
 def _parameters(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -69,7 +67,7 @@ def _declared_name(name: str) -> str:
 
 
 def _services(plan: Plan) -> Iterator[tuple[str, str]]:
-    for role in yaml.safe_load(deployment.roles_data(plan)):
+    for role in deployment.roles(plan):
         yield from ((service, "roles_data_ib_vm.yaml") for service in role["ServicesDefault"])
     for document, content in _environment_files(plan):
         for name, target in content.get("resource_registry", {}).items():

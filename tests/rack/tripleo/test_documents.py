@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import FrozenInstanceError, replace
 from typing import Any
+from unittest.mock import Mock
 
 import jinja2
 import pytest
@@ -15,6 +16,7 @@ from rack import tripleo
 from rack.plan import DEPLOY_FOLDER, Plan
 from rack.site import Role
 from rack.site.load import parse
+from rack.tripleo import deployment
 from rack.tripleo.deployment import lower
 from rack.tripleo.documents import DOCUMENTS as ALL_DOCUMENTS
 from rack.tripleo.documents import rendered as all_rendered
@@ -421,3 +423,15 @@ def test_one_deployment_document_has_the_authority_of_ufms_certificate() -> None
     without, plan = sites.plan(), replace(sites.plan(), ufm_ca="-----BEGIN CERTIFICATE-----\nMII\n")
     changed = [name for name, render in tripleo.DEPLOYMENT_DOCUMENTS.items() if render(plan) != render(without)]
     assert changed == [tripleo.UFM_CA_DOCUMENT]
+
+
+def test_another_authority_of_ufm_renders_only_the_document_that_contains_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    dump = Mock(wraps=deployment._dump)
+    monkeypatch.setattr(deployment, "_dump", dump)
+    deployment._dumped.cache_clear()
+    before = tripleo.deployment_digest(sites.plan())
+    assert dump.call_count == len([name for name in tripleo.DEPLOYMENT_DOCUMENTS if name.endswith(".yaml")])
+    dump.reset_mock()
+    assert tripleo.deployment_digest(replace(sites.plan(), ufm_ca="CA")) != before
+    (call,) = dump.call_args_list
+    assert call.args[0]["parameter_defaults"]["CAMap"] == {"rack-ufm": {"content": "CA"}}
