@@ -31,13 +31,13 @@ fabric = c.Fabric("fabric", plan, introspection, at_ufm)
 gate = c.Gate("gate", plan, undercloud, introspection, fabric, ufm.token)
 overcloud = c.Overcloud("overcloud", plan, operator, undercloud, introspection, gate, ufm.token)
 firmware = c.Firmware("firmware", plan, undercloud, overcloud)
-images = c.GuestImages("images", plan, undercloud, overcloud, operator)
-tenant = c.Tenant("tenant", plan, overcloud, images, firmware, at_ufm)
+images = c.GuestImages("images", plan, undercloud, overcloud, operator, owner)
+tenant = c.Tenant("tenant", plan, overcloud, images, firmware, owner, at_ufm)
 access = plan.site.external_access
-external = c.ExternalAccess("external", access, overcloud, tenant) if access else None
+external = c.ExternalAccess("external", access, overcloud, tenant, owner) if access else None
 test = plan.site.bandwidth
 bandwidth = c.Bandwidth("bandwidth", test, plan, overcloud, firmware, tenant, external) if test else None
-c.Protection("protection", plan.site.protect, [bandwidth or external or tenant, images, owner])
+c.Protection("protection", plan.site.protect, [bandwidth or external or tenant, images])
 
 pulumi.export("ufm", {"url": ufm.url, "version": ufm.version})
 pulumi.export("pkeys", fabric.summary)

@@ -12,6 +12,7 @@ import pulumi_openstack as openstack
 
 from components.base import Component
 from components.overcloud import Overcloud
+from components.owner import Owner
 from components.tenant import Tenant
 from rack.site import ExternalAccessSpec, FloatingIp
 
@@ -30,11 +31,12 @@ class ExternalAccess(Component):
         access: ExternalAccessSpec,
         overcloud: Overcloud,
         tenant: Tenant,
+        owner: Owner,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Create the network, floating IPs with an address, the router, then the other floating IPs."""
         super().__init__(name, opts)
-        self._access, self._tenant, self._provider = access, tenant, overcloud.provider
+        self._access, self._tenant, self._provider, self._mark = access, tenant, overcloud.provider, owner.mark
         self.network, subnet = self._public(overcloud.ready)
         chosen = {ip.instance: self._floating_ip(ip, subnet) for ip in access.floating_ips if ip.address}
         interface = self._router(subnet, *chosen.values())
@@ -56,6 +58,7 @@ class ExternalAccess(Component):
         network = openstack.networking.Network(
             f"{self._name}-network",
             name=net.name,
+            description=self._mark(f"{self._name}-network"),
             external=True,
             admin_state_up=True,
             segments=[openstack.networking.NetworkSegmentArgs(physical_network=net.physnet, network_type="flat")],
@@ -64,6 +67,7 @@ class ExternalAccess(Component):
         subnet = openstack.networking.Subnet(
             f"{self._name}-subnet",
             name=net.subnet,
+            description=self._mark(f"{self._name}-subnet"),
             network_id=network.id,
             cidr=str(net.cidr),
             ip_version=4,
@@ -84,6 +88,7 @@ class ExternalAccess(Component):
         router = openstack.networking.Router(
             f"{self._name}-router",
             name=self._access.router,
+            description=self._mark(f"{self._name}-router"),
             admin_state_up=True,
             external_network_id=self.network.id,
             value_specs={"ha": "false"},
@@ -100,6 +105,7 @@ class ExternalAccess(Component):
         return openstack.networking.FloatingIp(
             f"{self._name}-{ip.instance}",
             pool=self.network.name,
+            description=self._mark(f"{self._name}-{ip.instance}"),
             address=str(ip.address) if ip.address else None,
             opts=self._in_cloud(*after),
         )

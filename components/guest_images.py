@@ -18,8 +18,10 @@ from pulumi_command import local, remote
 from components import ssh_client
 from components.base import Component
 from components.overcloud import Overcloud
+from components.owner import Owner
 from components.ssh import Host, Operator, as_stack, script
 from components.undercloud import Undercloud
+from rack import owner as marks
 from rack import tripleo
 from rack.plan import Plan
 from rack.site import Image
@@ -66,11 +68,12 @@ class GuestImages(Component):
         undercloud: Undercloud,
         overcloud: Overcloud,
         operator: Operator,
+        owner: Owner,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Build or take, then upload, every image of the configuration."""
         super().__init__(name, opts)
-        self._plan, self._overcloud = plan, overcloud
+        self._plan, self._overcloud, self._mark = plan, overcloud, owner.mark
         self._builder = self._build_host(undercloud, operator)
         self.images = {image.name: self._image(image) for image in plan.site.images}
         self.register_outputs({})
@@ -83,6 +86,7 @@ class GuestImages(Component):
             container_format="bare",
             disk_format="qcow2",
             visibility="public",
+            properties={marks.KEY: self._mark(f"{self._name}-{image.name}")},
             opts=self._child(*self._overcloud.ready, provider=self._overcloud.provider),
         )
 

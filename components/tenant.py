@@ -20,8 +20,10 @@ from components.base import Component
 from components.firmware import Firmware
 from components.guest_images import GuestImages
 from components.overcloud import Overcloud
+from components.owner import Owner
 from components.ssh import encrypted
 from providers.ufm.gate import PKeyGate
+from rack import owner as marks
 from rack.plan import Plan
 from rack.site import Instance
 
@@ -47,12 +49,13 @@ class Tenant(Component):
         overcloud: Overcloud,
         images: GuestImages,
         firmware: Firmware,
+        owner: Owner,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Create everything once the computes' firmware is as wanted, and verify the PKey last."""
         super().__init__(name, opts)
         self._plan, self._provider, self._with_ports = plan, overcloud.provider, overcloud.with_ports
-        self._images, self._after = images, firmware.ready
+        self._images, self._after, self._mark = images, firmware.ready, owner.mark
         self.flavor = self._flavor()
         self.network, self.subnet = self._network()
         self.ports = {vm.name: self._port(vm) for vm in plan.site.tenant.instances}
@@ -71,6 +74,7 @@ class Tenant(Component):
         return openstack.compute.Flavor(
             f"{self._name}-flavor",
             name=flavor.name,
+            description=self._mark(f"{self._name}-flavor"),
             ram=flavor.ram_mib,
             disk=flavor.disk_gib,
             vcpus=flavor.vcpus,
@@ -84,6 +88,7 @@ class Tenant(Component):
         network = openstack.networking.Network(
             f"{self._name}-network",
             name=net.name,
+            description=self._mark(f"{self._name}-network"),
             shared=True,
             admin_state_up=True,
             segments=[
@@ -96,6 +101,7 @@ class Tenant(Component):
         subnet = openstack.networking.Subnet(
             f"{self._name}-subnet",
             name=net.subnet,
+            description=self._mark(f"{self._name}-subnet"),
             network_id=network.id,
             cidr=str(net.cidr),
             ip_version=4,
@@ -109,6 +115,7 @@ class Tenant(Component):
         return openstack.networking.Port(
             f"{self._name}-{vm.port}",
             name=vm.port,
+            description=self._mark(f"{self._name}-{vm.port}"),
             network_id=self.network.id,
             admin_state_up=True,
             fixed_ips=[openstack.networking.PortFixedIpArgs(subnet_id=self.subnet.id)],
@@ -139,6 +146,7 @@ class Tenant(Component):
         return openstack.compute.Instance(
             f"{self._name}-{vm.name}",
             name=vm.name,
+            metadata={marks.KEY: self._mark(f"{self._name}-{vm.name}")},
             flavor_id=self.flavor.id,
             image_id=self._images.images[vm.image].id,
             availability_zone=f"nova:{self._plan.host(vm.compute).hostname}",

@@ -9,8 +9,10 @@ import pytest
 import components as c
 from components.owner import DRAW, KEEP
 from components.ssh import Operator
+from rack.owner import KEY, Mark
 from rack.plan import Plan
 from tests.components.conftest import STACK_ID, Recorder, record
+from tests.components.test_rack import deploy
 
 
 @pytest.fixture
@@ -61,3 +63,26 @@ def test_an_update_keeps_the_id(recorded: Recorder) -> None:
 
 def test_a_mark_names_the_stack_and_the_resource(recorded: Recorder, marks: list[str]) -> None:
     assert marks == [f"rack {STACK_ID} tenant-network"]
+
+
+@pytest.fixture(scope="module")
+def rack(plan: Plan) -> Recorder:
+    return record(plan, lambda operator: deploy(plan, operator) and None)
+
+
+UNMARKED = {"keypair:Keypair", "routerInterface:RouterInterface", "floatingIpAssociate:FloatingIpAssociate"}
+"""Types without a text that the create request could carry; `rack recover` matches them by name and parent."""
+
+
+def test_every_object_of_the_cloud_carries_its_mark_in_the_request_that_creates_it(rack: Recorder) -> None:
+    places = {"image:Image": ("properties", KEY), "instance:Instance": ("metadata", KEY)}
+    found = set()
+    for name, resource in rack.resources.items():
+        module, _, kind = resource.token.partition("/")
+        if not module.startswith("openstack:") or kind in UNMARKED:
+            continue
+        field, *key = places.get(kind, ("description",))
+        value = resource.inputs[field]
+        assert (value[key[0]] if key else value) == str(Mark(STACK_ID, name)), name
+        found.add(kind)
+    assert len(found) == 8, "flavor, image, server, network, subnet, port, router, floating IP"

@@ -36,13 +36,13 @@ def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
     gate = c.Gate("gate", plan, undercloud, introspection, fabric, ufm.token)
     overcloud = c.Overcloud("overcloud", plan, operator, undercloud, introspection, gate, ufm.token)
     firmware = c.Firmware("firmware", plan, undercloud, overcloud)
-    images = c.GuestImages("images", plan, undercloud, overcloud, operator)
-    tenant = c.Tenant("tenant", plan, overcloud, images, firmware, at_ufm)
+    images = c.GuestImages("images", plan, undercloud, overcloud, operator, owner)
+    tenant = c.Tenant("tenant", plan, overcloud, images, firmware, owner, at_ufm)
     assert plan.site.external_access
     assert plan.site.bandwidth
-    external = c.ExternalAccess("external", plan.site.external_access, overcloud, tenant)
+    external = c.ExternalAccess("external", plan.site.external_access, overcloud, tenant, owner)
     bandwidth = c.Bandwidth("bandwidth", plan.site.bandwidth, plan, overcloud, firmware, tenant, external)
-    c.Protection("protection", plan.site.protect, [bandwidth, images, owner])
+    c.Protection("protection", plan.site.protect, [bandwidth, images])
     return {"fabric": fabric, "tenant": tenant, "external": external, "bandwidth": bandwidth}
 
 

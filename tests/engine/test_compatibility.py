@@ -7,7 +7,7 @@ is previewed with it. A preview compares inputs; it needs neither the lab nor a 
 import json
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,25 @@ this version on a rack that 0.1.0 had deployed took 37 s: no node was introspect
 installations and the image builds kept their only run.
 """
 
+MARKED: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "0.1.0": {
+        "description": (
+            "external-network",
+            "external-router",
+            "external-subnet",
+            "external-vm1_gpu",
+            "tenant-direct1",
+            "tenant-direct2",
+            "tenant-flavor",
+            "tenant-network",
+            "tenant-subnet",
+        ),
+        "metadata": ("tenant-vm1_gpu", "tenant-vm2_gpu"),
+        "properties": ("images-centos8-stream", "images-centos8-stream-gdr"),
+    },
+}
+"""Objects of the cloud that get their owner mark, by the property that the first `up` writes in place; else nothing."""
+
 ADDED: Mapping[str, Mapping[str, str]] = {
     "0.1.0": {
         "owner": "the component of the stack's ID",
@@ -136,13 +155,17 @@ class Step:
     """The changed properties; not those that change only if a command before prints something else, and not
     `install -T`, which does the same but for a directory at the file's path."""
 
+    added: tuple[str, ...]
+    """The inputs that an object of the cloud did not have before."""
+
     @classmethod
     def of(cls, step: Mapping[str, Any]) -> "Step":
         inputs, before = (step.get(state, {}).get("inputs", {}) for state in ("newState", "oldState"))
         changed = {re.split(r"[.\[]", path)[0] for path in step.get("detailedDiff") or step.get("diffReasons") or ()}
         unknown = {name for name in changed if UNKNOWN in json.dumps(inputs.get(name))}
         safer = {name for name in changed if str(inputs.get(name)).replace(" -T ", " ") == before.get(name)}
-        return cls(step["op"], step["urn"], tuple(sorted(changed - unknown - safer)))
+        added = inputs.keys() - before.keys() if "$openstack:" in step["urn"] else ()
+        return cls(step["op"], step["urn"], tuple(sorted(changed - unknown - safer)), tuple(sorted(added)))
 
     @property
     def reconnects(self) -> bool:
@@ -204,6 +227,14 @@ def test_no_resource_is_replaced_and_no_long_job_runs_again(stack: Stack, versio
     expected = {**UPDATES[version], **DEPLOYS_AGAIN[version]}
     assert not [n for n in updated if LONG_JOBS.fullmatch(n) and n not in DEPLOYS_AGAIN[version]], updated
     assert updated.keys() == expected.keys(), updated
+
+
+@pytest.mark.parametrize(("stack", "version"), [(version, version) for version in VERSIONS], indirect=["stack"])
+def test_the_objects_of_the_cloud_get_their_mark_and_nothing_else(stack: Stack, version: str) -> None:
+    steps = [step for step in stack.preview() if step.operation == "update"]
+    assert {step.name: step.added for step in steps if step.added} == {
+        name: (field,) for field, names in MARKED[version].items() for name in names
+    }
 
 
 @pytest.mark.parametrize("stack", ["0.1.0"], indirect=True)
