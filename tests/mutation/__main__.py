@@ -1,9 +1,9 @@
 """`python -m tests.mutation`: change the product in many small ways and see whether the fast tests notice.
 
 Each mutant is one change of one place. The tests that execute the changed line run on it until one fails: the mutant is
-killed. The tests that mirror the file's directory run first, and the fastest of them before the others. Where all pass,
-the mutant survives, and stands with its reason in survivors.toml. The run fails where a mutant survives that is not
-listed there, and where a listed one no longer survives.
+killed. The tests named after the file run first, then those of the directory that mirrors the file's, each the fastest
+first. Where all pass, the mutant survives, and stands with its reason in survivors.toml. The run fails where a mutant
+survives that is not listed there, and where a listed one no longer survives.
 
 All this happens in copies of the working tree. The sample is the same each time (see `mutants.SEED`); a run ends after
 `--minutes`, and its result then counts the mutants that it came to.
@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -82,13 +83,17 @@ class Selection:
         return sorted(found - {""}, key=lambda test: (self.seconds.get(test, 1.0), test))
 
     def stages(self, file: str, line: int) -> list[list[str]]:
-        """Return the tests for a mutant in two parts: those that mirror the file's directory, and all others.
+        """Return the tests for a mutant in three parts: those named after the file, those that mirror its directory,
+        and all others.
 
-        Most mutants end with the first part. The second needs the modules of many more tests.
+        Most mutants end with the first parts, which need the modules of fewer tests.
         """
+        own = re.compile(rf"/test_{Path(file).stem}(_\w+)?\.py::")
         mirror = self.mirror(file)
-        chosen = self.of(file, line)
-        return [[test for test in chosen if (test in mirror) == mirrors] for mirrors in (True, False)]
+        parts: list[list[str]] = [[], [], []]
+        for test in self.of(file, line):
+            parts[0 if own.search(test) else 1 if test in mirror else 2].append(test)
+        return parts
 
     def mirror(self, file: str) -> frozenset[str]:
         """Return the tests of the innermost directory below tests/ that mirrors one of the file."""

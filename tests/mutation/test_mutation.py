@@ -100,15 +100,12 @@ def test_a_mutant_gets_the_tests_of_its_line() -> None:
     assert tests.of("rack/inner/b.py", 1) == [fast, beside, slow], "tests/rack/inner does not exist"
 
 
-def test_the_tests_that_mirror_the_directory_run_first() -> None:
-    slow, fast, other = (
-        "tests/rack/test_a.py::test_slow",
-        "tests/rack/test_a.py::test_fast",
-        "tests/lab/test_b.py::test",
-    )
-    lines = {("rack/a.py", 2): frozenset({slow, other, fast})}
-    tests = Selection(lines, {slow: 2.0, fast: 0.1, other: 0.01})
-    assert tests.stages("rack/a.py", 2) == [[fast, slow], [other]]
+def test_the_tests_of_the_file_run_first_and_then_those_of_its_directory() -> None:
+    slow, fast, more = (f"tests/rack/{name}" for name in ("test_a.py::slow", "test_a.py::fast", "test_a_more.py::more"))
+    beside, other = "tests/rack/test_ab.py::beside", "tests/lab/test_b.py::other"
+    lines = {("rack/a.py", 2): frozenset({slow, other, fast, beside, more})}
+    tests = Selection(lines, {slow: 2.0, fast: 0.1, more: 3.0, beside: 0.01, other: 0.01})
+    assert tests.stages("rack/a.py", 2) == [[fast, slow, more], [beside], [other]]
 
 
 class Machine:
