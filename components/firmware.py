@@ -70,7 +70,6 @@ class Firmware(Component):
             f"{self._name}-{KINDS[role]}s-{number}",
             as_stack(
                 f": program {tripleo.digest(self._text)}",
-                f". ~/{self._plan.site.cloud.name}rc",
                 f"exec python3 {PROGRAM}",
             ),
             delete=":",

@@ -19,13 +19,14 @@ import os
 import shlex
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pulumi
 from pulumi_command import remote
 
 from components.known_hosts import HostKeyError, known_host_key
+from components.reach import Reach
 from onhost import shipping
 from onhost.undercloud.orders import NodeOrder, SshAccess, encode
 from rack.site import Site, Ssh
@@ -60,6 +61,8 @@ class Operator:
     """Passphrase of the private key."""
     proxy_key: pulumi.Output[str] | None = None
     """Private key for the bastion, if it has its own."""
+    _reached: dict[str, Reach] = field(default_factory=dict)
+    """By address of the host."""
 
     @classmethod
     def load(cls, site: Site, passphrase: pulumi.Output[str] | None = None) -> "Operator":
@@ -116,7 +119,15 @@ class Operator:
             dial_error_limit=DIALS,
             proxy=self._proxy(),
         )
-        return Host(str(address), connection, self.ssh.user)
+        return Host(str(address), connection, self.ssh.user, self._reach(str(address)).hooks)
+
+    def _reach(self, address: str) -> Reach:
+        """Return what awaits a host's SSH server: one per host, because the engine knows a hook by its name."""
+        if address not in self._reached:
+            proxy = self.ssh.proxy
+            there = (str(proxy.address), proxy.port, address) if proxy else (address, self.ssh.port)
+            self._reached[address] = Reach(*there)
+        return self._reached[address]
 
     def _proxy(self) -> remote.ProxyConnectionArgs | None:
         proxy = self.ssh.proxy
@@ -141,6 +152,8 @@ class Host:
     connection: remote.ConnectionArgs
     user: str = "root"
     """User of the connection."""
+    hooks: pulumi.ResourceHookBinding | None = None
+    """They await its SSH server before each step."""
 
     def run(
         self,
@@ -176,7 +189,9 @@ class Host:
             stdin=stdin,
             add_previous_output_in_env=False,
             logging=logging,
-            opts=pulumi.ResourceOptions.merge(opts, HIDDEN if quiet else None),
+            opts=pulumi.ResourceOptions.merge(
+                pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=self.hooks)), HIDDEN if quiet else None
+            ),
         )
 
     def _privileged(self, command: pulumi.Input[str]) -> pulumi.Input[str]:

@@ -30,6 +30,8 @@ class Call(Generic[H_co]):
     """File descriptors of the caller's standard input, output and error."""
     peer: socket.socket | None = None
     """Becomes readable when the caller's process ends."""
+    clouds: str = ""
+    """Text of the caller's clouds.yaml; empty if its environment names none."""
     afterwards: list[Callable[[], None]] = field(default_factory=list)
     """Run once the caller has its exit status, e.g. a reboot."""
 

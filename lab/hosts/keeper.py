@@ -107,8 +107,8 @@ class Keeper:
         try:
             with peer:
                 request = _receive(peer, streams)
-                argv, env, cwd = request["argv"], request["env"], request["cwd"]
-                call = Call(self.rack, host, argv, env, cwd, _uid(peer), streams, peer)
+                argv, env, cwd, clouds = (request[key] for key in ("argv", "env", "cwd", "clouds"))
+                call = Call(self.rack, host, argv, env, cwd, _uid(peer), streams, peer, clouds)
                 reply = run(call)
                 for stream in streams:
                     os.close(stream)

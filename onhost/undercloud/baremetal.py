@@ -3,7 +3,8 @@
 import json
 from typing import Dict, Iterator, List, NamedTuple, Optional
 
-from onhost.undercloud.common import execute, openstack_json, refuse, say
+from onhost.undercloud.client import openstack_json
+from onhost.undercloud.common import execute, refuse, say
 
 NEW, READY, DEPLOYED = "manageable", "available", "active"
 """Provisioning states in which a node is at rest."""

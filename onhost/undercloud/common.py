@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 GROWTH = 1.25
 """Factor from one pause of a poll to the next: short at first, so that a condition that already holds costs no time."""
@@ -47,44 +47,26 @@ def refuse(reason: str, faults: Sequence[str]) -> None:
 # -- commands
 
 
-def execute(argv: Sequence[str], given: str = "", shown: bool = False) -> "subprocess.CompletedProcess[bytes]":
+def execute(
+    argv: Sequence[str],
+    given: str = "",
+    shown: bool = False,
+    variables: Optional[Dict[str, str]] = None,
+    descriptors: Sequence[int] = (),
+) -> "subprocess.CompletedProcess[bytes]":
     """Run a command to its end, with `given` as its standard input.
 
     Args:
         argv: the command and its arguments.
         given: text for standard input.
         shown: pass standard output and standard error on to our standard error; otherwise both are captured.
+        variables: its environment; None: ours.
+        descriptors: open files that it inherits, under the same numbers.
     """
     out, err = (sys.stderr, None) if shown else (subprocess.PIPE, subprocess.PIPE)
-    return subprocess.run(argv, input=given.encode(), stdout=out, stderr=err)
-
-
-def openstack(*words: str, login: str = "", shown: bool = False) -> str:
-    """Run the OpenStack client and return its standard output.
-
-    Args:
-        words: the command without its first word, `openstack`.
-        login: an rc file to source; without it, the environment's login is used.
-        shown: pass the client's output on to our standard error instead of returning it, for commands of minutes.
-
-    Raises:
-        Fault: the command failed.
-    """
-    command = ("openstack", *words)
-    done = execute(("sh", "-c", '. "$0" && exec "$@"', login, *command) if login else command, shown=shown)
-    if done.returncode:
-        reason = "see its output above" if shown else done.stderr.decode(errors="replace").strip()
-        raise Fault(f"`{' '.join(command)}` failed with status {done.returncode}: {reason}")
-    return (done.stdout or b"").decode()
-
-
-def openstack_json(*words: str, login: str = "") -> Any:
-    """Run the OpenStack client with `-f json` and return the parsed answer.
-
-    Raises:
-        Fault: the command failed.
-    """
-    return json.loads(openstack(*words, "-f", "json", login=login))
+    return subprocess.run(
+        argv, input=given.encode(), stdout=out, stderr=err, env=variables, pass_fds=tuple(descriptors)
+    )
 
 
 # -- polling

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import List
 
 from onhost.undercloud.baremetal import DEPLOYED, NEW, READY, Node, infiniband, refuse_nodes, registered, stuck
-from onhost.undercloud.common import Fault, Unavailable, Wait, growing, openstack, refuse, say, some
+from onhost.undercloud.client import openstack
+from onhost.undercloud.common import Fault, Unavailable, Wait, growing, refuse, say, some
 from onhost.undercloud.orders import IntrospectOrder
 from onhost.undercloud.ports import PortRecord, Ports
 from onhost.undercloud.ufm import Ufm

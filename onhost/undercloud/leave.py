@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Set
 
 from onhost.undercloud.baremetal import DEPLOYED, NEW, READY, Node, refuse_nodes, registered, stuck
-from onhost.undercloud.common import Wait, openstack, openstack_json, read_record, refuse, say, some, write_record
+from onhost.undercloud.client import openstack, openstack_json
+from onhost.undercloud.common import Wait, read_record, refuse, say, some, write_record
 from onhost.undercloud.orders import LeaveOrder, Placement
 
 LEAVING = "rack: leaving"

@@ -1,4 +1,4 @@
-"""One wave of overcloud nodes: adapter firmware, BIOS, ACS (H1 to H4, B1, B2). Run by stack with the overcloud's login.
+"""One wave of overcloud nodes: adapter firmware, BIOS, ACS (H1 to H4, B1, B2). Run by stack on the undercloud.
 
 The order comes as JSON on standard input. Progress goes to standard error; at the end, what each node holds and what
 Linux cannot show go to standard output. The wave's nodes are worked on in parallel; a step starts when every node has

@@ -1,9 +1,11 @@
 """A compute in a wave (H2 to H4, B1, B2)."""
 
+from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 from onhost.undercloud.adapter import kept_vfs, lacking_vfs, lacking_virtualization
-from onhost.undercloud.common import Fault, openstack, openstack_json
+from onhost.undercloud.client import openstack, openstack_json
+from onhost.undercloud.common import Fault
 from onhost.undercloud.orders import WaveMember, WaveOrder
 from onhost.undercloud.pcie import BRIDGES, RESTORE, Bridges, parse_bridges, unit
 from onhost.undercloud.shell import Unreachable
@@ -27,6 +29,7 @@ class Compute(WaveNode):
         self._enabled = self._ours = False
         """Enabled in nova; disabled by this program, in this run or in one that was interrupted."""
         self._bridges = Bridges({}, [], False)
+        self._login = str(Path.home() / f"{order.ssh.stack}rc")
 
     # -- steps
 
@@ -53,7 +56,7 @@ class Compute(WaveNode):
             self._set_service("--disable", "--disable-reason", f"{REASON} (B1)")
             self._ours = True
         if self._order.instances == "drain":
-            advice = "no new instances are placed on it; run it again"
+            advice = "nova places no new instances on it; run pulumi up again"
             self._until(self._instances, self._order.drain_limit, advice)
             return
         running = self._instances()
@@ -87,26 +90,24 @@ class Compute(WaveNode):
     # -- nova
 
     def _service(self) -> Dict[str, Any]:
-        found = openstack_json(
-            "compute", "service", "list", "--service", "nova-compute", "--host", self._hostname, "--long"
-        )
+        which = ("--service", "nova-compute", "--host", self._hostname, "--long")
+        found = openstack_json("compute", "service", "list", *which, login=self._login)
         if not found:
             raise Fault(f"{self.name}: nova knows no compute {self._hostname}; see openstack compute service list")
         service: Dict[str, Any] = found[0]
         return service
 
     def _set_service(self, *words: str) -> None:
-        openstack("compute", "service", "set", *words, self._hostname, "nova-compute")
+        openstack("compute", "service", "set", *words, self._hostname, "nova-compute", login=self._login)
 
     def _instances(self) -> List[str]:
         """Return what runs on the compute: nova's instances, or else QEMU processes that nova does not know of.
 
         Nova is asked first because it knows of instances that are on their way to the compute.
         """
+        which = ("--all-projects", "--host", self._hostname, "--no-name-lookup")
         columns = ("-c", "ID", "-c", "Name", "-c", "Status")
-        found = openstack_json(
-            "server", "list", "--all-projects", "--host", self._hostname, "--no-name-lookup", *columns
-        )
+        found = openstack_json("server", "list", *which, *columns, login=self._login)
         running = [f"instance {s['Name']} ({s['ID']}) is {s['Status']}" for s in found if s["Status"] not in RESTING]
         if running:
             return running

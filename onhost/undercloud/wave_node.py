@@ -161,9 +161,9 @@ class WaveNode(ABC):
     def _away(self, before: str = "") -> List[str]:
         """Return a line while SSH does not answer or, with `before`, while the boot ID is still that one."""
         try:
-            return ["it is not back"] if self._boot_id() == before else []
+            return ["it has not come back from its reboot"] if self._boot_id() == before else []
         except Unreachable as error:
-            return ["it is not back"] if before else [str(error)]
+            return ["it has not come back from its reboot"] if before else [str(error)]
 
     def _stop_services(self) -> None:
         """Stop the node's services in an orderly way before it goes down."""
@@ -188,7 +188,7 @@ class WaveNode(ABC):
         end = time.monotonic() + limit
         left = poll(missing, self._order.pauses, end, lambda lines: progress.tell(self._line(lines)))
         if left:
-            raise Fault(f"{self._line(left)}, after {limit / 60:g} minutes; {advice}")
+            raise Fault(f"{self.name}: timed out after {limit / 60:g} minutes: {'; '.join(left)}; {advice}")
 
     def _line(self, lines: List[str]) -> str:
         return f"{self.name}: {'; '.join(lines)}"

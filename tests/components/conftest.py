@@ -163,6 +163,21 @@ def no_stack_traces() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def no_callbacks() -> Iterator[None]:
+    """Register no hook: Pulumi's mocks have no server that would call it."""
+
+    def register(_: Any) -> "asyncio.Future[None]":
+        done: asyncio.Future[None] = asyncio.get_event_loop().create_future()
+        done.set_result(None)
+        return done
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("register_resource_hook", "register_error_hook"):
+            patch.setattr(pulumi.resource_hooks, name, register)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def loops() -> Iterator[None]:
     asyncio.set_event_loop_policy(policy := RecordedLoops())
     asyncio.set_event_loop(asyncio.new_event_loop())

@@ -60,13 +60,16 @@ def test_waves_run_after_ufm_s_restart_and_before_the_instances(rack: Recorder, 
         assert "firmware-computes-2" in rack.below(f"tenant-{vm.name}")
 
 
-def test_the_program_runs_as_stack_with_the_overcloud_s_login_and_after_each_change_of_it(rack: Recorder) -> None:
+def test_the_program_runs_as_stack_without_a_login_in_its_environment_and_after_each_change_of_it(
+    rack: Recorder,
+) -> None:
     program, wave = rack.resources["firmware-program"].inputs, rack.resources["firmware-computes-1"].inputs
     assert program["stdin"] == PROGRAM
     assert "-o stack" in program["create"]
     assert wave["create"].startswith("/opt/rack-job run firmware-computes-1 sudo -Hu stack ")
     script = shlex.split(wave["create"])[-1]
-    assert script.splitlines()[-2:] == [". ~/overcloudrc", "exec python3 /home/stack/wave.py"]
+    assert script.splitlines()[-1] == "exec python3 /home/stack/wave.py"
+    assert "overcloudrc" not in script
     assert tripleo.digest(PROGRAM) in script
     assert wave["update"] == wave["create"]
 

@@ -1,8 +1,10 @@
 """`openstack` on the undercloud: finds the subcommand and checks the login that it needs."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
+
+import yaml
 
 from lab.hosts.call import Call
 from lab.hosts.kinds.undercloud import Undercloud
@@ -13,6 +15,9 @@ from lab.hosts.registry import command
 Handler = Callable[[Call[Undercloud]], int | None]
 SUBCOMMANDS: dict[tuple[str, ...], tuple[Handler, Callable[[Call[Undercloud]], None]]] = {}
 """Words → handler, and the check of the login that it needs."""
+
+
+NO_URL = "Missing value auth-url required for auth plugin password"
 
 
 class Login(Enum):
@@ -54,18 +59,31 @@ def _accept_all(call: Call[Undercloud]) -> None:
 
 
 def _check_overcloud(call: Call[Undercloud]) -> None:
-    """Check the environment that `source ~/overcloudrc` sets, as the overcloud's keystone would."""
-    _check_url(call)
+    """Check the login as the overcloud's keystone would: that of clouds.yaml, or of `source ~/overcloudrc`."""
+    login = _login(call)
+    if "OS_AUTH_URL" not in login:
+        raise Refusal(NO_URL)
     given = re.findall(r"^export (OS_\w+)=(.*)$", call.rack.backends.cloud.overcloudrc(), re.MULTILINE)
     expected = {key: value.strip("'\"") for key, value in given}
     for key in ("OS_AUTH_URL", "OS_USERNAME", "OS_PASSWORD"):
-        if call.env.get(key) != expected.get(key):
+        if login.get(key) != expected.get(key):
             raise Refusal(f"The request you have made requires authentication. (HTTP 401): {key}")
+
+
+def _login(call: Call[Undercloud]) -> Mapping[str, str]:
+    """Return the login as variables of an rc file. Those of the environment precede those of clouds.yaml (osc-lib)."""
+    name = call.env.get("OS_CLOUD")
+    if not name:
+        return call.env
+    clouds = (yaml.safe_load(call.clouds) or {}).get("clouds", {})
+    if name not in clouds:
+        raise Refusal(f"Cloud {name} was not found.")
+    return {**{f"OS_{key.upper()}": value for key, value in clouds[name]["auth"].items()}, **call.env}
 
 
 def _check_url(call: Call[Undercloud]) -> None:
     if "OS_AUTH_URL" not in call.env:
-        raise Refusal("Missing value auth-url required for auth plugin password")
+        raise Refusal(NO_URL)
 
 
 def _check_undercloud(call: Call[Undercloud]) -> None:

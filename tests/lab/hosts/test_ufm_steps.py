@@ -30,7 +30,7 @@ from lab.ufm import tls
 from lab.ufm.listener import Listener
 from onhost import shipping
 from rack.plan import Plan
-from tests.components.conftest import loops, record  # noqa: F401 - the loops of Pulumi's mocks
+from tests.components.conftest import loops, no_callbacks, record  # noqa: F401 - for Pulumi's mocks
 from tests.engine.record import STATE_FILE, STATES
 from tests.lab.hosts.conftest import MARKS, Lab, free_port
 

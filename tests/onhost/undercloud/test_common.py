@@ -1,7 +1,6 @@
 """Code that all programs share, without a host: progress, polling on a simulated clock, commands, records."""
 
 import itertools
-import os
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,6 @@ from onhost.undercloud.common import (
     Wait,
     execute,
     growing,
-    openstack,
-    openstack_json,
     poll,
     read_record,
     refuse,
@@ -154,17 +151,6 @@ def test_a_wait_keeps_its_deadline_until_more_time_is_allowed(clock: Clock) -> N
 # -- commands
 
 
-@pytest.fixture
-def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A client that prints its arguments and the login, and fails for the subcommand `fail`."""
-    program = tmp_path / "openstack"
-    program.write_text('#!/bin/sh\necho "[\\"$*\\", \\"$LOGIN\\"]"\necho reason >&2\n[ "$1" != fail ] || exit 3\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setenv("LOGIN", "ours")
-    return tmp_path
-
-
 def test_a_command_gets_its_input_and_its_output_is_captured() -> None:
     done = execute(["sh", "-c", "cat; echo said >&2; exit 3"], "given")
     assert (done.returncode, done.stdout, done.stderr) == (3, b"given", b"said\n")
@@ -176,25 +162,6 @@ def test_a_shown_command_prints_to_standard_error(capfd: pytest.CaptureFixture[s
     assert not done.stderr
     out, err = capfd.readouterr()
     assert (out, sorted(err.split())) == ("", ["err", "out"])
-
-
-def test_the_client_s_output_is_returned(client: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert openstack("server", "list") == '["server list", "ours"]\n'
-    assert capfd.readouterr() == ("", "")
-    assert openstack("server", "list", shown=True) == ""
-    assert capfd.readouterr() == ("", '["server list", "ours"]\nreason\n')
-
-
-def test_a_login_file_is_sourced_when_it_is_given(client: Path) -> None:
-    (client / "rc").write_text("LOGIN=theirs\n")
-    assert openstack_json("a b", login=str(client / "rc")) == ["a b -f json", "theirs"]
-    assert openstack_json("a b") == ["a b -f json", "ours"]
-
-
-@pytest.mark.parametrize(("shown", "reason"), [(False, "reason"), (True, "see its output above")])
-def test_a_failed_client_command_raises_with_command_and_reason(client: Path, shown: bool, reason: str) -> None:
-    with pytest.raises(Fault, match=rf"\A`openstack fail x` failed with status 3: {reason}\Z"):
-        openstack("fail", "x", shown=shown)
 
 
 # -- records

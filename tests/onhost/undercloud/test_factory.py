@@ -113,7 +113,7 @@ def test_new_controllers_are_set_to_infiniband(rig: Factory) -> None:
     assert rig.holds("controller-1")["LINK_TYPE_P1"] == 1
 
 
-@pytest.mark.parametrize("at", ["ATS_ENABLED=1 (was 0)", "it is not back"])
+@pytest.mark.parametrize("at", ["ATS_ENABLED=1 (was 0)", "it has not come back"])
 def test_the_next_run_resumes_after_a_kill(rig: Factory, at: str) -> None:
     def kill() -> None:
         rig.lab.ok("undercloud", f"pkill -9 -f 'python3 {FACTORY}'")

@@ -5,9 +5,11 @@ overcloud's nova. The nodes' kernels show the result of firmware and BIOS.
 """
 
 import re
+import shlex
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,13 @@ from onhost.undercloud.pcie import bus_path
 from onhost.undercloud.wave_compute import REASON
 from rack.plan import Host
 from tests.lab.hosts.conftest import MARKS, Lab
-from tests.lab.hosts.fakes import FakeCloud
+from tests.lab.hosts.fakes import OVERCLOUD_LOGIN, FakeCloud
 from tests.onhost.undercloud.progress import run_and
 
 pytestmark = [*MARKS, pytest.mark.timeout(180)]
 
 PROGRAM = shipping.program("undercloud.wave")
-RUN = as_stack(". ~/overcloudrc", f"exec python3 {firmware.PROGRAM}")
+RUN = as_stack(f"exec python3 {firmware.PROGRAM}")
 WANTED = {
     "LINK_TYPE_P1": 1, "SRIOV_EN": 1, "NUM_OF_VFS": 8, "ATS_ENABLED": 1, "ADVANCED_PCI_SETTINGS": 1,
     "MAX_ACC_OUT_READ": 44,
@@ -56,6 +58,12 @@ class Nova(FakeCloud):
         self.go.set()
         self.sick: set[str] = set()
         """Computes whose next start fails."""
+        self.asked: Callable[[], object] = bool
+        """Called while a client waits for nova's answer."""
+
+    def computes(self) -> Sequence[ComputeService]:
+        self.asked()
+        return super().computes()
 
     def restart_compute(self, host: str, hardware: ComputeHardware, say: Say) -> None:
         if host in self.sick:
@@ -172,6 +180,15 @@ class Rig:
         self.lab.ok("undercloud", f"pkill -9 -f 'python3 {firmware.PROGRAM}'")
 
 
+def environments() -> bytes:
+    """Return the environments of all processes of this machine, which are also those of the lab's hosts."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # the process has ended
+            found.append(file.read_bytes())
+    return b"\0".join(found)
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     rig = Rig(tmp_path_factory.mktemp("rig"))
@@ -183,6 +200,29 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 def rig(shared: Rig) -> Rig:
     shared.fresh()
     return shared
+
+
+# -- the cloud's login
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_cloud_s_password_is_in_no_environment_and_in_no_file_afterwards(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    canary, seen = OVERCLOUD_LOGIN["OS_PASSWORD"], list[bytes]()
+    monkeypatch.setattr(rig.nova, "asked", lambda: seen.append(environments()))
+    if fails:
+        rig.guest("compute-1")
+    done = rig.run("compute-1")
+    assert (done.returncode != 0) == fails, done.stderr
+    assert seen, "nova was asked"
+    assert [text for text in seen if canary.encode() in text] == []
+    assert all(b"OS_CLIENT_CONFIG_FILE=/dev/fd/" in text for text in seen)
+    assert canary not in done.stdout + done.stderr
+    files = rig.lab.ok(
+        "undercloud", f"grep -rslF -- {shlex.quote(canary)} /home /tmp /var /run /dev/shm || true"
+    ).split()
+    assert files == ["/home/stack/overcloudrc"]
 
 
 # -- without faults
@@ -330,7 +370,7 @@ def test_a_drain_waits_until_the_compute_is_empty(rig: Rig) -> None:
 def test_a_drain_that_times_out_is_continued_by_the_next_run(rig: Rig) -> None:
     rig.guest("compute-1")
     said = rig.refused("compute-1", instances="drain", drain_limit=0.5)
-    assert "no new instances are placed on it" in said
+    assert "nova places no new instances on it" in said
     assert rig.service("compute-1").disabled, "the compute keeps draining"
     rig.nova.vms = []
     rig.ok("compute-1", instances="drain")
@@ -348,7 +388,7 @@ def test_a_service_that_an_operator_disabled_stays_disabled(rig: Rig) -> None:
     assert (rig.service("compute-1").disabled, rig.service("compute-1").reason) == (True, "fan 3 is loud")
 
 
-@pytest.mark.parametrize("at", ["ATS_ENABLED=1 (was 0)", "compute-1: reboots", "it is not back"])
+@pytest.mark.parametrize("at", ["ATS_ENABLED=1 (was 0)", "compute-1: reboots", "it has not come back"])
 def test_the_next_run_resumes_after_a_kill(rig: Rig, at: str) -> None:
     assert rig.run_and(at, rig.kill, "compute-1")[0] != 0
     assert rig.service("compute-1").disabled
@@ -380,7 +420,9 @@ def test_a_parameter_that_does_not_stick_is_reported(rig: Rig) -> None:
 def test_a_node_that_stays_down_times_out_and_stays_disabled(rig: Rig) -> None:
     rig.spoil("compute-1", dead=True)
     said = rig.refused("compute-1", reboot_limit=8)
-    assert re.search(r"compute-1: it is not back, after \S+ minutes; see its console", said)
+    assert re.search(
+        r"compute-1: timed out after \S+ minutes: it has not come back from its reboot; see its console", said
+    )
     assert rig.service("compute-1").disabled
     rig.spoil("compute-1")
     rig.node("compute-1").power_on()
@@ -391,7 +433,7 @@ def test_a_node_that_stays_down_times_out_and_stays_disabled(rig: Rig) -> None:
 def test_a_compute_stays_disabled_while_nova_compute_is_unhealthy(rig: Rig) -> None:
     rig.nova.sick = {rig.plan.host("compute-1").hostname}
     said = rig.refused("compute-1", reboot_limit=8)
-    assert "compute-1: nova_compute is not healthy, after" in said
+    assert "minutes: nova_compute is not healthy; see podman ps" in said
     assert rig.service("compute-1").disabled
 
 

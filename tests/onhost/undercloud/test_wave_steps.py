@@ -104,14 +104,16 @@ class Nova:
         self.did: list[str] = []
         self.known = True
 
-    def openstack_json(self, *words: str) -> Any:
+    def openstack_json(self, *words: str, login: str) -> Any:
+        assert login.endswith("/cloudrc")
         assert HOST in words
         if words[0] == "compute":
             return [dict(self.service)] if self.known else []
         assert words[:3] == ("server", "list", "--all-projects")
         return [{"ID": f"id-{name}", "Name": name, "Status": status} for name, status in self.servers]
 
-    def openstack(self, *words: str) -> str:
+    def openstack(self, *words: str, login: str) -> str:
+        assert login.endswith("/cloudrc")
         assert words[:3] == ("compute", "service", "set")
         assert words[-2:] == (HOST, "nova-compute")
         self.did.append(" ".join(words[3:-2]))
@@ -177,7 +179,7 @@ def test_different_parameters_are_set_and_the_compute_reboots(rig: Rig, capsys: 
         "compute-1: booted by bios, svm, 34 IOMMU groups, 8 VFs, ACS direct translation on c2:04.0 c2:08.0",
     ]
     assert capsys.readouterr().err.splitlines() == [
-        "compute-1: ATS_ENABLED=1 (was 0)", "compute-1: reboots", "compute-1: it is not back",
+        "compute-1: ATS_ENABLED=1 (was 0)", "compute-1: reboots", "compute-1: it has not come back from its reboot",
     ]  # fmt: skip
 
 
@@ -246,7 +248,8 @@ def test_a_node_that_stays_down_times_out(rig: Rig) -> None:
     with pytest.raises(Fault) as fault:
         node.settle()
     assert str(fault.value) == (
-        "compute-1: it is not back, after 1 minutes; see its console\n  nova places nothing on it before a run succeeds"
+        "compute-1: timed out after 1 minutes: it has not come back from its reboot; see its console\n"
+        "  nova places nothing on it before a run succeeds"
     )
 
 
@@ -259,7 +262,9 @@ def test_a_booting_node_is_waited_for(rig: Rig, capsys: pytest.CaptureFixture[st
 
 def test_an_unreachable_node_times_out(rig: Rig) -> None:
     rig.machine.down = 10_000
-    with pytest.raises(Fault, match="compute-1 cannot be reached by SSH: refused, after 1 minutes; see its console"):
+    with pytest.raises(
+        Fault, match="timed out after 1 minutes: compute-1 cannot be reached by SSH: refused; see its console"
+    ):
         rig.node().inspect()
 
 
@@ -359,8 +364,8 @@ def test_a_drain_times_out_by_its_own_limit(rig: Rig) -> None:
     node.inspect()
     with pytest.raises(Fault) as fault:
         node.drain()
-    advice = "no new instances are placed on it; run it again"
-    assert str(fault.value) == f"compute-1: instance vm1 (id-vm1) is ACTIVE, after 2 minutes; {advice}"
+    advice = "nova places no new instances on it; run pulumi up again"
+    assert str(fault.value) == f"compute-1: timed out after 2 minutes: instance vm1 (id-vm1) is ACTIVE; {advice}"
     rig.nova.servers = [("vm1", "SHELVED_OFFLOADED")]
     node.drain()
 
@@ -406,7 +411,7 @@ def test_a_compute_that_stays_unhealthy_stays_disabled(rig: Rig) -> None:
     node.inspect()
     node.drain()
     with pytest.raises(
-        Fault, match=r"compute-1: nova has it down, after 1 minutes; see podman ps\n  nova places nothing"
+        Fault, match=r"compute-1: timed out after 1 minutes: nova has it down; see podman ps\n  nova places nothing"
     ):
         node.settle()
     assert rig.nova.did == [DISABLED]
