@@ -15,11 +15,12 @@ settings.load_profile("any machine")
 
 TOGETHER = {
     "tests/engine": "the lab",
+    "tests/chaos/test_disturbances.py": "the lab",
     "tests/lab/cloud": "the lab",
     "tests/conformance": "Wallaby's tools",
     "tests/lab/ufm": "a UFM and its fabric",
 }
-"""Folder → what its tests share: addresses that are there once, or what is made in seconds and used by all."""
+"""Folder or file → what its tests share: addresses that are there once, or what is made in seconds and used by all."""
 
 MARKERS = {
     "tests/conformance": ("wallaby",),
@@ -48,7 +49,7 @@ LONGEST = (
 def portion(nodeid: str) -> str:
     """What goes to one process, named by its file or by what its folder shares."""
     file = nodeid.partition("::")[0]
-    return next((shared for folder, shared in TOGETHER.items() if file.startswith(f"{folder}/")), file)
+    return next((shared for folder, shared in TOGETHER.items() if f"{file}/".startswith(f"{folder}/")), file)
 
 
 class Dealer(LoadScopeScheduling):  # type: ignore[misc]

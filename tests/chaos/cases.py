@@ -1,0 +1,246 @@
+"""Disturbances of a run: kills, Ctrl-C, outages, a full disk, a second engine."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lab.process import until
+from tests.chaos.gateway import gateways
+from tests.chaos.outages import SERVICES
+from tests.chaos.rack import Rack, require
+from tests.chaos.runs import At, Ended, Operation, Project, Run, members
+
+Command = Callable[[At | None], Ended]
+"""Runs `up` or `destroy`, disturbed at its operations."""
+
+PATIENCE = 30.0
+"""Seconds that the processes of a killed engine have to end."""
+SEED = 11
+
+
+# ------------------------------------------------------------------------------------------------------- disturbances
+
+
+def killed_at(wanted: Operation) -> At:
+    """Kill engine, program and plug-ins at an operation."""
+    return lambda operation, run: run.kill() if operation[:3] == wanted[:3] else None
+
+
+def interrupt(run: Run, times: int) -> None:
+    """Press Ctrl-C; press it again when the engine has confirmed the first."""
+    run.interrupt()
+    for _ in range(times - 1):
+        until(lambda: "cancel" in run.output.lower() or run.process.poll() is not None, PATIENCE)
+        if run.process.poll() is None:
+            run.interrupt()
+
+
+def held_at(wanted: Operation, meanwhile: Callable[[], None]) -> At:
+    """Let the engine stand still at an operation while something else happens."""
+
+    def at(operation: Operation, run: Run) -> None:
+        if operation != wanted:
+            return
+        run.process.send_signal(signal.SIGSTOP)
+        try:
+            meanwhile()
+        finally:
+            run.process.send_signal(signal.SIGCONT)
+
+    return at
+
+
+def sample(operations: Iterable[Operation], count: int, seed: int = SEED) -> list[Operation]:
+    """Return some of the operations, the same ones in each run."""
+    return random.Random(seed).sample(sorted(set(operations)), count)
+
+
+# ------------------------------------------------------------------------------------------------------------- runs
+
+
+def lost_answer(command: Command, method: str, path: str) -> bool:
+    """Run `command` until the cloud has carried out a request; the run is killed before it sees the answer.
+
+    Returns:
+        Whether there was such a request.
+    """
+    running = list[Run]()
+    hit = list[str]()
+
+    def lost(service: str, seen: str, where: str, status: int) -> bool:
+        if hit or not running or seen != method or not where.endswith(path) or status >= 400:
+            return bool(hit)
+        hit.append(where)
+        running[0].kill()
+        return True
+
+    with gateways(lost):
+        command(lambda operation, run: running.append(run) if not running else None)
+    return bool(hit)
+
+
+def chain(
+    command: Command,
+    unlock: Callable[[], object],
+    phase: str,
+    names: Container[str] | None = None,
+    disturb: Callable[[Run], None] = lambda run: run.kill(),
+) -> Iterator[Operation]:
+    """Run a command again and again, disturbed at the first operation at which it was not disturbed before.
+
+    Args:
+        command: runs `up` or `destroy`.
+        unlock: makes the next run possible.
+        phase: of the operations.
+        names: of the resources at which the command is disturbed; None: all.
+        disturb: ends the run.
+
+    Yields:
+        Each disturbed operation, after `unlock`.
+
+    Raises:
+        DisturbedError: a disturbed run succeeded, or the last run, which nothing disturbed, failed.
+    """
+    met = set[tuple[str, str]]()
+    while True:
+        hit = list[Operation]()
+
+        def at(operation: Operation, run: Run, hit: list[Operation] = hit) -> None:
+            new = (names is None or operation.name in names) and (operation.op, operation.name) not in met
+            if not hit and operation.phase == phase and new:
+                hit.append(operation)
+                disturb(run)
+
+        ended = command(at)
+        if not hit:
+            require(ended.status == 0, f"the last run of the chain failed:\n{ended.output[-6000:]}")
+            return
+        require(ended.status != 0, f"the run succeeded although it was disturbed at {hit[0]}")
+        met.add((hit[0].op, hit[0].name))
+        unlock()
+        yield hit[0]
+
+
+def outages(rack: Rack, service: str, layers: Iterable[str]) -> Iterator[str]:
+    """Run `up` until it succeeds. The service is down while the first resource of each layer is created.
+
+    Yields what each run did.
+
+    Raises:
+        DisturbedError: `up` still fails when no outage is left, or the rack differs.
+    """
+    left, down = list(layers), list[str]()
+    switch = SERVICES[service]
+
+    def at(operation: Operation, run: Run) -> None:
+        if not down and operation.phase == "pre" and operation.name in left:
+            left.remove(operation.name)
+            down.append(operation.name)
+            switch(False)
+        elif down and operation.phase == "outputs" and operation.name == down[0]:
+            down.clear()
+            switch(True)
+
+    while True:
+        before = len(left)
+        ended = rack.project.up(*rack.arguments, at=at)
+        stopped_at = ", ".join(down)
+        if down:
+            down.clear()
+            switch(True)
+        if ended.status == 0:
+            break
+        require(len(left) < before, f"`up` without an outage of {service} failed:\n{ended.output[-6000:]}")
+        yield f"failed at {stopped_at or 'a later resource'}"
+        if rack.project.pending():
+            rack.unlock()
+    yield "succeeded"
+    rack.check()
+
+
+def kill_engine(command: Command, wanted: Operation) -> list[str]:
+    """Kill the engine alone at an operation; return the command lines of its processes that do not end."""
+    killed = list[int]()
+
+    def at(operation: Operation, run: Run) -> None:
+        if operation == wanted and not killed:
+            killed.append(run.process.pid)
+            run.kill_engine()
+
+    command(at)
+    require(bool(killed), f"{wanted} was not seen")
+    until(lambda: not members(killed[0]), PATIENCE)
+    left = members(killed[0])
+    names = [Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode() for pid in left]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    return names
+
+
+def second_engine(rack: Rack, wanted: Operation) -> str:
+    """Start another `up` and a `destroy` while an `up` stands still at an operation; return what they said.
+
+    Raises:
+        DisturbedError: one of them was not refused, or the first `up` failed.
+    """
+    said = list[Ended]()
+
+    def meanwhile() -> None:
+        said.extend((rack.project.up(*rack.arguments), rack.project.destroy()))
+
+    first = rack.project.up(*rack.arguments, at=held_at(wanted, meanwhile))
+    require(len(said) == 2, f"{wanted} was not seen")
+    for other in said:
+        refused = other.status != 0 and "the stack is currently locked" in other.output and not other.operations
+        require(refused, f"a second engine was not refused by the lock:\n{other.output[-3000:]}")
+    require(first.status == 0, f"the first `up` failed:\n{first.output[-6000:]}")
+    return said[-1].output
+
+
+def full_disk(project: Project, command: Command, wanted: Operation) -> Ended:
+    """Run a command whose backend's disk is full from an operation on until it ends.
+
+    Raises:
+        DisturbedError: it did not fail.
+    """
+    with _small_disk(project.backend) as folder:
+        ballast = folder / "ballast"
+
+        def at(operation: Operation, run: Run) -> None:
+            if operation == wanted:
+                _fill(ballast)
+
+        ended = command(at)
+        require(ballast.exists(), f"{wanted} was not seen")
+        ballast.unlink()
+    require(ended.status != 0, "`up` succeeded without a disk for its state")
+    return ended
+
+
+@contextmanager
+def _small_disk(folder: Path) -> Iterator[Path]:
+    """Mount a file system of 64 MiB in place of a folder, with its files; copy them back at the end."""
+    aside = folder.with_name(f"{folder.name}.aside")
+    shutil.copytree(folder, aside)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], check=True)
+    try:
+        shutil.copytree(aside, folder, dirs_exist_ok=True)
+        yield folder
+        shutil.rmtree(aside)
+        shutil.copytree(folder, aside)
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+    shutil.rmtree(folder)
+    aside.rename(folder)
+
+
+def _fill(file: Path) -> None:
+    """Write until the disk is full."""
+    with file.open("wb", buffering=0) as stream, suppress(OSError):
+        while stream.write(bytes(1 << 16)):
+            pass

@@ -1,0 +1,100 @@
+"""What the comparison of two racks sees, and what it leaves out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import openstack, snapshot
+from tests.chaos.names import Names
+
+
+def test_equal_readings_have_no_difference() -> None:
+    reading: snapshot.Snapshot = {"host ufm": {"a": "1"}}
+    assert snapshot.difference(reading, {"host ufm": {"a": "1"}}) == []
+
+
+def test_each_missing_surplus_and_changed_object_is_named() -> None:
+    wanted: snapshot.Snapshot = {
+        "ufm pkey 0xb": {"name": "a", "text": "one\ntwo"},
+        "ufm token 1": {"username": "admin"},
+    }
+    found: snapshot.Snapshot = {"ufm pkey 0xb": {"name": "b", "text": "one\n2"}, "ufm token 2": {"username": "admin"}}
+    assert snapshot.difference(wanted, found) == [
+        "missing: ufm token 1",
+        "surplus: ufm token 2",
+        "differs: ufm pkey 0xb name: a -> b",
+        "differs: ufm pkey 0xb text:",
+        "    @@ -2 +2 @@",
+        "    -two",
+        "    +2",
+    ]
+
+
+def test_random_values_are_compared_by_the_name_of_their_object() -> None:
+    names = Names()
+    names.add("9a2c0f5e-0000-4000-8000-000000000001", "network tenant-net")
+    names.add("11.11.11.2", "address 0 of port direct1")
+    text = "on 9a2c0f5e-0000-4000-8000-000000000001 at 11.11.11.2, not 11.11.11.20, 2026-12-01T10:00:00Z"
+    assert names.apply(text) == "on <network tenant-net> at <address 0 of port direct1>, not 11.11.11.20, <time>"
+
+
+def test_an_unknown_id_is_not_compared() -> None:
+    assert Names().apply("id 9a2c0f5e-0000-4000-8000-000000000001") == "id <id>"
+
+
+def test_a_duplicate_in_the_cloud_is_surplus(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = {"id": "1", "name": "centos", "status": "queued"}
+    lists: dict[str, list[dict[str, str]]] = {"images": [image]}
+
+    class Session:
+        def get(self, url: str, **query: str) -> dict[str, list[dict[str, str]]]:
+            kind = url.partition("?")[0].rpartition("/")[2]
+            return {kind: lists.get(kind, [])}
+
+    monkeypatch.setattr(openstack, "Session", Session)
+    monkeypatch.setattr("lab.cloud.deployment.current", lambda: None)
+    monkeypatch.setattr(snapshot, "_fabric", lambda: ())
+    monkeypatch.setattr("lab.addresses.STATE", Path("/nonexistent"))
+    once = snapshot.take()
+    lists["images"] = [image, {**image, "id": "2"}]
+    assert snapshot.difference(once, snapshot.take()) == ["surplus: cloud image centos #2"]
+
+
+def test_a_file_is_compared_by_mode_owner_and_text(tmp_path: Path) -> None:
+    host = tmp_path / "ufm"
+    file = host / "root/opt/rack-ufm"
+    file.parent.mkdir(parents=True)
+    file.write_text("one")
+    before = dict(snapshot.read_file(host, file))
+    file.chmod(0o600)
+    file.write_text("two")
+    after = dict(snapshot.read_file(host, file))
+    assert before.keys() == after.keys() == {"host ufm file /opt/rack-ufm"}
+    assert {key for name in after for key in after[name] if after[name][key] != before[name][key]} == {
+        "mode",
+        "content",
+    }
+
+
+def test_a_pending_operation_and_a_changed_input_of_the_state_are_seen() -> None:
+    urn = "urn:pulumi:dev::rack::ufm:index:PKey::fabric-Storage"
+    resource = {"urn": urn, "inputs": {"pkey": "0xb", "token": {"ciphertext": "x1"}}}
+    before = {"deployment": {"resources": [resource]}}
+    changed = {**resource, "inputs": {"pkey": "0xc", "token": {"ciphertext": "x2"}}}
+    pending = [{"type": "creating", "resource": {"urn": urn}}]
+    after = {"deployment": {"resources": [changed], "pending_operations": pending}}
+    assert snapshot.difference(_stack(before), _stack(after)) == [
+        f"surplus: stack pending creating {urn}",
+        f"differs: stack {urn} inputs.pkey: 0xb -> 0xc",
+    ]
+
+
+def _stack(exported: Mapping[str, object]) -> snapshot.Snapshot:
+    return {name: dict(snapshot.flat(value)) for name, value in snapshot.read_stack(exported)}
+
+
+@pytest.mark.parametrize(("pattern", "reason"), snapshot.IGNORED)
+def test_each_ignored_value_has_a_reason(pattern: str, reason: str) -> None:
+    assert reason
+    assert not snapshot.ignored("cloud server vm1_gpu", "status")
