@@ -15,7 +15,7 @@ PULUMI = $(ENV) && pulumi --stack $(STACK)
 step = @printf '\033[1m==> %s\033[0m\n' "$(1)"; begin=$$(date +%s); { $(2); } && echo "==> $@: $$(( $$(date +%s) - begin )) s"
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview refresh destroy engine lab lab-status lab-stop check test lint coverage mutants lock env bench
+.PHONY: help up preview refresh destroy engine lab lab-status lab-stop check test lint coverage mutants chaos lock env bench
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,8 +63,12 @@ coverage: .venv/ready ## Coverage of the product by the fast tests; TESTS= selec
 mutants: .venv/ready ## Change the product in small ways and look whether the fast tests notice; at most 20 minutes
 	$(call step,mutants: 2 at a time,$(PYTHON) -m tests.mutation)
 
-bench: engine ## Measure; results go to benchmarks/results.md
-	$(call step,bench,$(ENV) && $(PYTHON) -m benchmarks)
+chaos: engine ## Disturb deployments in every way: hours, resumable; ONLY=REGEX selects cases, FRESH=1 repeats passed ones
+	$(call step,chaos: disturbances of the guide's rack,$(PYTHON) -m lab install && $(ENV) && \
+	  $(PYTHON) -m tests.chaos $(if $(ONLY),--only '$(ONLY)') $(if $(FRESH),--fresh))
+
+bench: engine ## Measure; results go to benchmarks/results.md. BENCH=rebuild: 20 times destroy and rebuild, half an hour
+	$(call step,bench,$(ENV) && $(PYTHON) -m benchmarks $(BENCH))
 
 env: ## Shell exports for calling pulumi yourself: eval "$(make -s env)"
 	@python3 engine/build.py env; echo "export PULUMI_CONFIG_PASSPHRASE=$$PULUMI_CONFIG_PASSPHRASE"
