@@ -1,13 +1,14 @@
 """Measure, and rewrite the sections of benchmarks/results.md.
 
-    python -m benchmarks [noop | tenant | pkey | up]...
+    python -m benchmarks [noop | tenant | pkey | up | rebuild]...
 
     noop    a second `pulumi up` of the whole rack, compared with a stack of as many resources that do nothing
     tenant  the guide's tenant layer with Pulumi and with Terraform: create, no-op, destroy; same cloud, same provider
     pkey    a PKey of 800 members at a slow UFM: the provider's calls, compared with one call per member
     up      `make up` in a clean clone: with cold caches, then again after `make destroy` and `make lab-stop`
+    rebuild 20 times `pulumi up` and `pulumi destroy` of the rack: duration, memory, what is left
 
-`noop` and `tenant` need the deployed dev stack (`make up`), `up` needs a stopped lab, `pkey` needs neither.
+`noop` and `tenant` need the deployed dev stack (`make up`), `up` and `rebuild` a stopped lab, `pkey` needs neither.
 """
 
 import os
@@ -21,7 +22,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import pkey, tenant
+from benchmarks import pkey, rebuild, tenant
 from engine.build import environment
 from lab.addresses import STATE
 from lab.hosts.connections import Connections
@@ -34,8 +35,14 @@ Row = tuple[str, ...]
 
 
 def main(names: Sequence[str]) -> None:
-    """Run the named benchmarks; by default all but `up`."""
-    sections: dict[str, Callable[[], str]] = {"noop": noop, "tenant": tenant_layer, "pkey": partition, "up": up}
+    """Run the named benchmarks; by default all but `up` and `rebuild`."""
+    sections: dict[str, Callable[[], str]] = {
+        "noop": noop,
+        "tenant": tenant_layer,
+        "pkey": partition,
+        "up": up,
+        "rebuild": rebuilds,
+    }
     for name in names or ("noop", "tenant", "pkey"):
         write(name, sections[name]())
 
@@ -166,6 +173,23 @@ def up() -> str:
         shutil.rmtree(clone)
     rows = [("cold", f"{cold:.0f}", "1"), ("warm", f"{warm:.0f}", f"{warm / cold:.2f}")]
     return f"## `make up`\n\nIn a clean clone. {machine()}.\n\n" + table(("caches", "seconds", "ratio"), rows)
+
+
+def rebuilds() -> str:
+    """Deploy and destroy the rack `rebuild.ROUNDS` times. The section is written after each round."""
+    text = ""
+    for found in rebuild.measure():
+        note = (
+            f"{len(found)} times `pulumi up` and `pulumi destroy` of the guide's rack on one running lab. Memory: the\n"
+            'peak of the resident set of each process in a round. "Left over": objects, files and processes that the\n'
+            "rack, the temporary directory and the backend have after `destroy` and had not before. Round 1 starts\n"
+            "on factory-new hosts: it shows what `destroy` keeps (below). Later rounds are compared with round 1.\n"
+            f"{machine()}.\n\n"
+        )
+        after = "".join(f"\nRound {n} left:\n\n{lines}" for n, lines in rebuild.left(found))
+        text = "## Destroy and rebuild\n\n" + note + table(rebuild.HEAD, rebuild.rows(found)) + after
+        write("rebuild", text)
+    return text
 
 
 if __name__ == "__main__":
