@@ -9,6 +9,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
 ENV = eval "$$(python3 engine/build.py env)"
+# Names the command that settles what a killed `up` has left, if there is anything.
+RECOVER = $(PYTHON) -m rack recover --stack $(STACK) --hint
 PULUMI = $(ENV) && pulumi --stack $(STACK)
 
 # Says what comes and how long it took: $(call step,what,command)
@@ -21,7 +23,7 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: engine lab stack ## Deploy the rack on the embedded lab: engine, lab, pulumi up (STACK=dev)
-	$(call step,pulumi up: the guide's rack on stack $(STACK),$(ENV) && pulumi up --stack $(STACK) --yes --skip-preview)
+	$(call step,pulumi up: the guide's rack on stack $(STACK),$(ENV) && { pulumi up --stack $(STACK) --yes --skip-preview || { $(RECOVER); false; }; })
 
 preview: engine stack ## Show what `up` would change
 	$(call step,pulumi preview on stack $(STACK),$(ENV) && pulumi preview --stack $(STACK) --diff)

@@ -1,6 +1,7 @@
 """`python -m rack render` writes the TripleO documents of a stack; `python -m rack check` checks them.
 
-`python -m rack doctor` looks at the real site; its code is in `doctor/`, since `rack/` does not know the network.
+`python -m rack doctor` looks at the real site; `python -m rack recover` puts the state in order after a crash. Their
+code is in `doctor/` and `recovery/`, since `rack/` knows neither the network nor Pulumi.
 """
 
 import argparse
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.command == "doctor":
             return doctor(given)
+        if given.command == "recover":
+            return recover(given)
         site = load_stack_file(Path(f"Pulumi.{given.stack}.yaml"))
         plan = Plan(site, given.stack, _ufm_ca(site))
         return render(plan, given.out) if given.command == "render" else check_stack(plan, given)
@@ -58,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         ("render", "write every document, the deploy command and a README to a folder; change nothing else"),
         ("check", "check the stack file and its documents; exit 1 if there are problems"),
         ("doctor", "look at the real site, about a minute, and change nothing; exit 1 if `up` would fail"),
+        ("recover", "find objects that a killed `up` created and did not record, and import them into the state"),
     ):
         command = commands.add_parser(name, help=description, description=description, allow_abbrev=False)
         command.add_argument("--stack", required=True, help="STACK: reads Pulumi.STACK.yaml in this folder")
@@ -65,6 +69,10 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--out", type=Path, required=True, help="a folder that does not exist or is empty")
         elif name == "doctor":
             command.add_argument("--json", action="store_true", help="print a list of findings as JSON")
+        elif name == "recover":
+            command.add_argument("--yes", action="store_true", help="do not ask before writing")
+            command.add_argument("--hint", action="store_true", help="only say whether an `up` was interrupted")
+            command.add_argument("--discard", action="store_true", help="delete the objects instead of importing them")
         else:
             command.add_argument(
                 "--dir", type=Path, help="a rendered folder, possibly edited; default: what `render` would write"
@@ -86,6 +94,15 @@ def doctor(given: argparse.Namespace) -> int:
     from doctor import command  # Not at the top: render and check need no network, and start faster.
 
     return command.run(given.stack, as_json=given.json)
+
+
+def recover(given: argparse.Namespace) -> int:
+    """Put the state of the stack in order and return 0, or 1 if something is left to do."""
+    from recovery import command
+
+    if given.hint:
+        return command.hint(given.stack)
+    return command.run(given.stack, yes=given.yes, discard=given.discard)
 
 
 def render(plan: Plan, out: Path) -> int:

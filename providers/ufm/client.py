@@ -9,6 +9,7 @@ ib-kubernetes and networking-mlnx handle.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from . import errors, partition
@@ -207,6 +208,11 @@ class Client(Transport):
     def tokens(self) -> list[dict[str, Any]]:
         """Return the user's access tokens, which are secrets."""
         return self._records("/app/tokens")
+
+    def clock(self) -> float | None:
+        """Return UFM's time in seconds since the epoch, from the header Date of an answer; None if it has none."""
+        date = self._send(Call("GET", "/app/ufm_version")).headers.get("Date")
+        return parsedate_to_datetime(date).timestamp() if date else None
 
     def revoke_token(self, token: str) -> None:
         """Revoke `token` permanently; a token that UFM does not know is not an error."""

@@ -127,6 +127,10 @@ class ResourceHandler(ABC):
     def check(self, inputs: Props) -> CheckResult:
         """Return the inputs in UFM's spelling with all failures. No network; unknown values pass."""
 
+    def carry(self, old: Props, inputs: Props) -> Props:
+        """Return the checked inputs with those that the provider chooses. `old`: of the state; empty for a create."""
+        return inputs
+
     def diff(self, state: Props, inputs: Props) -> DiffResult:
         """Compare the inputs with the state. An unknown value equals nothing, so it counts as a change."""
         changed = [key for key in self.compared if key in inputs and state.get(key) != inputs[key]]

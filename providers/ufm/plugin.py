@@ -124,7 +124,9 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
     @in_one_line
     def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Check a resource's inputs."""
-        inputs, failures = self._handler(request.urn).check(props(request.news))
+        handler = self._handler(request.urn)
+        inputs, failures = handler.check(props(request.news))
+        inputs = handler.carry(props(request.olds), inputs)
         reported = [proto.CheckFailure(property=f.property, reason=f.reason) for f in failures]
         return proto.CheckResponse(inputs=struct(inputs), failures=reported)
 

@@ -3,12 +3,20 @@
 A new `generation` replaces the resource: the new token is created, its users are updated, then the old token is
 revoked. That is Pulumi's default order, so the users always have a valid token. The token is a secret output and
 appears nowhere else: the resource's ID contains the time of issue, and no error or log line contains the token.
+
+UFM gives a token no name. The inputs of a create contain the time of the request, so that a token whose answer was lost
+is found by its time of issue: the engine keeps the inputs in the pending operation.
 """
+
+import time
 
 import pulumi
 
 from .handler import CheckResult, CreateResult, Props, ReadResult, ResourceHandler, check_generation
 from .provider import dynamic_alias
+
+REQUESTED = "__requested"
+"""Input with the time of the request in seconds since the epoch. The engine shows no input that begins so."""
 
 
 class AccessTokenHandler(ResourceHandler):
@@ -22,6 +30,12 @@ class AccessTokenHandler(ResourceHandler):
     def check(self, inputs: Props) -> CheckResult:
         """Check `generation`."""
         return check_generation(inputs)
+
+    def carry(self, old: Props, inputs: Props) -> Props:
+        """Add the time of the request; a token that exists keeps that of its create."""
+        if old:
+            return {**inputs, REQUESTED: old[REQUESTED]} if REQUESTED in old else inputs
+        return {**inputs, REQUESTED: int(time.time())}
 
     def create(self, inputs: Props) -> CreateResult:
         """Create a token. Not retried: UFM would create another one."""

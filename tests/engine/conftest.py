@@ -30,7 +30,7 @@ class Pulumi:
     """The command line, as a user runs it."""
 
     def __init__(self) -> None:
-        self._env = {
+        self.env = {
             **os.environ,
             **environment(),
             "PULUMI_CONFIG_PASSPHRASE": "lab",
@@ -45,7 +45,7 @@ class Pulumi:
         done = subprocess.run(
             command,
             cwd=PROJECT,
-            env=self._env,
+            env=self.env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -57,7 +57,7 @@ class Pulumi:
 
     def json(self, *arguments: str) -> Any:
         """Run `pulumi ARGUMENTS` and return its standard output, parsed as JSON."""
-        done = subprocess.run(["pulumi", *arguments], cwd=PROJECT, env=self._env, capture_output=True, check=True)
+        done = subprocess.run(["pulumi", *arguments], cwd=PROJECT, env=self.env, capture_output=True, check=True)
         return json.loads(done.stdout)
 
 

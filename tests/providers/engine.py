@@ -69,7 +69,7 @@ class Lifecycle:
         checked, failures = self.handler.check(wire(inputs))
         if failures:
             raise CheckFailedError({f.property: f.reason for f in failures})
-        return wire(checked)
+        return wire(self.handler.carry(wire(self.inputs), checked))
 
     def preview(self, **inputs: Any) -> list[str]:
         """Return the messages of a preview of the create."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from providers.ufm import Client, UfmError, errors
 from providers.ufm.admin import AdminPasswordHandler
 from providers.ufm.handler import ResourceHandler
 from providers.ufm.provider import DEFAULT_PASSWORD, Settings
-from providers.ufm.token import AccessTokenHandler
+from providers.ufm.token import REQUESTED, AccessTokenHandler
 from providers.ufm.trust import Trust
 from tests.providers.conftest import LabUfm, Start, configuration
 from tests.providers.engine import CheckFailedError, Lifecycle
@@ -53,6 +54,30 @@ def test_a_token_is_created_kept_and_revoked(token: Lifecycle, ufm: LabUfm) -> N
     assert token.up(generation=1) == "same"
     token.destroy()
     assert valid(ufm) == set()
+
+
+def test_the_inputs_of_a_create_have_the_time_of_the_request(token: Lifecycle) -> None:
+    """The engine keeps them in the pending operation; UFM gives a token no name by which it could be found."""
+    begin = int(time.time())
+    token.up(generation=1)
+    first = token.inputs[REQUESTED]
+    assert begin <= first <= time.time()
+    assert token.up(generation=1) == "same"
+    assert token.inputs[REQUESTED] == first
+    assert REQUESTED not in token.outputs
+
+
+def test_a_token_of_an_earlier_version_gets_no_time(token: Lifecycle) -> None:
+    token.up(generation=1)
+    del token.inputs[REQUESTED]
+    assert token.up(generation=1) == "same"
+    assert REQUESTED not in token.inputs
+
+
+def test_ufm_s_clock_is_read_from_its_answers(ufm: LabUfm) -> None:
+    clock = ufm.client.clock()
+    assert clock is not None
+    assert abs(clock - time.time()) < 60
 
 
 def test_ufm_accepts_the_token_in_neutron_s_header(token: Lifecycle, ufm: LabUfm) -> None:
@@ -103,7 +128,7 @@ def test_delete_succeeds_for_a_token_that_is_already_revoked(token: Lifecycle, u
 def test_a_generation_must_be_a_positive_integer(ufm: LabUfm, kind: type[ResourceHandler], generation: object) -> None:
     life = lifecycle_of(kind, ufm)
     if generation is None:
-        assert life.checked(generation=None) == {"generation": 1}
+        assert life.checked(generation=None)["generation"] == 1
         return
     with pytest.raises(CheckFailedError) as caught:
         life.checked(generation=generation)

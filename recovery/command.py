@@ -1,0 +1,167 @@
+"""Show what is to be done, ask, and do it."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from providers.ufm.errors import UfmError
+from recovery import decide, tokens
+from recovery.cloud import PROVIDER, Cloud, CloudError, wait
+from recovery.decide import Clear, Delete, Import, Leave, Refresh
+from recovery.kinds import BY_TYPE, KINDS, Found
+from recovery.pulumi import Pulumi, PulumiError
+from recovery.state import State
+from recovery.tokens import Ambiguous, Revoke
+
+
+@dataclass(frozen=True)
+class Unlock:
+    """Remove the lock of a process that has ended."""
+
+    pid: int
+
+    def __str__(self) -> str:
+        return f"unlock   the stack: process {self.pid} of this machine, which held its lock, has ended"
+
+
+Action = decide.Action | Revoke | Ambiguous | Unlock
+BUSY = ("build", "saving", "importing")
+"""Status of an object on which the cloud still works."""
+BUSY_SECONDS = 120.0
+DONE = "run `pulumi up`"
+
+
+def run(stack: str, *, yes: bool, discard: bool, ask: Callable[[str], str] = input) -> int:
+    """Bring the state of a stack in line with the cloud, and return the exit status.
+
+    0: nothing is left to do; 1: something is left, or the answer was no; 2: Pulumi, OpenStack or UFM failed. What was
+    done before a failure is done; the command may run again.
+    """
+    try:
+        return _recover(stack, yes=yes, discard=discard, ask=ask)
+    except (PulumiError, CloudError, UfmError) as error:
+        print(f"rack recover: {error}", file=sys.stderr)
+        return 2
+
+
+def hint(stack: str) -> int:
+    """Name the command if the state has operations that it settles, and return 1 then, else 0. Asks no API."""
+    try:
+        operations = Pulumi(stack).export().operations
+    except PulumiError:
+        return 0  # `up` has said it.
+    found = [op for op in operations if op.resource.type in BY_TYPE or op.resource.type == decide.TOKEN]
+    if not found:
+        return 0
+    names = ", ".join(dict.fromkeys(op.resource.name for op in found))
+    print(f"{stack}: an `up` was interrupted while it worked on {names};", file=sys.stderr)
+    print(f"before you run it again: python -m rack recover --stack {stack}", file=sys.stderr)
+    return 1
+
+
+def _recover(stack: str, *, yes: bool, discard: bool, ask: Callable[[str], str]) -> int:
+    pulumi = Pulumi(stack)
+    actions = _actions(pulumi, discard)
+    _show(stack, actions)
+    if not any(isinstance(action, Import | Delete | Clear | Refresh | Revoke | Unlock) for action in actions):
+        return 1 if actions else 0
+    if not yes and not _agreed(ask):
+        return 1
+    return _carry_out(pulumi, actions, discard)
+
+
+def _actions(pulumi: Pulumi, discard: bool) -> list[Action]:
+    state = pulumi.export()
+    secrets = pulumi.export(show_secrets=True)
+    locks = [Unlock(pid) for pid in pulumi.dead_holders()]
+    return [*locks, *_of_tokens(secrets), *decide.decide(state, _objects(secrets), discard=discard)]
+
+
+def _of_tokens(secrets: State) -> Iterator[Action]:
+    """Yield the actions for UFM's tokens. UFM is asked only if the answer to a create was lost."""
+    if not tokens.pending(secrets):
+        return
+    client = tokens.client_of(secrets)
+    if client:
+        try:
+            yield from tokens.decide(secrets, client)
+        finally:
+            client.close()
+
+
+def _objects(secrets: State) -> list[Found]:
+    """Return all objects of the stack's cloud, once it does not work on this stack's any more."""
+    provider = next(secrets.of(PROVIDER), None)
+    if provider is None:
+        return []
+    cloud = Cloud(provider)
+
+    def listed() -> list[Found]:
+        return [found for kind in KINDS for found in kind.list(cloud)]
+
+    def busy(found: Found) -> bool:
+        return found.status in BUSY and found.mark is not None and found.mark.stack_id == secrets.owner_id
+
+    found = listed()
+    if any(map(busy, found)):
+        print("waiting for objects on which the cloud still works", file=sys.stderr)
+        try:
+            wait(lambda: not any(map(busy, listed())), "objects are still being created", limit=BUSY_SECONDS)
+        except CloudError as error:
+            print(error, file=sys.stderr)
+        found = listed()
+    return found
+
+
+def _show(stack: str, actions: Sequence[Action]) -> None:
+    if not actions:
+        print(f"{stack}: no interrupted operation, and no unrecorded object; nothing to recover")
+    for action in actions:
+        print(action)
+
+
+def _agreed(ask: Callable[[str], str]) -> bool:
+    try:
+        return ask("Write this to the state and to the cloud? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        print("not confirmed; run the command in a terminal, or with --yes", file=sys.stderr)
+        return False
+
+
+def _carry_out(pulumi: Pulumi, actions: Sequence[Action], discard: bool) -> int:
+    """Do what was shown. The state is written last: until then an interrupted run can be repeated."""
+    pulumi.claim(pulumi.export())
+    secrets = pulumi.export(show_secrets=True)
+    again = _actions(pulumi, discard)
+    shown = {str(action) for action in actions}
+    if not {str(action) for action in again} <= shown:
+        print("state or cloud have changed meanwhile; run the command again", file=sys.stderr)
+        return 1
+    _delete([action.found for action in again if isinstance(action, Delete)], secrets)
+    _revoke([action.token for action in again if isinstance(action, Revoke)], secrets)
+    imports = [action for action in again if isinstance(action, Import)]
+    state = pulumi.export()
+    if imports or state.operations:
+        pulumi.store(state.with_imported([(action.resource, action.found.id) for action in imports]))
+    stale = [action.operation.resource.urn for action in actions if isinstance(action, Refresh)]
+    urns = [*dict.fromkeys([*(action.resource.urn for action in imports), *stale])]
+    if urns:
+        pulumi.refresh(urns)
+    left = [action for action in again if isinstance(action, Leave | Ambiguous)]
+    print(f"done, but {len(left)} left, see above" if left else f"done; {DONE}")
+    return 1 if left else 0
+
+
+def _delete(found: Sequence[Found], secrets: State) -> None:
+    if found:
+        cloud = Cloud(next(secrets.of(PROVIDER)))
+        for each in found:
+            each.kind.delete(cloud, each)
+
+
+def _revoke(given: Sequence[str], secrets: State) -> None:
+    client = tokens.client_of(secrets) if given else None
+    if client:
+        for token in given:
+            client.revoke_token(token)
+        client.close()

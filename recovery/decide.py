@@ -1,0 +1,223 @@
+"""What to do with each pending operation, and with each object that exists and is not recorded. Pure decisions."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recovery.kinds import BY_TYPE, KINDS, Found
+from recovery.state import Operation, Resource, State
+
+KEYPAIR = "openstack:compute/keypair:Keypair"
+IMAGE = "openstack:images/image:Image"
+SERVER = "openstack:compute/instance:Instance"
+TOKEN = "ufm:index:AccessToken"  # noqa: S105 - a type
+UNANSWERED = "the answer to its creation was lost"
+
+
+@dataclass(frozen=True)
+class Import:
+    """Record an object in the state, as the one that a pending create has created."""
+
+    resource: Resource
+    found: Found
+
+    def __str__(self) -> str:
+        return f"import   {self.found} as {self.resource.name}: {UNANSWERED}"
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete an object that the state does not need."""
+
+    found: Found
+    resource: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"delete   {self.found} of {self.resource}: {self.why}"
+
+
+@dataclass(frozen=True)
+class Clear:
+    """Remove an operation from the state: it has no effect that the next `up` would not find."""
+
+    operation: Operation
+    why: str
+
+    def __str__(self) -> str:
+        return f"clear    {self.operation.resource.name}, interrupted while {self.operation.type}: {self.why}"
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """Read a recorded resource again, whose update or deletion was interrupted."""
+
+    operation: Operation
+
+    def __str__(self) -> str:
+        return f"refresh  {self.operation.resource.name}, interrupted while {self.operation.type}"
+
+
+@dataclass(frozen=True)
+class Leave:
+    """An object about which the operator has to decide."""
+
+    found: Found
+    resource: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"left     {self.found} of {self.resource}: {self.why}"
+
+
+Action = Import | Delete | Clear | Refresh | Leave
+
+
+def decide(state: State, found: Sequence[Found], *, discard: bool = False) -> list[Action]:
+    """Return the actions for all pending operations and unrecorded objects of the cloud.
+
+    Args:
+        state: the stack's state.
+        found: all objects of the cloud.
+        discard: delete objects instead of importing them.
+    """
+    recorded = {(r.type, r.id) for r in state.resources}
+    unrecorded = [each for each in found if (each.kind.type, each.id) not in recorded]
+    actions: list[Action] = []
+    for urn in dict.fromkeys(op.resource.urn for op in state.operations if op.type == "creating"):
+        operations = [op for op in state.operations if op.type == "creating" and op.resource.urn == urn]
+        actions += _created(state, operations, unrecorded, discard)
+    actions += [_interrupted(state, op) for op in state.operations if op.type != "creating"]
+    actions += _orphans(state, unrecorded, actions, discard)
+    return sorted(actions, key=_order)
+
+
+def _order(action: Action) -> tuple[int, int]:
+    """Return the place of an action: deletions in their order, then the others."""
+    places = {kind.type: place for place, kind in enumerate(KINDS)}
+    if isinstance(action, Delete):
+        return (0, places[action.found.kind.type])
+    return (1 + (Import, Refresh, Clear, Leave).index(type(action)), 0)
+
+
+def _created(state: State, operations: Sequence[Operation], found: Sequence[Found], discard: bool) -> Iterator[Action]:
+    """Yield the actions for the pending creates of one resource; each killed `up` leaves one."""
+    last = operations[-1]
+    resource = last.resource
+    kind = BY_TYPE.get(resource.type)
+    if resource.type == TOKEN:
+        return  # `tokens` decides.
+    if kind is None:
+        yield from (Clear(op, "the next `up` repeats it") for op in operations)
+        return
+    mine = [each for each in found if each.kind is kind and _is_of(state, resource, each)]
+    if not mine:
+        why = "it did not happen" if kind.marked and not _unmarked(resource) else "no such object exists"
+        yield from (Clear(op, why) for op in operations)
+        return
+    yield from _settle(state, resource, mine, found, discard)
+
+
+def _unmarked(resource: Resource) -> bool:
+    """Tell whether a create of a version without marks was interrupted."""
+    kind = BY_TYPE[resource.type]
+    fields = ("description", "metadata", "properties")
+    return kind.marked and not any("rack " in str(resource.inputs.get(field)) for field in fields)
+
+
+def _is_of(state: State, resource: Resource, found: Found) -> bool:
+    """Tell whether a create of the resource has created the object."""
+    if found.kind.marked:
+        mark = found.mark
+        return mark is not None and (mark.stack_id, mark.resource) == (state.owner_id, resource.name)
+    return found.kind.matches(resource.inputs, found.raw)
+
+
+def _settle(
+    state: State, resource: Resource, mine: Sequence[Found], found: Sequence[Found], discard: bool
+) -> Iterator[Action]:
+    """Yield what to do with the objects of one resource: import the best one, unless the state has one."""
+    name = resource.name
+    if resource.urn in state.live:
+        yield from (Delete(each, name, "the state has another one") for each in mine)
+        return
+    if resource.type == KEYPAIR and any(_uses_key(each, mine[0].id) for each in found):
+        yield Leave(mine[0], name, "a server that this stack does not have uses it; delete it or rename the key pair")
+        return
+    fit = sorted((each for each in mine if not _unfit(resource, each)), key=lambda each: each.created)
+    kept = fit[-1] if fit and not discard else None
+    if kept:
+        yield Import(resource, kept)
+    for each in mine:
+        if each is not kept:
+            yield Delete(each, name, "--discard" if discard else _unfit(resource, each) or "a duplicate")
+
+
+def _uses_key(found: Found, key: str) -> bool:
+    return found.kind.type == SERVER and found.raw.get("key_name") == key
+
+
+def _unfit(resource: Resource, found: Found) -> str:
+    """Return why an object cannot be imported; empty if it can."""
+    checks: Mapping[str, Callable[[Resource, Found], str]] = {IMAGE: _bad_image, SERVER: _bad_server, KEYPAIR: _bad_key}
+    check = checks.get(found.kind.type)
+    return check(resource, found) if check else ""
+
+
+def _bad_image(resource: Resource, found: Found) -> str:
+    if found.status != "active":
+        return f"its upload ended in status {found.status}; the next `up` uploads it"
+    checksum, file = found.raw.get("checksum"), Path(str(resource.inputs.get("localFilePath") or ""))
+    if checksum and file.is_file() and _md5(file) != checksum:
+        return f"its content is not that of {file}; the next `up` uploads it"
+    return ""
+
+
+def _md5(file: Path) -> str:
+    """Return glance's checksum of a file."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _bad_server(_: Resource, found: Found) -> str:
+    if found.status != "error":
+        return ""
+    fault = (found.raw.get("fault") or {}).get("message", "")
+    return f"it is in status ERROR ({fault})" if fault else "it is in status ERROR"
+
+
+def _bad_key(resource: Resource, _: Found) -> str:
+    own = resource.inputs.get("publicKey")
+    return "" if own else "its private key was in the lost answer; the next `up` creates another one"
+
+
+def _interrupted(state: State, operation: Operation) -> Action:
+    """Return the action for an update, a deletion or a read."""
+    recorded = state.live.get(operation.resource.urn)
+    if recorded is not None and recorded.type in BY_TYPE:
+        return Refresh(operation)
+    return Clear(operation, "the next `up` or `destroy` repeats it")
+
+
+def _orphans(state: State, found: Sequence[Found], actions: Sequence[Action], discard: bool) -> Iterator[Action]:
+    """Yield what to do with marked objects that no operation accounts for."""
+    seen = {id(action.found) for action in actions if isinstance(action, Import | Delete | Leave)}
+    names = {(r.type, r.name) for r in state.live.values()}
+    for each in found:
+        mark = each.mark
+        if id(each) in seen or mark is None or mark.stack_id != state.owner_id:
+            continue
+        if (each.kind.type, mark.resource) in names:
+            yield Delete(each, mark.resource, "the state has another one")
+        elif discard:
+            yield Delete(each, mark.resource, "--discard")
+        else:
+            why = "neither the state nor an interrupted operation has it; --discard deletes it"
+            yield Leave(each, mark.resource, why)
+
+
+def provider_inputs(state: State, type_: str) -> Mapping[str, Any] | None:
+    """Return the inputs of the state's provider resource of a type, None if there is none."""
+    return next((r.inputs for r in state.of(type_)), None)

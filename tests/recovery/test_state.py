@@ -1,0 +1,44 @@
+"""The edited state."""
+
+import hashlib
+
+from recovery.state import Resource, State
+from tests.recovery.build import NETWORK, ROUTER, SERVER, creating, resource, state, urn
+
+
+def imported(before: State, type_: str, **inputs: object) -> dict[str, object]:
+    (operation,) = state(operations=[creating(type_, "it", **inputs)]).operations
+    after = before.with_imported([(operation.resource, "id1")])
+    assert not after.operations
+    assert len(after.resources) == len(before.resources) + 1
+    return dict(after.resources[-1].raw)
+
+
+def test_a_created_resource_has_its_id_and_the_outputs_that_its_inputs_tell() -> None:
+    inputs = {"name": "r", "valueSpecs": {"ha": "false", "__defaults": []}, "__defaults": ["x"]}
+    raw = imported(state(operations=[creating(ROUTER, "it")]), ROUTER, **inputs)
+    assert raw["id"] == "id1"
+    assert raw["inputs"] == inputs
+    assert raw["outputs"] == {"name": "r", "valueSpecs": {"ha": "false"}, "id": "id1"}
+
+
+def test_user_data_is_recorded_as_the_provider_does() -> None:
+    raw = imported(state(), SERVER, name="vm", userData="#!/bin/sh\n")
+    outputs = raw["outputs"]
+    assert isinstance(outputs, dict)
+    assert outputs["userData"] == hashlib.sha1(b"#!/bin/sh\n").hexdigest()
+    assert raw["inputs"] == {"name": "vm", "userData": "#!/bin/sh\n"}
+
+
+def test_a_dependency_that_is_gone_is_left_out() -> None:
+    there = resource(NETWORK, "net", "n")
+    pending = Resource(resource(ROUTER, "it", dependencies=[there["urn"], urn(NETWORK, "gone")]))
+    after = state(there).with_imported([(pending, "id1")])
+    assert after.resources[-1].raw["dependencies"] == [there["urn"]]
+
+
+def test_the_state_before_is_not_changed() -> None:
+    before = state(operations=[creating(ROUTER, "it")])
+    before.with_imported([(before.operations[0].resource, "id1")])
+    assert len(before.operations) == 1
+    assert "id" not in before.operations[0].resource.raw
