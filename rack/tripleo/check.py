@@ -253,7 +253,7 @@ def pci_aliases_are_the_same(loaded: LoadedDocuments) -> Findings:
         if not isinstance(extra, dict):
             continue
         for key in extra:
-            similar = get_close_matches(key, PUPPET_KEYS, n=1, cutoff=0.8)
+            similar = get_close_matches(key, PUPPET_KEYS, cutoff=0.8)
             if similar and key not in PUPPET_KEYS:
                 yield ENV, f"{path}.{key}: unknown key; write {similar[0]}"
         aliases[role] = loaded.items(PciAlias, ENV, f"{path}.{ALIASES}", extra.get(ALIASES, UNREADABLE))

@@ -53,6 +53,8 @@ LONGEST = 120.0
 """Seconds that the tests of one mutant may take at first. A mutant that takes longer hangs, and counts as killed, where
 the unchanged code takes less than half of that: on a busy machine both take longer, and get twice the time."""
 SHORTEST = 15.0
+USAGE_ERROR = 4
+"""pytest's exit status where, among others, it does not find a test."""
 TIMEOUT = -1
 """In place of an exit status."""
 
@@ -143,6 +145,22 @@ class Pytest:
         RUNNING.add(self._process.pid)
 
     def run(self, tests: Sequence[str], seconds: float) -> int:
+        status = self._run(tests, seconds)
+        missing = self._missing() if status == USAGE_ERROR else set()
+        if not missing:
+            return status
+        # A mutant may rename the parameters of a test, which is no failure of it: all that it has now are run.
+        functions = {test: test.partition("[")[0] for test in tests}
+        now = [functions[test] if functions[test] in missing else test for test in tests]
+        return self._run(list(dict.fromkeys(now)), seconds)
+
+    def _missing(self) -> set[str]:
+        """Return the functions whose tests were not found in the last run."""
+        prefix = f"ERROR: not found: {self._log.parent}/"
+        lines = self._log.read_text(errors="replace").splitlines()
+        return {line.removeprefix(prefix).partition("[")[0] for line in lines if line.startswith(prefix)}
+
+    def _run(self, tests: Sequence[str], seconds: float) -> int:
         assert self._process.stdin
         assert self._process.stdout
         arguments = [*self._options, *tests]

@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import sys
+import traceback
 from typing import Any
 
 MODULES = ("pytest", "hypothesis", "pydantic", "yaml", "networkx", "requests", "jinja2", "pulumi", "pulumi.runtime",
@@ -40,6 +41,8 @@ def run(request: dict[str, Any]) -> None:
     status = 3  # pytest's own number for an error within pytest
     try:
         status = int(pytest.main(request["arguments"]))
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

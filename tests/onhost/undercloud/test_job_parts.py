@@ -586,6 +586,13 @@ def test_a_supervisor_of_an_older_run_or_without_the_whole_input_runs_nothing(
     assert run.result.read_text() == ""
 
 
+def test_lines_of_shell_precede_the_script_of_their_job_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(program, "DEFAULTS", tmp_path)
+    (tmp_path / "deploy").write_text("export A=1\n")
+    assert program.with_defaults(["sh", "-c", "env"], "deploy") == ["sh", "-c", "export A=1\nenv"]
+    assert program.with_defaults(["sh", "-c", "env"], "other") == ["sh", "-c", "env"]
+
+
 def test_a_signal_is_a_status_above_128_and_a_program_that_is_missing_is_127(
     supervisor: Supervisor, capsys: pytest.CaptureFixture[str]
 ) -> None:
