@@ -15,9 +15,18 @@ from contextlib import closing, suppress
 
 import pulumi
 
-from .errors import AuthenticationError
-from .handler import CheckFailure, CheckResult, CreateResult, Props, ReadResult, ResourceHandler, check_generation
-from .provider import DEFAULT_PASSWORD, dynamic_alias
+from .errors import AuthenticationError, UfmError
+from .handler import (
+    CheckFailure,
+    CheckResult,
+    CreateResult,
+    Props,
+    ReadResult,
+    ResourceHandler,
+    Session,
+    check_generation,
+)
+from .provider import DEFAULT_PASSWORD, Settings, dynamic_alias
 
 ALLOWED = re.compile(r"\w{4,30}", re.ASCII)
 """The passwords that UFM accepts."""
@@ -80,27 +89,54 @@ class AdminPasswordHandler(ResourceHandler):
         self.client.version()  # UFM accepts the new password
 
     def _accepted(self) -> tuple[str, str]:
-        """Return the first password that UFM accepts (configured, previous, default) and UFM's release."""
-        candidates = {"the provider's password": self.settings.password}
-        if self.settings.previous_password:
-            candidates["previous_password"] = self.settings.previous_password
-        candidates["UFM's default"] = DEFAULT_PASSWORD
-        for password in candidates.values():
-            client = self.session.with_password(password)
-            try:
-                return password, client.version()
-            except AuthenticationError as error:
-                refused = error
-            finally:
-                client.close()
-        raise AuthenticationError(
-            f"user {self.settings.user!r} is refused with {', '.join(candidates)}",
-            host=refused.host,
-            call=refused.call,
-            status=refused.status,
-            remedy="set the provider's input previous_password to the password that UFM accepts now; "
-            "if it is lost, run on the UFM node: docker exec -it ufm htpasswd -B /opt/ufm/conf/ufm.passwd admin",
-        )
+        return accepted(self.session)
+
+
+def accepted(session: Session) -> tuple[str, str]:
+    """Return the first password that UFM accepts (configured, previous, default) and UFM's release.
+
+    Raises:
+        AuthenticationError: UFM accepts none of them.
+    """
+    settings = session.settings
+    candidates = {"the provider's password": settings.password}
+    if settings.previous_password:
+        candidates["previous_password"] = settings.previous_password
+    candidates["UFM's default"] = DEFAULT_PASSWORD
+    for password in candidates.values():
+        client = session.with_password(password)
+        try:
+            return password, client.version()
+        except AuthenticationError as error:
+            refused = error
+        finally:
+            client.close()
+    raise AuthenticationError(
+        f"user {settings.user!r} is refused with {', '.join(candidates)}",
+        host=refused.host,
+        call=refused.call,
+        status=refused.status,
+        remedy="correct the provider's input password, or set previous_password to the password that UFM accepts now; "
+        "if it is lost, run on the UFM node: docker exec -it ufm htpasswd -B /opt/ufm/conf/ufm.passwd admin",
+    )
+
+
+def refusal(settings: Settings) -> str:
+    """Return why UFM would refuse the provider's login; empty if it accepts it or cannot be asked.
+
+    UFM may not be installed yet, be restarting, or not be reachable from where a preview runs: one attempt is made,
+    with short timeouts, and no answer counts as "unknown".
+    """
+    session = Session.of(settings, timeout=(2, 10), pauses=())
+    try:
+        accepted(session)
+    except AuthenticationError as error:
+        return str(error)
+    except UfmError:
+        return ""
+    finally:
+        session.close()
+    return ""
 
 
 class AdminPassword(pulumi.CustomResource):

@@ -4,6 +4,7 @@ It uses the SDK's generated gRPC servicer. `pulumi.provider.experimental`, one l
 "Unexpected <class …>" and cannot attach a message to a resource.
 
     Configure    creates the Settings and one Session for all calls; eight calls run at a time
+    CheckConfig  checks the provider's inputs, and logs in to UFM if it answers
     Check, Diff  the handler's result, converted for the engine
     Create       in a preview: reports what the create would find at UFM, e.g. a partition that differs
     Cancel       ends every wait
@@ -27,7 +28,7 @@ from pulumi.runtime import proto, rpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 
 from . import inventory
-from .admin import AdminPasswordHandler
+from .admin import AdminPasswordHandler, refusal
 from .errors import ConfigurationError, UfmError
 from .gate import PKeyGateHandler
 from .handler import Props, ResourceHandler, Session
@@ -105,14 +106,20 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         return proto.PluginInfo(version=VERSION)
 
     def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Report a wrong input of `Provider` before the engine plans anything."""
+        """Report a wrong input of `Provider` before the engine plans anything, also a login that UFM refuses.
+
+        Without the login, a wrong password would be stored by an `up` that calls UFM for nothing else, and appear in
+        the next refresh. `pulumi refresh` and `pulumi destroy` do not call this.
+        """
         inputs = props(request.news)
         failures = []
         if not any(isinstance(value, Unknown) for value in inputs.values()):
             try:
-                Settings.of(inputs)
+                reason = refusal(Settings.of(inputs))
             except UfmError as error:
-                failures.append(proto.CheckFailure(reason=str(error)))
+                reason = str(error)
+            if reason:
+                failures.append(proto.CheckFailure(reason=reason))
         return proto.CheckResponse(inputs=request.news, failures=failures)
 
     @in_one_line

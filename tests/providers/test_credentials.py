@@ -176,7 +176,7 @@ def test_a_new_password_needs_the_previous_one(ufm: LabUfm) -> None:
     life = lifecycle_of(AdminPasswordHandler, ufm, **new)
     life.id, life.inputs = "admin", {"generation": 1}
     life.outputs = {"generation": 1, "user": "admin", "version": "6"}
-    with pytest.raises(errors.AuthenticationError, match="set the provider's input previous_password"):
+    with pytest.raises(errors.AuthenticationError, match="or set previous_password to the password that UFM acc"):
         life.up(generation=2)
     assert accepted(ufm, PASSWORD)
     life.configure(configuration(ufm.port, ufm.ca_file, **new, previousPassword=PASSWORD))

@@ -15,8 +15,10 @@ from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, provider_pb2_grpc
 
+from lab.ufm.faults import Rule
 from providers.ufm import inventory
 from providers.ufm.plugin import CALLS, HANDLERS, Plugin, props, struct
+from providers.ufm.provider import DEFAULT_PASSWORD
 from tests.providers.conftest import LabUfm, configuration
 from tests.providers.server import PASSWORD
 
@@ -246,6 +248,38 @@ def test_check_config_reports_a_wrong_provider_input(stub: Any) -> None:
     assert "input password is UFM's default" in failures[0].reason
     request = provider_pb2.CheckRequest(news=struct({"address": "127.0.0.1", "password": rpc.UNKNOWN}))
     assert not stub.CheckConfig(request).failures
+
+
+@pytest.mark.parametrize(
+    ("at_ufm", "inputs", "refused"),
+    [
+        (PASSWORD, {}, False),
+        (DEFAULT_PASSWORD, {}, False),  # a new UFM: AdminPassword changes it
+        ("former_pw", {"previousPassword": "former_pw"}, False),
+        ("somebody_elses", {}, True),
+        ("somebody_elses", {"previousPassword": "former_pw"}, True),
+        ("somebody_elses", {"port": 1}, False),  # nothing answers there
+    ],
+)
+def test_check_config_reports_a_login_that_ufm_refuses(
+    stub: Any, ufm: LabUfm, at_ufm: str, inputs: dict[str, Any], refused: bool
+) -> None:
+    ufm.core.accounts.set_password("admin", at_ufm)
+    news = struct({**configuration(ufm.port, ufm.ca_file), **inputs})
+    reasons = [failure.reason for failure in stub.CheckConfig(provider_pb2.CheckRequest(news=news)).failures]
+    assert len(reasons) == refused
+    if refused:
+        assert "user 'admin' is refused with the provider's password, " in reasons[0]
+        assert "; correct the provider's input password, or set previous_password" in reasons[0]
+        assert PASSWORD not in reasons[0]
+        assert "former_pw" not in reasons[0]
+
+
+def test_check_config_does_not_wait_for_a_restarting_ufm(stub: Any, ufm: LabUfm) -> None:
+    ufm.faults.set([Rule(status=503)])
+    news = struct(configuration(ufm.port, ufm.ca_file))
+    assert not stub.CheckConfig(provider_pb2.CheckRequest(news=news)).failures
+    assert len(ufm.calls) == 1, "one attempt"
 
 
 @pytest.mark.parametrize("kind", ["AccessToken", "PKeyGate"])
