@@ -61,20 +61,27 @@ def hint(stack: str) -> int:
 
 def _recover(stack: str, *, yes: bool, discard: bool, ask: Callable[[str], str]) -> int:
     pulumi = Pulumi(stack)
-    actions = _actions(pulumi, discard)
-    _show(stack, actions)
-    if not any(isinstance(action, Import | Delete | Clear | Refresh | Revoke | Unlock) for action in actions):
-        return 1 if actions else 0
-    if not yes and not _agreed(ask):
-        return 1
-    return _carry_out(pulumi, actions, discard)
+    while True:
+        actions = _actions(pulumi, discard)
+        _show(stack, actions)
+        if not any(isinstance(action, Import | Delete | Clear | Refresh | Revoke | Unlock) for action in actions):
+            return 1 if actions else 0
+        if not yes and not _agreed(ask):
+            return 1
+        status = _carry_out(pulumi, actions, discard)
+        if status is not None:
+            return status
 
 
 def _actions(pulumi: Pulumi, discard: bool) -> list[Action]:
+    """Return the actions. An object that no operation accounts for needs the inputs that a preview tells."""
     state = pulumi.export()
     secrets = pulumi.export(show_secrets=True)
-    locks = [Unlock(pid) for pid in pulumi.dead_holders()]
-    return [*locks, *_of_tokens(secrets), *decide.decide(state, _objects(secrets), discard=discard)]
+    found = _objects_if_needed(secrets)
+    actions = decide.decide(state, found, discard=discard)
+    if any(isinstance(action, Leave) for action in actions):
+        actions = decide.decide(state, found, discard=discard, planned=pulumi.planned())
+    return [*map(Unlock, pulumi.dead_holders()), *_of_tokens(secrets), *actions]
 
 
 def _of_tokens(secrets: State) -> Iterator[Action]:
@@ -87,6 +94,20 @@ def _of_tokens(secrets: State) -> Iterator[Action]:
             yield from tokens.decide(secrets, client)
         finally:
             client.close()
+
+
+def _objects_if_needed(secrets: State) -> list[Found]:
+    """Return all objects of the cloud, or none if it does not answer and no operation concerns it.
+
+    An `up` that was killed while it deploys the cloud is recovered without the cloud.
+    """
+    try:
+        return _objects(secrets)
+    except CloudError as error:
+        if any(op.resource.type in BY_TYPE for op in secrets.operations):
+            raise
+        print(f"unrecorded objects were not looked for: {error}", file=sys.stderr)
+        return []
 
 
 def _objects(secrets: State) -> list[Found]:
@@ -123,13 +144,16 @@ def _show(stack: str, actions: Sequence[Action]) -> None:
 def _agreed(ask: Callable[[str], str]) -> bool:
     try:
         return ask("Write this to the state and to the cloud? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
+    except (EOFError, KeyboardInterrupt):
         print("not confirmed; run the command in a terminal, or with --yes", file=sys.stderr)
         return False
 
 
-def _carry_out(pulumi: Pulumi, actions: Sequence[Action], discard: bool) -> int:
-    """Do what was shown. The state is written last: until then an interrupted run can be repeated."""
+def _carry_out(pulumi: Pulumi, actions: Sequence[Action], discard: bool) -> int | None:
+    """Do what was shown, and return the exit status; None if others can be imported now.
+
+    The state is written last: until then an interrupted run can be repeated.
+    """
     pulumi.claim(pulumi.export())
     secrets = pulumi.export(show_secrets=True)
     again = _actions(pulumi, discard)
@@ -147,6 +171,8 @@ def _carry_out(pulumi: Pulumi, actions: Sequence[Action], discard: bool) -> int:
     urns = [*dict.fromkeys([*(action.resource.urn for action in imports), *stale])]
     if urns:
         pulumi.refresh(urns)
+    if imports and any(isinstance(action, Leave) and action.later for action in again):
+        return None
     left = [action for action in again if isinstance(action, Leave | Ambiguous)]
     print(f"done, but {len(left)} left, see above" if left else f"done; {DONE}")
     return 1 if left else 0

@@ -1,10 +1,9 @@
 """What to do with each pending operation, and with each object that exists and is not recorded. Pure decisions."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from recovery.kinds import BY_TYPE, KINDS, Found
 from recovery.state import Operation, Resource, State
@@ -12,7 +11,12 @@ from recovery.state import Operation, Resource, State
 KEYPAIR = "openstack:compute/keypair:Keypair"
 IMAGE = "openstack:images/image:Image"
 SERVER = "openstack:compute/instance:Instance"
+ATTACHMENTS = (
+    "openstack:networking/routerInterface:RouterInterface",
+    "openstack:networking/floatingIpAssociate:FloatingIpAssociate",
+)
 TOKEN = "ufm:index:AccessToken"  # noqa: S105 - a type
+NAMESAKE = "an earlier version, which set no marks, may have created it; if nobody else did, delete it"
 UNANSWERED = "the answer to its creation was lost"
 
 
@@ -67,21 +71,26 @@ class Leave:
     found: Found
     resource: str
     why: str
+    later: bool = False
+    """Whether it can be imported once others are."""
 
     def __str__(self) -> str:
-        return f"left     {self.found} of {self.resource}: {self.why}"
+        return f"{'later' if self.later else 'left':8} {self.found} of {self.resource}: {self.why}"
 
 
 Action = Import | Delete | Clear | Refresh | Leave
 
 
-def decide(state: State, found: Sequence[Found], *, discard: bool = False) -> list[Action]:
+def decide(
+    state: State, found: Sequence[Found], *, discard: bool = False, planned: Sequence[Resource] = ()
+) -> list[Action]:
     """Return the actions for all pending operations and unrecorded objects of the cloud.
 
     Args:
         state: the stack's state.
         found: all objects of the cloud.
         discard: delete objects instead of importing them.
+        planned: what an `up` would create, for objects that no operation accounts for: the state is an older one.
     """
     recorded = {(r.type, r.id) for r in state.resources}
     unrecorded = [each for each in found if (each.kind.type, each.id) not in recorded]
@@ -90,7 +99,11 @@ def decide(state: State, found: Sequence[Found], *, discard: bool = False) -> li
         operations = [op for op in state.operations if op.type == "creating" and op.resource.urn == urn]
         actions += _created(state, operations, unrecorded, discard)
     actions += [_interrupted(state, op) for op in state.operations if op.type != "creating"]
-    actions += _orphans(state, unrecorded, actions, discard)
+    taken = {id(action.found) for action in actions if isinstance(action, Import | Delete | Leave)}
+    orphans = [each for each in unrecorded if id(each) not in taken]
+    plan = {(resource.type, resource.name): resource for resource in planned}
+    actions += _orphans(state, orphans, plan, discard)
+    actions += _attachments(state, orphans, plan.values(), discard)
     return sorted(actions, key=_order)
 
 
@@ -114,17 +127,21 @@ def _created(state: State, operations: Sequence[Operation], found: Sequence[Foun
         return
     mine = [each for each in found if each.kind is kind and _is_of(state, resource, each)]
     if not mine:
-        why = "it did not happen" if kind.marked and not _unmarked(resource) else "no such object exists"
-        yield from (Clear(op, why) for op in operations)
+        yield from (Leave(each, resource.name, NAMESAKE) for each in _namesakes(resource, found))
+        yield from (Clear(op, "it did not happen") for op in operations)
         return
     yield from _settle(state, resource, mine, found, discard)
 
 
-def _unmarked(resource: Resource) -> bool:
-    """Tell whether a create of a version without marks was interrupted."""
-    kind = BY_TYPE[resource.type]
-    fields = ("description", "metadata", "properties")
-    return kind.marked and not any("rack " in str(resource.inputs.get(field)) for field in fields)
+def _namesakes(resource: Resource, found: Sequence[Found]) -> Iterator[Found]:
+    """Yield the objects that a create without a mark may have created: those of its name that have no mark either."""
+    name = resource.inputs.get("name")
+    if any("rack " in str(resource.inputs.get(field)) for field in ("description", "metadata", "properties")):
+        return
+    for each in found:
+        same = each.kind.type == resource.type and each.raw.get("name") == name
+        if name and same and each.kind.marked and each.mark is None:
+            yield each
 
 
 def _is_of(state: State, resource: Resource, found: Found) -> bool:
@@ -143,7 +160,7 @@ def _settle(
     if resource.urn in state.live:
         yield from (Delete(each, name, "the state has another one") for each in mine)
         return
-    if resource.type == KEYPAIR and any(_uses_key(each, mine[0].id) for each in found):
+    if resource.type == KEYPAIR and any(_uses_key(state, each, mine[0].id) for each in found):
         yield Leave(mine[0], name, "a server that this stack does not have uses it; delete it or rename the key pair")
         return
     fit = sorted((each for each in mine if not _unfit(resource, each)), key=lambda each: each.created)
@@ -155,8 +172,10 @@ def _settle(
             yield Delete(each, name, "--discard" if discard else _unfit(resource, each) or "a duplicate")
 
 
-def _uses_key(found: Found, key: str) -> bool:
-    return found.kind.type == SERVER and found.raw.get("key_name") == key
+def _uses_key(state: State, found: Found, key: str) -> bool:
+    """Tell whether a server of another owner uses the key pair."""
+    ours = found.mark is not None and found.mark.stack_id == state.owner_id
+    return found.kind.type == SERVER and found.raw.get("key_name") == key and not ours
 
 
 def _unfit(resource: Resource, found: Found) -> str:
@@ -201,23 +220,37 @@ def _interrupted(state: State, operation: Operation) -> Action:
     return Clear(operation, "the next `up` or `destroy` repeats it")
 
 
-def _orphans(state: State, found: Sequence[Found], actions: Sequence[Action], discard: bool) -> Iterator[Action]:
+Plan = Mapping[tuple[str, str], Resource]
+
+
+def _orphans(state: State, found: Sequence[Found], plan: Plan, discard: bool) -> Iterator[Action]:
     """Yield what to do with marked objects that no operation accounts for."""
-    seen = {id(action.found) for action in actions if isinstance(action, Import | Delete | Leave)}
-    names = {(r.type, r.name) for r in state.live.values()}
+    groups: dict[tuple[str, str], list[Found]] = {}
     for each in found:
-        mark = each.mark
-        if id(each) in seen or mark is None or mark.stack_id != state.owner_id:
-            continue
-        if (each.kind.type, mark.resource) in names:
-            yield Delete(each, mark.resource, "the state has another one")
+        if each.mark and each.mark.stack_id == state.owner_id:
+            groups.setdefault((each.kind.type, each.mark.resource), []).append(each)
+    recorded = {(r.type, r.name): r for r in state.live.values()}
+    for key, mine in groups.items():
+        resource = recorded.get(key) or plan.get(key)
+        if resource and (discard or key in recorded or _importable(state, resource)):
+            yield from _settle(state, resource, mine, found, discard)
         elif discard:
-            yield Delete(each, mark.resource, "--discard")
+            yield from (Delete(each, key[1], "--discard") for each in mine)
+        elif resource:
+            yield from (Leave(each, key[1], "after what it depends on", later=True) for each in mine)
         else:
-            why = "neither the state nor an interrupted operation has it; --discard deletes it"
-            yield Leave(each, mark.resource, why)
+            why = "neither the state nor the program has it; --discard deletes it"
+            yield from (Leave(each, key[1], why) for each in mine)
 
 
-def provider_inputs(state: State, type_: str) -> Mapping[str, Any] | None:
-    """Return the inputs of the state's provider resource of a type, None if there is none."""
-    return next((r.inputs for r in state.of(type_)), None)
+def _attachments(state: State, found: Sequence[Found], plan: Iterable[Resource], discard: bool) -> Iterator[Action]:
+    """Yield the same for router interfaces and associations, which have no mark: their ends are of this stack."""
+    for resource in plan:
+        if resource.type in ATTACHMENTS and _importable(state, resource):
+            mine = [each for each in found if each.kind.type == resource.type and _is_of(state, resource, each)]
+            yield from _settle(state, resource, mine, found, discard)
+
+
+def _importable(state: State, resource: Resource) -> bool:
+    """Tell whether a planned resource can be recorded now: its inputs are known and its parent is recorded."""
+    return resource.complete and resource.raw.get("parent") in state.live

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from recovery.state import State
+from recovery.state import Resource, State
 
 LOCKED = "currently locked by"
 HOLDER = re.compile(r"created by \S+@(\S+) \(pid (\d+)\)")
@@ -31,6 +31,11 @@ class Pulumi:
         """Return the state. With `show_secrets` it contains every secret: keep it in memory."""
         words = ["stack", "export", *(["--show-secrets"] if show_secrets else [])]
         return State(json.loads(self._run(*words)))
+
+    def planned(self) -> Sequence[Resource]:
+        """Return the resources that an `up` would create now, with their inputs. Runs the program as a preview."""
+        steps = json.loads(self._run("preview", "--json"))["steps"]
+        return [Resource(step["newState"]) for step in steps if step["op"] == "create" and "newState" in step]
 
     def store(self, state: State) -> None:
         """Write the state. Pulumi drops all pending operations with it."""
@@ -86,13 +91,14 @@ class Pulumi:
         words = [program, *arguments, *at, "--non-interactive", "--color", "never"]
         done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
         if done.returncode:
-            said = "\n".join(filter(None, (done.stderr.strip(), _errors(done.stdout))))
-            raise PulumiError(f"pulumi {' '.join(arguments[:2])}: {said or f'exit status {done.returncode}'}")
+            said = _error(done.stderr) or _error(done.stdout) or f"exit status {done.returncode}"
+            raise PulumiError(f"pulumi {' '.join(arguments[:2])}: {said}")
         return done.stdout
 
 
-def _errors(output: str) -> str:
-    return "\n".join(line.strip() for line in output.splitlines() if "error:" in line)
+def _error(output: str) -> str:
+    """Return the first paragraph of Pulumi's error: a stack trace may follow."""
+    return output[output.index("error:") :].partition("\n\n")[0].strip() if "error:" in output else ""
 
 
 def _all_dead(error: str) -> bool:

@@ -11,9 +11,10 @@ from recovery import command
 from recovery.cloud import CloudError
 from recovery.kinds import Found
 from recovery.pulumi import PulumiError
-from recovery.state import State
+from recovery.state import UNKNOWN, Resource, State
 from tests.recovery.build import NETWORK, PORT, creating, found, resource, state
 
+TENANT = resource("rack:tenant:Tenant", "tenant")
 PROVIDER = {"urn": "p", "type": "pulumi:providers:openstack", "inputs": {}}
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -34,6 +35,13 @@ class Fake:
         if self.fails:
             raise PulumiError(self.fails)
         return self.state
+
+    def planned(self) -> Sequence[Resource]:
+        self.calls.append("preview")
+        known = {r.name for r in self.state.resources}
+        port = {"name": "port", "networkId": "n1" if "net" in known else UNKNOWN}
+        plan = (resource(NETWORK, "net", inputs={"name": "net"}), resource(PORT, "port", inputs=port))
+        return [Resource({**each, "parent": TENANT["urn"]}) for each in plan]
 
     def dead_holders(self) -> list[int]:
         return self.dead
@@ -130,11 +138,21 @@ def test_what_is_left_to_the_operator_gives_status_1(
     monkeypatch: pytest.MonkeyPatch, objects: list[Found], capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = pulumi(monkeypatch, state(PROVIDER))
-    objects.append(found(NETWORK, "n1", "net"))
+    objects.append(found(NETWORK, "n1", "gone"))
     assert command.run("dev", yes=True, discard=False) == 1
-    assert fake.calls == []
+    assert fake.calls == ["preview"]
     assert command.run("dev", yes=True, discard=True) == 0
     assert objects == []
+
+
+def test_objects_that_an_older_state_lacks_are_imported_one_level_after_another(
+    monkeypatch: pytest.MonkeyPatch, objects: list[Found]
+) -> None:
+    fake = pulumi(monkeypatch, state(PROVIDER, TENANT))
+    objects += [found(NETWORK, "n1", "net"), found(PORT, "p1", "port")]
+    assert command.run("dev", yes=True, discard=False) == 0
+    assert [(r.name, r.id) for r in fake.state.resources][3:] == [("net", "n1"), ("port", "p1")]
+    assert [call for call in fake.calls if call.startswith("refresh")] == ["refresh net", "refresh port"]
 
 
 def test_the_lock_of_a_dead_process_is_removed_even_if_nothing_was_interrupted(
@@ -162,6 +180,21 @@ def test_a_failure_is_one_line_with_status_2(
     monkeypatch.setattr(command, "_objects", unreachable)
     assert main(["recover", "--stack", "dev", "--yes"]) == 2
     assert capsys.readouterr().err == "rack recover: GET cloud/networks: no answer\n"
+
+
+def test_operations_on_hosts_are_cleared_without_a_cloud(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An `up` was killed while it deployed the cloud."""
+
+    def unreachable(_: State) -> list[Found]:
+        raise CloudError("POST cloud/v3/auth/tokens: no answer")
+
+    monkeypatch.setattr(command, "_objects", unreachable)
+    fake = pulumi(monkeypatch, state(operations=[creating("command:remote:Command", "overcloud-deploy")]))
+    assert command.run("dev", yes=True, discard=False) == 0
+    assert fake.calls == ["claim", "store"]
+    assert "unrecorded objects were not looked for: POST cloud/v3/auth/tokens: no answer" in capsys.readouterr().err
 
 
 def test_a_hint_names_the_command_and_asks_no_api(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from recovery.decide import decide
+from recovery.state import UNKNOWN, Resource
 from tests.recovery.build import (
     ASSOCIATION,
     FLAVOR,
@@ -25,7 +26,7 @@ from tests.recovery.build import (
 )
 
 
-def texts(*args: object, **more: bool) -> list[str]:
+def texts(*args: object, **more: object) -> list[str]:
     return [str(action) for action in decide(*args, **more)]  # type: ignore[arg-type]
 
 
@@ -79,6 +80,18 @@ def test_the_newest_of_several_is_imported() -> None:
     ]
 
 
+def test_an_unmarked_object_of_the_name_is_left_if_the_create_had_no_mark() -> None:
+    """An `up` of 0.1.0 was killed."""
+    objects = [found(NETWORK, "n1", name="net"), found(NETWORK, "n2", name="other")]
+    text, cleared = texts(state(operations=[creating(NETWORK, "it", name="net")]), objects)[::-1]
+    assert text.startswith(
+        "left     network net (n1) of it: an earlier version, which set no marks, may have created it"
+    )
+    assert cleared == "clear    it, interrupted while creating: it did not happen"
+    marked = creating(NETWORK, "it", name="net", description="rack 1a2b3c4d it")
+    assert len(texts(state(operations=[marked]), objects)) == 1
+
+
 def test_a_resource_that_waits_for_its_deletion_does_not_count_as_recorded_anew() -> None:
     old = resource(NETWORK, "it", "old", delete=True)
     networks = [found(NETWORK, "old", "it"), found(NETWORK, "new", "it")]
@@ -90,10 +103,43 @@ def test_a_resource_that_waits_for_its_deletion_does_not_count_as_recorded_anew(
 def test_a_marked_object_without_any_record_is_shown_and_deleted_on_request() -> None:
     networks = [found(NETWORK, "id1", "it"), found(NETWORK, "id2", "it", "ffffffff")]
     (text,) = texts(state(), networks)
-    assert text == (
-        "left     network (id1) of it: neither the state nor an interrupted operation has it; --discard deletes it"
-    )
+    assert text == ("left     network (id1) of it: neither the state nor the program has it; --discard deletes it")
     assert texts(state(), networks, discard=True) == ["delete   network (id1) of it: --discard"]
+
+
+PARENT = resource("rack:tenant:Tenant", "tenant")
+
+
+def planned(type_: str, name: str, /, **inputs: object) -> Resource:
+    """Return what a preview shows of a resource that an `up` would create."""
+    return Resource(resource(type_, name, inputs=inputs, parent=PARENT["urn"]))
+
+
+def test_an_object_that_an_older_state_lacks_is_imported_with_the_inputs_of_a_preview() -> None:
+    objects = [found(NETWORK, "n1", "net"), found(PORT, "p1", "port")]
+    plan = [planned(NETWORK, "net", name="net"), planned(PORT, "port", networkId=UNKNOWN)]
+    assert texts(state(PARENT), objects, planned=plan) == [
+        "import   network (n1) as net: the answer to its creation was lost",
+        "later    port (p1) of port: after what it depends on",
+    ]
+    recorded = resource(NETWORK, "net", "n1")
+    assert texts(state(PARENT, recorded), objects, planned=[planned(PORT, "port", networkId="n1")]) == [
+        "import   port (p1) as port: the answer to its creation was lost"
+    ]
+
+
+def test_an_object_below_a_component_that_is_not_recorded_waits() -> None:
+    (text,) = texts(state(), [found(NETWORK, "n1", "net")], planned=[planned(NETWORK, "net", name="net")])
+    assert text.startswith("later")
+
+
+def test_attachments_of_recorded_objects_are_imported_with_the_inputs_of_a_preview() -> None:
+    port = found(
+        INTERFACE, "p1", device_id="r", device_owner="network:router_interface", fixed_ips=[{"subnet_id": "s"}]
+    )
+    plan = [planned(INTERFACE, "it", routerId="r", subnetId="s"), planned(KEYPAIR, "pair", name="ops")]
+    (text,) = texts(state(PARENT), [port, found(KEYPAIR, "", name="ops")], planned=plan)
+    assert text.startswith("import   router interface (p1) as it")
 
 
 def test_a_state_without_the_stack_s_id_claims_no_object() -> None:
@@ -151,7 +197,7 @@ def test_a_router_interface_is_matched_by_router_and_subnet() -> None:
     ]
     (text,) = texts(pending, ports)
     assert text.startswith("import   router interface (p2) as it")
-    assert texts(pending, ports[:1]) == ["clear    it, interrupted while creating: no such object exists"]
+    assert texts(pending, ports[:1]) == ["clear    it, interrupted while creating: it did not happen"]
 
 
 def test_an_association_is_matched_by_address_and_port() -> None:

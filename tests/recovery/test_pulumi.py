@@ -19,6 +19,9 @@ FAKE = """\
 echo "$*" >> {log}
 case "$1 $2" in
   "stack export") echo '{{"version": 3, "deployment": {{"resources": []}}}}' ;;
+  "preview --json")
+    echo '{{"steps": [{{"op": "same", "newState": {{"urn": "a"}}}},'
+    echo '{{"op": "create", "newState": {{"urn": "b"}}}}]}}' ;;
   "whoami --json") echo '{{"user": "u", "url": "{url}"}}' ;;
   "stack import") shift 3; stat -c %a "$1" >> {log} ;;
   "cancel --yes") rm -f {lock} ;;
@@ -70,6 +73,10 @@ def test_the_state_is_written_from_a_private_file(log: Path) -> None:
 def test_a_refresh_names_its_targets(log: Path) -> None:
     Pulumi("dev").refresh(["a", "b"])
     assert "--target a --target b" in log.read_text()
+
+
+def test_a_preview_tells_what_would_be_created(log: Path) -> None:
+    assert [r.urn for r in Pulumi("dev").planned()] == ["b"]
 
 
 def test_the_lock_of_a_dead_process_is_removed(log: Path) -> None:
