@@ -48,7 +48,7 @@ OPTIONS = ("-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-W", "ignore:
 WORKERS = 2
 SIZE = 240
 MINUTES = 18.0
-"""The target's limit is 20 minutes, of which the slowest mutant may take the last two."""
+"""The target's limit is 20 minutes, of which the last mutants may take two (LONGEST)."""
 LONGEST = 120.0
 """Seconds that the tests of one mutant may take at first. A mutant that takes longer hangs, and counts as killed, where
 the unchanged code takes less than half of that: on a busy machine both take longer, and get twice the time."""
@@ -131,6 +131,10 @@ class Runner(Protocol):
         """Return the test that failed in the last run, or what pytest said last."""
 
 
+class EndedError(Exception):
+    """The process that runs the tests was killed: the time is over."""
+
+
 class Pytest:
     """Runs pytest in a tree, in forks of a process that has the modules from elsewhere imported (`warm`)."""
 
@@ -162,10 +166,9 @@ class Pytest:
 
     def _run(self, tests: Sequence[str], seconds: float) -> int:
         assert self._process.stdin
-        assert self._process.stdout
         arguments = [*self._options, *tests]
         print(json.dumps({"arguments": arguments, "log": str(self._log)}), file=self._process.stdin, flush=True)
-        group = int(self._process.stdout.readline())
+        group = int(self._answer())
         RUNNING.add(group)
         late = threading.Event()
 
@@ -175,11 +178,18 @@ class Pytest:
 
         timer = threading.Timer(seconds, end)
         timer.start()
-        status = int(self._process.stdout.readline())
+        status = int(self._answer())
         timer.cancel()
         kill_group(group)
         RUNNING.discard(group)
         return TIMEOUT if late.is_set() else status
+
+    def _answer(self) -> str:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            raise EndedError
+        return line
 
     def close(self) -> None:
         """End the process."""
@@ -300,13 +310,15 @@ def run(mutants: Iterable[Mutant], trees: Sequence[Path], tests: Selection, unti
     results: dict[Mutant, bool] = {}
 
     def work(tree: Path) -> None:
-        with closing(Pytest(tree)) as pytest:
-            while time.monotonic() < until and not INTERRUPTED.is_set():
+        with suppress(EndedError), closing(Pytest(tree)) as pytest:
+            while time.monotonic() < until:
                 try:
                     mutant = waiting.get_nowait()
                 except queue.Empty:
                     return
                 found = killer(mutant, tree, tests, pytest)
+                if INTERRUPTED.is_set():
+                    return
                 results[mutant] = found is None
                 verdict = "SURVIVED" if found is None else f"killed by {found}"
                 print(f"{len(results):4} {mutant.file}:{mutant.line} {mutant.after!r} {verdict}", flush=True)
@@ -315,8 +327,16 @@ def run(mutants: Iterable[Mutant], trees: Sequence[Path], tests: Selection, unti
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
-    return results
+        thread.join(max(0.0, until + LONGEST - time.monotonic()))
+    end_all()  # a mutant without a verdict by now does not count
+    return dict(results)
+
+
+def end_all() -> None:
+    """Kill all tests that run, and start no others."""
+    INTERRUPTED.set()
+    for group in tuple(RUNNING):
+        kill_group(group)
 
 
 def listed_survivors() -> dict[tuple[str, str, str], str]:
@@ -400,6 +420,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     finally:
-        INTERRUPTED.set()
-        for group in tuple(RUNNING):
-            kill_group(group)
+        end_all()
