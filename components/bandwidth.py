@@ -104,7 +104,7 @@ class Bandwidth(Component):
             command,
             stdin=tenant.login_key or "",
             quiet=True,
-            opts=self._child(tenant.membership, *([external] if external else [])),
+            opts=self._child(tenant.membership, *([external] if external else []), hooks=tenant.servers.user),
         )
         self.verdict = pulumi.Output.unsecret(run.stdout).apply(lambda output: judge(output, test.minimum_gbps))
         self.register_outputs({"verdict": self.verdict})

@@ -45,6 +45,8 @@ class Overcloud(Component):
 
     endpoint: pulumi.Output[str]
     """Keystone's public URL."""
+    login: pulumi.Output[str]
+    """The administrator's login, a secret: JSON of the variables of an rc file."""
     provider: openstack.Provider
     """Provider with the administrator's login, for resources in the cloud."""
 
@@ -240,10 +242,10 @@ class Overcloud(Component):
             quiet=True,
             opts=self._child(deployed),
         )
-        login = rc.stdout.apply(lambda text: json.dumps(parse_rc(text)))
+        self.login = rc.stdout.apply(lambda text: json.dumps(parse_rc(text)))
 
         def get(key: str, default: str | None = None) -> pulumi.Output[str]:
-            return login.apply(lambda text: json.loads(text).get(key, default))
+            return self.login.apply(lambda text: json.loads(text).get(key, default))
 
         provider = openstack.Provider(
             f"{self._name}-admin",

@@ -21,6 +21,7 @@ from components.firmware import Firmware
 from components.guest_images import GuestImages
 from components.overcloud import Overcloud
 from components.owner import Owner
+from components.servers import Servers
 from components.ssh import encrypted
 from providers.ufm.gate import PKeyGate
 from rack import owner as marks
@@ -61,6 +62,8 @@ class Tenant(Component):
         self.ports = {vm.name: self._port(vm) for vm in plan.site.tenant.instances}
         self._key_name, self.login_key = self._key_pair()
         self._user_data = self._read_user_data()
+        self.servers = Servers(name, overcloud.login)
+        """Checks the instances' state at nova."""
         self.instances = {vm.name: self._instance(vm) for vm in plan.site.tenant.instances}
         self.membership = self._membership()
         self.register_outputs({"instances": self.summary})
@@ -143,7 +146,7 @@ class Tenant(Component):
 
     def _instance(self, vm: Instance) -> openstack.compute.Instance:
         kept = [] if self._plan.site.tenant.replace_instances else ["keyPair", "userData"]
-        return openstack.compute.Instance(
+        instance = openstack.compute.Instance(
             f"{self._name}-{vm.name}",
             name=vm.name,
             metadata={marks.KEY: self._mark(f"{self._name}-{vm.name}")},
@@ -153,8 +156,10 @@ class Tenant(Component):
             networks=[openstack.compute.InstanceNetworkArgs(port=self.ports[vm.name].id)],
             key_pair=self._key_name,
             user_data=self._user_data,
-            opts=self._in_cloud(delete_before_replace=True, ignore_changes=kept),
+            opts=self._in_cloud(delete_before_replace=True, ignore_changes=kept, hooks=self.servers.instance),
         )
+        self.servers.watch(instance)
+        return instance
 
     def _membership(self) -> PKeyGate:
         """Wait until the tenant's PKey at UFM has the VMs' VFs and the controllers (T6); Neutron's driver adds them."""
@@ -167,7 +172,7 @@ class Tenant(Component):
             f"{self._name}-pkey",
             pkey=self._plan.tenant_pkey,
             members=self._with_ports(members),
-            opts=self._child(*self.instances.values()),
+            opts=self._child(*self.instances.values(), hooks=self.servers.user),
         )
 
     @property
