@@ -39,7 +39,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         "providers": "providers.ufm, standard library, google.protobuf, grpc, pulumi, requests",
         "lab": "lab, rack, standard library, cryptography, flask, pydantic, pydantic_core, requests, werkzeug, yaml",
         "lab/cloud/inside": "lab.cloud.inside, standard library, eventlet, keystone, neutron, neutron_lib, nova, "
-        "os_resource_classes, oslo_log, oslo_serialization, placement, waitress",
+        "os_resource_classes, oslo_config, oslo_log, oslo_serialization, placement, waitress",
         "engine": "engine, standard library",
         "benchmarks": "benchmarks, components, engine, lab, providers.ufm, tests.chaos, standard library, pulumi, "
         "pulumi_openstack, requests",

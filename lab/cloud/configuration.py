@@ -13,6 +13,7 @@ from lab.addresses import (
     RABBIT_PORT,
 )
 from lab.cloud.folders import COMPUTES, CONTROLLER, DATA, ETC, RUN, VENV, passwords
+from lab.cloud.maintenance import WALLABY, chosen
 from lab.cloud.puppet import BUNDLE
 from lab.cloud.translation import Compute, Ini, Overcloud
 
@@ -280,13 +281,16 @@ POLICY = """\
 def neutron_before() -> Ini:
     """Return the file that is read before ml2_conf.ini: Wallaby's defaults, and faster polling of UFM's jobs.
 
-    The maintenance thread of networking-mlnx 21.0.0 resets orphaned rows of the journal, but crashes at every run. It
-    therefore runs once a day only, and `deployment` resets the rows whenever neutron starts.
+    The maintenance thread of networking-mlnx 21.0.0 crashes at every run, so it runs once a day only. The driver
+    labagent starts Wallaby's thread instead if it is chosen.
     """
-    return {
-        "mlnx": {"client_id_hardware": False},
-        "sdn": {"sync_timeout": 2, "maintenance_interval": 86400},
-    }
+    maintenance = chosen()
+    if maintenance.variant == "21.0.0":
+        journal: Ini = {"sdn": {"sync_timeout": 2, "maintenance_interval": 86400}}
+    else:
+        sdn = {"maintenance_interval": maintenance.interval, "processing_timeout": maintenance.timeout}
+        journal = {"sdn": {"sync_timeout": 2, **sdn}, "labagent": {"wallaby": str(WALLABY)}}
+    return {"mlnx": {"client_id_hardware": False}, **journal}
 
 
 def neutron_after(ml2_conf: str) -> Ini:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lab.cloud import agents, configuration, installation, processes, puppet
+from lab.cloud import agents, configuration, installation, maintenance, processes, puppet
 from lab.cloud.client import CloudClient, Session
 from lab.cloud.folders import CLOUD, COMPUTES, CONTROLLER, DATA, ETC, passwords, write
 from lab.cloud.processes import ConfiguredProcess
@@ -123,6 +123,21 @@ def _write_configuration(overcloud: Overcloud, before: Deployment | None) -> Dep
     return deployed
 
 
+def reconfigure_neutron(say: Say) -> None:
+    """Restart neutron if another maintenance of its journal has been chosen. Does nothing without an overcloud.
+
+    Raises:
+        LabError: neutron does not become healthy.
+    """
+    with exclusive():
+        deployed = current()
+        if deployed is None:
+            return
+        write(ETC / "neutron" / "before.ini", configuration.render(configuration.neutron_before()))
+        if processes.neutron().process.pid() is not None:
+            start(deployed, say)
+
+
 def _write_authorities(trusted: Mapping[str, str]) -> None:
     """Write a file per authority, and all of them as update-ca-trust does. Files of an earlier deployment stay."""
     for path, content in puppet.anchor_files(trusted):
@@ -188,12 +203,14 @@ def restart(changed: Sequence[ConfiguredProcess]) -> None:
 
 
 def _requeue_journal() -> None:
-    """Set orphaned rows of networking-mlnx's journal to pending.
+    """Set orphaned rows of networking-mlnx's journal to pending, unless Wallaby's maintenance does so.
 
-    A row is orphaned if neutron stopped or UFM refused the connection while the row was being sent. Wallaby's
-    maintenance thread resets such rows after 100 s. The one of networking-mlnx 21.0.0 crashes at every run, so these
-    rows and all later rows of the same object would never be sent.
+    A row is orphaned if neutron stopped or UFM refused the connection while the row was being sent. The maintenance of
+    networking-mlnx 21.0.0 never resets it, so after a stop of the lab it and all later rows of the same object would
+    never be sent.
     """
+    if maintenance.chosen().variant == "wallaby":
+        return
     processes.sql("UPDATE sdn_journal SET state='pending' WHERE state='processing';", "neutron")
 
 

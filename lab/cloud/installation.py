@@ -11,9 +11,11 @@ from lab.addresses import MYSQL_PORT
 from lab.cloud import configuration, processes
 from lab.cloud.client import Identity
 from lab.cloud.folders import CLOUD, DATA, ETC, PRISTINE, RUN, VENV, passwords, write
+from lab.cloud.maintenance import WALLABY
 from lab.process import LabError, Say
 
 LOCK = Path(__file__).with_name("requirements.lock")
+WALLABY_LOCK = Path(__file__).with_name("wallaby.lock")
 INSIDE = Path(__file__).with_name("inside")
 SITE = VENV / "lib" / "python3.11" / "site-packages"
 
@@ -35,6 +37,7 @@ def install(say: Say) -> None:
     if _outdated("packages"):
         say("cloud: installing OpenStack")
         _install_packages()
+        install_wallaby()
         _mark("packages")
     _link()
     if _outdated("databases"):
@@ -50,7 +53,7 @@ def needed() -> bool:
 
 def _inputs(what: str) -> str:
     """Return a digest of the inputs of an installation step."""
-    inputs: list[object] = [LOCK.read_text()]
+    inputs: list[object] = [(WALLABY_LOCK if what == "wallaby" else LOCK).read_text()]
     if what == "databases":
         inputs += [_migrations(), ENDPOINTS]
     return hashlib.sha256(repr(inputs).encode()).hexdigest()
@@ -69,14 +72,31 @@ def _mark(what: str) -> None:
 
 
 def _install_packages() -> None:
-    uv = Path(sys.executable).with_name("uv")
-    tool = str(uv) if uv.exists() else shutil.which("uv")
+    _uv("venv", "--quiet", "--clear", "--python", "3.11", VENV)
+    _uv(*_INSTALL, "--python", VENV / "bin" / "python", "--requirements", LOCK)
+
+
+_INSTALL = ("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--compile-bytecode")
+
+
+def install_wallaby() -> None:
+    """Put Wallaby's networking-mlnx beside the environment: the lab runs its maintenance of the journal. Idempotent.
+
+    Raises:
+        LabError: it cannot be downloaded.
+    """
+    if _outdated("wallaby"):
+        shutil.rmtree(WALLABY, ignore_errors=True)
+        _uv(*_INSTALL, "--python", VENV / "bin" / "python", "--target", WALLABY, "--requirements", WALLABY_LOCK)
+        _mark("wallaby")
+
+
+def _uv(*words: str | Path) -> None:
+    own = Path(sys.executable).with_name("uv")
+    tool = str(own) if own.exists() else shutil.which("uv")
     if not tool:
         raise LabError("uv is neither in the project's virtual environment nor in PATH")
-    trust = {"UV_SYSTEM_CERTS": "1"}
-    processes.run([tool, "venv", "--quiet", "--clear", "--python", "3.11", VENV], **trust)
-    install = [tool, "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--compile-bytecode"]
-    processes.run([*install, "--python", VENV / "bin" / "python", "--requirements", LOCK], **trust)
+    processes.run([tool, *words], UV_SYSTEM_CERTS="1")
 
 
 def _link() -> None:

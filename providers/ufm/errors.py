@@ -33,6 +33,13 @@ _LAST_UP = (
 )
 
 
+RESET_JOURNAL = (
+    "sudo podman exec $(sudo podman ps -q -f name=galera-bundle) mysql neutron -e "
+    "\"UPDATE sdn_journal SET state='pending' WHERE state='processing' AND last_retried < NOW() - INTERVAL 100 SECOND\""
+)
+"""Does what the maintenance of networking-mlnx 18.0.0 does; that of 21.0.0 fails before it gets there."""
+
+
 class UfmError(Exception):
     """Base class of all errors of this package."""
 
@@ -183,6 +190,6 @@ class MissingMembersError(PartitionError):
     """Members are still missing from a partition after the timeout."""
 
     remedy = (
-        "compare MlnxSDNUrl and MlnxSDNToken with UFM (a 401 in neutron's server.log means a wrong token), check "
-        "whether neutron's table sdn_journal drains, then run pulumi again"
+        "compare MlnxSDNUrl and MlnxSDNToken with UFM (a 401 in neutron's server.log means a wrong token); if UFM was "
+        f"down, reset Neutron's entries on a controller: {RESET_JOURNAL}; then run pulumi again"
     )

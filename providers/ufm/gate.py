@@ -4,6 +4,9 @@ Neutron's SDN driver writes a tenant's PKeys asynchronously, through a journal: 
 its ports as ACTIVE even if UFM has rejected them, e.g. because of a wrong token. The gate reads the partition at UFM
 and writes nothing.
 
+While UFM does not answer, the driver's entries get stuck. networking-mlnx of Wallaby (18.0.0) sends them again after
+`processing_timeout`, 100 s, but looks only every `maintenance_interval`, 300 s. The gate waits longer than both.
+
     create, update   poll with back-off until every member is in the partition; name the missing ones after the timeout
     read             members that have left are drift: the next `up` waits for them again
     delete           does nothing
@@ -17,12 +20,23 @@ import pulumi
 from pulumi.output import Unknown
 
 from . import partition
-from .errors import CancelledError, MissingMembersError
+from .errors import CancelledError, CertificateError, MissingMembersError, UnavailableError, UnreachableError
 from .handler import CheckFailure, CheckResult, CreateResult, Props, ReadResult, ResourceHandler
 from .provider import dynamic_alias
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0
 """Seconds between two polls; short at first, because Neutron's driver usually needs a second."""
+
+RESEND = 400
+"""Seconds after which the driver has sent every entry again: its processing_timeout and its maintenance_interval."""
+
+TIMEOUT = RESEND + 200
+"""Default timeout in seconds. The rest is for UFM's start and for networks, which are sent before their ports."""
+
+LATE = 30
+"""Seconds after which the gate says what it waits for."""
+
+EXPLANATION = f"if UFM did not answer Neutron for a while, Neutron sends the members again up to {RESEND} s later"
 
 
 class PKeyGateHandler(ResourceHandler):
@@ -52,6 +66,7 @@ class PKeyGateHandler(ResourceHandler):
         Raises:
             MissingMembersError: some are missing after the timeout.
             CancelledError: the user interrupted the wait.
+        UnreachableError, UnavailableError: UFM still does not answer at the timeout.
         """
         return CreateResult(inputs["pkey"], self._wait(inputs))
 
@@ -72,24 +87,48 @@ class PKeyGateHandler(ResourceHandler):
         """Do nothing: the gate wrote nothing."""
 
     def _wait(self, inputs: Props) -> Props:
-        pkey, members = inputs["pkey"], inputs["members"]
-        deadline, pause = time.monotonic() + inputs["timeout"], FIRST_PAUSE
-        while missing := self._missing(inputs):
-            if time.monotonic() + pause > deadline:
-                names = ", ".join(f"{name} ({guid})" for name, guid in sorted(missing.items()))
-                problem = f"still not members after {inputs['timeout']:.0f} s: {names}"
-                raise MissingMembersError(problem, host=self.client.host, pkey=pkey)
-            self.log("progress", f"PKey {pkey}: waiting for {len(missing)} of {len(members)} members")
+        pkey, timeout = inputs["pkey"], inputs["timeout"]
+        began, pause, explained = time.monotonic(), FIRST_PAUSE, False
+        while True:
+            missing, silence = self._look(inputs)
+            if not missing and not silence:
+                return _outputs(inputs)
+            elapsed = time.monotonic() - began
+            if elapsed + pause > timeout:
+                raise silence or self._error(inputs, missing)
+            what = "UFM to answer" if silence else f"{len(missing)} of {len(inputs['members'])} members"
+            self.log("progress", f"PKey {pkey}: waiting for {what}, {elapsed:.0f} of {timeout:.0f} s")
+            if elapsed > LATE and not explained:
+                self.log(
+                    "info", f"PKey {pkey}: still waiting for {_names(missing) if missing else what}; {EXPLANATION}"
+                )
+                explained = True
             if self.session.cancelled.wait(pause):
                 raise CancelledError("cancelled while waiting for members", host=self.client.host, pkey=pkey)
             pause = min(pause * 1.5, LONGEST_PAUSE)
-        return _outputs(inputs)
+
+    def _look(self, inputs: Props) -> tuple[dict[str, str], UnreachableError | UnavailableError | None]:
+        """Return the missing members, or why UFM does not tell them."""
+        try:
+            return self._missing(inputs), None
+        except CertificateError:
+            raise
+        except (UnreachableError, UnavailableError) as error:
+            return {}, error
+
+    def _error(self, inputs: Props, missing: Mapping[str, str]) -> MissingMembersError:
+        problem = f"still not members after {inputs['timeout']:.0f} s: {_names(missing)}"
+        return MissingMembersError(problem, host=self.client.host, pkey=inputs["pkey"])
 
     def _missing(self, inputs: Props) -> dict[str, str]:
         """Return the members that are not in the partition: name → GUID."""
         current = self.client.get_pkey(inputs["pkey"])
         present = current.members if current else {}
         return {name: guid for name, guid in inputs["members"].items() if guid not in present}
+
+
+def _names(members: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({guid})" for name, guid in sorted(members.items()))
 
 
 def _outputs(inputs: Props) -> Props:
@@ -116,7 +155,7 @@ class PKeyGate(pulumi.CustomResource):
         *,
         pkey: pulumi.Input[str],
         members: pulumi.Input[Mapping[str, pulumi.Input[str]]],
-        timeout: float = 120,
+        timeout: float = TIMEOUT,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare a gate.

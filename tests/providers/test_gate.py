@@ -1,13 +1,16 @@
 """The gate waits for members that another writer adds to a partition, and writes nothing."""
 
+import inspect
 import threading
 import time
 from typing import Any
 
 import pytest
 
-from providers.ufm.errors import MissingMembersError
-from providers.ufm.gate import PKeyGateHandler
+from lab.ufm.faults import Rule
+from providers.ufm import gate as gate_module
+from providers.ufm.errors import RESET_JOURNAL, MissingMembersError, UfmError, UnavailableError, UnreachableError
+from providers.ufm.gate import PKeyGate, PKeyGateHandler
 from tests.providers.conftest import LabUfm, configuration
 from tests.providers.engine import CheckFailedError, Lifecycle
 
@@ -56,6 +59,50 @@ def test_missing_members_are_reported_at_the_time_limit(gate: Lifecycle, ufm: La
     assert "vm1" not in str(caught.value)
     assert caught.value.pkey == "0x65"
     assert writes(ufm) == []
+
+
+def test_the_default_limit_covers_the_journal_s_maintenance() -> None:
+    """networking-mlnx 18.0.0 resets a row at most 100 + 300 s after it got stuck."""
+    default = inspect.signature(PKeyGate.__init__).parameters["timeout"].default
+    assert default >= 100 + 300 + 60, "the rest is for UFM's start, and for the rows that precede a port's"
+
+
+def test_a_late_member_is_explained_once(gate: Lifecycle, ufm: LabUfm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "LATE", 0.2)
+    ufm.client.add_guids("0x65", [A])
+    with pytest.raises(MissingMembersError):
+        gate.up(**declared(timeout=2))
+    explained = [text for text in gate.messages if "; if UFM did not answer Neutron for a while, " in text]
+    assert explained == [f"PKey 0x65: still waiting for vm2/direct2 ({B}); {gate_module.EXPLANATION}"]
+    assert any(text.startswith("PKey 0x65: waiting for 1 of 2 members, ") for text in gate.messages)
+
+
+@pytest.mark.parametrize("fault", [{"fault": "reset"}, {"status": 503}])
+def test_the_gate_waits_while_ufm_does_not_answer(gate: Lifecycle, ufm: LabUfm, fault: dict[str, Any]) -> None:
+    gate = Lifecycle(PKeyGateHandler, configuration(ufm.port, ufm.ca_file), pauses=())
+    ufm.client.add_guids("0x65", [A, B])
+    ufm.faults.set([Rule(method="GET", count=3, **fault)])
+    assert gate.up(**declared()) == "create"
+    assert any("waiting for UFM to answer" in text for text in gate.messages)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [({"fault": "reset"}, UnreachableError), ({"status": 503}, UnavailableError)]
+)
+def test_a_ufm_that_never_answers_is_the_error(ufm: LabUfm, fault: dict[str, Any], error: type[UfmError]) -> None:
+    gate = Lifecycle(PKeyGateHandler, configuration(ufm.port, ufm.ca_file), pauses=())
+    ufm.faults.set([Rule(method="GET", **fault)])
+    with pytest.raises(error):
+        gate.up(**declared(timeout=0.5))
+    ufm.faults.clear()
+
+
+def test_the_error_names_the_command_that_resets_neutron_s_rows(gate: Lifecycle, ufm: LabUfm) -> None:
+    """`tests/engine/test_outages.py` runs it."""
+    with pytest.raises(MissingMembersError) as error:
+        gate.up(**declared(timeout=0.3))
+    assert RESET_JOURNAL in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_the_gate_waits_again_for_a_removed_member(gate: Lifecycle, ufm: LabUfm) -> None:

@@ -15,8 +15,12 @@ The driver does not imitate the agents' work on their hosts (dnsmasq, namespaces
 It also moves networking-mlnx's journal to neutron's API process. The journal's threads start before neutron forks that
 process. They are eventlet's, so the child has copies of them. When the child wakes one (each change cancels the
 journal's timer), the copy continues in the parent's event loop instead of the child's, and the API sometimes hangs.
+
+With `[labagent] wallaby`, the folder of networking-mlnx 18.0.0, the maintenance of the journal is that release's.
 """
 
+import importlib.util
+import pathlib
 import threading
 
 import eventlet
@@ -30,9 +34,11 @@ from neutron_lib.api.definitions import portbindings as pb
 from neutron_lib.callbacks import events, registry, resources
 from neutron_lib.plugins import directory
 from neutron_lib.plugins.ml2 import api
+from oslo_config import cfg
 from oslo_log import log
 
 LOG = log.getLogger(__name__)
+cfg.CONF.register_opts([cfg.StrOpt("wallaby", default="")], "labagent")
 
 SETTLE = 0.3
 """Seconds between a change and the sync: the transaction has ended by then, and many changes cause one sync."""
@@ -57,6 +63,8 @@ class LabAgent(api.MechanismDriver):
 
     def _start(self, *args, **kwargs):
         _restart_journal()
+        if cfg.CONF.labagent.wallaby and _driver():
+            _start_maintenance(pathlib.Path(cfg.CONF.labagent.wallaby, "networking_mlnx"))
         self.dhcp.start()
         self.l3.start()
 
@@ -107,29 +115,55 @@ class Agents:
                 LOG.exception("labagent: %s failed; retried at the next change or after a minute", self._sync.__name__)
 
 
-def _journal():
-    """Return networking-mlnx's journal thread; None if its driver is not configured or does not synchronise."""
+def _driver():
+    """Return networking-mlnx's SDN driver; None if it is not configured or does not synchronise."""
     drivers = directory.get_plugin().mechanism_manager.mech_drivers
-    return getattr(drivers["mlnx_sdn_assist"].obj, "journal", None) if "mlnx_sdn_assist" in drivers else None
+    driver = drivers["mlnx_sdn_assist"].obj if "mlnx_sdn_assist" in drivers else None
+    return driver if hasattr(driver, "journal") else None
 
 
 def _stop_journal(*args, **kwargs):
-    """Stop the journal's timer in the parent before the fork: only the child sends from then on."""
-    journal = _journal()
-    if journal:
-        with journal.lock:
-            journal._timer.cancel()
+    """Stop the journal's timers in the parent before the fork: only the child sends from then on."""
+    driver = _driver()
+    if driver:
+        with driver.journal.lock:
+            driver.journal._timer.cancel()
+        if cfg.CONF.labagent.wallaby:
+            driver._maintenance_thread.timer.stop()
 
 
 def _restart_journal():
     """Start new threads with new locks in the child, and process the existing rows at once. The copies stay asleep."""
-    journal = _journal()
-    if journal:
+    driver = _driver()
+    if driver:
+        journal = driver.journal
         journal.copies = (journal.lock, journal.event, journal._timer)
         journal.lock, journal.event = threading.Lock(), threading.Event()
         journal.start_sync_thread()
         journal._start_sync_timer()
         journal.event.set()
+
+
+def _start_maintenance(package):
+    """Start the maintenance of another release of networking-mlnx, as its SDN driver does.
+
+    Its modules get their own release's functions for the database; the tables are the same.
+    """
+    db, cleanup, maintenance = (
+        _load(package / name) for name in ("db/db.py", "journal/cleanup.py", "journal/maintenance.py")
+    )
+    cleanup.db = maintenance.db = db
+    thread, rows = maintenance.MaintenanceThread(), cleanup.JournalCleanup()
+    thread.register_operation(rows.delete_completed_rows)
+    thread.register_operation(rows.cleanup_processing_rows)
+    thread.start()
+
+
+def _load(file):
+    spec = importlib.util.spec_from_file_location(f"wallaby_{file.stem}", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _wire(context):

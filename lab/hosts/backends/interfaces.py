@@ -113,6 +113,9 @@ class CloudBackend(Protocol):
     def ml2_conf(self) -> str:
         """Return the text of ml2_conf.ini."""
 
+    def sql(self, statements: str, database: str) -> Sequence[Sequence[str]]:
+        """Run SQL as root in a database of the controllers and return the rows."""
+
     def restart_compute(self, host: str, hardware: ComputeHardware, say: Say) -> None:
         """Restart nova-compute on a host, which may have other hardware now."""
 

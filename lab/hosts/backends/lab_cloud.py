@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from lab.cloud import configuration, deployment, operations
+from lab.cloud import configuration, deployment, operations, processes
 from lab.cloud.client import ApiError, CloudClient, Port, Session
 from lab.hosts.backends.interfaces import ComputeService, Guest, NetworkAgent, RefusedError
 
@@ -25,6 +25,7 @@ class LabCloud:
     stop_compute = staticmethod(operations.stop_compute)
     lose = staticmethod(operations.unprovision)
     delete = staticmethod(deployment.delete)
+    sql = staticmethod(processes.sql)
 
     def computes(self) -> Sequence[ComputeService]:
         """Return every nova-compute; none if no cloud runs."""

@@ -1,5 +1,6 @@
 """Containers of the overcloud's nodes: podman (B1)."""
 
+import argparse
 import re
 
 from lab.hosts.call import Call
@@ -7,11 +8,15 @@ from lab.hosts.kinds.node import Node
 from lab.hosts.outcomes import Refusal
 from lab.hosts.output import Parser
 from lab.hosts.registry import command
+from lab.process import LabError
 
 
 @command("podman", Node)
 def podman(call: Call[Node]) -> None:
-    """Run `ps` and `inspect` for the deployed services' containers."""
+    """Run `ps`, `inspect` and `exec` for the deployed services' containers."""
+    if call.argv[1:2] == ["exec"]:
+        _exec(call)
+        return
     options = Parser(call, "podman")
     options.add_argument("verb", choices=["ps", "inspect"])
     options.add_argument("-a", "--all", action="store_true")
@@ -28,6 +33,33 @@ def podman(call: Call[Node]) -> None:
         if name not in call.host.containers:
             raise Refusal(f'Error: no container with name or ID "{name}" found: no such container', 125)
     call.out("true" if given.format and "Running" in given.format else "running")
+
+
+def _exec(call: Call[Node]) -> None:
+    """Run the only program that the lab has in a container: `mysql DATABASE -e SQL`, which prints no headings."""
+    options = Parser(call, "podman exec")
+    options.add_argument("-i", "-t", "-it", "-ti", action="store_true")
+    options.add_argument("container", nargs="?", default="")
+    options.add_argument("command", nargs=argparse.REMAINDER)
+    given = options.parse_words(call.argv[2:])
+    call.as_root()
+    names = [row["Names"] for row in _containers(call) if given.container in (row["ID"], row["Names"])]
+    if not names:
+        raise Refusal(f'Error: no container with name or ID "{given.container}" found: no such container', 125)
+    program, *words = given.command or [""]
+    if not names[0].startswith("galera-bundle") or program != "mysql":
+        raise Refusal(f"Error: crun: executable file `{program}` not found in $PATH: No such file or directory", 127)
+    client = Parser(call, "mysql")
+    client.add_argument("-N", "-s", "-B", action="store_true")
+    client.add_argument("-e", "--execute", required=True)
+    client.add_argument("database", nargs="?", default="mysql")
+    asked = client.parse_words(words)
+    try:
+        rows = call.rack.backends.cloud.sql(asked.execute, asked.database)
+    except LabError as error:
+        raise Refusal(str(error)) from None
+    for row in rows:
+        call.out("\t".join(row))
 
 
 def _ps(call: Call[Node], template: str | None, filters: list[str]) -> None:

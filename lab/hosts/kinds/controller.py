@@ -20,6 +20,7 @@ class Controller(Node):
         "keystone",
         "glance_api",
         "haproxy-bundle-podman-0",
+        "galera-bundle-podman-0",
     )
 
     def lose_volatile_state(self) -> None:

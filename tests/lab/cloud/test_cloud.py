@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -13,9 +14,10 @@ import pytest
 import trustme
 
 from lab import addresses
-from lab.cloud import client, configuration, deployment, operations
+from lab.cloud import client, configuration, deployment, journal, operations
 from lab.cloud.client import CloudClient
 from lab.cloud.folders import RUN
+from lab.cloud.maintenance import Maintenance
 from lab.cloud.puppet import ANCHORS, BUNDLE
 from lab.cloud.service import CloudService
 from lab.process import LabError, until
@@ -377,6 +379,26 @@ def test_rows_orphaned_by_an_absent_ufm_are_sent_after_neutron_restarts(
     assert until(drained, 40), client.journal()
     assert ufm.of("POST", "Network")[-1].body["id"] == network["id"]
     tenant.delete("network", network["id"])
+
+
+def test_wallaby_s_maintenance_sends_orphaned_rows_again(deploy: Deploy, tenant: Tenant) -> None:
+    """The thread is that of networking-mlnx 18.0.0; neutron is not restarted."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    journal.choose(Maintenance("wallaby", interval=4, timeout=2), print)
+    try:
+        deploy(url=f"http://127.0.0.1:{port}")
+        network = tenant.ib_network(106)
+        assert until(lambda: state_of(network["id"]) == {"processing"}, 20), state_of(network["id"])
+        with UfmRecorder().serving(port) as late:
+            assert until(drained, 40), client.journal()
+            assert late.of("POST", "Network")[-1].body["id"] == network["id"]
+            tenant.delete("network", network["id"])
+            assert until(drained, 40), client.journal()
+    finally:
+        journal.choose(Maintenance(), print)
+        deploy()
 
 
 def test_deleting_a_server_frees_its_vf_and_deletes_the_port_at_ufm(

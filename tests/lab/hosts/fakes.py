@@ -106,6 +106,9 @@ class FakeCloud:
     lost: list[str] = field(default_factory=list)
     """Host names in the order in which they were undeployed."""
 
+    statements: list[str] = field(default_factory=list)
+    """SQL in the controllers' database."""
+
     def computes(self) -> Sequence[ComputeService]:
         return list(self.services.values())
 
@@ -145,6 +148,12 @@ class FakeCloud:
 
     def ml2_conf(self) -> str:
         return "[ml2]\ntype_drivers = flat,vlan\n"
+
+    def sql(self, statements: str, database: str) -> list[list[str]]:
+        if database != "neutron":
+            raise LabError(f"ERROR 1049 (42000): Unknown database '{database}'")
+        self.statements.append(statements)
+        return [["1", "pending"]] if statements.startswith("SELECT") else []
 
     def restart_compute(self, host: str, hardware: ComputeHardware, say: Say) -> None:
         self.compute_restarts.append((host, hardware))

@@ -6,6 +6,7 @@ import pytest
 
 from lab.hosts.backends.interfaces import Guest
 from lab.process import until
+from providers.ufm.errors import RESET_JOURNAL
 from tests.lab.hosts.conftest import MARKS, Lab
 
 pytestmark = MARKS
@@ -203,6 +204,17 @@ def test_an_injected_link_failure_lasts_as_many_power_ons_as_requested(lab: Lab)
 
 
 # -- controllers
+
+
+def test_sql_runs_in_the_database_of_the_controllers(lab: Lab) -> None:
+    galera = "podman exec $(podman ps -q -f name=galera-bundle)"
+    assert lab.ok("controller-1", f'{galera} mysql neutron -e "SELECT 1"') == "1\tpending\n"
+    lab.ok("controller-2", RESET_JOURNAL)
+    statements = lab.cloud.statements
+    assert statements[-1].startswith("UPDATE sdn_journal SET state='pending' WHERE state='processing'")
+    assert "Unknown database" in lab.refused("controller-1", f'{galera} mysql nowhere -e "SELECT 1"')
+    assert "not found in $PATH" in lab.refused("controller-1", f"{galera} psql")
+    assert "no such container" in lab.refused("controller-1", "podman exec galera mysql -e 'SELECT 1'")
 
 
 def test_podman_ps_lists_containers_and_inspect_refuses_unknown_ones(lab: Lab) -> None:

@@ -178,3 +178,28 @@ def test_a_refused_connection_orphans_the_row(ufm: Rig, neutron: Neutron) -> Non
         database.commit()
     neutron.done()
     assert "0x65" in ufm.state()["pkeys"]
+
+
+MAINTENANCE = """\
+import sys
+from networking_mlnx.journal import cleanup, maintenance
+from neutron.db.migration.models import head
+from neutron_lib import context
+from neutron_lib.db import api
+from oslo_config import cfg
+cfg.CONF(["--config-file", sys.argv[1]], project="neutron")
+head.get_metadata().create_all(api.get_writer_session().get_bind())
+thread = maintenance.MaintenanceThread()
+thread.register_operation(cleanup.JournalCleanup().cleanup_processing_rows)
+thread.execute_ops()
+"""
+
+
+def test_the_maintenance_of_21_0_0_crashes_before_it_resets_a_row(tmp_path: Path) -> None:
+    """`_execute_op(self, operation, context)` is decorated, and the decorator takes the operation for a context."""
+    configuration = tmp_path / "neutron.conf"
+    configuration.write_text(f"[database]\nconnection = sqlite:///{tmp_path}/neutron.sqlite\n")
+    command = [str(PYTHON), "-c", MAINTENANCE, str(configuration)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"]})
+    assert done.returncode == 1
+    assert "'method' object has no attribute '_enginefacade_context'" in done.stderr.splitlines()[-1]
