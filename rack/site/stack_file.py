@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
 
 MAX_DEPTH, MAX_NODES = 40, 100_000
 """Limits of a file's nesting and of its size after the expansion of aliases."""
@@ -31,12 +32,19 @@ class StackFileError(Exception):
     """The text is not YAML as Pulumi reads it. The message names the line, and no value: it may be a secret."""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(Composer, yaml.CSafeLoader):
+    """PyYAML's loader on the events of libyaml, of which yaml.v3 is a port; ten times as fast as PyYAML's parser."""
+
     yaml_implicit_resolvers = {}
 
+    def __init__(self, content: bytes) -> None:
+        yaml.CSafeLoader.__init__(self, content)
+        Composer.__init__(self)
+
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()  # type: ignore[no-untyped-call]
-        if not isinstance(event, yaml.AliasEvent):  # As in yaml.v3, an anchor may be set again.
+        event = self.peek_event()
+        if isinstance(event, yaml.NodeEvent) and not isinstance(event, yaml.AliasEvent):
+            # As in yaml.v3, an anchor may be set again.
             self.anchors.pop(event.anchor, None)
         return super().compose_node(parent, index)
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pulumi
 import pytest
-import yaml
 
 import components as c
 from components.overcloud import parse_rc
@@ -18,6 +17,7 @@ from components.ssh import Operator, check_agent, script
 from components.tenant import vf_guid
 from rack import tripleo
 from rack.plan import Plan
+from tests import yamls
 from tests.components.conftest import AUTHORITY, GUEST_KEY, HOST_KEY, SDN_TOKEN, Recorded, Recorder, record
 
 SECRETS = {"license": "LICENSE-CANARY", "ipmi": "IPMI-CANARY", "ufm": "UFM-CANARY"}
@@ -196,7 +196,7 @@ def test_no_step_edits_ml2_conf_after_the_deployment(rack: Recorder) -> None:
 
 
 def test_controllers_get_the_certificate_authority_of_ufm(rack: Recorder) -> None:
-    document = yaml.safe_load(rack.resources["overcloud-ib-env-vm"].inputs["stdin"])
+    document = yamls.load(rack.resources["overcloud-ib-env-vm"].inputs["stdin"])
     assert document["parameter_defaults"]["CAMap"] == {"rack-ufm": {"content": AUTHORITY}}
 
 

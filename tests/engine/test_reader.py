@@ -31,16 +31,19 @@ DOCUMENTS = [
     "? a\n: 1",
     "yes: 1\nno: 2",
     "a:\nb: ''",
+    "a: 7 \t# a tabulator",
+    "a: x\ty",
 ]
 """Mappings that both read the same."""
 REFUSED = [
     "a: 1\na: 2", "a: {k: 1, k: 2}", "a: 1\n'a': 2", "a: &a {}\nb:\n  <<: *a\n  <<: *a", "a:\n  <<: text", "a: *x",
     "? [a]\n: 1", "a: !!int x", "a: !!bool yes", "a: !!null x", "a: .inf", "a: .NaN", "a: @x", "a: b: c", "\ta: 1",
+    'a: "\\ud800"',
 ]  # fmt: skip
 """Both refuse them."""
 STRICTER = [
     "a: 011", "a: 089", "a: 2022-03-01", "a: 2022-3-1 1:1:1", "2022-03-01: 1", "8: 1", "true: 1", "~: 1", "a: !x 1",
-    "a: !!binary aGVsbG8=", 'a: "\\x01"',
+    "a: !!binary aGVsbG8=", 'a: "\\x01"', "a: {k:,o: v}",
 ]  # fmt: skip
 """Refused here, because Pulumi reads them differently than they look."""
 

@@ -5,18 +5,18 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hypothesis import strategies as st
 
 from rack.plan import Plan
 from rack.site import Site
 from rack.site.load import parse
+from tests import yamls
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK_FILES = ("Pulumi.dev.yaml", "Pulumi.reference.yaml")
 
 Document = dict[str, Any]
-REFERENCE: Document = yaml.safe_load((ROOT / "Pulumi.reference.yaml").read_text())["config"]["rack:site"]
+REFERENCE: Document = yamls.load((ROOT / "Pulumi.reference.yaml").read_text())["config"]["rack:site"]
 
 
 class Drop:

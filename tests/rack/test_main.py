@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from rack import __main__ as command
 from rack.__main__ import main
@@ -18,6 +17,7 @@ from rack.tripleo.loaded import ENV, VIPS, Problem
 from rack.tripleo.readme import readme
 from rack.tripleo.requirements import template_requirements
 from rack.wallaby.tools import FOLDER, ToolsError
+from tests import yamls
 from tests.rack import sites
 from tests.rack.rules.cases import RHOSP
 from tests.rack.sites import ROOT
@@ -40,7 +40,7 @@ def stack_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dic
 
     def write(edits: dict[str, Any]) -> None:
         content = {"config": {"rack:site": sites.document(edits)}}
-        Path("Pulumi.mine.yaml").write_text(yaml.safe_dump(content))
+        Path("Pulumi.mine.yaml").write_text(yamls.dump(content))
 
     return write
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rack.site.load import ConfigError, load_stack_file
+from tests import yamls
 from tests.rack.sites import DROP, ROOT, document
 
 REFERENCE = (ROOT / "Pulumi.reference.yaml").read_text()
@@ -46,7 +46,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     "number as key": ("vfs: 8\n", "8: 8\n", "a key that is not a text"),
     "list as key": ("vfs: 8\n", "? [a]\n      : 8\n", "a key that is not a text"),
     "control character": ("name: qm8700", 'name: "qm\\e8700"', "found a control character"),
-    "surrogate": ("name: qm8700", 'name: "qm\\ud800"', "found a control character"),
+    "surrogate": ("name: qm8700", 'name: "qm\\ud800"', "invalid Unicode character escape code"),
     "control character in a key": ("vfs: 8\n", '"v\\x07s": 8\n', "found a control character"),
     "tabulator": ("      vfs: 8\n", "\tvfs: 8\n", "not YAML"),
     "second document": ("config:\n", "---\nconfig:\n", "not YAML"),
@@ -155,7 +155,7 @@ def refused(folder: Path, text: str | bytes) -> str:
 
 
 def stack(edits: dict[str, Any]) -> str:
-    return yaml.safe_dump({"config": {"rack:site": document(edits)}})
+    return yamls.dump({"config": {"rack:site": document(edits)}})
 
 
 @pytest.mark.parametrize(("old", "new", "says"), TEXTS.values(), ids=TEXTS)
@@ -208,6 +208,12 @@ def test_credentials_are_refused_and_not_shown(tmp_path: Path, path: str, value:
     message = refused(tmp_path, stack({path: value}))
     assert path in message
     assert SECRET not in message
+
+
+def test_a_tabulator_between_a_value_and_a_comment_is_accepted_as_in_pulumi(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.x.yaml"
+    file.write_text(REFERENCE.replace("vfs: 8\n", "vfs: 7 \t# per HCA\n", 1))
+    assert load_stack_file(file).compute.vfs == 7
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16-le"])

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from rack.site import Site
 from rack.site.load import ConfigError, load, load_stack_file, parse
+from tests import yamls
 from tests.rack.sites import DROP, document
 
 WHOLE = "write a whole number from 1 to 65535"
@@ -196,7 +196,7 @@ def beside(tmp_path: Path, **keys: Any) -> str:
     """The problems of the guide's rack with other keys beside `rack:site`; empty if there are none."""
     file = tmp_path / "Pulumi.x.yaml"
     config = {"rack:site": document(), **{f"rack:{key}": value for key, value in keys.items()}}
-    file.write_text(yaml.safe_dump({"config": config}))
+    file.write_text(yamls.dump({"config": config}))
     try:
         load_stack_file(file)
     except ConfigError as error:
@@ -236,7 +236,7 @@ def test_an_error_shows_control_characters_as_escapes_and_each_problem_once() ->
 
 def test_problems_of_the_site_and_of_other_keys_are_reported_together(tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.x.yaml"
-    file.write_text(yaml.safe_dump({"config": {"rack:site": document({"ufm.port": 0}), "rack:ufmPassword": SECRET}}))
+    file.write_text(yamls.dump({"config": {"rack:site": document({"ufm.port": 0}), "rack:ufmPassword": SECRET}}))
     with pytest.raises(ConfigError) as refused:
         load_stack_file(file)
     assert [line.partition(": ")[0] for line in refused.value.problems] == ["rack:ufmPassword", "ufm.port"]
@@ -266,7 +266,7 @@ def local(folder: Path) -> dict[str, Any]:
 def test_the_program_reads_the_text_of_the_stacks_file_too(tmp_path: Path) -> None:
     site = document(local(tmp_path))
     assert loaded(tmp_path, site) == (), "the stack may have its file elsewhere"
-    assert loaded(tmp_path, site, yaml.safe_dump({"config": {"rack:site": site}})) == ()
+    assert loaded(tmp_path, site, yamls.dump({"config": {"rack:site": site}})) == ()
     (line,) = loaded(tmp_path, site, "config:\n  rack:site:\n    protect: 011\n")
     assert line.startswith("Pulumi.x.yaml: found text that is not YAML; correct the file: line 3: found a number with")
     (line,) = loaded(tmp_path, site, f"config:\n  rack:site: {{}}\n  rack:ufmPassword: {SECRET}\n")

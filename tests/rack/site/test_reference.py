@@ -3,11 +3,11 @@
 import runpy
 
 import pytest
-import yaml
 
 from rack.rules import RULES
 from rack.site import SECRETS, Site, reference
 from rack.site.schema import Key, keys
+from tests import yamls
 from tests.rack.site.test_stack_files import leaves
 from tests.rack.sites import ROOT
 
@@ -32,7 +32,7 @@ def test_every_rule_and_every_secret_has_a_line() -> None:
 
 
 def test_every_key_of_the_reference_stack_is_on_the_page() -> None:
-    site = yaml.safe_load((ROOT / "Pulumi.reference.yaml").read_text())["config"]["rack:site"]
+    site = yamls.load((ROOT / "Pulumi.reference.yaml").read_text())["config"]["rack:site"]
     documented = {key.path.replace("[]", "") for key in keys(Site)}
     for path, _ in leaves(site, ""):
         parts = path.lstrip(".").split(".")

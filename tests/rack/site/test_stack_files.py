@@ -7,20 +7,20 @@ from functools import cache
 from typing import Any
 
 import pytest
-import yaml
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from rack.site import OCCASIONAL_SECRETS, SECRETS
 from rack.site.load import load_stack_file
+from tests import yamls
 from tests.rack.sites import ROOT, STACK_FILES
 
 PASSPHRASES = {"Pulumi.dev.yaml": "lab", "Pulumi.reference.yaml": "reference"}
 
 
 def stack(file: str) -> dict[str, Any]:
-    return dict(yaml.safe_load((ROOT / file).read_text()))
+    return dict(yamls.load((ROOT / file).read_text()))
 
 
 @cache

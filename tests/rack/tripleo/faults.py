@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from tests import yamls
 from tests.rack.sites import steps
 
 Edit = Callable[[str], str]
@@ -24,13 +23,13 @@ def text(old: str, new: str) -> Edit:
 
 
 def _edited(written: str, path: str, change: Callable[[Any, str | int], None]) -> str:
-    document = yaml.safe_load(written)
+    document = yamls.load(written)
     *above, last = steps(path)
     here = document
     for step in above:
         here = here[step]
     change(here, last)
-    return json.dumps(document) if written.lstrip().startswith("{") else yaml.safe_dump(document, sort_keys=False)
+    return json.dumps(document) if written.lstrip().startswith("{") else yamls.dump(document, sort_keys=False)
 
 
 def put(path: str, value: Any) -> Edit:

@@ -3,7 +3,6 @@
 import configparser
 from typing import Any
 
-import yaml
 from hypothesis import given
 
 from rack import tripleo
@@ -11,6 +10,7 @@ from rack.plan import REGISTRY_FILE, Plan
 from rack.site.load import parse
 from rack.tripleo.documents import LOGIN, REPOSITORIES, rendered
 from rack.tripleo.header import HEADER
+from tests import yamls
 from tests.rack import sites
 from tests.rack.rules.cases import OWN_NAMESPACE, RHOSP
 from tests.rack.sites import documents
@@ -19,7 +19,7 @@ REPOSITORY = {"id": "wallaby", "baseurl": "http://mirror.example/wallaby/$basear
 
 
 def prepared(edits: dict[str, Any]) -> list[dict[str, Any]]:
-    document = yaml.safe_load(tripleo.containers_prepare(sites.plan(edits)))
+    document = yamls.load(tripleo.containers_prepare(sites.plan(edits)))
     return list(document["parameter_defaults"]["ContainerImagePrepare"])
 
 
@@ -81,7 +81,7 @@ def test_the_sites_settings_override_the_distribution() -> None:
 
 def test_the_login_is_a_separate_file_for_undercloud_and_deployment() -> None:
     plan = sites.plan(RHOSP)
-    login = yaml.safe_load(tripleo.registry_login(plan, "s3cr3t"))
+    login = yamls.load(tripleo.registry_login(plan, "s3cr3t"))
     assert login == {"parameter_defaults": {
         "ContainerImageRegistryCredentials": {"registry.redhat.io": {"1234|rack": "s3cr3t"}}}}  # fmt: skip
     assert conf(RHOSP)["custom_env_files"] == REGISTRY_FILE

@@ -20,6 +20,7 @@ from rack.tripleo import deployment
 from rack.tripleo.deployment import lower
 from rack.tripleo.documents import DOCUMENTS as ALL_DOCUMENTS
 from rack.tripleo.documents import rendered as all_rendered
+from tests import yamls
 from tests.rack import sites
 from tests.rack.sites import DROP, documents
 from tests.rack.test_plan import DOCUMENTS, rendered
@@ -30,7 +31,7 @@ YAML_FILES = [
 
 
 def loaded(name: str, plan: Plan) -> Any:
-    return yaml.load(DOCUMENTS[name](plan), Loader=yaml.CSafeLoader)
+    return yamls.load(DOCUMENTS[name](plan))
 
 
 def nics(text: str, plan: Plan, role: Role) -> list[dict[str, Any]]:
@@ -62,7 +63,7 @@ def nics(text: str, plan: Plan, role: Role) -> list[dict[str, Any]]:
     environment.globals["lookup"] = lambda kind, name: known[name]
     environment.filters["flatten"] = lambda lists: [x for part in lists for x in part]
     environment.filters["unique"] = list  # Ansible's filter returns a list too; there are no duplicates here
-    config = yaml.safe_load(environment.from_string(text).render(**known))
+    config = yamls.load(environment.from_string(text).render(**known))
     return list(config["network_config"])
 
 
@@ -235,7 +236,7 @@ def test_rebuilt_images_have_the_driver_and_the_common_prefix() -> None:
 
 def test_neutron_uses_only_the_token_for_ufm() -> None:
     plan = sites.plan({"ufm.port": 8443})
-    document = yaml.safe_load(tripleo.ml2_sdn(plan, "s3cr3t-t0ken"))
+    document = yamls.load(tripleo.ml2_sdn(plan, "s3cr3t-t0ken"))
     sdn = document["parameter_defaults"]
     assert sdn["MlnxSDNUrl"] == "https://192.168.24.200:8443/ufmRestV3"
     assert (sdn["MlnxSDNToken"], sdn["MlnxSDNUsername"], sdn["MlnxSDNPassword"]) == ("s3cr3t-t0ken", "", "")
@@ -296,7 +297,7 @@ def test_neutron_trusts_the_certificate_authority_of_ufm() -> None:
 
 def test_neutron_verifies_ufm_under_the_name_in_its_certificate() -> None:
     plan = sites.plan({"ufm.serverName": "ufm.example.com", "ufm.port": 8443})
-    parameters = yaml.safe_load(tripleo.ml2_sdn(plan, "token"))["parameter_defaults"]
+    parameters = yamls.load(tripleo.ml2_sdn(plan, "token"))["parameter_defaults"]
     assert parameters["MlnxSDNUrl"] == "https://ufm.example.com:8443/ufmRestV3"
     assert parameters["ExtraHostFileEntries"] == [f"{plan.site.ufm.address} ufm.example.com"]
 
@@ -359,7 +360,7 @@ def test_each_controller_may_have_its_own_login() -> None:
 @pytest.mark.parametrize("secret", ['quote"d', "back\\slash", "colon: #hash", "'", "ünïcode", "{{ x }}", "null", "007"])
 def test_any_secret_can_be_read_back_from_its_file(secret: str) -> None:
     plan = sites.plan()
-    assert yaml.safe_load(tripleo.ml2_sdn(plan, secret))["parameter_defaults"]["MlnxSDNToken"] == secret
+    assert yamls.load(tripleo.ml2_sdn(plan, secret))["parameter_defaults"]["MlnxSDNToken"] == secret
     assert json.loads(tripleo.instackenv(plan, secret))["nodes"][0]["pm_password"] == secret
 
 
