@@ -199,8 +199,8 @@ def test_the_shipped_job_runner_runs_a_job(python: str, tmp_path: Path) -> None:
 def test_a_program_decodes_orders_that_the_operator_s_side_encodes(python: str, name: str, tmp_path: Path) -> None:
     """The operator's side encodes with this Python version; the program decodes with Python 3.6."""
     (tmp_path / "shipped.py").write_text(shipping.program(name))
-    start = f"import sys; sys.path.append({str(tmp_path)!r}); import shipped"
-    for order in ORDERS:
-        script = f"{start}; print(shipped.{type(order).__name__}.decode({encode(order)!r}))"
-        done = subprocess.run([python, "-I", "-c", script], capture_output=True, text=True, cwd="/", check=False)
-        assert (done.returncode, done.stdout, done.stderr) == (0, f"{order!r}\n", "")
+    decode = [f"print(shipped.{type(order).__name__}.decode({encode(order)!r}))" for order in ORDERS]
+    script = "\n".join([f"import sys; sys.path.append({str(tmp_path)!r}); import shipped", *decode])
+    done = subprocess.run([python, "-I", "-c", script], capture_output=True, text=True, cwd="/", check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [repr(order) for order in ORDERS]
