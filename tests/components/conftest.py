@@ -16,6 +16,7 @@ import pytest
 from pulumi.runtime import mocks, test
 from pulumi.runtime.proto import source_pb2
 
+import components as c
 from components.local import ufm_ca
 from components.ssh import Operator
 from rack.plan import Plan
@@ -38,6 +39,7 @@ SDN_TOKEN = "t0k3n" * 6
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
 """Of UFM; its content is the text ABC."""
 AUTHORITY = "-----BEGIN CERTIFICATE-----\n"
+SECRETS = {"license": "LICENSE-CANARY", "ipmi": "IPMI-CANARY", "ufm": "UFM-CANARY"}
 
 
 @dataclass
@@ -211,3 +213,32 @@ def record(
     mocks.set_mocks(recorder, preview=False, monitor=Monitor(recorder))
     test(lambda: program(operator(plan)))()  # type: ignore[no-untyped-call]  # pulumi's decorator has no types
     return recorder
+
+
+def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
+    """Register the same components as `__main__.py`, with the stack's secrets."""
+    pulumi.runtime.set_all_config({"rack:ufmPassword": SECRETS["ufm"]}, ["rack:ufmPassword"])
+    password = pulumi.Config("rack").require_secret("ufmPassword")
+    owner = c.Owner("owner")
+    ufm = c.UfmHost("ufm", plan, operator, pulumi.Output.secret(SECRETS["license"]), password)
+    at_ufm = pulumi.ResourceOptions(providers=[ufm.api])
+    undercloud = c.Undercloud("undercloud", plan, operator, pulumi.Output.secret(SECRETS["ipmi"]))
+    introspection = c.Introspection("introspection", plan, undercloud, ufm.token, ufm.ca)
+    fabric = c.Fabric("fabric", plan, introspection, at_ufm)
+    gate = c.Gate("gate", plan, undercloud, introspection, fabric, ufm.token)
+    overcloud = c.Overcloud("overcloud", plan, operator, undercloud, introspection, gate, ufm.token)
+    firmware = c.Firmware("firmware", plan, undercloud, overcloud)
+    images = c.GuestImages("images", plan, undercloud, overcloud, operator, owner)
+    tenant = c.Tenant("tenant", plan, overcloud, images, firmware, owner, at_ufm)
+    assert plan.site.external_access
+    assert plan.site.bandwidth
+    external = c.ExternalAccess("external", plan.site.external_access, overcloud, tenant, owner)
+    bandwidth = c.Bandwidth("bandwidth", plan.site.bandwidth, plan, overcloud, firmware, tenant, external)
+    c.Protection("protection", plan.site.protect, [bandwidth, images])
+    return {"fabric": fabric, "tenant": tenant, "external": external, "bandwidth": bandwidth}
+
+
+@pytest.fixture(scope="session")
+def rack(plan: Plan) -> Recorder:
+    """Return the deployed dev stack. Tests must not change it."""
+    return record(plan, lambda operator: deploy(plan, operator) and None)

@@ -15,16 +15,11 @@ from components.ssh_client import options
 from onhost.undercloud.orders import NodeOrder, SshAccess
 from rack.plan import Plan
 from rack.site.ssh import Proxy
-from tests.components.conftest import HOST_KEY, Recorder, record
-from tests.components.test_rack import deploy, secret
+from tests.components.conftest import HOST_KEY, Recorder, deploy, record
+from tests.components.test_rack import secret
 from tests.components.test_undercloud import REPOSITORY
 
 BASTION = Proxy(address=IPv4Address("192.0.2.9"), port=2200, user="jump")
-
-
-@pytest.fixture(scope="module")
-def rack(plan: Plan) -> Recorder:
-    return record(plan, lambda operator: deploy(plan, operator) and None)
 
 
 def steps(plan: Plan, **ssh: object) -> Recorder:

@@ -6,14 +6,11 @@ import shlex
 from itertools import pairwise
 from typing import Any
 
-import pytest
-
 from onhost import shipping
 from rack import tripleo
 from rack.plan import Plan
 from rack.site.undercloud import Repository
-from tests.components.conftest import HOST_KEY, Recorder, record
-from tests.components.test_rack import deploy
+from tests.components.conftest import HOST_KEY, Recorder, deploy, record
 
 PROGRAM = shipping.program("undercloud.wave")
 CONTROLLERS = ["firmware-controllers-1", "firmware-controllers-2", "firmware-controllers-3"]
@@ -25,11 +22,6 @@ def changed(plan: Plan, **firmware: Any) -> Plan:
 
 def recorded(plan: Plan) -> Recorder:
     return record(plan, lambda operator: deploy(plan, operator) and None)
-
-
-@pytest.fixture(scope="module")
-def rack(plan: Plan) -> Recorder:
-    return recorded(plan)
 
 
 def waves(rack: Recorder) -> list[str]:

@@ -9,8 +9,8 @@ from components.guest_images import checks
 from rack.plan import Plan
 from rack.site import Image
 from rack.site.images import Builder
-from tests.components.conftest import Recorder, record
-from tests.components.test_rack import deploy, secret
+from tests.components.conftest import Recorder, deploy, record
+from tests.components.test_rack import secret
 
 GDR = "centos8-stream-gdr"
 BUILD, FETCH, CHECK, VARIABLES = (f"images-{step}-{GDR}" for step in ("build", "fetch", "check", "variables"))
@@ -21,11 +21,6 @@ def made(plan: Plan, **change: object) -> Recorder:
     images = (first, gdr.model_copy(update=change))
     other = Plan(plan.site.model_copy(update={"images": images}))
     return record(other, lambda operator: deploy(other, operator) and None)
-
-
-@pytest.fixture(scope="module")
-def rack(plan: Plan) -> Recorder:
-    return made(plan)
 
 
 def script(rack: Recorder, name: str) -> str:

@@ -13,15 +13,10 @@ from onhost import shipping
 from rack import tripleo
 from rack.plan import Plan
 from rack.site import Site
-from tests.components.conftest import AUTHORITY, SDN_TOKEN, Recorder, record
-from tests.components.test_rack import deploy, secret
+from tests.components.conftest import AUTHORITY, SDN_TOKEN, Recorder, deploy, record
+from tests.components.test_rack import secret
 
 PROGRAM = shipping.program("undercloud.nodes")
-
-
-@pytest.fixture(scope="module")
-def rack(plan: Plan) -> Recorder:
-    return record(plan, lambda operator: deploy(plan, operator) and None)
 
 
 @pytest.fixture(scope="module")

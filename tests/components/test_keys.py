@@ -14,9 +14,8 @@ from rack.site.load import parse
 from rack.site.model import Model
 from rack.site.schema import keys, type_at
 from rack.tripleo.documents import rendered
-from tests.components.conftest import record
+from tests.components.conftest import deploy, record
 from tests.components.test_access import BASTION, steps
-from tests.components.test_rack import deploy
 from tests.rack.sites import document
 
 OPTIONAL = {

@@ -11,8 +11,7 @@ from components.owner import DRAW, KEEP
 from components.ssh import Operator
 from rack.owner import KEY, Mark
 from rack.plan import Plan
-from tests.components.conftest import STACK_ID, Recorder, record
-from tests.components.test_rack import deploy
+from tests.components.conftest import STACK_ID, Recorder, deploy, record
 
 
 @pytest.fixture

@@ -18,37 +18,17 @@ from components.tenant import vf_guid
 from rack import tripleo
 from rack.plan import Plan
 from tests import yamls
-from tests.components.conftest import AUTHORITY, GUEST_KEY, HOST_KEY, SDN_TOKEN, Recorded, Recorder, record
-
-SECRETS = {"license": "LICENSE-CANARY", "ipmi": "IPMI-CANARY", "ufm": "UFM-CANARY"}
-
-
-def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
-    """Register the same components as `__main__.py`, with the stack's secrets."""
-    pulumi.runtime.set_all_config({"rack:ufmPassword": SECRETS["ufm"]}, ["rack:ufmPassword"])
-    password = pulumi.Config("rack").require_secret("ufmPassword")
-    owner = c.Owner("owner")
-    ufm = c.UfmHost("ufm", plan, operator, pulumi.Output.secret(SECRETS["license"]), password)
-    at_ufm = pulumi.ResourceOptions(providers=[ufm.api])
-    undercloud = c.Undercloud("undercloud", plan, operator, pulumi.Output.secret(SECRETS["ipmi"]))
-    introspection = c.Introspection("introspection", plan, undercloud, ufm.token, ufm.ca)
-    fabric = c.Fabric("fabric", plan, introspection, at_ufm)
-    gate = c.Gate("gate", plan, undercloud, introspection, fabric, ufm.token)
-    overcloud = c.Overcloud("overcloud", plan, operator, undercloud, introspection, gate, ufm.token)
-    firmware = c.Firmware("firmware", plan, undercloud, overcloud)
-    images = c.GuestImages("images", plan, undercloud, overcloud, operator, owner)
-    tenant = c.Tenant("tenant", plan, overcloud, images, firmware, owner, at_ufm)
-    assert plan.site.external_access
-    assert plan.site.bandwidth
-    external = c.ExternalAccess("external", plan.site.external_access, overcloud, tenant, owner)
-    bandwidth = c.Bandwidth("bandwidth", plan.site.bandwidth, plan, overcloud, firmware, tenant, external)
-    c.Protection("protection", plan.site.protect, [bandwidth, images])
-    return {"fabric": fabric, "tenant": tenant, "external": external, "bandwidth": bandwidth}
-
-
-@pytest.fixture(scope="module")
-def rack(plan: Plan) -> Recorder:
-    return record(plan, lambda operator: deploy(plan, operator) and None)
+from tests.components.conftest import (
+    AUTHORITY,
+    GUEST_KEY,
+    HOST_KEY,
+    SDN_TOKEN,
+    SECRETS,
+    Recorded,
+    Recorder,
+    deploy,
+    record,
+)
 
 
 def commands(rack: Recorder) -> dict[str, Recorded]:

@@ -11,8 +11,8 @@ from components.ssh import Operator
 from onhost.undercloud.orders import NodeOrder
 from rack.plan import Plan
 from rack.site.tenant import KeyPair
-from tests.components.conftest import BANDWIDTH, GUEST_KEY, Recorder, record
-from tests.components.test_rack import deploy, secret
+from tests.components.conftest import BANDWIDTH, GUEST_KEY, Recorder, deploy, record
+from tests.components.test_rack import secret
 
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICBh tenant"
 
@@ -29,11 +29,6 @@ def made(plan: Plan, **tenant: object) -> Recorder:
 
 def login(rack: Recorder) -> NodeOrder:
     return NodeOrder.decode(secret(rack.resources["bandwidth-ib-write-bw"].inputs["stdin"]))
-
-
-@pytest.fixture(scope="module")
-def rack(plan: Plan) -> Recorder:
-    return made(plan)
 
 
 def test_nova_generates_the_key_pair_of_the_instances(rack: Recorder) -> None:

@@ -19,8 +19,7 @@ from lab.hosts.machine import descendants
 from lab.process import until
 from onhost.undercloud.job_runs import Job
 from rack.plan import Plan
-from tests.components.conftest import Recorder, record
-from tests.components.test_rack import deploy
+from tests.components.conftest import Recorder, deploy, record
 from tests.lab.hosts.conftest import MARKS, Lab
 
 pytestmark = [*MARKS, pytest.mark.timeout(120)]
