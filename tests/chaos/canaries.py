@@ -6,7 +6,7 @@ import re
 import secrets
 import stat
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,41 @@ class Place:
     """Regular expression of the last three octal digits of the mode: by default nobody but the owner has access."""
 
 
-PLACES: tuple[Place, ...] = ()
+NODES = r"hosts/(controller|compute)-\d"
+PLACES = (
+    Place("cloud/passwords.json", "cloud", "the lab's cloud generates its passwords"),
+    Place("cloud/(data/overcloud.json|etc/neutron/ml2_conf.ini)", "token", "the lab's neutron-server"),
+    Place("ufm/state.json", "token", "the lab's UFM; passwords are hashed"),
+    Place(rf"{NODES}/state.json", "ipmiPassword", "the lab's BMCs"),
+    Place("hosts/ufm/root/home/ubuntu/UFM_lic/mlnx-ufm.lic", "ufmLicense", "input of UFM's installer (U6)"),
+    Place("hosts/ufm/root/var/ufm_files/licenses/mlnx-ufm.lic", "ufmLicense", "copy of UFM's installer"),
+    Place("hosts/undercloud/root/home/stack/instackenv.json", "ipmiPassword", "the inventory of ironic (C6)"),
+    Place("hosts/undercloud/root/home/stack/overcloudrc", "cloud", "written by TripleO"),
+    Place(
+        "hosts/undercloud/root/home/stack/templates/IB/VM/containers-registry-ib-vm.yaml",
+        "registryPassword",
+        "the login at the containers' registry (C3)",
+    ),
+    Place(
+        "hosts/undercloud/root/home/stack/templates/IB/VM/neutron-ml2-mlnx-sdn-vm.yaml",
+        "token",
+        "Neutron's document (O4)",
+    ),
+    Place(
+        rf"{NODES}/root/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini",
+        "token",
+        "Neutron's configuration: written by puppet-neutron with this mode (docs/operations.md)",
+        "640",
+    ),
+)
 
-ENVIRONMENTS: tuple[tuple[str, str], ...] = ()
+ENVIRONMENTS = (
+    (
+        r"environ of \S*python\S* \S*/pulumi-language-python-exec .*: \w+",
+        "Pulumi's Python language host passes the configuration in PULUMI_CONFIG "
+        "(sdk/python/cmd/pulumi-language-python/main.go)",
+    ),
+)
 """Regular expression for a find of the sampler, with the reason why the secret is there."""
 
 
@@ -106,6 +138,7 @@ class Sampler:
     def __init__(self, values: Mapping[str, str], earlier: "Sampler | None" = None) -> None:
         """Search for these values. `earlier`: a sampler whose finds and samples are included."""
         self._search = Search(values)
+        self._seen = set[tuple[str, bytes]]()
         self.leaks: set[str] = set(earlier.leaks) if earlier else set()
         """`cmdline of PROGRAM: SECRET` or `environ of PROGRAM: SECRET`."""
         self.samples: int = earlier.samples if earlier else 0
@@ -114,17 +147,21 @@ class Sampler:
         """Take a sample."""
         self.samples += 1
         for process in Path("/proc").glob("[0-9]*"):
-            for kind in ("cmdline", "environ"):
-                self._look(process, kind)
+            self._look(process)
 
-    def _look(self, process: Path, kind: str) -> None:
+    def _look(self, process: Path) -> None:
+        """Search a process that has not been searched under its command line: a program's environment is fixed."""
         try:
-            data = (process / kind).read_bytes()
-            program = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            command = (process / "cmdline").read_bytes()
+            if (process.name, command) in self._seen:
+                return
+            environment = (process / "environ").read_bytes()
         except OSError:
             return  # it has ended
-        for name in self._search.within(data):
-            self.leaks.add(f"{kind} of {program[:120]}: {name}")
+        self._seen.add((process.name, command))
+        program = command.replace(b"\0", b" ").decode(errors="replace")[:120]
+        for kind, data in (("cmdline", command), ("environ", environment)):
+            self.leaks |= {f"{kind} of {program}: {name}" for name in self._search.within(data)}
 
 
 def unlisted(leaks: Iterable[str]) -> list[str]:
@@ -132,19 +169,35 @@ def unlisted(leaks: Iterable[str]) -> list[str]:
     return sorted(leak for leak in leaks if not any(re.fullmatch(pattern, leak) for pattern, _ in ENVIRONMENTS))
 
 
+def secret_files(search: Search) -> Iterator[tuple[str, str, str]]:
+    """Yield path, last digits of the mode, and secret of each file below the lab's folder that has one."""
+    for file, names in sorted(search.files(addresses.STATE, skip=("venv", "pristine")).items()):
+        mode = f"{stat.S_IMODE(file.stat().st_mode):04o}"
+        for name in sorted(names):
+            yield str(file.relative_to(addresses.STATE)), mode, name
+
+
+def place_of(path: str, secret: str) -> Place | None:
+    """Return the place that permits a secret in a file."""
+    return next((p for p in PLACES if re.fullmatch(p.path, path) and re.fullmatch(p.secrets, secret)), None)
+
+
 def leaked_files(search: Search) -> list[str]:
     """Return the files below the lab's folder that have a secret without being a `Place` for it, or are readable."""
-    found = search.files(addresses.STATE, skip=("venv", "pristine"))
     lines = list[str]()
-    for file, names in sorted(found.items()):
-        path, mode = str(file.relative_to(addresses.STATE)), f"{stat.S_IMODE(file.stat().st_mode):04o}"
-        for name in sorted(names):
-            place = next((p for p in PLACES if re.fullmatch(p.path, path) and re.fullmatch(p.secrets, name)), None)
-            if place is None:
-                lines.append(f"{path} ({mode}) contains {name}")
-            elif not re.fullmatch(place.mode, mode[-3:]):
-                lines.append(f"{path} contains {name} and has mode {mode}")
+    for path, mode, secret in secret_files(search):
+        place = place_of(path, secret)
+        if place is None:
+            lines.append(f"{path} ({mode}) contains {secret}")
+        elif not re.fullmatch(place.mode, mode[-3:]):
+            lines.append(f"{path} contains {secret} and has mode {mode}")
     return lines
+
+
+def unused_places(search: Search) -> list[str]:
+    """Return the places where no file has a secret."""
+    used = {place_of(path, secret) for path, _, secret in secret_files(search)}
+    return [place.path for place in PLACES if place not in used]
 
 
 def leaked_state(project: Project, search: Search) -> list[str]:

@@ -2,13 +2,16 @@
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import yaml
 
 from lab import addresses
 from lab.hosts.part import HostsPart
+from lab.hosts.state import FACTORY_BMC
 from lab.inventory import inventory_plan
 from lab.process import until
 from lab.service import Service
@@ -35,23 +38,38 @@ class Canary:
 @pytest.fixture(scope="package")
 def canary(lab: tuple[Service, ...], pulumi: Pulumi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canary]:
     """Deploy a rack with canaries, undisturbed. `pulumi` has emptied the lab's rack."""
-    values = canaries.new()
-    project = Project(tmp_path_factory.mktemp("chaos") / "project", stack_file(values))
-    configure(project, values)
-    agent = start_agent(project)
     (hosts,) = (part for part in lab if isinstance(part, HostsPart))
-    for host in inventory_plan(STACK).hosts:
-        hosts.request(op="hardware_faults", node=host.name, faults={"bmc_password": values["ipmiPassword"]})
+    with deployment(hosts, tmp_path_factory.mktemp("chaos") / "project") as made:
+        yield made
+
+
+@contextmanager
+def deployment(hosts: HostsPart, folder: Path) -> Iterator[Canary]:
+    """Deploy a rack with canaries from a project in `folder`; destroy it at the end, whatever has happened."""
+    values = canaries.new()
+    project = Project(folder, stack_file(values))
+    configure(project, values)
     made = Canary(Rack(project), values, Sampler(values))
-    made.deployed = made.rack.deploy(each=made.sampler)
-    values.update(canaries.generated(project.state("--show-secrets")))
-    made.sampler = Sampler(values, made.sampler)
-    yield made
-    project.destroy()
+    agent = start_agent(project)
+    try:
+        set_bmc_password(hosts, values["ipmiPassword"])
+        made.deployed = made.rack.deploy(each=made.sampler)
+        values.update(canaries.generated(project.state("--show-secrets")))
+        made.sampler = Sampler(values, made.sampler)
+        yield made
+    finally:
+        made.rack.unlock()
+        ended = project.destroy()
+        agent.terminate()
+        agent.wait(30)
+        set_bmc_password(hosts, FACTORY_BMC)
+    assert ended.status == 0, ended.output[-6000:]
+
+
+def set_bmc_password(hosts: HostsPart, password: str) -> None:
+    """Set the password of every node's BMC."""
     for host in inventory_plan(STACK).hosts:
-        hosts.request(op="hardware_faults", node=host.name, faults={})
-    agent.terminate()
-    agent.wait(30)
+        hosts.request(op="hardware_faults", node=host.name, faults={"bmc_password": password})
 
 
 def stack_file(values: dict[str, str]) -> str:

@@ -73,10 +73,15 @@ def take(stack: Mapping[str, Any] | None = None) -> Snapshot:
         *read_stack(stack or {}),
     )
     for name, attributes in readings:
-        values = {names.apply(key): names.apply(value) for key, value in flat(attributes)}
+        values = {renamed(names, key): names.apply(value) for key, value in flat(attributes)}
         kept = {key: value for key, value in values.items() if not ignored(names.apply(name), key)}
         found[_unused(names.apply(name), found)] = kept
     return {name: value for name, value in found.items() if not ignored(name, "")}
+
+
+def renamed(names: Names, path: str) -> str:
+    """Return the path of an attribute with names in place of random values: `members.<GUID of port direct1>`."""
+    return ".".join(names.apply(part) for part in path.split("."))
 
 
 def _owner(exported: Mapping[str, Any]) -> str:

@@ -43,6 +43,12 @@ def test_an_unknown_id_is_not_compared() -> None:
     assert Names().apply("id 9a2c0f5e-0000-4000-8000-000000000001") == "id <id>"
 
 
+def test_members_of_a_pkey_are_compared_by_port() -> None:
+    names = Names()
+    names.add("fa163e000024ba09", "GUID of port direct1")
+    assert snapshot.renamed(names, "members.fa163e000024ba09.membership") == "members.<GUID of port direct1>.membership"
+
+
 def test_a_duplicate_in_the_cloud_is_surplus(monkeypatch: pytest.MonkeyPatch) -> None:
     image = {"id": "1", "name": "centos", "status": "queued"}
     lists: dict[str, list[dict[str, str]]] = {"images": [image]}
