@@ -31,8 +31,10 @@ preview: engine stack ## Show what `up` would change
 refresh: engine stack ## Look for drift
 	$(call step,pulumi refresh on stack $(STACK),$(ENV) && pulumi refresh --stack $(STACK) --yes)
 
+# After an interrupt, pulumi exits with 0 although resources remain (docs/failures.md).
 destroy: engine stack ## Take everything down again
-	$(call step,pulumi destroy on stack $(STACK),$(ENV) && pulumi destroy --stack $(STACK) --yes)
+	$(call step,pulumi destroy on stack $(STACK),$(ENV) && { trap : INT; \
+	  pulumi destroy --stack $(STACK) --yes; done=$$?; $(PYTHON) -m engine.remaining $(STACK) && (exit $$done); })
 
 engine: .venv/ready ## The Pulumi engine: a released one where there is one; built from Go modules otherwise
 	$(call step,engine: Pulumi and its plugins,$(PYTHON) engine/build.py)
