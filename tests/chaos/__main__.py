@@ -26,7 +26,7 @@ from lab.assembly import services
 from lab.cloud.folders import DATA, PRISTINE
 from tests.chaos import cases, snapshot
 from tests.chaos.outages import SERVICES
-from tests.chaos.rack import DisturbedError, Rack
+from tests.chaos.rack import DisturbedError, Rack, require
 from tests.chaos.runs import PROJECT, At, Ended, Operation, Project
 
 STACK = PROJECT / "Pulumi.dev.yaml"
@@ -44,10 +44,9 @@ Case = Callable[["Tour", Say], None]
 
 @dataclass
 class Tour:
-    """The rack and what it looks like without disturbances."""
+    """The deployed rack, and the runs that cases disturb."""
 
     rack: Rack
-    empty: snapshot.Snapshot
 
     def up(self, at: At | None = None) -> Ended:
         """Run `up`."""
@@ -56,16 +55,6 @@ class Tour:
     def destroy(self, at: At | None = None) -> Ended:
         """Run `destroy`."""
         return self.rack.project.destroy(at=at)
-
-    def check_empty(self) -> None:
-        """Compare the rack with one that was destroyed undisturbed.
-
-        Raises:
-            DisturbedError: it differs.
-        """
-        lines = snapshot.difference(self.empty, snapshot.take())
-        if lines:
-            raise DisturbedError("the rack differs from an undisturbed, destroyed one:\n" + "\n".join(lines[:40]))
 
     def created(self, *types: str) -> list[Operation]:
         """Return the creations of resources whose type starts with one of `types`, before the provider's call."""
@@ -84,10 +73,7 @@ def set_up() -> Tour:
     start(lab)
     rack = Rack(Project(Path(tempfile.mkdtemp(prefix="chaos-")) / "project", STACK.read_text()))
     rack.deploy()
-    rack.project.destroy()
-    empty = snapshot.take()
-    rack.deploy()
-    return Tour(rack, empty)
+    return Tour(rack)
 
 
 # -------------------------------------------------------------------------------------------------------------- cases
@@ -109,9 +95,13 @@ def kill_at_each_operation_of_destroy(phase: str) -> Case:
     """Kill a `destroy` at each operation, each time the next one."""
 
     def case(tour: Tour, say: Say) -> None:
+        tour.destroy()
+        wanted = snapshot.take()
+        tour.rack.resume()
         for operation in cases.chain(tour.destroy, tour.rack.unlock, phase):
             say(str(operation))
-        tour.check_empty()
+        lines = snapshot.difference(wanted, snapshot.take())
+        require(not lines, "the rack differs from one that was destroyed undisturbed:\n" + "\n".join(lines[:40]))
         tour.rack.resume()
 
     return case
@@ -137,8 +127,7 @@ def kill_with_the_request_in_flight(tour: Tour, say: Say) -> None:
     for path in requests:
         tour.rack.remove_tenant(images=path == "images")
         hit = cases.lost_answer(tour.up, "POST", f"/{path}")
-        if not hit:
-            raise DisturbedError(f"no POST /{path} was seen")
+        require(hit, f"no POST /{path} was seen")
         say(f"POST /{path}: {'recovered' if tour.rack.resume() else 'no recovery was needed'}")
 
 
@@ -147,8 +136,7 @@ def kill_the_engine_alone(tour: Tour, say: Say) -> None:
     for operation in cases.sample(tour.created("openstack:"), 4):
         tour.rack.remove_tenant()
         left = cases.kill_engine(tour.up, operation)
-        if left:
-            raise DisturbedError(f"{operation}: these processes outlive the engine: {left}")
+        require(not left, f"{operation}: these processes outlive the engine: {left}")
         say(f"{operation}: {'recovered' if tour.rack.resume() else 'no recovery was needed'}")
 
 

@@ -15,6 +15,7 @@ ENGINE = """\
 [ "$1" = --non-interactive ] && shift 3
 [ "$1" = up ] || exit 0
 for word; do log=$word; done
+[ -z "$TRAP" ] || trap 'echo "cancelling"; n=$((n + 1)); [ $n = 1 ] || { kill $!; exit 130; }' INT
 sleep 1000 &
 echo "children: $!"
 event() {
@@ -24,8 +25,9 @@ event resourcePreEvent same rack:index:Old old rack:index:Old
 for name in one two; do
   event resourcePreEvent create t:index:T $name t:index:T
   echo "creates $name"
-  [ "$HOLD" != $name ] || wait
+  [ "$HOLD" != $name ] || { wait; wait; }
   event resOutputsEvent create t:index:T $name t:index:T
+  [ -z "$STATE" ] || { while n=$((n + 1)); echo saved > "$STATE/checkpoint-$n"; do sleep 0.1; done; kill $!; exit 255; }
 done
 kill $!
 """
@@ -106,3 +108,62 @@ def test_a_chain_meets_every_operation_once() -> None:
     assert met == ["pre create one", "pre create two", "pre create three"]
     assert len(unlocked) == 3
     assert done == {"one", "two", "three"}
+
+
+def test_ctrl_c_is_pressed_again_when_the_engine_has_confirmed_it(project: Project) -> None:
+    project.env |= {"HOLD": "one", "TRAP": "yes"}
+
+    def at(seen: Operation, run: Run) -> None:
+        if seen == operation("pre", "one"):
+            cases.interrupt(run, times=2)
+
+    ended = project.up(at=at)
+    assert ended.status == 130
+    assert ended.output.count("cancelling") == 2
+
+
+@pytest.mark.lab  # mounts a file system
+def test_the_disk_of_the_state_is_full_until_the_run_ends(project: Project) -> None:
+    project.env["STATE"] = str(project.backend)
+    (project.backend / "kept").write_text("kept")
+    ended = cases.full_disk(project, lambda at: project.up(at=at), operation("pre", "one"))
+    assert ended.status == 255
+    assert "No space left" in ended.output or "I/O error" in ended.output
+    assert {file.name for file in project.backend.iterdir()} > {"kept", "checkpoint-1"}
+    assert not (project.backend / "ballast").exists()
+
+
+class Service:
+    """Stands for a rack whose `up` fails while a service is down."""
+
+    def __init__(self) -> None:
+        self.on, self.switched, self.done = True, list[bool](), set[str]()
+        self.project, self.arguments = self, ()
+
+    def switch(self, on: bool) -> None:
+        self.on = on
+        self.switched.append(on)
+
+    def pending(self) -> list[str]:
+        return []
+
+    def check(self) -> None:
+        assert self.on
+
+    def up(self, at: At) -> Ended:
+        for name in ("one", "two", "three"):
+            if name not in self.done:
+                at(operation("pre", name), self)  # type: ignore[arg-type]
+                if not self.on:
+                    self.done.add(name)  # the failed one is not retried here: the next run continues after it
+                    return Ended(1, "down", [])
+                self.done.add(name)
+        return Ended(0, "", [])
+
+
+def test_a_service_is_down_in_each_layer_and_back_for_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    rack = Service()
+    monkeypatch.setattr(cases, "SERVICES", {"it": rack.switch})
+    lines = list(cases.outages(rack, "it", ("one", "three")))  # type: ignore[arg-type]
+    assert lines == ["failed at one", "failed at three", "succeeded"]
+    assert rack.switched == [False, True, False, True]
