@@ -36,7 +36,8 @@ class ExternalAccess(Component):
     ) -> None:
         """Create the network, floating IPs with an address, the router, then the other floating IPs."""
         super().__init__(name, opts)
-        self._access, self._tenant, self._provider, self._mark = access, tenant, overcloud.provider, owner.mark
+        self._access, self._tenant, self._mark = access, tenant, owner.mark
+        self._provider, self._hooks = overcloud.provider, overcloud.hooks
         self.network, subnet = self._public(overcloud.ready)
         chosen = {ip.instance: self._floating_ip(ip, subnet) for ip in access.floating_ips if ip.address}
         interface = self._router(subnet, *chosen.values())
@@ -49,7 +50,7 @@ class ExternalAccess(Component):
 
     def _in_cloud(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         """Return the options of a child in the overcloud."""
-        return self._child(*depends_on, provider=self._provider)
+        return self._child(*depends_on, provider=self._provider, hooks=self._hooks)
 
     def _public(
         self, after: Sequence[pulumi.Resource]

@@ -87,7 +87,7 @@ class GuestImages(Component):
             disk_format="qcow2",
             visibility="public",
             properties={marks.KEY: self._mark(f"{self._name}-{image.name}")},
-            opts=self._child(*self._overcloud.ready, provider=self._overcloud.provider),
+            opts=self._child(*self._overcloud.ready, provider=self._overcloud.provider, hooks=self._overcloud.hooks),
         )
 
     def _build_host(self, undercloud: Undercloud, operator: Operator) -> BuildHost:

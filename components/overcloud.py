@@ -24,8 +24,10 @@ from pulumi_command import remote
 from components import repositories, ufm_host
 from components.adapters import KINDS, wave_order
 from components.base import Component
+from components.cloud_api import DOMAIN, REGION, Login
 from components.gate import Gate
 from components.introspection import Introspection
+from components.outages import Outages
 from components.ssh import NODE_PROGRAM, NodeHost, Operator, as_stack, node_access, script
 from components.undercloud import Undercloud
 from onhost import shipping
@@ -49,6 +51,8 @@ class Overcloud(Component):
     """The administrator's login, a secret: JSON of the variables of an rc file."""
     provider: openstack.Provider
     """Provider with the administrator's login, for resources in the cloud."""
+    hooks: pulumi.ResourceHookBinding | None
+    """Hooks of every resource in the cloud: see `components.outages`."""
 
     def __init__(
         self,
@@ -92,7 +96,7 @@ class Overcloud(Component):
         deployed = self._deploy([*files.values(), *ready], sdn_token)
         self.ready: list[pulumi.Resource] = [*(self._restart_ufm(operator, deployed) or [deployed]), *own]
         """Resources that tenants' resources depend on."""
-        self.provider, self.endpoint = self._credentials(deployed)
+        self.provider, self.endpoint, self.hooks = self._credentials(deployed)
         self.register_outputs({"endpoint": self.endpoint})
 
     def _node(self, host: Host) -> NodeHost:
@@ -233,7 +237,9 @@ class Overcloud(Component):
             for host, at in hosts
         ]
 
-    def _credentials(self, deployed: remote.Command) -> tuple[openstack.Provider, pulumi.Output[str]]:
+    def _credentials(
+        self, deployed: remote.Command
+    ) -> tuple[openstack.Provider, pulumi.Output[str], pulumi.ResourceHookBinding | None]:
         """Read the administrator's login that deployment wrote. The password stays in a secret output."""
         stack = self._plan.site.cloud.name
         rc = self._undercloud.run(
@@ -247,18 +253,19 @@ class Overcloud(Component):
         def get(key: str, default: str | None = None) -> pulumi.Output[str]:
             return self.login.apply(lambda text: json.loads(text).get(key, default))
 
+        hooks = Outages(self.login.apply(lambda text: Login.of(json.loads(text)))).binding()
         provider = openstack.Provider(
             f"{self._name}-admin",
             auth_url=pulumi.Output.unsecret(get("OS_AUTH_URL")),
             user_name=get("OS_USERNAME"),
             password=get("OS_PASSWORD"),
             tenant_name=get("OS_PROJECT_NAME"),
-            user_domain_name=get("OS_USER_DOMAIN_NAME", "Default"),
-            project_domain_name=get("OS_PROJECT_DOMAIN_NAME", "Default"),
-            region=get("OS_REGION_NAME", "regionOne"),
+            user_domain_name=get("OS_USER_DOMAIN_NAME", DOMAIN),
+            project_domain_name=get("OS_PROJECT_DOMAIN_NAME", DOMAIN),
+            region=get("OS_REGION_NAME", REGION),
             opts=self._child(deployed),
         )
-        return provider, pulumi.Output.unsecret(get("OS_AUTH_URL"))
+        return provider, pulumi.Output.unsecret(get("OS_AUTH_URL")), hooks
 
 
 def parse_rc(text: str) -> dict[str, str]:

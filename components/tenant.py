@@ -55,7 +55,8 @@ class Tenant(Component):
     ) -> None:
         """Create everything once the computes' firmware is as wanted, and verify the PKey last."""
         super().__init__(name, opts)
-        self._plan, self._provider, self._with_ports = plan, overcloud.provider, overcloud.with_ports
+        self._plan, self._with_ports = plan, overcloud.with_ports
+        self._provider, self._hooks = overcloud.provider, overcloud.hooks
         self._images, self._after, self._mark = images, firmware.ready, owner.mark
         self.flavor = self._flavor()
         self.network, self.subnet = self._network()
@@ -68,9 +69,12 @@ class Tenant(Component):
         self.membership = self._membership()
         self.register_outputs({"instances": self.summary})
 
-    def _in_cloud(self, *depends_on: pulumi.Resource, **more: Any) -> pulumi.ResourceOptions:
-        """Return the options of a child in the overcloud."""
-        return self._child(*depends_on, provider=self._provider, **more)
+    def _in_cloud(
+        self, *depends_on: pulumi.Resource, hooks: pulumi.ResourceHookBinding | None = None, **more: Any
+    ) -> pulumi.ResourceOptions:
+        """Return the options of a child in the overcloud. `hooks` run after those for outages of the cloud."""
+        both = pulumi.ResourceHookBinding.merge(self._hooks, hooks) if self._hooks and hooks else hooks or self._hooks
+        return self._child(*depends_on, provider=self._provider, hooks=both, **more)
 
     def _flavor(self) -> openstack.compute.Flavor:
         flavor, alias = self._plan.site.tenant.flavor, self._plan.site.compute.gpu.alias

@@ -377,6 +377,7 @@ def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
     first = [str(ROOT / ".venv/bin"), str(BIN)]
     rest = [folder for folder in base.get("PATH", os.defpath).split(os.pathsep) if folder not in first]
     variables = {"PATH": os.pathsep.join(first + rest), "PULUMI_SKIP_UPDATE_CHECK": "1"}
+    variables["TF_LOG"] = base.get("TF_LOG", "off")  # else each error of the OpenStack plugin appears twice
     if (BIN / "pulumi").exists() or has_stand_ins(HOME):
         variables["PULUMI_HOME"] = str(HOME)
     elif "PULUMI_HOME" in base:

@@ -14,7 +14,7 @@ from typing import Any
 import pulumi
 import pytest
 from pulumi.runtime import mocks, test
-from pulumi.runtime.proto import source_pb2
+from pulumi.runtime.proto import resource_pb2, source_pb2
 
 import components as c
 from components.local import ufm_ca
@@ -54,7 +54,12 @@ class Recorded:
 
 
 class Monitor(mocks.MockMonitor):
-    """Pulumi's mock monitor, extended to record dependencies, protection and options."""
+    """Pulumi's mock monitor, extended to record dependencies, protection and options. It has no hooks."""
+
+    def GetDeploymentInfo(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
+        info = super().GetDeploymentInfo(request)  # type: ignore[no-untyped-call]
+        info.supportedFeatures.remove(resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS)
+        return info
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
         recorder: Recorder = self.mocks  # type: ignore[assignment]

@@ -55,6 +55,13 @@ class Pulumi:
         assert (done.returncode != 0) == fails, done.stdout[-8000:]
         return done.stdout
 
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start `pulumi ARGUMENTS`; its standard output has standard error, too."""
+        command = ["pulumi", "--non-interactive", "--color", "never", *arguments]
+        return subprocess.Popen(
+            command, cwd=PROJECT, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
     def json(self, *arguments: str) -> Any:
         """Run `pulumi ARGUMENTS` and return its standard output, parsed as JSON."""
         done = subprocess.run(["pulumi", *arguments], cwd=PROJECT, env=self.env, capture_output=True, check=True)
