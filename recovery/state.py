@@ -125,7 +125,14 @@ def _created(resource: Resource, id_: str, known: set[str]) -> Json:
         # The provider keeps the SHA-1 of user data; compared with the text itself, the instance would be replaced.
         outputs["userData"] = hashlib.sha1(outputs["userData"].encode(), usedforsecurity=False).hexdigest()
     dependencies = [urn for urn in raw.get("dependencies") or () if urn in known]
-    return {**raw, "id": id_, "outputs": outputs, "dependencies": dependencies}
+    by_input = {key: [urn for urn in urns if urn in known] for key, urns in _by_input(raw).items()}
+    links = {"dependencies": dependencies, "propertyDependencies": by_input}
+    return {**raw, "id": id_, "outputs": outputs, **links}
+
+
+def _by_input(raw: Json) -> Mapping[str, Sequence[str]]:
+    """Return the resources on which each input depends; the engine refuses a state that names a missing one."""
+    return {key: urns or () for key, urns in (raw.get("propertyDependencies") or {}).items()}
 
 
 def _plain(value: Any) -> Any:

@@ -32,9 +32,13 @@ def test_user_data_is_recorded_as_the_provider_does() -> None:
 
 def test_a_dependency_that_is_gone_is_left_out() -> None:
     there = resource(NETWORK, "net", "n")
-    pending = Resource(resource(ROUTER, "it", dependencies=[there["urn"], urn(NETWORK, "gone")]))
+    links = [there["urn"], urn(NETWORK, "gone")]
+    pending = Resource(
+        resource(ROUTER, "it", dependencies=links, propertyDependencies={"network": links, "name": None})
+    )
     after = state(there).with_imported([(pending, "id1")])
     assert after.resources[-1].raw["dependencies"] == [there["urn"]]
+    assert after.resources[-1].raw["propertyDependencies"] == {"network": [there["urn"]], "name": []}
 
 
 def test_the_state_before_is_not_changed() -> None:
