@@ -1,6 +1,6 @@
-"""The cloud's APIs, as far as the handling of outages needs them: do they answer, what did a create leave.
+"""The cloud's APIs, as far as hooks need them: do they answer, what did a create leave, why is an instance in ERROR.
 
-The OpenStack provider has neither question. The standard library sends the requests: proxies and certificate
+The OpenStack provider has none of these questions. The standard library sends the requests: proxies and certificate
 authorities come from the environment, as with the provider.
 """
 
@@ -62,7 +62,7 @@ class Login:
 
 
 class CloudApi:
-    """The APIs of one cloud. `find` and `discard` raise NoAnswerError and RefusedError."""
+    """The APIs of one cloud. `find`, `server` and `discard` raise NoAnswerError and RefusedError."""
 
     def __init__(self, login: Login) -> None:
         self._login, self._token = login, ""
@@ -93,6 +93,16 @@ class CloudApi:
         url = f"{search.path}?{urlencode(search.query)}" if search.query else search.path
         items = self._send("GET", search.service, url)[search.items]
         return {str(at(item, search.id)) for item in items if search.matches(item)}
+
+    def server(self, id_: str) -> Mapping[str, Any]:
+        """Return an instance as nova has it; empty if nova does not have it."""
+        try:
+            found: Mapping[str, Any] = self._send("GET", "compute", f"/servers/{id_}")["server"]
+        except RefusedError as error:
+            if error.status != 404:
+                raise
+            return {}
+        return found
 
     def discard(self, search: Search, inputs: Mapping[str, Any], id_: str) -> None:
         """Delete an object that a failed create made. A server may take some seconds longer: see `find`."""
@@ -137,7 +147,7 @@ class CloudApi:
             entry["type"]: endpoint["url"]
             for entry in json.loads(text)["token"]["catalog"]
             for endpoint in entry["endpoints"]
-            if endpoint["interface"] == "public" and endpoint["region"] == login.region
+            if endpoint["interface"] == "public" and endpoint["region_id"] == login.region
         }
 
     def _answer(self, verb: str, service: str, url: str, body: Any = None) -> tuple[str, str]:

@@ -66,8 +66,8 @@ class Handler(BaseHTTPRequestHandler):
             cloud.tokens += 1
             return {"token": {"catalog": [
                 {"type": type_, "endpoints": [
-                    {"interface": "internal", "region": "regionOne", "url": "http://127.0.0.1:1"},
-                    {"interface": "public", "region": "regionOne", "url": cloud.url + at},
+                    {"interface": "internal", "region_id": "regionOne", "url": "http://127.0.0.1:1"},
+                    {"interface": "public", "region_id": "regionOne", "url": cloud.url + at},
                 ]} for type_, at in PATHS.items()
             ]}}  # fmt: skip
         if path == "/network/v2.0/networks":
