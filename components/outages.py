@@ -95,6 +95,7 @@ class Outages:
     async def after(self, args: pulumi.ErrorHookArgs) -> bool:
         """Return whether the engine shall repeat the operation, once the cloud answers."""
         if not outage.passing(args.errors[0]):
+            self._name_leftovers(args)
             return False
         api, began = await self._cloud(), self._since.setdefault(args.urn, time.monotonic())
         advice = RECOVER.format(pulumi.get_stack()) if args.failed_operation == "create" else AGAIN
@@ -108,6 +109,13 @@ class Outages:
         except (NoAnswerError, RefusedError) as error:
             self._say(f"{args.name}: {error}; {advice}")
             return False
+
+    def _name_leftovers(self, args: pulumi.ErrorHookArgs) -> None:
+        """Name the command that imports what a killed `up` has created: such an object refuses a second one."""
+        there = self._before.get(args.urn)
+        if args.failed_operation == "create" and there:
+            found = f"{', '.join(sorted(there))} is in the cloud already, perhaps of an interrupted `up`"
+            self._say(f"{args.name}: {found}; {RECOVER.format(pulumi.get_stack())}")
 
     async def _cloud(self) -> CloudApi:
         if self._api is None:

@@ -141,6 +141,13 @@ def test_a_refusal_is_not_repeated(rig: Rig) -> None:
     assert rig.said == []
 
 
+def test_a_create_that_an_object_of_an_interrupted_up_refuses_names_the_command(rig: Rig) -> None:
+    rig.cloud.objects.append("n1")
+    assert run(rig.before, lambda: rig.after(CONFLICT))[-1] is False
+    found = "tenant-network: n1 is in the cloud already, perhaps of an interrupted `up`; "
+    assert rig.said == [f"{found}run `python -m rack recover --stack stack`, then `pulumi up` again"]
+
+
 def test_an_operation_is_given_up_if_it_fails_although_the_cloud_answers(rig: Rig) -> None:
     """The provider keeps the failure of its first login."""
     assert run(rig.before, lambda: rig.after(*[REFUSED] * (ATTEMPTS - 1)))[-1] is True
