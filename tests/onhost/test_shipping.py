@@ -148,6 +148,11 @@ def test_a_shipped_text_is_one_module_with_the_program_s_docstring(text: str) ->
     assert not text.endswith("\n\n")
 
 
+def test_a_program_is_assembled_once() -> None:
+    """A rack asks for the text of one program once per node."""
+    assert shipping.program("undercloud.nodes") is shipping.program("undercloud.nodes")
+
+
 def test_a_shipped_text_has_imported_modules_before_their_importers() -> None:
     order = list(shipping.modules("onhost.undercloud.nodes"))
     for importer in order:
