@@ -18,6 +18,7 @@ import sys
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Dict, List, Sequence, Tuple
 
 SECONDS = 8
@@ -144,14 +145,11 @@ def _ask(host: str, port: int, message: bytes) -> bytes:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.settimeout(SECONDS / 4)
         peer.connect((host, port))
-        for attempt in range(2):
+        for _ in range(2):
             peer.send(message)
-            try:
+            with suppress(socket.timeout):
                 return peer.recv(4096)
-            except socket.timeout:
-                if attempt:
-                    raise OSError("no answer") from None
-    raise AssertionError("unreachable")
+    raise OSError("no answer")
 
 
 KINDS = {"shell": shell, "tcp": tcp, "http": http, "dns": dns, "ntp": ntp, "bmc": bmc}

@@ -13,7 +13,6 @@ An error reaches the user as one line without a traceback.
 """
 
 import asyncio
-import functools
 import sys
 import threading
 from collections.abc import Callable
@@ -80,7 +79,6 @@ def struct(properties: Props) -> Struct:
 def in_one_line(call: Callable[..., Any]) -> Callable[..., Any]:
     """Report a UfmError with its own text; report any other exception with its type, because it is a defect here."""
 
-    @functools.wraps(call)
     def reporting(self: "Plugin", request: Any, context: Any) -> Any:
         try:
             return call(self, request, context)
