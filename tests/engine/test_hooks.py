@@ -59,7 +59,7 @@ class Stack:
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         own = {"PULUMI_BACKEND_URL": (self.folder / "state").as_uri(), "PULUMI_CONFIG_PASSPHRASE": ""}
-        env = {**os.environ, **environment(), **own, "PYTHONPATH": str(ROOT), "TF_LOG": "off"}
+        env = {**os.environ, **environment(), **own, "PYTHONPATH": str(ROOT)}
         command = ["pulumi", "--non-interactive", "--color", "never", *arguments]
         return subprocess.Popen(
             command, cwd=self.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
