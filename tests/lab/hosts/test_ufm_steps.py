@@ -199,7 +199,9 @@ def running(lab: Lab) -> str:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_install_repair_and_upgrade(lab: Lab, stack: Stack, form: str) -> None:
+def test_ufm_is_installed_once_repaired_after_a_fault_and_upgraded_with_its_state(
+    lab: Lab, stack: Stack, form: str
+) -> None:
     """UFM is installed once, repaired after each fault, and upgraded with its state by another tag."""
 
     def up(image: str) -> str:
@@ -318,12 +320,14 @@ def test_every_fault_is_reported_before_anything_is_changed(lab: Lab, stack: Sta
         ({"image_archive": "/root/none.tar"}, "there is no file /root/none.tar of ufm.host.imageArchive on this host"),
     ],
 )
-def test_one_fault(lab: Lab, stack: Stack, host: dict[str, Any], says: str) -> None:
+def test_a_host_that_cannot_run_ufm_is_refused_with_the_reason(
+    lab: Lab, stack: Stack, host: dict[str, Any], says: str
+) -> None:
     said = stack.refused(**{"image": OLD, **host})
     assert says in said
 
 
-def test_docker_that_does_not_answer(lab: Lab, stack: Stack) -> None:
+def test_a_host_whose_docker_does_not_answer_is_refused(lab: Lab, stack: Stack) -> None:
     ok(lab, "systemctl stop docker")
     assert "Docker does not answer" in stack.refused(image=OLD)
     ok(lab, "systemctl start docker")
@@ -342,7 +346,7 @@ def archive(lab: Lab, *images: str) -> str:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_without_internet(lab: Lab, stack: Stack, form: str) -> None:
+def test_ufm_is_installed_from_an_archive_without_internet(lab: Lab, stack: Stack, form: str) -> None:
     set_state(lab, offline=True)
     stack.ok(image=OLD, installer_image=FORMS[form], image_archive=archive(lab, OLD, INSTALLER))
     assert running(lab) == f"ufm {OLD}"
@@ -352,7 +356,7 @@ def test_without_internet(lab: Lab, stack: Stack, form: str) -> None:
     ok(lab, "rm /srv/ufm.tar")
 
 
-def test_an_archive_of_another_release(lab: Lab, stack: Stack) -> None:
+def test_an_archive_of_another_release_is_refused(lab: Lab, stack: Stack) -> None:
     said = stack.refused(image=OLD, image_archive=archive(lab, NEW))
     assert f"/srv/ufm.tar holds no {OLD}: Loaded image: {NEW}" in said
     stack.ok(image=NEW, image_archive="/srv/ufm.tar")
@@ -360,7 +364,7 @@ def test_an_archive_of_another_release(lab: Lab, stack: Stack) -> None:
     ok(lab, "rm /srv/ufm.tar")
 
 
-def test_a_pinned_digest(lab: Lab, stack: Stack) -> None:
+def test_an_image_pinned_by_its_digest_is_installed(lab: Lab, stack: Stack) -> None:
     pinned = f"mellanox/ufm-enterprise@sha256:{'0123456789abcdef' * 4}"
     assert stack.ok(image=pinned).endswith("\n6.19.3-1\n"), "whatever release it is"
 
@@ -501,7 +505,9 @@ def test_a_ufm_that_keeps_its_own_certificate_is_pinned_under_the_name_in_it(lab
 
 
 @pytest.mark.parametrize(("before", "after"), [("guide", "current"), ("current", "guide")])
-def test_upgrade_to_the_other_form(lab: Lab, stack: Stack, before: str, after: str) -> None:
+def test_an_upgrade_changes_the_form_of_the_installation_or_rolls_back(
+    lab: Lab, stack: Stack, before: str, after: str
+) -> None:
     stack.ok(image=OLD, installer_image=FORMS[before])
     set_state(lab, broken_releases=["6.19.3-1"])
     stack.refused(image=NEW, installer_image=FORMS[after])
@@ -572,7 +578,7 @@ def test_a_release_that_differs_from_the_tag_is_refused(lab: Lab, stack: Stack) 
     stack.ok(image=OLD)
 
 
-def test_restart(lab: Lab, stack: Stack) -> None:
+def test_a_restart_waits_until_ufm_answers(lab: Lab, stack: Stack) -> None:
     """O6, with the wait of the installation."""
     stack.ok(image=OLD)
     set_state(lab, slow_starts=2)
@@ -619,7 +625,7 @@ TAGS = st.from_regex(r"\A[0-9]{1,2}(\.[0-9]{1,2}){1,2}(-[0-9]{1,2})?\Z")
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(release=TAGS, tail=st.sampled_from(["", "-site", "@sha256:00", ".1"]), head=st.sampled_from(["", "v"]))
-def test_the_release_in_a_tag(release: str, tail: str, head: str) -> None:
+def test_the_release_is_read_from_an_image_s_tag(release: str, tail: str, head: str) -> None:
     """The shell runs the sed expression of install.sh."""
     text = (PROJECT / "onhost" / "ufm" / "install.sh").read_text()
     function = text[text.index("named() {") : text.index("no_downgrade() {")]

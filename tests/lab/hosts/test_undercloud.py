@@ -60,7 +60,7 @@ def states(lab: Lab) -> dict[str, tuple[str, str]]:
 # -- C1
 
 
-def test_c1_system(lab: Lab) -> None:
+def test_c1_the_host_is_a_fresh_centos_with_the_guide_s_disk(lab: Lab) -> None:
     assert lab.ok("undercloud", ". /etc/os-release; echo $ID-$VERSION_ID") == "centos-8\n"
     size = lab.ok("undercloud", "df -BG --output=size / | tail -n 1 | tr -dc 0-9")
     assert int(size) >= 100
@@ -70,7 +70,7 @@ def test_c1_system(lab: Lab) -> None:
     assert lab.ok("undercloud", "id -un stack; stat -c %U /home/stack") == "stack\nstack\n"
 
 
-def test_c1_sudo(lab: Lab) -> None:
+def test_c1_the_user_stack_needs_a_sudoers_entry(lab: Lab) -> None:
     assert "not in the sudoers" in lab.refused("undercloud", stack("sudo id"))
     lab.ok("undercloud", "install -m 0440 /dev/stdin /etc/sudoers.d/stack", "stack ALL=(root) NOPASSWD:ALL\n")
     assert lab.ok("undercloud", stack("sudo id -un; echo hi | sudo cat; sudo -E pwd")) == "root\nhi\n/home/stack\n"
@@ -141,14 +141,16 @@ def test_c1_templates_are_the_branchs_unless_the_release_is_injected(lab: Lab) -
         ("[ctlplane-subnet]", "[other]", "Section ctlplane-subnet is missing"),
     ],
 )
-def test_c4_preflight(lab: Lab, was: str, becomes: str, says: str) -> None:
+def test_c4_a_wrong_undercloud_conf_is_refused_before_the_installation(
+    lab: Lab, was: str, becomes: str, says: str
+) -> None:
     conf = tripleo.undercloud_conf(lab.plan)
     assert was in conf
     place(lab, "/home/stack/undercloud.conf", conf.replace(was, becomes))
     assert says in lab.refused("undercloud", stack("openstack undercloud install"))
 
 
-def test_c4_install(lab: Lab) -> None:
+def test_c4_the_installation_needs_its_files_and_the_user_stack(lab: Lab) -> None:
     place(lab, "/home/stack/undercloud.conf", tripleo.undercloud_conf(lab.plan))
     assert "files were not found" in lab.refused("undercloud", stack("openstack undercloud install"))
     place(lab, "/home/stack/containers-prepare-parameter-ib-vm.yaml", tripleo.containers_prepare(lab.plan))
@@ -168,7 +170,7 @@ def test_c4_a_second_installation_keeps_the_password(lab: Lab) -> None:
     assert "Changing the local_ip is not allowed" in lab.refused("undercloud", stack("openstack undercloud install"))
 
 
-def test_credentials_are_checked(lab: Lab) -> None:
+def test_openstack_commands_need_a_valid_login(lab: Lab) -> None:
     command = "openstack baremetal node list"
     assert "auth-url" in lab.refused("undercloud", stack(command))
     assert "401" in lab.refused("undercloud", admin(f"OS_PASSWORD=wrong {command}"))
@@ -179,7 +181,7 @@ def test_credentials_are_checked(lab: Lab) -> None:
 # -- C5
 
 
-def test_c5_images(lab: Lab) -> None:
+def test_c5_images_are_built_once_and_uploaded(lab: Lab) -> None:
     build = "mkdir -p images && cd images && openstack overcloud image build"
     assert "DIB_RELEASE must be set" in lab.refused("undercloud", stack(build))
     assert "404" in lab.refused("undercloud", stack(DIB + "export STABLE_RELEASE=walaby; " + build))
@@ -216,7 +218,7 @@ def test_c7_import_reports_every_problem(lab: Lab) -> None:
     assert "can't open" in lab.refused("undercloud", admin("openstack overcloud node import none.json"))
 
 
-def test_c7_import(lab: Lab) -> None:
+def test_c7_an_import_registers_each_node_once(lab: Lab) -> None:
     place(lab, "/home/stack/instackenv.json", tripleo.instackenv(lab.plan, FACTORY_BMC))
     lab.ok("undercloud", admin("openstack overcloud node import --validate-only ~/instackenv.json"))
     assert states(lab) == {}
@@ -253,7 +255,7 @@ def test_c7_a_bmc_accepts_only_its_own_login(lab: Lab) -> None:
 # -- I1
 
 
-def test_i1_order_matters(lab: Lab) -> None:
+def test_i1_nodes_are_configured_only_after_their_introspection(lab: Lab) -> None:
     configure = "openstack overcloud node configure --all-manageable --root-device largest"
     assert "no introspection data" in lab.refused("undercloud", admin(configure))
     assert "not found" in lab.refused("undercloud", admin("openstack baremetal introspection interface list compute-1"))
@@ -287,7 +289,7 @@ def introspected(lab: Lab, node: str, options: str = "") -> dict[str, Any]:
     return data
 
 
-def test_i1_data(lab: Lab) -> None:
+def test_i1_introspection_finds_the_interfaces_with_carrier_and_client_id(lab: Lab) -> None:
     command = "openstack baremetal introspection interface list compute-1 -f json"
     listed = [i["Interface"] for i in json.loads(lab.ok("undercloud", admin(command)))]
     assert listed == ["eno1", "eno2", "ib2", "ib3"]
@@ -329,7 +331,7 @@ def test_i1_introspection_reports_the_hardware_not_the_configuration(lab: Lab) -
     assert "ib2" in introspected(lab, "compute-1")["all_interfaces"]
 
 
-def test_i1_configure_and_provide(lab: Lab) -> None:
+def test_i1_configured_nodes_become_available(lab: Lab) -> None:
     lab.ok(
         "undercloud",
         admin(
@@ -364,7 +366,7 @@ def deploy(lab: Lab) -> str:
     return admin(shlex.join(lab.plan.deploy_command))
 
 
-def test_o5_refusals(lab: Lab) -> None:
+def test_o5_a_deployment_with_a_wrong_file_or_option_is_refused(lab: Lab) -> None:
     said = lab.refused("undercloud", deploy(lab))
     assert "Error: The following files were not found" in said
     assert "ib-env-vm.yaml" in said
@@ -462,7 +464,7 @@ def test_o5_a_failing_service_fails_the_deployment(lab: Lab) -> None:
     lab.cloud.broken = ""
 
 
-def test_o5_deploy(lab: Lab) -> None:
+def test_o5_a_deployment_activates_all_nodes_and_writes_the_login(lab: Lab) -> None:
     assert "Overcloud Deployed successfully" in lab.ok("undercloud", deploy(lab))
     assert set(states(lab).values()) == {("active", "power on")}
     assert lab.fabric.linked >= {h.name for h in lab.plan.hosts}
@@ -515,7 +517,7 @@ def build(image: Image, **other: str) -> str:
     return stack(f"{exports}disk-image-create {' '.join(image.elements)} -o images/{image.name}")
 
 
-def test_images_for_guests(lab: Lab) -> None:
+def test_a_guest_image_is_built_once(lab: Lab) -> None:
     image = lab.plan.site.images[1]
     assert "no cloud image" in lab.refused("undercloud", build(image, DIB_RELEASE="9"))
     assert "Build completed" in lab.ok("undercloud", build(image))
@@ -595,7 +597,7 @@ def test_delete_keeps_the_nodes_by_default(lab: Lab) -> None:
     assert 'can not be deleted while it is in provision state "active"' in said
 
 
-def test_delete_with_nodes(lab: Lab) -> None:
+def test_delete_with_the_nodes_file_switches_the_nodes_off(lab: Lab) -> None:
     lab.fabric.events.clear()
     lab.ok("undercloud", admin(f"openstack overcloud delete -y overcloud -b {DEPLOY_FOLDER}/node-info-ib-vm.yaml"))
     assert set(states(lab).values()) == {("available", "power off")}
@@ -615,7 +617,7 @@ def test_a_new_deployment_has_new_host_keys(lab: Lab) -> None:
     assert (lab.rack.nodes["compute-1"].folder / "host_key.pub").read_text() != first
 
 
-def test_a_command_is_quick(lab: Lab) -> None:
+def test_an_openstack_command_takes_less_than_five_seconds(lab: Lab) -> None:
     """The emulation must not slow the program's tests down."""
     began = time.monotonic()
     lab.ok("undercloud", admin("openstack baremetal node list"))
