@@ -12,7 +12,6 @@ It uses the SDK's generated gRPC servicer. `pulumi.provider.experimental`, one l
 An error reaches the user as one line without a traceback.
 """
 
-import asyncio
 import sys
 import threading
 from collections.abc import Callable
@@ -71,9 +70,16 @@ def props(struct: Struct) -> Props:
 
 
 def struct(properties: Props) -> Struct:
-    """Return properties in their wire form, which omits None."""
-    sent: Struct = asyncio.run(rpc.serialize_properties(properties, {}))
-    return sent
+    """Return properties in their wire form, which omits None.
+
+    No value is an output, so the SDK's coroutine ends without waiting, and needs no event loop of its own.
+    """
+    try:
+        rpc.serialize_properties(properties, {}).send(None)
+    except StopIteration as ended:
+        sent: Struct = ended.value
+        return sent
+    raise TypeError("properties contain an output or a future")
 
 
 def in_one_line(call: Callable[..., Any]) -> Callable[..., Any]:
