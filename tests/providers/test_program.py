@@ -128,7 +128,7 @@ def test_a_gate(registered: list[Registered]) -> None:
     ufm.PKeyGate("soon", pkey="0xb", members=members, timeout=5)
     gate, soon = registered
     assert gate.type == "ufm:index:PKeyGate"
-    assert gate.inputs == {"pkey": "0xb", "members": members, "timeout": 120, "member_count": None}
+    assert gate.inputs == {"pkey": "0xb", "members": members, "timeout": 600, "member_count": None}
     assert soon.inputs["timeout"] == 5
     assert gate.opts.protect is True
     assert aliases(gate) == ["pulumi-python:dynamic/ufm:PKeyGate"]

@@ -300,7 +300,7 @@ def test_a_waiting_gate_reports_progress_and_is_cancelled(process: Any, ufm: Lab
         error = waiting.exception(timeout=30)
     assert isinstance(error, grpc.RpcError)
     assert "cancelled while waiting for members; run pulumi again" in error.details()
-    assert engine.messages[0] == ("name", "PKey 0x65: waiting for 1 of 1 members")
+    assert engine.messages[0] == ("name", "PKey 0x65: waiting for 1 of 1 members, 0 of 600 s")
     assert (engine.requests[0].severity, engine.requests[0].ephemeral) == (engine_pb2.INFO, True)
 
 
