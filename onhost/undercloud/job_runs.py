@@ -176,8 +176,11 @@ class Job:
         say(self.status())
 
     def _signal(self, run: Run, number: int) -> None:
-        """Signal the processes of a run except its supervisor, which notes the status and then ends."""
-        for pid in set(run.processes()) - ({run.state["session"]} if self.running else set()):
+        """Signal the processes of a run except its supervisor, which notes the status and then ends.
+
+        The oldest first: a script would continue if the command that it waits for ended before itself.
+        """
+        for pid in sorted(set(run.processes()) - ({run.state["session"]} if self.running else set())):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
         end = time.monotonic() + STOP_SECONDS

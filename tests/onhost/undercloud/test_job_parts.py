@@ -221,12 +221,11 @@ def test_stop_leaves_the_supervisor_to_note_the_status(
     deploy: Job, clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_of(deploy, session=5)
-    signals = Signals(monkeypatch, 5, 6, 7)
+    signals = Signals(monkeypatch, 8, 6, 5)  # a script and the command that it waits for, and the supervisor
     signals.ends = lambda pid, number: number == signal.SIGKILL
     with deploy.locked("running"):
         deploy.stop()
-    assert sorted(signals.sent) == [(6, signal.SIGKILL), (6, signal.SIGTERM), (7, signal.SIGKILL), (7, signal.SIGTERM)]
-    assert [number for _, number in signals.sent] == [signal.SIGTERM] * 2 + [signal.SIGKILL] * 2
+    assert signals.sent == [(pid, number) for number in (signal.SIGTERM, signal.SIGKILL) for pid in (6, 8)]
     assert 2 * job_runs.STOP_SECONDS <= clock.now <= 2 * job_runs.STOP_SECONDS + 4, "the supervisor does not end here"
     assert capsys.readouterr().err.startswith("deploy: run 1, running")
 
