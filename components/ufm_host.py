@@ -1,8 +1,9 @@
 """UFM on its host, after the guide's chapter "Fabric Management Node (UFM) Installation" (U1 to U8).
 
-What this component enforces: all faults of the host are listed before anything is changed; the licence is a secret
-file; UFM is installed once, and upgraded where the configuration names another image; destroy removes only what this
-stack has brought to the host; the default login is changed right after the installation; the API token is created once
+What this component enforces: Docker and MLNX_OFED are installed where the configuration asks for it; all other faults
+of the host are listed before anything else is changed; the licence is a secret file; UFM is installed once, and
+upgraded where the configuration names another image; destroy removes only what this stack has brought to the host,
+except Docker and MLNX_OFED; the default login is changed right after the installation; the API token is created once
 and is a secret. Where `ufm.host` is left out, UFM is already running, and only password and token are managed.
 
 The steps are the scripts in `onhost/ufm`, which one program on the host contains. A command names its step and the
@@ -18,6 +19,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 from pulumi_command import remote
 
+from components import local
 from components.base import Component
 from components.ssh import Host, Operator
 from onhost import shipping
@@ -31,7 +33,9 @@ LICENSE_FILE = "mlnx-ufm.lic"
 START_SECONDS = 900
 """Timeout for UFM to start: it takes minutes on a large fabric, and longer after an upgrade."""
 SETTINGS: Mapping[str, Sequence[str]] = {
-    "prerequisites": ("ADDRESS", "ARCHIVE", "FABRIC", "GUID", "IMAGE", "INSTALLER", "MANAGEMENT"),
+    "docker": ("PACKAGES", "REPOSITORY"),
+    "ofed": ("CHECKSUM", "GUID", "OFED", "OPTIONS"),
+    "prerequisites": ("ADDRESS", "ARCHIVE", "FABRIC", "GUID", "IMAGE", "INSTALLER", "LATER", "MANAGEMENT"),
     "folders": ("FILES", "LICENSES"),
     "address": ("FABRIC", "FABRIC_ADDRESS"),
     "license": ("FILES", "LICENSES"),
@@ -59,20 +63,27 @@ def settings(site: Site) -> dict[str, str]:
     """Return every setting of the steps, empty if the configuration has none."""
     host = site.ufm.host
     assert host, "ufm.host is left out, so there are no steps on UFM's host"
+    docker, ofed = host.install.docker, host.install.mlnx_ofed
     return {
         "ADDRESS": str(site.ufm.address),
         "ARCHIVE": host.image_archive or "",
+        "CHECKSUM": ofed.sha256 if ofed else "",
         "FABRIC": host.fabric_interface,
         "FABRIC_ADDRESS": str(host.fabric_address),
         "FILES": host.files_dir.rstrip("/"),
         "GUID": host.guid,
         "IMAGE": host.image,
         "INSTALLER": host.installer_image or "",
+        "LATER": "",
         "LICENSES": host.license_dir.rstrip("/"),
         "LIMIT": str(START_SECONDS),
         "MANAGEMENT": host.management_interface,
         "NAME": site.ufm.server_name or "",
+        "OFED": ofed.package if ofed else "",
+        "OPTIONS": " ".join(ofed.options) if ofed else "",
+        "PACKAGES": " ".join(docker.all_packages) if docker else "",
         "PORT": str(site.ufm.port),
+        "REPOSITORY": (docker.repository or "") if docker else "",
     }
 
 
@@ -150,7 +161,7 @@ class UfmHost(Component):
             raise pulumi.RunError("UFM's licence is missing: pulumi config set --secret ufmLicense < LICENCE-FILE")
         text = shipping.shell_program("ufm")
         program = at.file(f"{self._name}-program", PROGRAM, text, mode="0755", opts=self._child())
-        checked = self._step(at, "prerequisites", after=[program])
+        checked = self._step(at, "prerequisites", after=self._software(at, program) or [program])
         folders = self._step(at, "folders", delete=step(self._site, "remove"), after=[checked])
         address = self._step(at, "address", name="fabric-address", after=[folders])
         license_file = self._step(
@@ -161,6 +172,19 @@ class UfmHost(Component):
             after=[folders],
         )
         return self._step(at, "install", after=[address, license_file], protect=self._site.protect)
+
+    def _software(self, at: Host, program: remote.Command) -> list[pulumi.Resource]:
+        """Return the steps that install what the configuration asks for (U1). Destroy leaves it on the host."""
+        assert self._site.ufm.host
+        wanted = self._site.ufm.host.install
+        steps: list[pulumi.Resource] = []
+        if wanted.docker:
+            file = wanted.docker.key_file
+            key = local.read("ufm.host.install.docker.keyFile", file) if file else ""
+            steps.append(self._step(at, "docker", stdin=key, after=[program]))
+        if wanted.mlnx_ofed:
+            steps.append(self._step(at, "ofed", after=[program]))
+        return steps
 
     def _step(
         self,

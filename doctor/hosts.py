@@ -28,7 +28,9 @@ def ufm_host(case: Case) -> Iterator[Finding]:
     if spec is None:
         return
     host = Host("UFM host", str(case.site.ufm.ssh_address), case.site.ssh)
-    given = "\n".join(f"{key}={shlex.quote(value)}" for key, value in settings(case.site).items())
+    later = [step for step, wanted in (("docker", spec.install.docker), ("ofed", spec.install.mlnx_ofed)) if wanted]
+    values = {**settings(case.site), "LATER": " ".join(later)}
+    given = "\n".join(f"{key}={shlex.quote(value)}" for key, value in values.items())
     script = "\n".join([given, *((SCRIPTS / name).read_text() for name in ("common.sh", "prerequisites.sh"))])
     try:
         answers = host.probe([_shell("prerequisites", script)])

@@ -95,6 +95,14 @@ class UfmData:
     """None if the image's tag names no release."""
 
 
+UFM_PACKAGES = {
+    "docker-ce": "5:24.0.2-1~ubuntu.18.04~bionic",
+    "docker-ce-cli": "5:24.0.2-1~ubuntu.18.04~bionic",
+    "containerd.io": "1.6.21-1",
+}
+"""Docker, as the guide has it installed before."""
+
+
 @dataclass
 class UfmState(HostState):
     """State of UFM's node."""
@@ -105,8 +113,18 @@ class UfmState(HostState):
     containers: dict[str, Container] = field(default_factory=dict)
     """Docker's, by name."""
     ufm: UfmData | None = None
+    debs: dict[str, str] = field(default_factory=lambda: dict(UFM_PACKAGES))
+    """Debian package → version, of those that the lab imitates."""
+    apt_lists: list[str] = field(default_factory=list)
+    """URLs of the sources that `apt-get update` has read; Ubuntu's own are ""."""
+    ofed_release: str = "5.6-2.0.9.0"
+    """Release of MLNX_OFED, if it is installed."""
     ofed: bool = True
     """Whether MLNX_OFED is installed. Set by tests, as the following fields."""
+    modules_in_use: bool = False
+    """Whether the modules of the loaded driver cannot be removed before a reboot."""
+    apt_locks: int = 0
+    """How many more calls of apt-get find another package manager at work."""
     offline: bool = False
     """Whether the registry cannot be reached."""
     broken_releases: list[str] = field(default_factory=list)

@@ -5,6 +5,35 @@ fail() {
   exit 1
 }
 
+only_ubuntu() {
+  . /etc/os-release
+  [ "$ID" = ubuntu ] || fail "the OS is $PRETTY_NAME; install Ubuntu, on which the guide's UFM runs (U1)"
+}
+
+# Runs `apt-get update` or `apt-get install PACKAGE...`. Waits for another package manager that holds the lock, such as
+# unattended-upgrades after a boot. Warnings and errors go to stderr: apt-get update succeeds although a source failed.
+apt() {
+  waited=0 pause=1 told=$(mktemp)
+  until DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@" </dev/null > "$told" 2>&1; do
+    if ! grep -q 'Could not get lock' "$told" || [ "$waited" -ge 600 ]; then
+      tail -n 20 "$told" | cut -c -400 >&2
+      rm "$told"
+      return 1
+    fi
+    echo "waiting for another package manager ($waited s)"
+    sleep "$pause"
+    waited=$((waited + pause)) pause=$((pause < 15 ? pause * 2 : 15))
+  done
+  grep '^[WE]:' "$told" | cut -c -400 >&2 || true
+  rm "$told"
+}
+
+# Fails while UFM runs here: the fabric would be without its manager, so the operator chooses the time.
+not_while_ufm_runs() {
+  [ -z "$(docker ps -q --filter 'name=^ufm$' 2>/dev/null)" ] || fail "UFM runs, and $1 would interrupt it; stop it \
+(systemctl stop ufm-enterprise, or docker stop ufm), run pulumi up, and start it again (U1)"
+}
+
 # The wired port as ibstat has it, like Active/LinkUp; nothing where no port has the GUID (U2).
 port() {
   ibstat 2>/dev/null | awk -v guid="0x$GUID" '

@@ -14,7 +14,7 @@
 set -eu
 step=$1
 shift
-ARCHIVE='' INSTALLER='' NAME=''
+ARCHIVE='' INSTALLER='' LATER='' NAME='' OPTIONS='' REPOSITORY=''
 for setting; do
   case "$setting" in
     [A-Z]*=*) export "$setting" ;;

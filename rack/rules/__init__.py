@@ -83,6 +83,7 @@ RULES: tuple[Rule, ...] = (
     ufm.archive_tags,
     ufm.ufm_folders,
     ufm.one_way_to_verify,
+    ufm.docker_key,
     software.distribution_fits,
     software.registry_named,
     software.registry_chosen,

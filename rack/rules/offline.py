@@ -107,13 +107,24 @@ def servers_are_here(site: Site) -> Iterator[Finding]:
             yield Finding(path, f"{name!r}, on the Internet, {OFFLINE}", "write the address of the site's server")
 
 
-@rule("OFF007", "C1", "Without Internet access, package repositories are the site's own mirrors.")
+@rule("OFF007", "C1", "Without Internet access, packages come from the site's own mirrors.")
 def mirrors_are_here(site: Site) -> Iterator[Finding]:
-    """Look for public hosts in the repositories' URLs."""
+    """Look for public hosts in the URLs of repositories and packages."""
     if site.internet:
         return
+    for path, url in _package_urls(site):
+        if _on_the_internet(urlsplit(url).hostname or ""):
+            yield Finding(path, f"{url!r}, on the Internet, {OFFLINE}", "write the URL of the site's mirror")
+
+
+def _package_urls(site: Site) -> Iterator[tuple[str, str]]:
     for i, repository in enumerate(site.undercloud.repositories):
         for key, url in (("baseurl", repository.baseurl), ("gpgkey", repository.gpgkey)):
-            if url and _on_the_internet(urlsplit(url).hostname or ""):
-                path = f"undercloud.repositories[{i}].{key}"
-                yield Finding(path, f"{url!r}, on the Internet, {OFFLINE}", "write the URL of the site's mirror")
+            if url:
+                yield f"undercloud.repositories[{i}].{key}", url
+    if site.ufm.host:
+        docker, ofed = site.ufm.host.install.docker, site.ufm.host.install.mlnx_ofed
+        if docker and docker.repository:
+            yield "ufm.host.install.docker.repository", docker.repository
+        if ofed:
+            yield "ufm.host.install.mlnxOfed.package", ofed.package

@@ -85,3 +85,14 @@ def one_way_to_verify(site: Site) -> Iterator[Finding]:
     elif ufm.fingerprint and ufm.host:
         write = "remove it: the certificate is read on UFM's host over SSH"
         yield Finding("ufm.fingerprint", f"{ufm.fingerprint!r} beside host", write)
+
+
+@rule("UFM006", "U1", "An apt repository for Docker has a public key: apt-get refuses packages that are not signed.")
+def docker_key(site: Site) -> Iterator[Finding]:
+    """Look for one without the other."""
+    docker = site.ufm.host.install.docker if site.ufm.host else None
+    if docker and docker.repository and not docker.key_file:
+        write = "write the file with the public key, which the repository offers as `gpg`"
+        yield Finding("ufm.host.install.docker.keyFile", f"none beside {docker.repository}", write)
+    elif docker and docker.key_file and not docker.repository:
+        yield Finding("ufm.host.install.docker.keyFile", repr(str(docker.key_file)), "write repository, or remove it")

@@ -246,6 +246,30 @@ Fingerprint = Annotated[
     Text("a SHA-256 fingerprint in quotes: 64 hex digits, also with colons", r"([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}"),
 ]
 
+Sha256 = Annotated[str, Text("a SHA-256 checksum in quotes: 64 hex digits in lower case", r"[0-9a-f]{64}")]
+
+DebianPackage = Annotated[
+    str,
+    Text(
+        "a Debian package like 'docker.io' or 'docker-ce=5:24.0.2-1~ubuntu.18.04~bionic'",
+        r"[a-z0-9][a-z0-9+.-]{1,60}(=[A-Za-z0-9.+:~-]{1,80})?",
+    ),
+]
+
+OfedPackage = Annotated[
+    str,
+    Text(
+        "the path on the host, or the URL, of a file like 'MLNX_OFED_LINUX-5.8-4.1.5.0-ubuntu18.04-x86_64.tgz'",
+        r"(https?://[A-Za-z0-9.-]+(:\d+)?)?/([A-Za-z0-9._~+%-]+/)*"
+        r"MLNX_OFED_LINUX-\d+\.\d+-[\d.]+-ubuntu\d\d\.\d\d-(x86_64|aarch64)\.tgz",
+    ),
+]
+"""NVIDIA's name of the package. It has neither user nor password."""
+
+InstallerOption = Annotated[
+    str, Text("an option like '--add-kernel-support'", r"--[a-z][a-z0-9-]{1,60}(=[A-Za-z0-9./_-]{1,60})?")
+]
+
 ParameterName = Annotated[
     str,
     Text(

@@ -7,15 +7,61 @@ from pydantic import Field
 from rack.site.model import Address, File, Model, TcpPort
 from rack.site.names import (
     ContainerImage,
+    DebianPackage,
     Fingerprint,
     Folder,
     Guid,
     HostFile,
     IbInterface,
+    InstallerOption,
     Interface,
+    OfedPackage,
     ServerName,
+    Sha256,
+    Url,
     User,
 )
+
+
+class DockerSpec(Model):
+    """Docker, installed with apt-get if the UFM host has none, or another version than `packages` names (U1)."""
+
+    repository: Url | None = None
+    """URL of the packages' apt repository, like https://download.docker.com/linux/ubuntu. If omitted, the packages are
+    in Ubuntu's own repositories."""
+    key_file: File | None = None
+    """Public key of `repository` (UFM006)."""
+    packages: tuple[DebianPackage, ...] = ()
+    """Packages, each also as NAME=VERSION. If omitted: docker-ce, docker-ce-cli and containerd.io with `repository`;
+    docker.io without it."""
+
+    @property
+    def all_packages(self) -> tuple[str, ...]:
+        """Return the packages, or the default ones of their source."""
+        default = ("docker-ce", "docker-ce-cli", "containerd.io") if self.repository else ("docker.io",)
+        return self.packages or default
+
+
+class MlnxOfedSpec(Model):
+    """MLNX_OFED, installed if the UFM host has none or another release (U1).
+
+    NVIDIA's licence has to be accepted for the download, so the program chooses no package.
+    """
+
+    package: OfedPackage
+    """Path of the package on the UFM host, or URL of a copy at the site. Its name contains release, distribution and
+    architecture."""
+    sha256: Sha256
+    """SHA-256 checksum of the package."""
+    options: tuple[InstallerOption, ...] = ()
+    """Options for mlnxofedinstall, beside `--force` and `--without-fw-update`."""
+
+
+class InstallSpec(Model):
+    """Software that `up` installs on the UFM host (U1). `destroy` leaves it. If omitted, the host must have it."""
+
+    docker: DockerSpec | None = None
+    mlnx_ofed: MlnxOfedSpec | None = None
 
 
 class UfmHostSpec(Model):
@@ -40,6 +86,7 @@ class UfmHostSpec(Model):
     image_archive: HostFile | None = None
     """Path on the UFM host of a `docker save` archive with the images above. They are loaded from it instead of pulled
     (U5)."""
+    install: InstallSpec = InstallSpec()
     files_dir: Folder = "/var/ufm_files"
     """Folder on the host for UFM's configuration. Upgrades keep it (U4)."""
     license_dir: Folder = "/home/ubuntu/UFM_lic"

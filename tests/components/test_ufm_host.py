@@ -25,6 +25,9 @@ from rack.plan import Plan
 from rack.site import UfmSpec
 from tests.components.conftest import CERTIFICATE, PROJECT, Recorder, deploy, record
 from tests.components.test_rack import secret
+from rack.site.ufm import InstallSpec
+from tests.components.conftest import CERTIFICATE, PROJECT, Recorder, record
+from tests.components.test_rack import deploy, secret
 from tests.providers.server import Answer, authority, serving
 
 
@@ -54,7 +57,7 @@ def texts(plan: Plan) -> dict[str, str]:
 
 SCRIPTS = {path.stem: path.read_text() for path in (PROJECT / "onhost/ufm").glob("*.sh")}
 OF_THE_PROGRAM = {"NOTES", "UNIT", "ADDRESS_UNIT"}
-OF_THE_OS = {"PRETTY_NAME", "ID"}
+OF_THE_OS = {"PRETTY_NAME", "ID", "VERSION_ID", "VERSION_CODENAME", "DEBIAN_FRONTEND"}
 
 
 def used(text: str) -> set[str]:
@@ -84,6 +87,42 @@ def test_commands_are_short(plan: Plan, installer: str | None) -> None:
     for name, text in texts(with_host(plan, installer_image=installer)).items():
         assert "\n" not in text, name
         assert len(text) <= 300, name
+
+
+INSTALL = InstallSpec.model_validate(
+    {
+        "docker": {"repository": "https://download.docker.com/linux/ubuntu", "keyFile": "KEY"},
+        "mlnxOfed": {
+            "package": "http://mirror.example/MLNX_OFED_LINUX-5.8-4.1.5.0-ubuntu18.04-x86_64.tgz",
+            "sha256": "0" * 64,
+            "options": ["--add-kernel-support"],
+        },
+    }
+)
+
+
+def test_software_is_installed_before_the_host_is_checked(plan: Plan, tmp_path: Path) -> None:
+    """The repository's key is public, so it travels in the clear, and the preview shows it (U1)."""
+    key = tmp_path / "docker.asc"
+    key.write_text("PUBLIC KEY")
+    assert INSTALL.docker
+    install = INSTALL.model_copy(update={"docker": INSTALL.docker.model_copy(update={"key_file": key})})
+    rack = run(with_host(plan, install=install))
+    assert {"ufm-docker", "ufm-ofed"} <= rack.needs["ufm-prerequisites"]
+    assert rack.resources["ufm-docker"].inputs["stdin"] == "PUBLIC KEY"
+    assert rack.resources["ufm-docker"].inputs["create"] == (
+        "/opt/rack-ufm docker 'PACKAGES=docker-ce docker-ce-cli containerd.io' "
+        "REPOSITORY=https://download.docker.com/linux/ubuntu"
+    )
+    assert rack.resources["ufm-ofed"].inputs["create"] == (
+        f"/opt/rack-ufm ofed CHECKSUM={'0' * 64} GUID=b8599f0300b00001 "
+        "OFED=http://mirror.example/MLNX_OFED_LINUX-5.8-4.1.5.0-ubuntu18.04-x86_64.tgz OPTIONS=--add-kernel-support"
+    )
+    assert all(len(text) <= 300 for text in texts(with_host(plan, install=install)).values())
+
+
+def test_no_software_is_installed_unless_the_configuration_asks_for_it(plan: Plan) -> None:
+    assert not {"ufm-docker", "ufm-ofed"} & run(plan).resources.keys()
 
 
 def test_a_changed_image_runs_only_checks_and_installation_again(plan: Plan) -> None:

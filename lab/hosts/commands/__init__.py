@@ -1,6 +1,7 @@
 """The emulated commands, one module per subject. Importing this package registers their handlers."""
 
 from lab.hosts.commands import (
+    apt,
     bandwidth,
     baremetal,
     disk_images,
@@ -15,6 +16,7 @@ from lab.hosts.commands import (
     introspection,
     ironic,
     ironic_import,
+    mlnxofed,
     namespaces,
     nova,
     openstack,
@@ -38,6 +40,7 @@ from lab.hosts.commands import (
 )
 
 __all__ = [
+    "apt",
     "bandwidth",
     "baremetal",
     "disk_images",
@@ -52,6 +55,7 @@ __all__ = [
     "introspection",
     "ironic",
     "ironic_import",
+    "mlnxofed",
     "namespaces",
     "nova",
     "openstack",

@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.hosts.call import Call
 from lab.hosts.commands import docker_containers, docker_images, ufm_daemon, ufm_installer
+from lab.hosts.commands.apt import engine
 from lab.hosts.commands.docker_containers import check_name, existing, find, status
 from lab.hosts.commands.docker_format import fill
 from lab.hosts.commands.docker_images import digest_of, find_image, full_name, pulled, repository_tag
@@ -17,17 +18,18 @@ from lab.hosts.output import Parser
 from lab.hosts.registry import command
 
 SOCKET = ufm_installer.SOCKET
-RELEASE = "24.0.2"
-"""Docker's release."""
 
 
 @command("docker", UfmHost)
 def docker(call: Call[UfmHost]) -> int:
     """Run one of the subcommands that the guide and the program use; refuse all others as unknown."""
+    release = engine(call.host.state.debs)
+    if not release:
+        raise Refusal("bash: docker: command not found", 127)
     call.as_root()
     rest = list(call.argv[1:])
     if rest[:1] in (["--version"], ["-v"]):
-        call.out(f"Docker version {RELEASE}, build cb74dfc")
+        call.out(f"Docker version {release}, build cb74dfc")
         return 0
     name, words = (" ".join(rest[:2]), rest[2:]) if rest[:1] in GROUPS else (rest[0] if rest else "", rest[1:])
     if name not in SUBCOMMANDS:
@@ -45,18 +47,19 @@ def docker(call: Call[UfmHost]) -> int:
 def _version(call: Call[UfmHost], rest: list[str]) -> None:
     options = Parser(call, "docker version")
     options.add_argument("-f", "--format")
-    template = options.parse_words(rest).format
+    template, release = options.parse_words(rest).format, engine(call.host.state.debs)
     if template:
-        call.out(template.replace("{{.Server.Version}}", RELEASE).replace("{{.Client.Version}}", RELEASE))
+        call.out(template.replace("{{.Server.Version}}", release).replace("{{.Client.Version}}", release))
         return
     for side in ("Client", "Server"):
-        call.out(f"{side}: Docker Engine - Community\n Version:           {RELEASE}\n API version:       1.43")
+        call.out(f"{side}: Docker Engine - Community\n Version:           {release}\n API version:       1.43")
 
 
 def _info(call: Call[UfmHost], rest: list[str]) -> None:
     Parser(call, "docker info").parse_words(rest)
     state = call.host.state
-    call.out(f"Server:\n Containers: {len(state.containers)}\n Images: {len(state.images)}\n Server Version: {RELEASE}")
+    counts = f"Containers: {len(state.containers)}\n Images: {len(state.images)}"
+    call.out(f"Server:\n {counts}\n Server Version: {engine(state.debs)}")
 
 
 def _inspect(call: Call[UfmHost], rest: list[str], kind: str = "object") -> None:

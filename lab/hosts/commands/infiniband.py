@@ -41,7 +41,7 @@ def ibstat(call: Call[Host]) -> None:
 @command("ofed_info", UfmHost)
 def ofed_info(call: Call[UfmHost]) -> None:
     """`-s`: the release of MLNX_OFED, if it is installed (U1)."""
-    _ofed_info(call, call.host.state.ofed)
+    _ofed_info(call, call.host.state.ofed, f"MLNX_OFED_LINUX-{call.host.state.ofed_release}:")
 
 
 @command("ofed_info", GuestHost)
@@ -50,9 +50,9 @@ def guest_ofed_info(call: Call[GuestHost]) -> None:
     _ofed_info(call, "mofed" in call.rack.image_elements(call.host.state.image))
 
 
-def _ofed_info(call: Call[Host], installed: bool) -> None:
+def _ofed_info(call: Call[Host], installed: bool, release: str = OFED) -> None:
     if list(call.argv[1:]) != ["-s"]:
         raise Refusal("Usage: ofed_info -s", 1)
     if not installed:
         raise Refusal("bash: ofed_info: command not found", 127)
-    call.out(OFED)
+    call.out(release)

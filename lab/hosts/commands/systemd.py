@@ -105,6 +105,8 @@ def _switch(call: Call[Host], verb: str, name: str) -> None:
     switch = UNITS.find(type(call.host), name)
     if switch is not None:
         switch(call, verb)
+    elif verb in ("start", "restart") and not call.host.run_commands(call.host.oneshot(name)):
+        raise Refusal(f"Job for {name}.service failed because the control process exited with error code.")
     call.host.set_unit(name, active=verb != "stop")
 
 

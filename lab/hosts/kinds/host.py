@@ -100,17 +100,22 @@ class Host(Machine):
         self.boot()
 
     def run_boot_units(self) -> None:
-        """Run ExecStart of the enabled units of type oneshot that have a file, as systemd does at boot."""
+        """Run the enabled units of type oneshot that have a file, as systemd does at boot."""
         for name, unit in sorted(self.state.units.items()):
-            text = self.root.tree.joinpath(f"etc/systemd/system/{name}.service")
-            if not (unit.from_file and unit.enabled and text.is_file()):
-                continue
-            lines = text.read_text().splitlines()
-            if "Type=oneshot" not in lines:
-                continue
-            commands = [line.partition("=")[2] for line in lines if line.startswith("ExecStart=")]
-            done = [
-                subprocess.run(self.enter(["/usr/local/libexec/session", c]), stdin=subprocess.DEVNULL, check=False)
-                for c in commands
-            ]
-            self.set_unit(name, active=all(run.returncode == 0 for run in done))
+            if unit.from_file and unit.enabled and (commands := self.oneshot(name)):
+                self.set_unit(name, active=self.run_commands(commands))
+
+    def oneshot(self, name: str) -> list[str]:
+        """Return ExecStart of a unit's file; none if there is no file, or if the unit is of another type."""
+        file = self.root.tree / f"etc/systemd/system/{name}.service"
+        lines = file.read_text().splitlines() if file.is_file() else []
+        return [line.partition("=")[2] for line in lines if line.startswith("ExecStart=") and "Type=oneshot" in lines]
+
+    def run_commands(self, commands: list[str]) -> bool:
+        """Run a unit's commands; return whether all of them succeeded."""
+        session = "/usr/local/libexec/session"
+        done = [
+            subprocess.run(self.enter([session, command]), stdin=subprocess.DEVNULL, check=False)
+            for command in commands
+        ]
+        return all(run.returncode == 0 for run in done)

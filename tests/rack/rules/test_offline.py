@@ -12,6 +12,7 @@ from tests.rack.rules.cases import (
 from tests.rack.sites import DROP
 
 NO_ARCHIVE: Edits = {**OFFLINE, "ufm.host.imageArchive": None}
+PACKAGE = "/ofed/MLNX_OFED_LINUX-5.8-4.1.5.0-ubuntu18.04-x86_64.tgz"
 OWN_UFM = "registry.example:5000/ufm:1"
 
 BROKEN = [
@@ -44,6 +45,17 @@ BROKEN = [
             ],
         },
     ),
+    broken(
+        "OFF007",
+        ("ufm.host.install.docker.repository", "ufm.host.install.mlnxOfed.package"),
+        {
+            **OFFLINE,
+            "ufm.host.install": {
+                "docker": {"repository": "https://download.docker.com/linux/ubuntu", "keyFile": "docker.asc"},
+                "mlnxOfed": {"package": f"https://content.mellanox.com{PACKAGE}", "sha256": "0" * 64},
+            },
+        },
+    ),
     broken("OFF005", "ufm.host.image", NO_ARCHIVE),
     broken(
         "OFF005",
@@ -58,6 +70,10 @@ BROKEN = [
 
 VALID: list[Edits] = [
     OFFLINE,
+    *(
+        {**OFFLINE, "ufm.host.install.mlnxOfed": {"package": package, "sha256": "0" * 64}}
+        for package in (PACKAGE, f"http://mirror.example:8080{PACKAGE}")
+    ),
     {**{k: v for k, v in OFFLINE.items() if not k.startswith("ufm")}, "ufm.host": DROP},
     {**NO_ARCHIVE, "ufm.host.image": OWN_UFM},
     {**OFFLINE, "undercloud.repositories": [{"id": "a", "baseurl": "file:///srv/mirror"}]},

@@ -30,9 +30,20 @@ BROKEN = [
     broken("UFM005", "ufm.fingerprint", {HOST: DROP, "ufm.fingerprint": PIN, "ufm.caFile": "ca.pem"}),
     broken("UFM005", "ufm.fingerprint", {"ufm.fingerprint": PIN}),
     broken("UFM005", "ufm.serverName", {"ufm.insecure": True, "ufm.serverName": "ufm"}),
+    broken("UFM006", f"{HOST}.install.docker.keyFile", {f"{HOST}.install.docker": {"keyFile": "docker.asc"}}),
+    broken(
+        "UFM006",
+        f"{HOST}.install.docker.keyFile",
+        {f"{HOST}.install.docker": {"repository": "https://download.docker.com/linux/ubuntu"}},
+    ),
 ]
 
+DOCKER = f"{HOST}.install.docker"
+
 VALID: list[Edits] = [
+    {DOCKER: {}},
+    {DOCKER: {"packages": ["docker-ce=5:24.0.2-1~ubuntu.18.04~bionic", "docker-ce-cli", "containerd.io"]}},
+    {DOCKER: {"repository": "https://download.docker.com/linux/ubuntu", "keyFile": "docker.asc"}},
     {HOST: DROP, "ufm.fingerprint": PIN},
     {"ufm.serverName": "ufm.example.com"},
     {HOST: DROP},
