@@ -4,6 +4,7 @@ import fnmatch
 import re
 from collections.abc import Sequence
 
+from lab.hosts import mirrors
 from lab.hosts.call import Call
 from lab.hosts.kinds.guest import GuestHost
 from lab.hosts.kinds.host import Host
@@ -20,6 +21,8 @@ WALLABY = (
 """Packages of the repositories that tripleo-repos adds."""
 
 RELEASE = "python3-tripleo-repos"
+RDO = "https://trunk.rdoproject.org/"
+"""Imitated, not read."""
 COMPONENT = re.compile(r"https://trunk\.rdoproject\.org/centos8(-wallaby)?/component/tripleo/current/?")
 """RDO's repositories with the package RELEASE."""
 
@@ -55,7 +58,7 @@ def dnf(call: Call[Host]) -> int:
         return 0
     call.as_root()
     if options.verb in ("install", "reinstall"):
-        _install(call, options.packages, _added(options.repofrompath, options.setopt))
+        _install(call, options.packages, _added(call, options.repofrompath, options.setopt))
     elif options.verb in ("remove", "erase"):
         _remove(call, options.packages)
     else:
@@ -63,32 +66,60 @@ def dnf(call: Call[Host]) -> int:
     return 0
 
 
-def _added(repositories: Sequence[str], settings: Sequence[str]) -> tuple[str, ...]:
+def _added(call: Call[Host], repositories: Sequence[str], settings: Sequence[str]) -> tuple[str, ...]:
     """Return the packages of the repositories that `--repofrompath` adds. RDO does not sign its packages."""
+    found: set[str] = set()
     for text in repositories:
         name, _, url = text.partition(",")
-        if not COMPONENT.fullmatch(url):
-            raise Refusal(f"Error: Failed to download metadata for repo '{name}': Cannot download repomd.xml: 404")
+        found |= {RELEASE} if COMPONENT.fullmatch(url) else _listed(call, name, url)
         if f"{name}.gpgcheck=0" not in settings:
             raise Refusal(f"Package {RELEASE}.noarch is not signed\nError: GPG check FAILED")
-    return (RELEASE,) if repositories else ()
+    return tuple(found)
 
 
-def _by_url(url: str) -> str:
-    """Return the name of the package at a URL."""
+def _listed(call: Call[Host], name: str, url: str) -> frozenset[str]:
+    """Return the packages of a repository, whose metadata are read."""
+    if url.startswith(RDO):
+        raise Refusal(f"Error: Failed to download metadata for repo '{name}': Cannot download repomd.xml: 404")
+    try:
+        return mirrors.packages(call.host.root, url)
+    except mirrors.MirrorError as error:
+        raise Refusal(
+            f"Errors during downloading metadata for repository '{name}':\n  - {error}\n"
+            f"Error: Failed to download metadata for repo '{name}': Cannot download repomd.xml: "
+            "Cannot download repodata/repomd.xml: All mirrors were tried"
+        ) from None
+
+
+def _by_url(call: Call[Host], url: str) -> str:
+    """Return the name of the package at a URL: of RDO's repository, or a file that a mirror has."""
     folder, _, file = url.rpartition("/")
-    if not COMPONENT.fullmatch(folder) or not re.fullmatch(rf"{RELEASE}-\d[\w.]*-[\w.]+\.el8\.noarch\.rpm", file):
+    named = re.fullmatch(r"(.+)-\d[\w.]*-[\w.]+\.el8\.noarch\.rpm", file)
+    try:
+        if named and not url.startswith(RDO) and mirrors.read(call.host.root, url):
+            return named[1]
+    except mirrors.MirrorError as error:
+        raise Refusal(f"[MIRROR] {file}: {error}\nError: Could not open: {url}") from None
+    if not named or named[1] != RELEASE or not COMPONENT.fullmatch(folder):
         raise Refusal(f"[MIRROR] {file}: Status code: 404 for {url}\nError: Could not open: {url}")
     return RELEASE
+
+
+def _available(call: Call[Host]) -> frozenset[str]:
+    """Return the packages of the host's repositories: the site's own replace the distribution's."""
+    own = mirrors.configured(call.host.root)
+    if own:
+        return frozenset().union(*(_listed(call, name, url) for name, url in own.items()))
+    wallaby = any(call.path("/etc/yum.repos.d").glob("delorean*.repo"))
+    return frozenset((*BASE, *(WALLABY if wallaby else ())))
 
 
 def _install(call: Call[Host], packages: list[str], added: tuple[str, ...]) -> None:
     if not packages:
         raise Refusal("Error: Need to pass a list of pkgs to install")
-    by_url = {p: _by_url(p) for p in packages if "://" in p}
+    by_url = {p: _by_url(call, p) for p in packages if "://" in p}
     packages = [by_url.get(p, p) for p in packages]
-    wallaby = any(call.path("/etc/yum.repos.d").glob("delorean*.repo"))
-    available = (*BASE, *(WALLABY if wallaby else ()), *added, *by_url.values(), *call.host.state.packages)
+    available = (*_available(call), *added, *by_url.values(), *call.host.state.packages)
     unknown = [p for p in packages if not fnmatch.filter(available, p)]
     if unknown:
         missing = "\n".join(f"No match for argument: {p}" for p in unknown)
