@@ -37,15 +37,26 @@ enter() {
   until why=$(at "$1" "$2" true 2>&1); do
     tries=$((tries + 1))
     case $why in *'Permission denied'* | *'verification failed'*) tries=60 ;; esac
-    [ "$tries" -lt 60 ] || { echo "$3: cannot log in as $2: $(echo "$why" | tail -n 1)" >&2; exit 1; }
+    case $why in
+      *'Permission denied'*) hint="; HINT" ;;
+      *) hint= ;;
+    esac
+    [ "$tries" -lt 60 ] || { echo "$3: cannot log in as $2: $(echo "$why" | tail -n 1)$hint" >&2; exit 1; }
     sleep 5
   done
 }"""
-"""Functions that run a command in a guest and wait until it has booted; NETNS enters the namespace.
+"""Functions that run a command in a guest and wait until it has booted; NETNS enters the
+namespace, HINT is the remedy.
 
 A guest's host key exists only after its first boot, so it is accepted at the first contact and pinned to the instance's
 ID from then on. Sites that gave root of the controllers a key of their own before there was a key pair still get in.
 """
+
+HINT = (
+    "write the user of the image as tenant.user; an instance that version 0.1.0 has created has no key pair:"
+    " tenant.replaceInstances replaces it"
+)
+"""What to do where a guest refuses the key."""
 
 OFED = (
     "{ ofed_info -s | awk -F '[-.]' '{ ok = $2 > 5 || $2 == 5 && $3 >= 6 } END { exit !ok }'; } ||"
@@ -135,7 +146,7 @@ def measure(test: BandwidthSpec, user: str, place: str, network: str, server: Gu
     at = {guest: f"{guest.id} {user}@{guest.address}" for guest in (server, client)}
     return script(
         f": computes {place}",
-        LOGIN.replace("NETNS", f"ip netns exec qdhcp-{network}"),
+        LOGIN.replace("NETNS", f"ip netns exec qdhcp-{network}").replace("HINT", HINT),
         *(f"enter {at[guest]} {guest.name}" for guest in (server, client)),
         *(f"at {at[guest]} {shlex.quote(both)} >&2" for guest in (server, client)),
         f"at {at[server]} 'ib_write_bw --report_gbits -F{cuda} -s {test.size}' >&2 &",

@@ -157,7 +157,7 @@ class Rack:
         elements = self.image_elements(image)
         if not elements:
             return self.plan.site.tenant.user
-        return "stack" if "cloud-init-config" in elements else "centos"
+        return self.undercloud.state.cloud_init_user if "cloud-init-config" in elements else "centos"
 
     def image_elements(self, image: str) -> list[str]:
         """Return the elements that disk-image-create built a guest image from; none if it built no such image."""

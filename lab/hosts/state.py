@@ -197,6 +197,8 @@ class UndercloudState(HostState):
     """Guest image → elements that disk-image-create built it from."""
     step_faults: dict[str, StepFault] = field(default_factory=dict)
     """By command, e.g. "overcloud deploy". Set by tests, as the following field."""
+    cloud_init_user: str = "stack"
+    """Default user of images with NVIDIA's element cloud-init-config, whose text is not public; or centos."""
     released_templates: bool = False
     """Whether the package holds TripleO's templates as released instead of the branch's."""
 

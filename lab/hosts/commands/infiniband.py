@@ -47,10 +47,10 @@ def ofed_info(call: Call[UfmHost]) -> None:
 @command("ofed_info", GuestHost)
 def guest_ofed_info(call: Call[GuestHost]) -> None:
     """`-s`: the release of MLNX_OFED, if the image was built with the element mofed (G2)."""
-    _ofed_info(call, "mofed" in call.rack.image_elements(call.host.state.image))
+    _ofed_info(call, "mofed" in call.rack.image_elements(call.host.state.image), OFED)
 
 
-def _ofed_info(call: Call[Host], installed: bool, release: str = OFED) -> None:
+def _ofed_info(call: Call[Host], installed: bool, release: str) -> None:
     if list(call.argv[1:]) != ["-s"]:
         raise Refusal("Usage: ofed_info -s", 1)
     if not installed:

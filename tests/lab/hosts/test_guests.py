@@ -294,12 +294,12 @@ def test_a_killed_server_stops_waiting(lab: Lab) -> None:
 # -- the program's test
 
 
-def measured(lab: Lab, given: str, **other: str) -> subprocess.CompletedProcess[str]:
+def measured(lab: Lab, given: str, user: str = "stack", **other: str) -> subprocess.CompletedProcess[str]:
     """Run the program's script on a controller with a private key on standard input."""
     assert lab.plan.site.bandwidth
     one, two = (bandwidth.Guest(vm.name, address, vm.id) for vm, address in zip(lab.cloud.vms, (ONE, TWO), strict=True))
     one = replace(one, **other)
-    script = bandwidth.measure(lab.plan.site.bandwidth, "stack", "0123", NETWORK, one, two)
+    script = bandwidth.measure(lab.plan.site.bandwidth, user, "0123", NETWORK, one, two)
     return lab.run("controller-1", f"sh -c {shlex.quote(script)}", given)
 
 
@@ -320,6 +320,7 @@ def test_the_program_names_the_instance_that_refuses_the_key(lab: Lab) -> None:
     assert done.returncode == 1
     assert f"vm1_gpu: cannot log in as stack@{ONE}: stack@" in done.stderr
     assert "Permission denied" in done.stderr
+    assert done.stderr.strip().endswith("created has no key pair: tenant.replaceInstances replaces it")
 
 
 def test_the_program_refuses_an_mlnx_ofed_without_peer_memory(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,3 +330,23 @@ def test_the_program_refuses_an_mlnx_ofed_without_peer_memory(lab: Lab, monkeypa
     assert "MLNX_OFED_LINUX-5.5-1.0.3.2: in the image; GPUDirect RDMA needs MLNX_OFED 5.6" in measured(lab, key).stderr
     monkeypatch.setattr(infiniband, "OFED", "MLNX_OFED_LINUX-23.10-0.5.5.0:")
     assert measured(lab, key).returncode == 0
+
+
+@pytest.mark.parametrize("default_user", ["stack", "centos"])
+def test_each_variant_of_nvidias_element_is_a_matter_of_configuration(lab: Lab, default_user: str) -> None:
+    """The default user of cloud-init-config is not public: tenant.user names it, and the error says so.
+
+    The last test: it replaces the instances, whose host keys are pinned.
+    """
+    before = [*lab.cloud.vms]
+    lab.cloud.vms = [replace(vm, id=f"{vm.id}-{default_user}") for vm in before]
+    with lab.rack.undercloud.change():
+        lab.rack.undercloud.state.cloud_init_user = default_user
+    key, other = (lab.folder / "tenant_key").read_text(), "centos" if default_user == "stack" else "stack"
+    done = measured(lab, key, other)
+    assert done.returncode == 1
+    assert "write the user of the image as tenant.user" in done.stderr
+    assert measured(lab, key, default_user).returncode == 0
+    with lab.rack.undercloud.change():
+        lab.rack.undercloud.state.cloud_init_user = "stack"
+    lab.cloud.vms = before
