@@ -23,11 +23,9 @@ from lab.ufm.listener import Listener
 from onhost import shipping
 from rack.plan import Plan
 from rack.site import UfmSpec
+from rack.site.ufm import InstallSpec
 from tests.components.conftest import CERTIFICATE, PROJECT, Recorder, deploy, record
 from tests.components.test_rack import secret
-from rack.site.ufm import InstallSpec
-from tests.components.conftest import CERTIFICATE, PROJECT, Recorder, record
-from tests.components.test_rack import deploy, secret
 from tests.providers.server import Answer, authority, serving
 
 

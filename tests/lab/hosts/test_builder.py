@@ -15,8 +15,7 @@ import pytest
 from lab.hosts import elements, templates
 from rack.plan import Plan
 from rack.site.images import Builder
-from tests.components.conftest import loops, no_callbacks, record  # noqa: F401 - fixtures of Pulumi's mocks
-from tests.components.test_rack import deploy
+from tests.components.conftest import deploy, loops, no_callbacks, record  # noqa: F401 - fixtures of Pulumi's mocks
 from tests.lab.hosts.conftest import MARKS, Lab
 
 pytestmark = MARKS
