@@ -78,6 +78,8 @@ class DiffResult:
     replaces: list[str] = field(default_factory=list)
     """The changed inputs that require a new object at UFM."""
     delete_before_replace: bool = False
+    changed: list[str] = field(default_factory=list)
+    """The inputs that differ."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ class ResourceHandler(ABC):
     def diff(self, state: Props, inputs: Props) -> DiffResult:
         """Compare the inputs with the state. An unknown value equals nothing, so it counts as a change."""
         changed = [key for key in self.compared if key in inputs and state.get(key) != inputs[key]]
-        return DiffResult(bool(changed), [key for key in changed if key in self.replacing])
+        return DiffResult(bool(changed), [key for key in changed if key in self.replacing], changed=changed)
 
     def preview(self, inputs: Props) -> None:
         """Report what `create` would find, and raise what it would raise. The inputs may contain unknown values."""

@@ -24,7 +24,7 @@ first, and its delete only checks the marks.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -158,7 +158,7 @@ class PKeyOwnerHandler(MarkedHandler):
         diff = super().diff(state, inputs)
         marks = self._present(inputs)
         self._refuse_others(marks, inputs, self._permitted(state, inputs))
-        return DiffResult(diff.changes or None in marks.values())
+        return replace(diff, changes=diff.changes or None in marks.values(), replaces=[])
 
     def create(self, inputs: Props) -> CreateResult:
         """Mark the PKeys.

@@ -26,6 +26,7 @@ Every write is read back: an error names the members that UFM did not take.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, TypedDict
 
 import pulumi
@@ -62,7 +63,7 @@ class PKeyHandler(ResourceHandler):
             inputs = {key: value for key, value in inputs.items() if key != "ip_over_ib"}
         diff = super().diff(state, inputs)
         # A port has one PKey at index 0: the old partition must release it before the new one takes it.
-        return DiffResult(diff.changes, diff.replaces, bool(diff.replaces) and state.get("index0") is True)
+        return replace(diff, delete_before_replace=bool(diff.replaces) and state.get("index0") is True)
 
     def preview(self, inputs: Props) -> None:
         """Report what create would find. If UFM cannot be read, report that and compare nothing."""

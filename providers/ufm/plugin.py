@@ -27,6 +27,7 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 
 from . import inventory
 from .admin import AdminPasswordHandler, refusal
+from .detail import detailed
 from .errors import ConfigurationError, UfmError
 from .gate import PKeyGateHandler
 from .handler import Props, ResourceHandler, Session
@@ -144,10 +145,16 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
     @in_one_line
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Compare a resource's inputs with its state."""
-        diff = self._handler(request.urn).diff(props(request.olds), props(request.news))
+        state, inputs = props(request.olds), props(request.news)
+        diff = self._handler(request.urn).diff(state, inputs)
         changes = proto.DiffResponse.DIFF_SOME if diff.changes else proto.DiffResponse.DIFF_NONE
         return proto.DiffResponse(
-            changes=changes, replaces=diff.replaces, deleteBeforeReplace=diff.delete_before_replace
+            changes=changes,
+            replaces=diff.replaces,
+            deleteBeforeReplace=diff.delete_before_replace,
+            diffs=diff.changed,
+            detailedDiff=detailed(state, inputs, diff.changed, diff.replaces),
+            hasDetailedDiff=bool(diff.changed),
         )
 
     @in_one_line
