@@ -17,7 +17,7 @@ PULUMI = $(ENV) && pulumi --stack $(STACK)
 step = @printf '\033[1m==> %s\033[0m\n' "$(1)"; begin=$$(date +%s); { $(2); } && echo "==> $@: $$(( $$(date +%s) - begin )) s"
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview refresh destroy engine lab lab-status lab-stop check test lint coverage mutants chaos lock env bench
+.PHONY: help up preview diff refresh destroy engine lab lab-status lab-stop check test lint coverage mutants chaos lock env bench
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ up: engine lab stack ## Deploy the rack on the embedded lab: engine, lab, pulumi
 
 preview: engine stack ## Show what `up` would change
 	$(call step,pulumi preview on stack $(STACK),$(ENV) && pulumi preview --stack $(STACK) --diff)
+
+diff: engine stack ## Show what `up` would change as a review: interruptions first
+	$(call step,rack diff on stack $(STACK),$(ENV) && $(PYTHON) -m rack diff --stack $(STACK))
 
 refresh: engine stack ## Look for drift
 	$(call step,pulumi refresh on stack $(STACK),$(ENV) && pulumi refresh --stack $(STACK) --yes)

@@ -1,7 +1,8 @@
 """`python -m rack render` writes the TripleO documents of a stack; `python -m rack check` checks them.
 
-`python -m rack doctor` looks at the real site; `python -m rack recover` puts the state in order after a crash. Their
-code is in `doctor/` and `recovery/`, since `rack/` knows neither the network nor Pulumi.
+`python -m rack doctor` looks at the real site, `python -m rack recover` puts the state in order after a crash, and
+`python -m rack diff` shows a preview as a review. Their code is in `doctor/`, `recovery/` and `review/`, since `rack/`
+knows neither the network nor Pulumi.
 """
 
 import argparse
@@ -23,6 +24,10 @@ from rack.tripleo.requirements import template_requirements
 from rack.wallaby.checks import Workers, run_checks
 from rack.wallaby.tools import FOLDER, ToolsError, install
 
+FORMATS = ("terminal", "markdown", "json")
+"""Formats of `diff`."""
+KINDS = ("replace", "delete", "evict", "reboot", "stop", "restart", "drift")
+"""Kinds of interruptions that `diff` finds, the worst first; `review.effects` says what each means."""
 NO_CA = placeholder("ufmCaFile")
 """Stands for the certificate of UFM or of its authority where it is not known here."""
 
@@ -35,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return doctor(given)
         if given.command == "recover":
             return recover(given)
+        if given.command == "diff":
+            return diff(given)
         site = load_stack_file(Path(f"Pulumi.{given.stack}.yaml"))
         plan = Plan(site, given.stack, _ufm_ca(site))
         return render(plan, given.out) if given.command == "render" else check_stack(plan, given)
@@ -62,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         ("check", "check the stack file and its documents; exit 1 if there are problems"),
         ("doctor", "look at the real site, about a minute, and change nothing; exit 1 if `up` would fail"),
         ("recover", "find objects that a killed `up` created and did not record, and import them into the state"),
+        ("diff", "show what `up` would change: interruptions first; exit 1 if --fail-on names one of them"),
     ):
         command = commands.add_parser(name, help=description, description=description, allow_abbrev=False)
         command.add_argument("--stack", required=True, help="STACK: reads Pulumi.STACK.yaml in this folder")
@@ -73,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--yes", action="store_true", help="do not ask before writing")
             command.add_argument("--hint", action="store_true", help="only say whether an `up` was interrupted")
             command.add_argument("--discard", action="store_true", help="delete the objects instead of importing them")
+        elif name == "diff":
+            _add_diff(command)
         else:
             command.add_argument(
                 "--dir", type=Path, help="a rendered folder, possibly edited; default: what `render` would write"
@@ -87,6 +97,38 @@ def _parser() -> argparse.ArgumentParser:
             )
             command.add_argument("--deep", action="store_true", help="also run the real Wallaby tools, about 20 s")
     return parser
+
+
+def _add_diff(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--preview", metavar="FILE", help="the output of `pulumi preview --json`, - for standard input; default: run it"
+    )
+    command.add_argument("--refresh", action="store_true", help="run `pulumi refresh --preview-only`: show drift")
+    command.add_argument(
+        "--base", type=Path, metavar="FILE", help="the stack file before, to compare documents that contain a secret"
+    )
+    command.add_argument("--format", choices=FORMATS, default=FORMATS[0])
+    command.add_argument(
+        "--fail-on", metavar="KINDS", default="", help=f"kinds of interruptions, with commas, of: {', '.join(KINDS)}"
+    )
+
+
+def diff(given: argparse.Namespace) -> int:
+    """Show a preview as a review and return 1 if it has an interruption that --fail-on names, else 0."""
+    from review import command  # Not at the top, like doctor.
+    from review.preview import PreviewError
+
+    kinds = [kind for kind in given.fail_on.split(",") if kind]
+    wrong = [kind for kind in kinds if kind not in KINDS]
+    if wrong:
+        print(f"rack diff: --fail-on: found {', '.join(wrong)}; write some of {', '.join(KINDS)}", file=sys.stderr)
+        return 2
+    order = command.Order(given.stack, given.preview, given.refresh, given.base, given.format, frozenset(kinds))
+    try:
+        return command.run(order)
+    except PreviewError as error:
+        print(f"rack diff: {error}", file=sys.stderr)
+        return 2
 
 
 def doctor(given: argparse.Namespace) -> int:

@@ -25,16 +25,18 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     for place, imports in {
         "__main__.py": "components, rack, pulumi",
         "rack": "rack, standard library, annotated_types, pydantic, pydantic_core, yaml",
-        "rack/__main__.py": "doctor, rack, recovery, onhost.undercloud.orders, onhost.undercloud.templates, "
+        "rack/__main__.py": "doctor, rack, recovery, review, onhost.undercloud.orders, onhost.undercloud.templates, "
         "standard library",
         "rack/wallaby/inside": "rack/wallaby/inside, standard library, ansible, baremetal_deploy, heat, heatclient, "
         "network_data_v2, os_net_config, osc_lib, oslo_config, oslo_utils, tripleo_common, tripleoclient, yaml",
         "components": "components, onhost, providers.ufm, rack, standard library, pulumi, pulumi_command, "
         "pulumi_openstack",
+        "ci": "ci, standard library, requests",
         "doctor": "components.known_hosts, components.ssh_client, components.ufm_host, doctor, onhost, providers.ufm, "
         "rack, standard library, pulumi, yaml",
         "doctor/__main__.py": "rack.__main__, standard library",
         "recovery": "providers.ufm, rack.owner, recovery, standard library, requests",
+        "review": "rack, review, standard library",
         "onhost": "onhost, standard library of Python 3.6",
         "providers": "providers.ufm, standard library, google.protobuf, grpc, pulumi, requests",
         "lab": "lab, rack, standard library, cryptography, flask, pydantic, pydantic_core, requests, werkzeug, yaml",

@@ -1,0 +1,98 @@
+"""`python -m rack diff`: a preview as a review."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rack.plan import Plan
+from rack.site.load import load_stack_file
+from rack.tripleo.documents import HOME, documents, placeholder
+from review.markdown import markdown
+from review.preview import PreviewError, parse
+from review.report import Report, report
+from review.terminal import terminal
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to show, and how."""
+
+    stack: str
+    file: str | None
+    """Where the preview's JSON is; `-` for standard input; None to run `pulumi`."""
+    refresh: bool
+    """Run `pulumi refresh --preview-only` instead of `pulumi preview`."""
+    base: Path | None
+    """The stack file of the deployed configuration, for documents that contain a secret."""
+    form: str
+    """terminal, markdown or json."""
+    fail_on: Collection[str]
+    """Kinds of interruptions (`review.effects.EFFECTS`)."""
+
+
+def run(order: Order) -> int:
+    """Print the report; return 2 if the preview failed, 1 if it has an interruption of a kind in `fail_on`, else 0.
+
+    Raises:
+        PreviewError: there is no preview.
+        ConfigError: a stack file is invalid.
+        OSError: a file can't be read.
+    """
+    preview = parse(_text(order))
+    found = report(preview, order.stack, masked(order.stack, order.base) if order.base else {})
+    print(written(found, order.form, sys.stdout.isatty()), end="")
+    if found.errors:
+        return 2
+    return 1 if any(effect.kind in order.fail_on for effect in found.effects) else 0
+
+
+def written(found: Report, form: str, coloured: bool) -> str:
+    """Return the report in a format."""
+    if form == "json":
+        return json.dumps(asdict(found), indent=2, ensure_ascii=False) + "\n"
+    return markdown(found) if form == "markdown" else terminal(found, coloured=coloured)
+
+
+def _text(order: Order) -> str:
+    if order.file == STDIN:
+        return sys.stdin.read()
+    return Path(order.file).read_text() if order.file else ask(order.stack, order.refresh)
+
+
+def ask(stack: str, refresh: bool) -> str:
+    """Run `pulumi preview --json`, or a refresh that writes nothing, and return what it prints.
+
+    The JSON of a failed preview contains its errors.
+
+    Raises:
+        PreviewError: there is no pulumi, or it failed without JSON; the text has what it reports.
+    """
+    words = ["refresh", "--preview-only"] if refresh else ["preview"]
+    command = ["pulumi", *words, "--json", "--non-interactive", "--stack", stack]
+    try:
+        # `pulumi` refuses a refresh that only previews together with a confirmation given in advance.
+        env = {name: value for name, value in os.environ.items() if name != "PULUMI_SKIP_CONFIRMATIONS"}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words and a stack's name
+    except FileNotFoundError:
+        raise PreviewError('found no `pulumi` on PATH; run: eval "$(make -s env)"') from None
+    if done.returncode and not done.stdout.lstrip().startswith("{"):
+        raise PreviewError(f"`{' '.join(command)}` failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+def masked(stack: str, base: Path) -> Mapping[str, tuple[str, str]]:
+    """Return the documents with a secret, before and after, with placeholders in place of secrets; by path."""
+    files = (base, Path(f"Pulumi.{stack}.yaml"))
+    texts = [_secret_documents(Plan(load_stack_file(file), stack, placeholder("ufmCaFile"))) for file in files]
+    paths = sorted({*texts[0], *texts[1]})
+    return {f"{HOME}/{path}": (texts[0].get(path, ""), texts[1].get(path, "")) for path in paths}
+
+
+def _secret_documents(plan: Plan) -> Mapping[str, str]:
+    return {document.path: document.render(plan) for document in documents(plan) if document.secret}
