@@ -6,6 +6,7 @@ configured one.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 import pulumi_openstack as openstack
@@ -48,9 +49,9 @@ class ExternalAccess(Component):
         self.floating_ips = {ip.instance: taken[ip.instance].address for ip in access.floating_ips}
         self.register_outputs({"floatingIps": self.floating_ips})
 
-    def _in_cloud(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
+    def _in_cloud(self, *depends_on: pulumi.Resource, **more: Any) -> pulumi.ResourceOptions:
         """Return the options of a child in the overcloud."""
-        return self._child(*depends_on, provider=self._provider, hooks=self._hooks)
+        return self._child(*depends_on, provider=self._provider, hooks=self._hooks, **more)
 
     def _public(
         self, after: Sequence[pulumi.Resource]
@@ -119,5 +120,6 @@ class ExternalAccess(Component):
             f"{self._name}-{instance}-associate",
             floating_ip=floating.address,
             port_id=self._tenant.ports[instance].id,
-            opts=self._in_cloud(interface, self._tenant.instances[instance]),
+            # It goes before the router's interface where both are replaced: Neutron keeps one that a floating IP uses.
+            opts=self._in_cloud(interface, self._tenant.instances[instance], replace_on_changes=["portId"]),
         )

@@ -103,7 +103,8 @@ class Tenant(Component):
                     physical_network=physnet, network_type="vlan", segmentation_id=net.vlan
                 )
             ],
-            opts=self._in_cloud(*self._after),
+            # Neutron ignores other segments of an existing network. A router has one network of a range at a time.
+            opts=self._in_cloud(*self._after, replace_on_changes=["segments"], delete_before_replace=True),
         )
         subnet = openstack.networking.Subnet(
             f"{self._name}-subnet",

@@ -66,6 +66,7 @@ class Monitor(mocks.MockMonitor):
         recorder.needs[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}
         recorder.hidden[request.name] = set(request.additionalSecretOutputs)
         recorder.kept[request.name] = set(request.ignoreChanges)
+        recorder.replacing[request.name] = set(request.replaceOnChanges)
         if request.protect:
             recorder.protected.add(request.name)
         if request.customTimeouts.ListFields():
@@ -83,6 +84,8 @@ class Recorder(mocks.Mocks):
     hidden: dict[str, set[str]] = field(default_factory=dict)
     """The outputs that are secret because the program says so, by resource."""
     kept: dict[str, set[str]] = field(default_factory=dict)
+    replacing: dict[str, set[str]] = field(default_factory=dict)
+    """The properties whose change replaces a resource, besides those that its provider names."""
     """The inputs whose change is ignored, by resource."""
     limited: set[str] = field(default_factory=set)
     """The resources with custom timeouts."""

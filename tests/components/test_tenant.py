@@ -140,3 +140,13 @@ def test_the_bandwidth_test_runs_again_for_other_firmware_and_only_then(plan: Pl
 def test_the_bandwidth_test_runs_again_on_another_compute(plan: Plan, rack: Recorder) -> None:
     key = "[127.0.24.21]:22 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOther\n"
     assert login(rack).create != measured(plan, overcloud_host_key_compute_1=key)
+
+
+def test_another_vlan_replaces_the_network_and_frees_its_floating_ips_first(plan: Plan) -> None:
+    """Neutron ignores other segments of a network, and keeps a router interface that a floating IP uses."""
+    rack, access = made(plan), plan.site.external_access
+    assert access
+    assert rack.replacing["tenant-network"] == {"segments"}
+    assert {name for name, keys in rack.replacing.items() if keys == {"portId"}} == {
+        f"external-{ip.instance}-associate" for ip in access.floating_ips
+    }

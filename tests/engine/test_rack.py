@@ -23,6 +23,8 @@ from lab.service import Service
 from providers.ufm import Client as Ufm
 from rack.plan import Plan
 from rack.site.load import load_stack_file
+from review.preview import parse
+from review.report import report
 from tests.engine.conftest import PROJECT, STACK, Pulumi
 
 pytestmark = [pytest.mark.lab, pytest.mark.engine, pytest.mark.timeout(1800)]
@@ -183,6 +185,14 @@ def test_a_changed_parameter_shows_its_line_and_deploys_again(deployed: Pulumi, 
     assert re.search(r"~ NovaReservedHostMemory *: 4096 => 8192", shown)
     assert {"gate-members", "overcloud-deploy", "overcloud-restart-ufm"} <= updated(shown)
     assert not {"undercloud-install", "introspection-nodes", "tenant-vm1_gpu"} & updated(shown)
+
+
+def test_another_tenant_vlan_replaces_the_network_with_all_that_is_on_it(deployed: Pulumi, tmp_path: Path) -> None:
+    """Neutron accepts other segments of a network, and ignores them."""
+    changed = edited(tmp_path, lambda site: site["tenant"]["network"].update(vlan=102))
+    found = report(parse(json.dumps(deployed.json("preview", "--json", "--config-file", str(changed)))), "dev")
+    replaced = {effect.text.partition(" is replaced")[0] for effect in found.effects if effect.kind == "replace"}
+    assert {"network ib_tenant_net", "port direct1", "port direct2", "VM vm1_gpu", "VM vm2_gpu"} <= replaced
 
 
 def test_a_change_that_no_document_contains_deploys_nothing(deployed: Pulumi, tmp_path: Path) -> None:
