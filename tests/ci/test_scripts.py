@@ -1,0 +1,112 @@
+"""The scripts that the workflows call, with a `pulumi` that records its calls."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.review.record import PREVIEWS, PROJECT
+
+PULUMI = """\
+#!/bin/sh
+echo "$@" >> {folder}/calls
+[ -z "${{PULUMI_SKIP_CONFIRMATIONS-}}" ] || echo "confirmed in advance" >> {folder}/calls
+cat {folder}/preview.json 2>/dev/null
+exit $(cat {folder}/status)
+"""
+
+
+class Site:
+    """A folder for the scripts' output, and the `pulumi` that they call."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "bin").mkdir()
+        tool = folder / "bin/pulumi"
+        tool.write_text(PULUMI.format(folder=folder))
+        tool.chmod(0o755)
+        self.answers("unchanged")
+
+    def answers(self, preview: str, status: int = 0) -> None:
+        (self.folder / "preview.json").write_text((PREVIEWS / f"{preview}.json").read_text())
+        (self.folder / "status").write_text(str(status))
+
+    def run(self, script: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        out = self.folder / "out"
+        out.mkdir(exist_ok=True)
+        path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
+        env = {**os.environ, "PATH": path, "RACK_OUT": str(out), "PULUMI_SKIP_CONFIRMATIONS": "", **more}
+        command = [str(PROJECT / "ci" / script), *arguments]
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+    def out(self, name: str) -> str:
+        return (self.folder / "out" / name).read_text()
+
+    @property
+    def calls(self) -> list[str]:
+        return (self.folder / "calls").read_text().splitlines()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def test_a_preview_writes_the_review_in_both_formats(site: Site) -> None:
+    site.answers("compute-removed")
+    done = site.run("preview.sh", "dev")
+    assert done.returncode == 0, done.stderr
+    assert site.calls == ["preview --stack dev --json --non-interactive"]
+    assert site.out("report.md").startswith("<!-- rack diff: dev -->\n")
+    assert json.loads(site.out("report.json"))["counts"]["delete"] == 6
+
+
+def test_a_preview_fails_for_the_kinds_that_the_site_names(site: Site) -> None:
+    site.answers("compute-removed")
+    assert site.run("preview.sh", "dev", RACK_FAIL_ON="evict").returncode == 1
+    assert "**evict**" in site.out("report.md")
+    assert site.run("preview.sh", "dev", RACK_FAIL_ON="reboot").returncode == 0
+
+
+def test_a_failed_preview_fails_and_its_errors_are_the_review(site: Site) -> None:
+    said = {"steps": [], "diagnostics": [{"severity": "error", "message": "error: rack:site: NODE001"}]}
+    site.answers("unchanged", status=255)
+    (site.folder / "preview.json").write_text(json.dumps(said))
+    assert site.run("preview.sh", "dev").returncode == 255
+    assert "the preview failed" in site.out("report.md")
+    assert "NODE001" in site.out("report.md")
+
+
+def test_the_commit_before_gives_the_documents_with_secrets(site: Site) -> None:
+    site.answers("bmc-user")
+    assert site.run("preview.sh", "dev", "HEAD").returncode == 0
+    assert "instackenv.json" in site.out("report.md")
+    assert (site.folder / "out/base.yaml").read_text().startswith("#")
+
+
+def test_an_update_plan_goes_from_the_preview_to_the_deployment(site: Site) -> None:
+    site.run("preview.sh", "dev", RACK_UPDATE_PLAN="plan.json")
+    site.run("deploy.sh", "dev", RACK_UPDATE_PLAN="plan.json")
+    assert site.calls == [
+        "preview --stack dev --json --non-interactive --save-plan plan.json",
+        "up --stack dev --yes --skip-preview --non-interactive --plan plan.json",
+    ]
+
+
+def test_a_deployment_fails_as_pulumi_does(site: Site) -> None:
+    site.answers("unchanged", status=3)
+    assert site.run("deploy.sh", "dev").returncode == 3
+
+
+def test_drift_fails_the_job_and_is_reported(site: Site) -> None:
+    site.answers("drift")
+    done = site.run("drift.sh", "dev", PULUMI_SKIP_CONFIRMATIONS="true")
+    assert done.returncode == 1
+    assert "**drift**" in done.stdout
+    assert site.calls == ["refresh --stack dev --preview-only --json --non-interactive"]
+
+
+def test_no_drift_is_a_success(site: Site) -> None:
+    assert site.run("drift.sh", "dev").returncode == 0
