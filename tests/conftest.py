@@ -17,6 +17,7 @@ settings.load_profile("any machine")
 
 TOGETHER = {
     "tests/engine": "the lab",
+    "tests/outages": "the lab",
     "tests/chaos/test_disturbances.py": "the lab",
     "tests/lab/cloud": "the lab",
     "tests/conformance": "Wallaby's tools",
@@ -28,6 +29,7 @@ TOGETHER = {
 MARKERS = {
     "tests/conformance": ("wallaby",),
     "tests/engine": ("lab", "engine"),
+    "tests/outages": ("lab", "engine"),
     "tests/engine_build": ("engine",),
     "tests/lab": ("lab",),
 }

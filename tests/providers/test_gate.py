@@ -98,7 +98,7 @@ def test_a_ufm_that_never_answers_is_the_error(ufm: LabUfm, fault: dict[str, Any
 
 
 def test_the_error_names_the_command_that_resets_neutron_s_rows(gate: Lifecycle, ufm: LabUfm) -> None:
-    """`tests/engine/test_outages.py` runs it."""
+    """`tests/outages/test_outages.py` runs it."""
     with pytest.raises(MissingMembersError) as error:
         gate.up(**declared(timeout=0.3))
     assert RESET_JOURNAL in str(error.value)
