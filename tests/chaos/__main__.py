@@ -181,8 +181,16 @@ def run_two_engines(tour: Tour, say: Say) -> None:
     tour.rack.check()
 
 
+def run_two_stacks(tour: Tour, say: Say) -> None:
+    """Deploy and destroy another stack with the same configuration: it must be refused."""
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        said = cases.second_stack(tour.rack, Path(folder) / "project")
+    say(next(line.strip() for line in said.splitlines() if "belongs to" in line))
+
+
 CASES: Mapping[str, Case] = {
     "two engines": run_two_engines,
+    "two stacks": run_two_stacks,
     "full disk": fill_the_disk,
     "kill with the request in flight": kill_with_the_request_in_flight,
     "kill the engine alone": kill_the_engine_alone,

@@ -78,7 +78,10 @@ def new() -> dict[str, str]:
 
 
 def generated(state: Mapping[str, Any]) -> dict[str, str]:
-    """Return the secrets that a deployment generates, from a state exported with `--show-secrets`."""
+    """Return the secrets that a deployment generates, from a state exported with `--show-secrets`.
+
+    Of a private key only the second half: the first one contains the modulus, which the public key contains, too.
+    """
     found = dict[str, str]()
     for resource in state["deployment"]["resources"]:
         if resource["type"].endswith("ufm:index:AccessToken"):
@@ -86,7 +89,8 @@ def generated(state: Mapping[str, Any]) -> dict[str, str]:
         elif resource["type"] == "pulumi:providers:openstack" and "password" in resource["inputs"]:
             found["cloud"] = _plain(resource["inputs"]["password"])
         elif resource["type"] == "openstack:compute/keypair:Keypair":
-            found["guestKey"] = _plain(resource["outputs"]["privateKey"])
+            lines = _plain(resource["outputs"]["privateKey"]).splitlines()
+            found["guestKey"] = "\n".join(lines[len(lines) // 2 :])
     return found
 
 

@@ -202,6 +202,23 @@ def second_engine(rack: Rack, wanted: Operation) -> str:
     return said[-1].output
 
 
+def second_stack(rack: Rack, folder: Path) -> str:
+    """Run `up` and `destroy` of another stack with a copy of the configuration; return what it said.
+
+    Raises:
+        DisturbedError: `up` was not refused, or the rack differs afterwards.
+    """
+    other = Project(folder, rack.project.file.read_text())
+    said = other.up()
+    require(said.status != 0, f"a second stack deployed a rack that another one owns:\n{said.output[-6000:]}")
+    gone = other.destroy()
+    require(gone.status == 0, f"the refused stack cannot be destroyed:\n{gone.output[-6000:]}")
+    rack.check()
+    unchanged = rack.project.up("--expect-no-changes")
+    require(unchanged.status == 0, f"the first stack finds changes:\n{unchanged.output[-6000:]}")
+    return said.output
+
+
 def full_disk(project: Project, command: Command, wanted: Operation) -> Ended:
     """Run a command whose backend's disk is full from an operation on until it ends.
 

@@ -24,20 +24,17 @@ Snapshot = dict[str, dict[str, str]]
 """Object, e.g. `cloud network tenant-net` → attribute → value as text."""
 
 IGNORED = (
-    (
-        r"host \S+ \S+ record\.(containers|images)\..*\.(id|image_id|created|since|pid)",
-        "chosen by Docker at each start",
-    ),
-    (r"host \S+ record\.(nodes\.\d+\.(uuid|instance)|login\.password|undercloud\.password)", "chosen by TripleO"),
+    (r"host \S+ record\.(containers|images)\..*\.(id|image_id|created|since|pid)", "chosen by Docker"),
+    (r"host \S+ record\.nodes\.\d+\.(uuid|instance)", "chosen by ironic"),
     (r"host \S+ file /(run|tmp|proc|sys|dev)/.*", "emptied at each boot"),
-    (r"host \S+ file /var/lib/rack-jobs/[\w.-]+/\d+/.*", "one run more if interrupted"),
-    (
-        r"cloud .* (created|updated|created_at|updated_at|launched_at|last_seen_up|heartbeat_timestamp|started_at)",
-        "time",
-    ),
+    (r"host \S+ file /var/lib/rack-jobs/[\w.-]+/\d+(/.*)?", "logs of runs; an interrupted job has one run more"),
+    (r"host \S+ file /etc/(\.pwd\.lock|(passwd|group|shadow|gshadow)-)", "backups of useradd and groupadd"),
+    (r"host controller-\d+ file /root/\.ssh/known_hosts content", "keeps the keys of deleted instances, by their IDs"),
+    (r"cloud .* (\S+_at|created|updated|last_seen_up|heartbeat_timestamp)", "time"),
     (r"cloud .* .*(revision_number|standard_attr_id|links\..*)", "counts writes, or repeats IDs"),
     (r"cloud server .* OS-EXT-SRV-ATTR:(instance_name|reservation_id)", "counted and drawn by nova"),
     (r"cloud keypair .* fingerprint", "of a generated key"),
+    (r"cloud subnet .* allocation_pools\..*", "an input of the stack; a port that has the first address renames it"),
     (r"stack .* inputs\.fingerprint", "of UFM's certificate, which its installation generates"),
     (r"cloud port network:router_.* binding:host_id", "Neutron chooses a controller"),
     (r"ufm neutron port <port network:router_.*> guid", "that controller's"),

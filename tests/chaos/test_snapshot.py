@@ -100,6 +100,20 @@ def _stack(exported: Mapping[str, object]) -> snapshot.Snapshot:
     return {name: dict(snapshot.flat(value)) for name, value in snapshot.read_stack(exported)}
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "host ufm record.containers.ufm.pid",
+        "host undercloud file /var/lib/rack-jobs/overcloud-deploy/2/log content",
+        "host controller-1 file /root/.ssh/known_hosts content",
+        "cloud server vm1_gpu OS-SRV-USG:launched_at",
+        "cloud port network:router_gateway <router public_router> <network public> binding:host_id",
+    ],
+)
+def test_what_equal_racks_may_differ_in_is_ignored(value: str) -> None:
+    assert snapshot.ignored(*value.rsplit(" ", 1))
+
+
 @pytest.mark.parametrize(("pattern", "reason"), snapshot.IGNORED)
 def test_each_ignored_value_has_a_reason(pattern: str, reason: str) -> None:
     assert reason
