@@ -1,8 +1,8 @@
 """`python -m rack render` writes the TripleO documents of a stack; `python -m rack check` checks them.
 
-`python -m rack doctor` looks at the real site, `python -m rack recover` puts the state in order after a crash, and
-`python -m rack diff` shows a preview as a review. Their code is in `doctor/`, `recovery/` and `review/`, since `rack/`
-knows neither the network nor Pulumi.
+`python -m rack doctor` looks at the real site, `python -m rack recover` puts the state in order after a crash,
+`python -m rack forget` after the loss of a cloud, and `python -m rack diff` shows a preview as a review. Their code is
+in `doctor/`, `recovery/` and `review/`, since `rack/` knows neither the network nor Pulumi.
 """
 
 import argparse
@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return recover(given)
         if given.command == "diff":
             return diff(given)
+        if given.command == "forget":
+            return forget(given)
         site = load_stack_file(Path(f"Pulumi.{given.stack}.yaml"))
         plan = Plan(site, given.stack, _ufm_ca(site))
         return render(plan, given.out) if given.command == "render" else check_stack(plan, given)
@@ -70,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         ("doctor", "look at the real site, about a minute, and change nothing; exit 1 if `up` would fail"),
         ("recover", "find objects that a killed `up` created and did not record, and import them into the state"),
         ("diff", "show what `up` would change: interruptions first; exit 1 if --fail-on names one of them"),
+        ("forget", "drop the resources of a cloud that no longer exists from the state, and its PKeys from UFM"),
     ):
         command = commands.add_parser(name, help=description, description=description, allow_abbrev=False)
         command.add_argument("--stack", required=True, help="STACK: reads Pulumi.STACK.yaml in this folder")
@@ -77,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--out", type=Path, required=True, help="a folder that does not exist or is empty")
         elif name == "doctor":
             command.add_argument("--json", action="store_true", help="print a list of findings as JSON")
+        elif name == "forget":
+            command.add_argument("--yes", action="store_true", help="do not ask before writing")
         elif name == "recover":
             command.add_argument("--yes", action="store_true", help="do not ask before writing")
             command.add_argument("--hint", action="store_true", help="only say whether an `up` was interrupted")
@@ -145,6 +150,13 @@ def recover(given: argparse.Namespace) -> int:
     if given.hint:
         return command.hint(given.stack)
     return command.run(given.stack, yes=given.yes, discard=given.discard)
+
+
+def forget(given: argparse.Namespace) -> int:
+    """Drop the stack's cloud from its state and return 0, or 1 if that was refused."""
+    from recovery import forget as command
+
+    return command.run(given.stack, yes=given.yes)
 
 
 def render(plan: Plan, out: Path) -> int:

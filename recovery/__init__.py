@@ -12,4 +12,6 @@ name and parent.
     tokens      UFM's access tokens
     decide      what to do with each operation and object
     command     shows it, asks, writes
+
+`rack forget` (`forget`) drops what existed in a cloud that is gone.
 """

@@ -24,6 +24,10 @@ class CloudError(Exception):
     """The cloud refuses, or does not answer. The text says what was being done."""
 
 
+class NoAnswerError(CloudError):
+    """The cloud does not answer."""
+
+
 class Cloud:
     """The APIs of one cloud."""
 
@@ -97,7 +101,7 @@ class Cloud:
         try:
             answer = self._session.request(verb, url, json=json, timeout=SECONDS, allow_redirects=False)
         except requests.RequestException as error:
-            raise CloudError(f"{place}: no answer ({type(error).__name__}); is the cloud reachable?") from None
+            raise NoAnswerError(f"{place}: no answer ({type(error).__name__}); is the cloud reachable?") from None
         if answer.status_code >= 300 and not (absent_is_fine and answer.status_code == 404):
             raise CloudError(f"{place}: {answer.status_code} {_reason(answer)}")
         return answer
