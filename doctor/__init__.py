@@ -9,7 +9,9 @@ the switch and servers.
     ssh       the system's ssh with pinned host keys
     local     the operator's machine: files, secrets, programs
     ufm       UFM's REST API
-    hosts     the UFM host, the undercloud, and what they reach
+    ufm_host  UFM's host: system, software, disk, licence
+    hosts     the undercloud, and what it reaches
+    builder   the build host of guest images
     nodes     overcloud nodes that are up
     command   runs all checks at the same time and reports
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from doctor import hosts, local, ufm
+from doctor import builder, hosts, local, ufm, ufm_host
 from doctor.case import Case, decrypted
 from doctor.finding import Finding, Status, error
 from rack.plan import Plan
@@ -16,7 +16,7 @@ from rack.site import SECRETS
 from rack.site.load import load_stack_file
 
 Check = Callable[[Case], Iterator[Finding]]
-CHECKS: Sequence[Check] = (local.check, ufm.check, hosts.ufm_host, hosts.undercloud)
+CHECKS: Sequence[Check] = (local.check, ufm.check, ufm_host.check, hosts.undercloud, builder.check)
 
 
 def run(stack: str, *, as_json: bool = False) -> int:

@@ -1,51 +1,19 @@
-"""The UFM host, the undercloud, and what the undercloud reaches: BMCs, switch, servers, nodes that are up."""
+"""The undercloud, and what it reaches: BMCs, switch, servers, nodes that are up."""
 
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from components.ufm_host import settings
 from doctor import nodes
 from doctor.case import Case
 from doctor.finding import Finding, error, ok, unknown, warning
+from doctor.questions import Answers, Questions, not_entered, shell
 from doctor.ssh import Host, SshError
 
-Answers = Mapping[str, Any]
-Questions = list[dict[str, Any]]
-
-SCRIPTS = Path(__file__).resolve().parent.parent / "onhost/ufm"
 MANAGEMENT_PORTS = (22, 443, 80)
 """Where a managed switch answers."""
 DNS_NAME = "localhost"
 REGISTRY_ACCEPTED = (200, 401)
 """A registry asks for a login at /v2/."""
-
-
-def ufm_host(case: Case) -> Iterator[Finding]:
-    """Yield the findings on UFM's host: those of the program's own first step, which changes nothing."""
-    spec = case.site.ufm.host
-    if spec is None:
-        return
-    host = Host("UFM host", str(case.site.ufm.ssh_address), case.site.ssh)
-    later = [step for step, wanted in (("docker", spec.install.docker), ("ofed", spec.install.mlnx_ofed)) if wanted]
-    values = {**settings(case.site), "LATER": " ".join(later)}
-    given = "\n".join(f"{key}={shlex.quote(value)}" for key, value in values.items())
-    script = "\n".join([given, *((SCRIPTS / name).read_text() for name in ("common.sh", "prerequisites.sh"))])
-    try:
-        answers = host.probe([_shell("prerequisites", script)])
-    except SshError as problem:
-        yield _not_entered(host, problem, "U1")
-        return
-    yield ok(str(host), f"SSH as {host.ssh.user}", "U1")
-    faults = answers["prerequisites"]
-    lines = [line.removeprefix("UFM host: ") for line in faults["text"].splitlines()]
-    if faults["ok"]:
-        yield ok(str(host), "it is fit for UFM", "U1")
-    for line in () if faults["ok"] else lines:
-        if not line.startswith("faults found"):
-            found, _, fix = line.partition("; ")
-            yield error(str(host), found, fix or "see the guide", "U1")
 
 
 def undercloud(case: Case) -> Iterator[Finding]:
@@ -54,7 +22,7 @@ def undercloud(case: Case) -> Iterator[Finding]:
     try:
         answers = host.probe([*_system(), *_network(case), *_bmcs(case), *nodes.questions(case)])
     except SshError as problem:
-        yield _not_entered(host, problem, "C1")
+        yield not_entered(host, problem, "C1")
         return
     yield ok(str(host), f"SSH as {host.ssh.user}", "C1")
     yield from _about_system(case, str(host), answers)
@@ -63,23 +31,14 @@ def undercloud(case: Case) -> Iterator[Finding]:
     yield from nodes.findings(case, answers)
 
 
-def _not_entered(host: Host, problem: SshError, step: str) -> Finding:
-    fix = f"make this work: {shlex.join([*host.argv(), 'true'])}"
-    return error(str(host), f"SSH as {host.ssh.user} fails: {problem}", fix, step)
-
-
-def _shell(identity: str, script: str) -> dict[str, Any]:
-    return {"id": identity, "kind": "shell", "script": script}
-
-
 # The undercloud itself
 
 
 def _system() -> Questions:
     return [
-        _shell("root", "id -u"),
-        _shell("os", '. /etc/os-release; echo "$ID-$VERSION_ID"'),
-        _shell("disk", "df -P -k / | tail -n 1"),
+        shell("root", "id -u"),
+        shell("os", '. /etc/os-release; echo "$ID-$VERSION_ID"'),
+        shell("disk", "df -P -k / | tail -n 1"),
     ]
 
 

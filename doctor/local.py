@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pulumi
 
@@ -14,9 +13,12 @@ from components.known_hosts import known_host_key
 from doctor.case import SECONDS, Case
 from doctor.finding import Finding, error, ok, unknown, warning
 from rack.site import SECRETS
+from rack.site.files import paths
 
 HERE = "this machine"
 PLUGINS = ("command", "openstack")
+FILE_STEPS = {"ufm.caFile": "U7", "ufm.host": "U1", "undercloud": "C3", "images": "G1", "tenant": "T5"}
+"""Start of a key that names a file → the step that reads it."""
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -30,18 +32,8 @@ def check(case: Case) -> Iterator[Finding]:
 
 def files(case: Case) -> Iterator[Finding]:
     """Check that the files which the configuration names can be read."""
-    site, proxy = case.site, case.site.ssh.proxy
-    named: dict[str, tuple[Path | None, str]] = {
-        "ssh.privateKeyFile": (site.ssh.private_key_file, ""),
-        "ssh.knownHostsFile": (site.ssh.known_hosts_file, ""),
-        "ssh.proxy.privateKeyFile": (proxy.private_key_file if proxy else None, ""),
-        "ufm.caFile": (site.ufm.ca_file, "U7"),
-        "undercloud.registry.caFile": (site.undercloud.registry.ca_file, "C3"),
-        **{f"images.{image.name}.file": (image.file, "G1") for image in site.images},
-    }
-    for key, (path, step) in named.items():
-        if path is None:
-            continue
+    for key, path in paths(case.site):
+        step = next((step for start, step in FILE_STEPS.items() if key.startswith(start)), "")
         file = path.expanduser()
         if file.is_file() and os.access(file, os.R_OK):
             yield ok(HERE, f"{key}: {path} can be read", step)
@@ -76,6 +68,8 @@ def host_keys(case: Case) -> Iterator[Finding]:
     entered = {("undercloud", str(site.undercloud.ssh_address), site.ssh.port)}
     if site.ufm.host:
         entered.add(("UFM host", str(site.ufm.ssh_address), site.ssh.port))
+    if site.builder:
+        entered.add(("builder", str(site.builder.address), site.ssh.port))
     if site.ssh.proxy:
         entered.add(("bastion", str(site.ssh.proxy.address), site.ssh.proxy.port))
     try:

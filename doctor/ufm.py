@@ -1,15 +1,23 @@
 """UFM's REST API: address, certificate, login, release, other subnet managers."""
 
+import hashlib
 import socket
+import ssl
 from collections.abc import Iterator
 
+import pulumi
+
+from components.local import ufm_ca
 from doctor.case import Case
 from doctor.finding import Finding, error, ok, unknown, warning
+from doctor.ssh import Host, SshError
 from providers.ufm import Client, UfmError
 from providers.ufm.errors import AuthenticationError, CertificateError
 from rack.site.ufm import UfmSpec
 
 STEP = "U7"
+NOTES = "/var/lib/rack-ufm"
+"""What `up` keeps on UFM's host (onhost/ufm/program.sh)."""
 NAMES_RELEASE = (6, 14)
 """The guide's release."""
 NO_MANAGER = ("noSM", "N/A", "None", "")
@@ -28,15 +36,22 @@ def check(case: Case) -> Iterator[Finding]:
         else:
             yield error(where, f"it does not answer ({problem})", "check ufm.address, ufm.port and firewalls", STEP)
         return
-    if ufm.certificate_from_host:
-        found = "it answers; only the stack's state has its certificate, so its login was not checked"
-        yield unknown(where, found, "`pulumi preview` checks it", STEP)
+    if ufm.fingerprint and (problem := _unusable(ufm)):
+        found, _, fix = problem.removeprefix("ufm.fingerprint: ").rpartition("; ")
+        yield error(where, found, fix, "O3")
         return
+    pinned = ""
+    if ufm.certificate_from_host:
+        pinned = _certificate(case)
+        if not pinned:
+            found = "it answers; its host has no certificate of this program, so its login was not checked"
+            yield unknown(where, found, "expected before the first `up`; else see the findings on the UFM host", STEP)
+            return
     password = case.secrets.get("ufmPassword")
     if not password:
         yield unknown(where, "it answers; its login was not checked", "see the finding on the secrets", STEP)
         return
-    yield from _logged_in(case, where, str(password))
+    yield from _logged_in(case, _client(ufm, str(password), pinned), where)
 
 
 def _refused(ufm: UfmSpec) -> str:
@@ -48,23 +63,42 @@ def _refused(ufm: UfmSpec) -> str:
     return ""
 
 
-def _client(ufm: UfmSpec, password: str) -> Client:
+def _unusable(ufm: UfmSpec) -> str:
+    """Return why a pinned certificate is not UFM's, or useless for Neutron; empty if it is good."""
+    try:
+        ufm_ca(ufm)
+    except pulumi.RunError as refused:
+        return str(refused)
+    return ""
+
+
+def _certificate(case: Case) -> str:
+    """Return the fingerprint of the certificate that `up` has left on UFM's host, read as `up` does; empty: none."""
+    host = Host("UFM host", str(case.site.ufm.ssh_address), case.site.ssh)
+    name = "served.crt" if case.site.ufm.server_name else "server.crt"
+    try:
+        answer = host.probe([{"id": "certificate", "kind": "shell", "script": f"cat {NOTES}/{name}"}])["certificate"]
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(answer["text"])).hexdigest() if answer["ok"] else ""
+    except (SshError, ValueError):
+        return ""  # `hosts` reports what is wrong with the connection.
+
+
+def _client(ufm: UfmSpec, password: str, pinned: str) -> Client:
     return Client(
         str(ufm.address),
         ufm.user,
         password,
         port=ufm.port,
         ca_file=str(ufm.ca_file.expanduser()) if ufm.ca_file else None,
-        server_name=ufm.server_name,
-        fingerprint=ufm.fingerprint,
+        server_name=None if pinned else ufm.server_name,
+        fingerprint=pinned or ufm.fingerprint,
         insecure=ufm.insecure,
         timeout=(5, 15),
         pauses=(),
     )
 
 
-def _logged_in(case: Case, where: str, password: str) -> Iterator[Finding]:
-    client = _client(case.site.ufm, password)
+def _logged_in(case: Case, client: Client, where: str) -> Iterator[Finding]:
     try:
         release = client.version()
         yield ok(where, f"release {release}; its certificate and the login of {client.user} are good", STEP)

@@ -32,8 +32,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         "components": "components, onhost, providers.ufm, rack, standard library, pulumi, pulumi_command, "
         "pulumi_openstack",
         "ci": "ci, standard library, requests",
-        "doctor": "components.known_hosts, components.ssh_client, components.ufm_host, doctor, onhost, providers.ufm, "
-        "rack, standard library, pulumi, yaml",
+        "doctor": "components.guest_images, components.known_hosts, components.local, components.ssh_client, "
+        "components.ufm_host, doctor, onhost, providers.ufm, rack, standard library, pulumi, yaml",
         "doctor/__main__.py": "rack.__main__, standard library",
         "recovery": "providers.ufm, rack.owner, recovery, standard library, requests",
         "review": "rack, review, standard library",

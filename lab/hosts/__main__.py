@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lab.hosts.backends.interfaces import Backends
 from lab.hosts.keeper import Keeper
+from lab.hosts.management import Management
 from lab.hosts.rack import Rack
 from lab.inventory import inventory_plan
 from lab.process import LabError
@@ -30,11 +31,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--socket", type=Path, required=True, help="for requests of the lab")
     parser.add_argument("--backends", default="lab.hosts.backends.lab:backends", help="MODULE:FUNCTION")
     parser.add_argument("--pace", type=float, default=0.2, help="seconds for a step of a long job")
+    parser.add_argument("--management", action="store_true", help="serve the management network")
     options = parser.parse_args(arguments)
     try:
         backends = load_backends(options.backends)
         rack = Rack(inventory_plan(options.stack), backends, options.folder, options.key, options.pace)
         keeper = Keeper(rack, options.socket)
+        management = Management(rack.plan.site, lambda node: rack.nodes[node].bmc_login)
+        if options.management:
+            management.start()
         keeper.start()
     except LabError as error:
         print(f"lab.hosts: {error}", file=sys.stderr)
@@ -44,6 +49,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, lambda *_: done.set())
     done.wait()
     # The hosts stay up: only `HostsPart.stop` powers them down, so a crash of the keeper takes no host with it.
+    management.stop()
     keeper.stop()
     return 0
 

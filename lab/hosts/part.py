@@ -10,7 +10,7 @@ from typing import Any
 
 from lab import addresses
 from lab.endpoints import Endpoint
-from lab.hosts import elements, state, templates
+from lab.hosts import elements, management, state, templates
 from lab.hosts.rack import machines, prepare
 from lab.process import LabError, Process, Say
 from rack.plan import Plan
@@ -24,6 +24,7 @@ class HostsPart:
         folder: holds the roots, the state and the keys.
         backends: MODULE:FUNCTION that returns the backends in the keeper's process.
         pace: seconds that one step of a long job takes here.
+        serve_management: whether to serve the management network, whose addresses are those of the stack's file.
     """
 
     name = "hosts"
@@ -43,6 +44,7 @@ class HostsPart:
         folder: Path = addresses.SSH_KEY.parent,
         backends: str = "lab.hosts.backends.lab:backends",
         pace: float = 0.2,
+        serve_management: bool = True,
     ) -> None:
         self._plan, self._folder = plan, folder
         self._key = folder / addresses.SSH_KEY.name
@@ -51,19 +53,21 @@ class HostsPart:
         argv = [
             sys.executable, "-m", "lab.hosts", "--stack", str(stack), "--folder", str(folder), "--key", str(self._key),
             "--socket", str(self._socket), "--backends", backends, "--pace", str(pace),
+            *(["--management"] if serve_management else []),
         ]  # fmt: skip
         self.keeper = Process("hosts-keeper", argv, folder, env={"PYTHONPATH": str(addresses.PROJECT)})
 
     def endpoints(self) -> Sequence[Endpoint]:
-        """Return the address of every host's SSH server."""
+        """Return the address of every host's SSH server, and of the switch."""
         site = self._plan.site
         always = {"ufm": site.ufm.address, "undercloud": site.undercloud.address}
         nodes = {host.name: host.address for host in self._plan.hosts}
-        return [
+        ssh = [
             Endpoint(f"SSH of {name}", str(address), port)
             for hosts, port in ((always, site.ssh.port), (nodes, site.ssh.node_port))
             for name, address in hosts.items()
         ]
+        return [*ssh, *management.endpoints(site)]
 
     def install(self, say: Say) -> None:
         """Fetch TripleO's templates and create the keys.

@@ -121,6 +121,8 @@ class UfmState(HostState):
     """Release of MLNX_OFED, if it is installed."""
     ofed: bool = True
     """Whether MLNX_OFED is installed. Set by tests, as the following fields."""
+    free_gib: int = 111
+    """Free space of the root partition."""
     modules_in_use: bool = False
     """Whether the modules of the loaded driver cannot be removed before a reboot."""
     apt_locks: int = 0

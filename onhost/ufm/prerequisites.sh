@@ -23,7 +23,7 @@ check_docker() {
   docker version >/dev/null 2>&1 ||
     fault "Docker does not answer; run: systemctl enable --now docker; or write ufm.host.install.docker (U1)"
   systemctl is-enabled -q docker 2>/dev/null ||
-    fault "the docker service is not enabled, so UFM would be gone after a reboot: systemctl enable docker (U1)"
+    fault "the docker service is not enabled, so UFM would be gone after a reboot; run: systemctl enable docker (U1)"
   for image in $IMAGE $INSTALLER; do
     docker image inspect "$image" >/dev/null 2>&1 && continue
     if [ -n "$ARCHIVE" ]; then
@@ -65,7 +65,7 @@ check_interface() {
 . /etc/os-release
 [ "$ID" = ubuntu ] || fault "the OS is $PRETTY_NAME; install Ubuntu, on which the guide's UFM runs (U1)"
 for tool in curl openssl; do
-  command -v "$tool" >/dev/null || fault "$tool is missing: apt-get install $tool"
+  command -v "$tool" >/dev/null || fault "$tool is missing; run: apt-get install $tool (U5)"
 done
 if still_to_come ofed ofed_info -s; then
   echo "MLNX_OFED will be installed"
@@ -80,7 +80,7 @@ busy=
 for unit in opensm opensmd pacemaker httpd apache2 carbon carbon-cache; do
   ! systemctl is-active -q "$unit" 2>/dev/null || busy="$busy $unit"
 done
-[ -z "$busy" ] || fault "these run here, and UFM brings its own: systemctl disable --now$busy"
+[ -z "$busy" ] || fault "these run here, and UFM brings its own:$busy; run: systemctl disable --now$busy (U2)"
 
 if still_to_come docker docker version; then
   echo "Docker will be installed"

@@ -11,12 +11,17 @@ from rack.site.schema import Part, dotted
 
 def missing(site: BaseModel, folder: Path) -> Iterator[str]:
     """Yield a problem per file that does not exist or cannot be read. Relative paths start at `folder`."""
-    for loc, path in _paths(site, ()):
+    for key, path in paths(site):
         file = folder / path.expanduser()
         if not file.is_file():
-            yield f"{dotted(loc)}: found {str(path)!r}, which is no file on this machine; write the path of the file"
+            yield f"{key}: found {str(path)!r}, which is no file on this machine; write the path of the file"
         elif not os.access(file, os.R_OK):
-            yield f"{dotted(loc)}: found {str(path)!r}, which cannot be read; run: chmod u+r {path}"
+            yield f"{key}: found {str(path)!r}, which cannot be read; run: chmod u+r {path}"
+
+
+def paths(site: BaseModel) -> Iterator[tuple[str, Path]]:
+    """Yield key and path of every file of the operator's machine that the configuration names."""
+    yield from ((dotted(loc), path) for loc, path in _paths(site, ()))
 
 
 def _paths(value: object, loc: tuple[Part, ...]) -> Iterator[tuple[tuple[Part, ...], Path]]:

@@ -1,7 +1,9 @@
 """`rack doctor` on the lab's hosts and UFM, sound and with faults. No test needs more than the site and its secrets."""
 
+import hashlib
 import json
 import shutil
+import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 import trustme
 
-from doctor import command, hosts, local, nodes, ufm
+from doctor import command, hosts, local, nodes, ufm, ufm_host
 from doctor.case import Case
 from doctor.finding import Finding, Status
 from doctor.ssh import Host
@@ -59,7 +61,7 @@ def site(lab: Lab) -> Site:
 
 @pytest.mark.lab
 def test_a_sound_ufm_host(lab: Lab, site: Site) -> None:
-    found = list(hosts.ufm_host(case_of(site)))
+    found = list(ufm_host.check(case_of(site)))
     assert errors(found) == ""
     assert any("it is fit for UFM" in line for line in told(found, Status.OK))
 
@@ -68,7 +70,7 @@ def test_a_sound_ufm_host(lab: Lab, site: Site) -> None:
 def test_the_faults_of_a_ufm_host_are_listed_with_their_remedies(lab: Lab, site: Site) -> None:
     assert site.ufm.host
     host = site.ufm.host.model_copy(update={"guid": "b8599f0300b0dead", "management_interface": "eth7"})
-    found = list(hosts.ufm_host(case_of(site.model_copy(update={"ufm": site.ufm.model_copy(update={"host": host})}))))
+    found = list(ufm_host.check(case_of(site.model_copy(update={"ufm": site.ufm.model_copy(update={"host": host})}))))
     assert "no InfiniBand port has the GUID 0xb8599f0300b0dead" in errors(found)
     assert "is not on eth7" in errors(found)
     assert all(f.fix for f in found if f.status is Status.ERROR)
@@ -76,7 +78,14 @@ def test_the_faults_of_a_ufm_host_are_listed_with_their_remedies(lab: Lab, site:
 
 @pytest.mark.lab
 def test_the_undercloud_and_what_it_cannot_reach(lab: Lab, site: Site) -> None:
-    """The lab has no repositories, registries, BMCs and servers of its own."""
+    """This lab serves no management network. The addresses are others than those of a lab that may run."""
+    nodes = tuple(
+        node.model_copy(update={"ipmi": node.ipmi.model_copy(update={"address": node.ipmi.address + 256})})
+        for node in site.nodes
+    )
+    silent = site.networks.provisioning.model_copy(update={"ntp": ("127.0.24.252",), "dns": ()})
+    networks = site.networks.model_copy(update={"provisioning": silent})
+    site = site.model_copy(update={"nodes": nodes, "networks": networks})
     found = list(hosts.undercloud(case_of(site)))
     good = told(found, Status.OK)
     assert any("its operating system is CentOS Stream 8" in line for line in good)
@@ -84,7 +93,7 @@ def test_the_undercloud_and_what_it_cannot_reach(lab: Lab, site: Site) -> None:
     assert "undercloud (127.0.24.1)" not in errors(found)
     where = {f.where for f in found if f.status is Status.ERROR}
     assert {f"BMC of {n.name} ({n.ipmi.address})" for n in site.nodes} <= where
-    assert "ntp 127.0.24.251 does not answer" in errors(found)
+    assert "ntp 127.0.24.252 does not answer" in errors(found)
     assert all("not entered" in f.found for f in found if f.where.startswith("compute-"))
 
 
@@ -168,6 +177,16 @@ def test_the_login_and_the_certificate_of_ufm(served: LabUfm, tmp_path: Path) ->
     _, other = authority(tmp_path)
     assert "the certificate is not trusted" in errors(list(ufm.check(ufm_case(served, ca_file=other))))
     assert told(list(ufm.check(ufm_case(served, {}))), Status.UNKNOWN)
+
+
+def test_a_fingerprint_that_neutron_cannot_use(served: LabUfm) -> None:
+    """The lab's certificate here is an authority's; a pinned one must be self-signed."""
+    pem = ssl.get_server_certificate(("127.0.0.1", served.port))
+    pin = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+    (found,) = ufm.check(ufm_case(served, ca_file=None, fingerprint=pin))
+    assert "UFM's certificate is not self-signed" in found.found
+    assert (found.fix, found.step) == ("write its authority as ufm.caFile", "O3")
+    assert served.calls == []
 
 
 def test_the_password_is_not_sent_to_a_ufm_whose_certificate_the_state_has(served: LabUfm) -> None:

@@ -1,11 +1,8 @@
 """The probe against servers on loopback: what answers, what does not, what answers wrongly."""
 
-import hashlib
-import hmac
 import json
 import os
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -16,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.hosts.management import Bmc, name_server, time_server
 from onhost import probe, shipping
 from tests.providers.conftest import Start, ca, start  # noqa: F401
 from tests.providers.server import Answer
@@ -50,43 +48,20 @@ def udp(reply: Reply) -> Iterator[int]:
         thread.join()
 
 
-class Bmc:
-    """The part of a BMC that opens sessions (IPMI 2.0, 13.17 to 13.21)."""
-
-    def __init__(self, user: str, password: str, suites: tuple[int, ...] = (1, 3)) -> None:
-        self.user, self.password, self.suites = user.encode(), password.encode(), suites
-        self.authentication = 0
-
-    def __call__(self, message: bytes) -> bytes:
-        kind, payload = message[5], message[16:]
-        answer = self._open(payload) if kind == probe.OPEN_SESSION else self._rakp_2(payload)
-        return b"\x06\x00\xff\x07\x06" + struct.pack("<BIIH", kind + 1, 0, 0, len(answer)) + answer
-
-    def _open(self, payload: bytes) -> bytes:
-        self.authentication, self.console = payload[12], payload[4:8]
-        status = 0 if self.authentication in self.suites else probe.NO_SUCH_SUITE
-        return bytes([0, status, 4, 0]) + self.console + b"bmc!" + payload[8:]
-
-    def _rakp_2(self, payload: bytes) -> bytes:
-        challenge, role, user = payload[8:24], payload[24:25], payload[28:]
-        if user != self.user:
-            return bytes([0, probe.NO_SUCH_USER, 0, 0]) + self.console
-        tail = b"R" * 16 + b"G" * 16
-        signed = self.console + b"bmc!" + challenge + tail + role + bytes([len(user)]) + user
-        digest = {1: hashlib.sha1, 3: hashlib.sha256}[self.authentication]
-        return bytes(4) + self.console + tail + hmac.new(self.password, signed, digest).digest()
+def bmc(suites: tuple[int, ...]) -> Bmc:
+    return Bmc(lambda: ("admin", "calvin"), suites)
 
 
 @pytest.mark.parametrize("suites", [(1,), (3,), (1, 3)])
 def test_the_login_of_a_bmc(suites: tuple[int, ...]) -> None:
-    with udp(Bmc("admin", "calvin", suites)) as port:
+    with udp(bmc(suites)) as port:
         assert probe.bmc("127.0.0.1", "admin", "calvin", port)[0]
         assert probe.bmc("127.0.0.1", "admin", "wrong", port) == (False, "the password of admin is wrong")
         assert probe.bmc("127.0.0.1", "root", "calvin", port) == (False, "it has no administrator root")
 
 
 def test_a_bmc_that_cannot_be_used() -> None:
-    with udp(Bmc("admin", "calvin", ())) as port:
+    with udp(bmc(())) as port:
         assert probe.bmc("127.0.0.1", "admin", "calvin", port)[1] == "it supports neither of the cipher suites 3 and 17"
     with udp(lambda _message: b"what?") as port:
         asked = {"id": "b", "kind": "bmc", "host": "127.0.0.1", "user": "a", "password": "p", "port": port}
@@ -96,8 +71,10 @@ def test_a_bmc_that_cannot_be_used() -> None:
 
 
 def test_dns_and_ntp() -> None:
-    with udp(lambda message: message[:2] + b"\x81\x80" + message[4:]) as port:
+    with udp(name_server) as port:
         assert probe.dns("127.0.0.1", "localhost", port) == (True, "it answers")
+    with udp(time_server) as port:
+        assert probe.ntp("127.0.0.1", port) == (True, "stratum 2")
     for stratum, good in ((2, True), (16, False), (0, False)):
         with udp(lambda _message, stratum=stratum: bytes([0x24, stratum]) + bytes(46)) as port:  # type: ignore[misc]
             assert probe.ntp("127.0.0.1", port) == (good, f"stratum {stratum}")

@@ -7,7 +7,10 @@ the tests of the lab's services start these one by one.
 import json
 import os
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +96,40 @@ def pulumi(lab: tuple[Service, ...]) -> Iterator[Pulumi]:
     cli("destroy", "--yes", "--skip-preview", "--refresh=false")
 
 
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `rack doctor` told about the lab."""
+
+    status: int
+    """Exit status."""
+    findings: list[dict[str, str]]
+    seconds: float
+
+    def of(self, status: str) -> dict[str, str]:
+        """Return where and what of the findings with a status, as one text each → how to fix it."""
+        return {f"{f['where']}: {f['found']}": f["fix"] for f in self.findings if f["status"] == status}
+
+
+def diagnose(pulumi: Pulumi, stack: str = "dev", **environment: str) -> Diagnosis:
+    """Run `rack doctor` as an operator does."""
+    begin = time.monotonic()
+    command = [sys.executable, "-m", "rack", "doctor", "--stack", stack, "--json"]
+    done = subprocess.run(
+        command, cwd=PROJECT, env={**pulumi.env, **environment}, capture_output=True, text=True, check=False
+    )
+    assert done.stdout, done.stderr
+    return Diagnosis(done.returncode, json.loads(done.stdout), time.monotonic() - begin)
+
+
 @pytest.fixture(scope="package")
-def deployed(pulumi: Pulumi) -> Pulumi:
-    """Deploy the guide's rack; UFM's log of requests starts empty."""
+def before(pulumi: Pulumi) -> Diagnosis:
+    """What the doctor tells before the first `up`."""
+    return diagnose(pulumi)
+
+
+@pytest.fixture(scope="package")
+def deployed(pulumi: Pulumi, before: Diagnosis) -> Pulumi:
+    """Deploy the guide's rack, after the doctor has looked at it; UFM's log of requests starts empty."""
     requests.delete(f"http://127.0.0.1:{UFM_ADMIN_PORT}/requests", timeout=10)
     pulumi("up", "--yes", "--skip-preview")
     return pulumi

@@ -138,7 +138,7 @@ def _verify(call: Call[Undercloud], node: IronicNode, entry: dict[str, Any]) -> 
     """Log in at the BMC, as ironic does on the way to `manageable`."""
     hardware = ironic.machine(call, node)
     with call.host.change():
-        node.accepted = bool(hardware and hardware.bmc_accepts(entry["pm_user"], entry["pm_password"]))
+        node.accepted = bool(hardware and (entry["pm_user"], entry["pm_password"]) == hardware.bmc_login)
     if node.state == "enroll":
         ironic.set_state(call, node, "verifying")
         ironic.set_state(call, node, "manageable" if node.accepted else "enroll")

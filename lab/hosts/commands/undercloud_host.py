@@ -3,15 +3,19 @@
 from lab.hosts.call import Call
 from lab.hosts.kinds.host import Host
 from lab.hosts.kinds.node import Node
+from lab.hosts.kinds.ufm import UfmHost
 from lab.hosts.kinds.undercloud import Undercloud
 from lab.hosts.outcomes import Refusal
 from lab.hosts.output import Parser
 from lab.hosts.registry import PACKAGES, command
 
 
-@command("df", Undercloud, Node)
+@command("df", Undercloud, Node, UfmHost)
 def df(call: Call[Host]) -> None:
-    """Print the size of the root partition: a fifth more than the stack's configuration requires (C1)."""
+    """Print the size of the root partition: a fifth more than the stack's configuration requires (C1).
+
+    UFM's node has the same, of which tests may set the free part.
+    """
     options = Parser(call, "df", add_help=False)
     options.add_argument("-h", "--human-readable", action="store_const", const=1, dest="human")
     options.add_argument("-k", action="store_const", const="K", dest="block_size")
@@ -26,7 +30,8 @@ def df(call: Call[Host]) -> None:
         if not call.path(name).exists():
             raise Refusal(f"df: {name}: No such file or directory")
     columns = (given.output or "source,size,used,avail,pcent,target").split(",")
-    fields = _disk(call.rack.plan.site.undercloud.root_gib, "G" if given.human else given.block_size)
+    free = call.host.state.free_gib if isinstance(call.host, UfmHost) else None
+    fields = _disk(call.rack.plan.site.undercloud.root_gib, "G" if given.human else given.block_size, free)
     unknown = [c for c in columns if c not in fields]
     if unknown:
         raise Refusal(f"df: option --output: field '{unknown[0]}' unknown")
@@ -42,11 +47,12 @@ def df(call: Call[Host]) -> None:
     call.out(" ".join(f"{fields[c]:<12}" for c in columns).rstrip())
 
 
-def _disk(wanted_gib: int, unit: str) -> dict[str, str]:
+def _disk(wanted_gib: int, unit: str, free_gib: int | None) -> dict[str, str]:
     units = {"K": 2**10, "M": 2**20, "G": 2**30, "1": 1}
     if unit[:1] not in units:
         raise Refusal(f"df: invalid -B argument '{unit}'")
-    size, used = wanted_gib * 6 // 5 * 2**30, 9 * 2**30
+    size = wanted_gib * 6 // 5 * 2**30
+    used = 9 * 2**30 if free_gib is None else size - free_gib * 2**30
     suffix = unit if unit in ("G", "M") else ""
 
     def show(amount: int) -> str:

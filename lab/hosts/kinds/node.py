@@ -139,10 +139,11 @@ class Node(Host):
         """Return the health of a container in podman's words, or "stopped"."""
         return "healthy"
 
-    def bmc_accepts(self, user: object, password: object) -> bool:
-        """Return whether the BMC accepts a login."""
-        wanted = next(node.ipmi.user for node in self._plan.site.nodes if node.name == self.name)
-        return (user, password) == (wanted, self.state.faults.bmc_password)
+    @property
+    def bmc_login(self) -> tuple[str, str]:
+        """User and password that the BMC accepts."""
+        user = next(node.ipmi.user for node in self._plan.site.nodes if node.name == self.name)
+        return user, self.state.faults.bmc_password
 
     # -- power
 

@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from doctor import builder as doctor
+from doctor.case import Case
+from doctor.finding import Finding
 from lab.hosts import elements, templates
 from rack.plan import Plan
 from rack.site.images import Builder
@@ -91,6 +94,21 @@ def test_an_image_is_built_by_root_and_copied_to_this_machine(lab: Lab, tmp_path
         done = step(lab, steps[name], "delete") if "delete" in steps[name] else None
         assert done is None or done.returncode == 0, f"{name}: {done.stderr}"
     assert lab.run("undercloud", f"ls /var/lib/rack-images/{GDR}.qcow2 /opt/rack-job").returncode == 2
+
+
+def test_the_doctor_looks_at_the_builder(lab: Lab) -> None:
+    """Before the first `up`, which would find the same."""
+    site, ssh = lab.plan.site, {"private_key_file": lab.key, "known_hosts_file": lab.known_hosts}
+    update = {"builder": Builder(address=site.undercloud.address), "ssh": site.ssh.model_copy(update=ssh)}
+
+    def found(**change: Any) -> list[Finding]:
+        images = {"images": (site.images[1].model_copy(update=change),)}
+        return list(doctor.check(Case(Plan(site.model_copy(update={**update, **images})), frozenset())))
+
+    assert [str(f.status) for f in found()] == ["ok", "ok"]
+    bad = found(kernel="4.18.0-365.el8.x86_64", elements=(*site.images[1].elements, "none"))
+    assert [f.found.partition(": ")[2].split()[0] for f in bad if f.status == "error"] == ["neither", "the"]
+    assert all(f.fix and f.step == "G2" for f in bad if f.status == "error")
 
 
 def test_a_builder_with_another_kernel_is_refused_before_the_build(lab: Lab) -> None:

@@ -157,8 +157,9 @@ def part(tmp_path: Path) -> HostsPart:
     stack = tmp_path / "Pulumi.test.yaml"
     stack.write_text(yaml.safe_dump(document))
     return HostsPart(
-        Plan(dev_site(port=port, node_port=port)), stack, tmp_path / "hosts", "tests.lab.hosts.fakes:make", pace=0
-    )
+        Plan(dev_site(port=port, node_port=port)), stack, tmp_path / "hosts", "tests.lab.hosts.fakes:make", pace=0,
+        serve_management=False,
+    )  # fmt: skip
 
 
 def ssh(part: HostsPart, folder: Path, port: int, address: str, command: str) -> subprocess.CompletedProcess[str]:
