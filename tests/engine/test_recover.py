@@ -2,19 +2,16 @@
 
 import copy
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from providers.ufm.token import REQUESTED
-from recovery.cloud import Cloud, wait
+from recovery.cloud import Cloud
 from recovery.kinds import BY_TYPE, KINDS, Found
 from recovery.state import State
 from recovery.tokens import client_of
@@ -25,8 +22,6 @@ pytestmark = [pytest.mark.lab, pytest.mark.engine, pytest.mark.timeout(1800)]
 ASSOCIATION = "openstack:networking/floatingIpAssociate:FloatingIpAssociate"
 IMAGE = "openstack:images/image:Image"
 KEYPAIR = "openstack:compute/keypair:Keypair"
-PORT = "openstack:networking/port:Port"
-SERVER = "openstack:compute/instance:Instance"
 
 
 class Stack:
@@ -34,8 +29,6 @@ class Stack:
 
     def __init__(self, pulumi: Pulumi) -> None:
         self.pulumi = pulumi
-        self.recovered: list[str] = []
-        """What the recovery of the killed `up` printed."""
 
     @property
     def state(self) -> State:
@@ -44,15 +37,6 @@ class Stack:
     @property
     def cloud(self) -> Cloud:
         return Cloud(next(self.state.of("pulumi:providers:openstack")))
-
-    def login_if_deployed(self) -> Iterator[Cloud]:
-        """Yield the cloud once an `up` that still runs has begun to create servers."""
-        try:
-            state = self.state
-        except subprocess.CalledProcessError:
-            return  # Read while the engine was writing it.
-        if any(op.resource.type == SERVER for op in state.operations):
-            yield Cloud(next(state.of("pulumi:providers:openstack")))
 
     def objects(self, *types: str) -> list[Found]:
         cloud = self.cloud
@@ -116,17 +100,6 @@ def creating(resource: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "creating", "resource": copy.deepcopy(kept)}
 
 
-def kill_session(leader: int) -> None:
-    """Kill every process of a session: Pulumi, its language host and its plugins."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == leader:
-            os.kill(int(stat.parent.name), signal.SIGKILL)
-
-
 @pytest.fixture(scope="module")
 def stack(pulumi: Pulumi) -> Iterator[Stack]:
     yield Stack(pulumi)
@@ -134,41 +107,9 @@ def stack(pulumi: Pulumi) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def killed(stack: Stack) -> Stack:
-    """Kill the first `up` while nova builds a server: every process at once, with SIGKILL."""
-    command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"]
-    cloud: list[Cloud] = []
-    with subprocess.Popen(
-        command, cwd=PROJECT, env=stack.pulumi.env, start_new_session=True, stdout=subprocess.DEVNULL
-    ) as up:
-
-        def built() -> bool:
-            assert up.poll() is None, "the `up` has ended"
-            if not cloud:
-                cloud.extend(stack.login_if_deployed())
-            return any(found.mark for each in cloud for found in BY_TYPE[SERVER].list(each))
-
-        wait(built, "no server is built", (0.2, 0.5))
-        kill_session(up.pid)
+def deployed(stack: Stack) -> Stack:
+    stack.up()
     return stack
-
-
-@pytest.fixture(scope="module")
-def deployed(killed: Stack) -> Stack:
-    """Recover the killed `up` and finish it."""
-    killed.recovered = killed.recover("--yes")
-    killed.up()
-    return killed
-
-
-def test_a_killed_up_is_recovered_and_finished_without_a_duplicate(deployed: Stack) -> None:
-    lines = deployed.recovered
-    assert next(line.split()[:2] for line in lines if line.startswith("import")) == ["import", "server"]
-    assert lines[-1] == "done; run `pulumi up`"
-    assert sorted(found.raw["name"] for found in deployed.objects(SERVER)) == ["vm1_gpu", "vm2_gpu"]
-    assert len(deployed.objects(IMAGE)) == 2
-    deployed.up("--expect-no-changes")
-    assert deployed.recover() == ["dev: no interrupted operation, and no unrecorded object; nothing to recover"]
 
 
 def test_every_type_of_object_is_imported_and_the_next_up_changes_none(deployed: Stack) -> None:
@@ -178,20 +119,6 @@ def test_every_type_of_object_is_imported_and_the_next_up_changes_none(deployed:
     names = [r.name for r in deployed.state.resources if r.type in types]
     deployed.forget([*after_the_tenant(deployed)], pending=False)
     deployed.forget(names)
-    lines = deployed.recover("--yes")
-    assert len([line for line in lines if line.startswith("import")]) == len(names) == 15
-    result = deployed.up()
-    assert deployed.ids() == before
-    assert "updated" not in result
-    assert "replaced" not in result
-
-
-def test_a_state_that_lacks_all_objects_and_operations_is_completed(deployed: Stack) -> None:
-    """As an older backup of the state does: the inputs come from previews, one level after another."""
-    before = deployed.ids()
-    types = {kind.type for kind in KINDS} - {KEYPAIR}
-    names = [r.name for r in deployed.state.resources if r.type in types]
-    deployed.forget([*after_the_tenant(deployed), *names], pending=False)
     lines = deployed.recover("--yes")
     assert len([line for line in lines if line.startswith("import")]) == len(names) == 15
     result = deployed.up()
@@ -267,17 +194,6 @@ def test_discard_deletes_the_object_and_the_next_up_creates_another(deployed: St
     assert len(deployed.objects(ASSOCIATION)) == 1
 
 
-def test_an_interrupted_deletion_is_read_again(deployed: Stack) -> None:
-    (association,) = (r for r in deployed.state.resources if r.type == ASSOCIATION)
-    (found,) = deployed.objects(ASSOCIATION)
-    found.kind.delete(deployed.cloud, found)
-    deployed.interrupt({"type": "deleting", "resource": association.raw})
-    assert deployed.recover("--yes")[0].startswith("refresh  external-vm1_gpu-associate")
-    assert not [r for r in deployed.state.resources if r.type == ASSOCIATION]
-    deployed.up()
-    assert len(deployed.objects(ASSOCIATION)) == 1
-
-
 def test_nothing_is_written_without_a_confirmation(deployed: Stack) -> None:
     (port,) = (r for r in deployed.state.resources if r.name == "tenant-direct1")
     deployed.interrupt(creating(port.raw))
@@ -285,33 +201,3 @@ def test_nothing_is_written_without_a_confirmation(deployed: Stack) -> None:
     assert len(deployed.state.operations) == 1
     deployed.recover("--yes")
     assert not deployed.state.operations
-
-
-def test_objects_without_a_mark_get_it_in_place(deployed: Stack) -> None:
-    """The migration of a stack whose objects an earlier version has created."""
-    before, cloud = deployed.ids(), deployed.cloud
-    marked = [found for found in deployed.objects() if found.mark]
-    for found in marked:
-        unmark(cloud, found)
-    assert not [found for found in deployed.objects() if found.mark]
-    deployed.pulumi("refresh", "--yes")
-    result = deployed.up()
-    assert f"~ {len(marked)} updated" in result
-    assert "replaced" not in result
-    assert deployed.ids() == before
-    assert len([found for found in deployed.objects() if found.mark]) == len(marked) == 13
-    deployed.up("--expect-no-changes")
-
-
-def unmark(cloud: Cloud, found: Found) -> None:
-    kind, path = found.kind, found.kind.path.partition("?")[0].removesuffix("/detail")
-    if kind.type == IMAGE:
-        change = json.dumps([{"op": "remove", "path": "/rack_owner"}])
-        headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
-        done = cloud._session.patch(cloud._url("image", f"/images/{found.id}"), data=change, headers=headers)
-        assert done.status_code == 200, done.text
-    elif kind.type == SERVER:
-        cloud.call("DELETE", "compute", f"/servers/{found.id}/metadata/rack_owner")
-    else:
-        singular = kind.path.strip("/").partition("/")[0].removesuffix("s")
-        cloud.call("PUT", kind.service, f"{path}/{found.id}", {singular: {"description": ""}})
