@@ -20,7 +20,6 @@ from tests.engine.conftest import PROJECT, Pulumi
 pytestmark = [pytest.mark.lab, pytest.mark.engine, pytest.mark.timeout(1800)]
 
 ASSOCIATION = "openstack:networking/floatingIpAssociate:FloatingIpAssociate"
-IMAGE = "openstack:images/image:Image"
 KEYPAIR = "openstack:compute/keypair:Keypair"
 
 
