@@ -1,5 +1,6 @@
 """Every key of the configuration is read by a rule, a document, a firmware setting or a resource."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from rack.site.images import Builder
 from rack.site.load import parse
 from rack.site.model import Model
 from rack.site.schema import keys, type_at
+from rack.site.ufm import DockerSpec, InstallSpec, MlnxOfedSpec
 from rack.tripleo.documents import rendered
 from tests.components.conftest import deploy, record
 from tests.components.test_access import BASTION, steps
@@ -27,7 +29,20 @@ OPTIONAL = {
 """Optional keys that the guide's rack does not have."""
 
 
-def test_every_key_is_read_by_a_rule_a_document_or_a_resource(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
+def elsewhere(plan: Plan, folder: Path) -> Plan:
+    """Return the plan with a builder, and with software that `up` installs on UFM's host."""
+    assert plan.site.ufm.host
+    (folder / "docker.asc").touch()
+    docker = DockerSpec(repository="https://mirror.example/docker", key_file=folder / "docker.asc")
+    ofed = MlnxOfedSpec(package="/root/MLNX_OFED_LINUX-5.6-1.0.3.3-ubuntu20.04-x86_64.tgz", sha256="0" * 64)
+    host = plan.site.ufm.host.model_copy(update={"install": InstallSpec(docker=docker, mlnx_ofed=ofed)})
+    ufm = plan.site.ufm.model_copy(update={"host": host})
+    return Plan(plan.site.model_copy(update={"ufm": ufm, "builder": Builder(address=plan.site.ufm.address)}))
+
+
+def test_every_key_is_read_by_a_rule_a_document_or_a_resource(
+    monkeypatch: pytest.MonkeyPatch, plan: Plan, tmp_path: Path
+) -> None:
     read: set[tuple[type[Model], str]] = set()
     find = Model.__getattribute__
 
@@ -40,9 +55,9 @@ def test_every_key_is_read_by_a_rule_a_document_or_a_resource(monkeypatch: pytes
     rules.check(site)
     rendered(Plan(site))
     parameters(site, Role.COMPUTE)
-    elsewhere = Plan(plan.site.model_copy(update={"builder": Builder(address=plan.site.ufm.address)}))
+    other = elsewhere(plan, tmp_path)
     record(plan, lambda operator: deploy(plan, operator) and None)
-    record(elsewhere, lambda operator: deploy(elsewhere, operator) and None)
+    record(other, lambda operator: deploy(other, operator) and None)
     steps(plan, proxy=BASTION)
     options(plan.site.ssh.model_copy(update={"proxy": BASTION}))
     monkeypatch.undo()
