@@ -1,7 +1,7 @@
-"""How `pytest -n 2` (pytest-xdist, `make test`) deals the tests out to its processes: a file goes to one of them as a
-whole, so do folders whose tests must not run side by side, and what takes long goes first, so that both end together.
+"""Distributes the tests to the processes of `pytest -n 2` (pytest-xdist, `make test`), and marks the tests.
 
-Nor does it matter how long hypothesis takes over an example: a busy machine is no failure.
+One process runs all tests of a file, and of the folders in `TOGETHER`. Long portions start first, so that both
+processes end at about the same time. Examples of hypothesis have no deadline: a busy machine is no failure.
 """
 
 import gc
@@ -24,7 +24,7 @@ TOGETHER = {
     "tests/lab/ufm": "a UFM and its fabric",
     "tests/components": "deployments under mocks",
 }
-"""Folder or file → what its tests share: addresses that are there once, or what is made in seconds and used by all."""
+"""Folder or file → what its tests share: fixed addresses, or a fixture that takes seconds to make."""
 
 MARKERS = {
     "tests/conformance": ("wallaby",),
@@ -54,13 +54,13 @@ LONGEST = (
 
 
 def portion(nodeid: str) -> str:
-    """What goes to one process, named by its file or by what its folder shares."""
+    """Return the name of the portion of a test: its file, or what its folder shares. One process runs a portion."""
     file = nodeid.partition("::")[0]
     return next((shared for folder, shared in TOGETHER.items() if f"{file}/".startswith(f"{folder}/")), file)
 
 
 class Dealer(LoadScopeScheduling):  # type: ignore[misc]
-    """Hands a portion to whoever has nothing left."""
+    """Gives the next portion to a process that has none left."""
 
     def _split_scope(self, nodeid: str) -> str:
         return portion(nodeid)
@@ -68,7 +68,7 @@ class Dealer(LoadScopeScheduling):  # type: ignore[misc]
 
 @pytest.hookimpl(optionalhook=True)  # where xdist is switched off (-p no:xdist)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Dealer:
-    config.option.loadscopereorder = False  # the order is ours, not that of how many tests a portion has
+    config.option.loadscopereorder = False  # keep our order; xdist would sort by the number of tests
     return Dealer(config, log)
 
 
@@ -79,7 +79,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_finish() -> None:
-    """Leave what exists before the first test to no collection of garbage, and collect seldom: a tenth of the time."""
+    """Exclude all objects that exist now from garbage collection, and collect rarely: it saves a tenth of the time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
