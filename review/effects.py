@@ -1,4 +1,4 @@
-"""What an `up` would interrupt, in words: who works on the rack reads this first.
+"""What an `up` would interrupt, in words, for the people who work on the rack.
 
 Each effect has a kind, by which `rack diff --fail-on` decides. An effect is listed when the `up` would certainly cause
 it, or can cause it and only a host knows: the text then says so.

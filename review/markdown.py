@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from review.effects import EFFECTS
 from review.report import Report
 
 LIMIT = 65_536
@@ -102,8 +101,3 @@ def _part(title: str, content: Sequence[str], limit: int, language: str) -> Iter
 
 def _ticks(line: str) -> int:
     return line.count("`")
-
-
-def legend() -> str:
-    """Return the kinds of interruptions, for the command's help."""
-    return "; ".join(f"{kind}: {meaning}" for kind, meaning in EFFECTS.items())

@@ -1,4 +1,4 @@
-"""A preview as a reviewer wants it: interruptions, then what changes by subject, then what nobody can know yet."""
+"""A preview as a report: interruptions, then the changes by subject, then what a preview cannot know."""
 
 import difflib
 import re
