@@ -1,10 +1,15 @@
 """The rack's components, one per file, in the order of the guide.
 
     Owner → UfmHost → Undercloud → Introspection → Fabric → Gate → Overcloud → Firmware → GuestImages → Tenant →
-    ExternalAccess → Bandwidth
+    ExternalAccess → Bandwidth → Protection
 
 Each takes the plan and outputs of earlier components. Whatever follows from the configuration is decided in the plan.
-`ssh`, `local` and `repositories` hold what several components use.
+Further modules hold what several components use:
+
+    base                                the base class
+    ssh, reach, ssh_client, known_hosts connections to hosts: commands, the wait for SSH, options of `ssh`, host keys
+    cloud_api, nova, servers, outages   OpenStack's APIs in hooks of the engine: instances in ERROR, short outages
+    local, repositories, adapters       files of the operator, package repositories, settings of adapters
 """
 
 from components.bandwidth import Bandwidth

@@ -5,8 +5,8 @@ a pause and whatever it is. The engine asks these hooks instead, before each cre
 
     before     wait until keystone answers, because the provider keeps the failure of its first login until it ends;
                note which objects that the create could have made exist already
-    after      wait until all APIs answer, with a message; delete what the failed create has made, which is told by its
-               owner mark; then have the engine repeat the operation
+    after      wait until all APIs answer, with a message; delete what the failed create has made, which its owner mark
+               identifies; then have the engine repeat the operation
 
 An engine before 3.219 has no hook for failures: the error ends the `up`, as without this module.
 """

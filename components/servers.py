@@ -1,6 +1,6 @@
 """Instances that nova has in ERROR are named with nova's reason, before and after the engine works on them.
 
-The openstack provider records an instance that nova could not start. Without a check, the next `up` would take it for
+The openstack provider records an instance that nova could not start. Without a check, the next `up` would treat it as
 complete, wait for its VF at UFM, and blame Neutron's driver. Hooks of the engine ask nova where something is to be
 done: before an instance is updated, in a preview too, and before the steps that need running instances. An `up`
 without changes asks nothing.

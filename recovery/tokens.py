@@ -1,6 +1,6 @@
 """UFM's access tokens. UFM gives a token no name, so one is recognised by its user and its time of issue.
 
-An unrecorded token is revoked, never imported: it was in the lost answer only, so nobody uses it.
+An unrecorded token is revoked, never imported: only the lost answer contained it, so no client uses it.
 """
 
 import time
