@@ -2,16 +2,19 @@
 
 import copy
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from providers.ufm.token import REQUESTED
-from recovery.cloud import Cloud
+from recovery.cloud import Cloud, wait
 from recovery.kinds import BY_TYPE, KINDS, Found
 from recovery.state import State
 from recovery.tokens import client_of
@@ -20,7 +23,9 @@ from tests.engine.conftest import PROJECT, Pulumi
 pytestmark = [pytest.mark.lab, pytest.mark.engine, pytest.mark.timeout(1800)]
 
 ASSOCIATION = "openstack:networking/floatingIpAssociate:FloatingIpAssociate"
+IMAGE = "openstack:images/image:Image"
 KEYPAIR = "openstack:compute/keypair:Keypair"
+SERVER = "openstack:compute/instance:Instance"
 
 
 class Stack:
@@ -28,6 +33,8 @@ class Stack:
 
     def __init__(self, pulumi: Pulumi) -> None:
         self.pulumi = pulumi
+        self.recovered: list[str] = []
+        """What the recovery of the killed `up` printed."""
 
     @property
     def state(self) -> State:
@@ -36,6 +43,15 @@ class Stack:
     @property
     def cloud(self) -> Cloud:
         return Cloud(next(self.state.of("pulumi:providers:openstack")))
+
+    def login_if_deployed(self) -> Iterator[Cloud]:
+        """Yield the cloud once an `up` that still runs has begun to create the tenant's objects."""
+        try:
+            state = self.state
+        except subprocess.CalledProcessError:
+            return  # Read while the engine was writing it.
+        if any(r.type == KEYPAIR for r in (*state.resources, *(op.resource for op in state.operations))):
+            yield Cloud(next(state.of("pulumi:providers:openstack")))
 
     def objects(self, *types: str) -> list[Found]:
         cloud = self.cloud
@@ -99,6 +115,17 @@ def creating(resource: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "creating", "resource": copy.deepcopy(kept)}
 
 
+def kill_session(leader: int) -> None:
+    """Kill every process of a session: Pulumi, its language host and its plugins."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == leader:
+            os.kill(int(stat.parent.name), signal.SIGKILL)
+
+
 @pytest.fixture(scope="module")
 def stack(pulumi: Pulumi) -> Iterator[Stack]:
     yield Stack(pulumi)
@@ -106,9 +133,45 @@ def stack(pulumi: Pulumi) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def deployed(stack: Stack) -> Stack:
-    stack.up()
+def killed(stack: Stack) -> Stack:
+    """Kill the first `up` while nova builds a server: every process at once, with SIGKILL."""
+    command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"]
+    cloud: list[Cloud] = []
+    with subprocess.Popen(
+        command, cwd=PROJECT, env=stack.pulumi.env, start_new_session=True, stdout=subprocess.DEVNULL
+    ) as up:
+
+        def built() -> bool:
+            assert up.poll() is None, "the `up` has ended"
+            return any(found.mark for found in BY_TYPE[SERVER].list(cloud[0]))
+
+        def deploys() -> bool:
+            assert up.poll() is None, "the `up` has ended"
+            cloud.extend(stack.login_if_deployed())
+            return bool(cloud)
+
+        wait(deploys, "no object of the tenant is created", (1.0, 3.0), limit=1200)
+        wait(built, "no server is built", (0.1, 0.3))
+        kill_session(up.pid)
     return stack
+
+
+@pytest.fixture(scope="module")
+def deployed(killed: Stack) -> Stack:
+    """Recover the killed `up` and finish it."""
+    killed.recovered = killed.recover("--yes")
+    killed.up()
+    return killed
+
+
+def test_a_killed_up_is_recovered_and_finished_without_a_duplicate(deployed: Stack) -> None:
+    lines = deployed.recovered
+    assert any(line.startswith("import   server vm") for line in lines), lines
+    assert lines[-1] == "done; run `pulumi up`"
+    assert sorted(found.raw["name"] for found in deployed.objects(SERVER)) == ["vm1_gpu", "vm2_gpu"]
+    assert len(deployed.objects(IMAGE)) == 2
+    deployed.up("--expect-no-changes")
+    assert deployed.recover() == ["dev: no interrupted operation, and no unrecorded object; nothing to recover"]
 
 
 def test_every_type_of_object_is_imported_and_the_next_up_changes_none(deployed: Stack) -> None:
