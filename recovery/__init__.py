@@ -11,7 +11,7 @@ name and parent.
     kinds       the types of objects: where they are listed, how they are recognised
     tokens      UFM's access tokens
     decide      what to do with each operation and object
-    command     shows it, asks, writes
+    command     shows it, asks (`question`), writes
 
 `rack forget` (`forget`) drops what existed in a cloud that is gone.
 """

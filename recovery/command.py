@@ -10,6 +10,7 @@ from recovery.cloud import PROVIDER, Cloud, CloudError, wait
 from recovery.decide import Clear, Delete, Import, Leave, Refresh
 from recovery.kinds import BY_TYPE, KINDS, Found
 from recovery.pulumi import Pulumi, PulumiError
+from recovery.question import agreed
 from recovery.state import State
 from recovery.tokens import Ambiguous, Revoke
 
@@ -66,7 +67,7 @@ def _recover(stack: str, *, yes: bool, discard: bool, ask: Callable[[str], str])
         _show(stack, actions)
         if not any(isinstance(action, Import | Delete | Clear | Refresh | Revoke | Unlock) for action in actions):
             return 1 if actions else 0
-        if not yes and not _agreed(ask):
+        if not yes and not agreed(ask, "Write this to the state and to the cloud?"):
             return 1
         status = _carry_out(pulumi, actions, discard)
         if status is not None:
@@ -139,14 +140,6 @@ def _show(stack: str, actions: Sequence[Action]) -> None:
         print(f"{stack}: no interrupted operation, and no unrecorded object; nothing to recover")
     for action in actions:
         print(action)
-
-
-def _agreed(ask: Callable[[str], str]) -> bool:
-    try:
-        return ask("Write this to the state and to the cloud? [y/N] ").strip().lower() in ("y", "yes")
-    except (EOFError, KeyboardInterrupt):
-        print("not confirmed; run the command in a terminal, or with --yes", file=sys.stderr)
-        return False
 
 
 def _carry_out(pulumi: Pulumi, actions: Sequence[Action], discard: bool) -> int | None:

@@ -22,6 +22,7 @@ from providers.ufm.owner import GROUP, Mark
 from recovery import tokens
 from recovery.cloud import PROVIDER, Cloud, CloudError, NoAnswerError
 from recovery.pulumi import Pulumi, PulumiError
+from recovery.question import agreed
 from recovery.state import Resource, State
 
 GATE = "ufm:index:PKeyGate"
@@ -76,8 +77,10 @@ def _forget(pulumi: Pulumi, stack: str, *, yes: bool, ask: Callable[[str], str])
         plan = Plan(dropped, _pkeys(secrets, dropped, client))
         for line in plan.lines():
             print(line)
-        if not yes and not _agreed(ask):
-            return 1
+        if not yes:
+            print("If the cloud comes back, its objects will belong to no stack.")
+            if not agreed(ask, "Were its controllers erased? Write this to the state and to UFM?"):
+                return 1
         pulumi.claim(secrets)
         for pkey in plan.pkeys:
             assert client
@@ -134,16 +137,6 @@ def _pkeys(secrets: State, dropped: Sequence[Resource], client: Client | None) -
         if mark and mark.stack_id != secrets.owner_id:
             raise RefusedError(f"PKey {pkey} at UFM belongs to stack {mark.stack} of project {mark.project}")
     return [pkey for pkey in wanted if client.get_pkey(pkey)]
-
-
-def _agreed(ask: Callable[[str], str]) -> bool:
-    print("If the cloud comes back, its objects will belong to no stack.")
-    try:
-        answer = ask("Were its controllers erased? Write this to the state and to UFM? [y/N] ")
-    except EOFError:
-        print("not confirmed; run the command in a terminal, or with --yes", file=sys.stderr)
-        return False
-    return answer.strip().lower() in ("y", "yes")
 
 
 def without(state: State, urns: set[str]) -> State:

@@ -159,11 +159,11 @@ def test_a_cloud_that_answers_is_not_forgotten(
 
 
 @pytest.mark.usefixtures("gone")
-@pytest.mark.parametrize("answer", ["", "n", EOFError()], ids=repr)
-def test_it_writes_only_after_a_yes(pulumi: Fake, ufm: Ufm, answer: str | EOFError) -> None:
+@pytest.mark.parametrize("answer", ["", "n", EOFError(), KeyboardInterrupt()], ids=repr)
+def test_it_writes_only_after_a_yes(pulumi: Fake, ufm: Ufm, answer: str | BaseException) -> None:
     def ask(question: str) -> str:
         assert "Were its controllers erased?" in question
-        if isinstance(answer, EOFError):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
