@@ -110,7 +110,9 @@ def programs() -> Iterator[Finding]:
     """Check Pulumi's CLI and plugins."""
     pulumi_cli = shutil.which("pulumi")
     if pulumi_cli is None:
-        yield error(HERE, "there is no program pulumi on the PATH", "install it, or run: make engine; eval $(make env)")
+        yield error(
+            HERE, "there is no program pulumi on the PATH", 'install it, or run: make engine; eval "$(make -s env)"'
+        )
         return
     try:
         done = subprocess.run(
