@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from review.preview import SECRET as HIDDEN
+from review.preview import unknown
+
 SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - public
 """The key by which the engine marks a secret in an exported state."""
 OWNER_ID = "owner-id"
 """Name of the resource that holds the stack's ID."""
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""How the engine writes a value that a preview does not know."""
 INSTANCE = "openstack:compute/instance:Instance"
 
 Json = Mapping[str, Any]
@@ -52,7 +53,7 @@ class Resource:
     def complete(self) -> bool:
         """Return whether a preview knows all inputs, and shows them."""
         text = json.dumps(self.inputs)
-        return UNKNOWN not in text and "[secret]" not in text
+        return HIDDEN not in text and not unknown(text)
 
     @property
     def outputs(self) -> Json:

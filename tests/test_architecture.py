@@ -35,7 +35,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         "doctor": "components.guest_images, components.known_hosts, components.local, components.ssh_client, "
         "components.ufm_host, doctor, onhost, providers.ufm, rack, standard library, pulumi, yaml",
         "doctor/__main__.py": "rack.__main__, standard library",
-        "recovery": "providers.ufm, rack.owner, recovery, standard library, requests",
+        "recovery": "providers.ufm, rack.owner, recovery, review.preview, standard library, requests",
         "review": "rack, review, standard library",
         "onhost": "onhost, standard library of Python 3.6",
         "providers": "providers.ufm, standard library, google.protobuf, grpc, pulumi, requests",

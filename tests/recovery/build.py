@@ -19,6 +19,8 @@ IMAGE = "openstack:images/image:Image"
 SERVER = "openstack:compute/instance:Instance"
 KEYPAIR = "openstack:compute/keypair:Keypair"
 TOKEN = "ufm:index:AccessToken"
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""The engine's mark of an unknown text."""
 
 
 def urn(type_: str, name: str) -> str:

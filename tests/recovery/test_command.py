@@ -11,8 +11,8 @@ from recovery import command
 from recovery.cloud import CloudError
 from recovery.kinds import Found
 from recovery.pulumi import PulumiError
-from recovery.state import UNKNOWN, Resource, State
-from tests.recovery.build import NETWORK, PORT, creating, found, resource, state
+from recovery.state import Resource, State
+from tests.recovery.build import NETWORK, PORT, UNKNOWN, creating, found, resource, state
 
 TENANT = resource("rack:tenant:Tenant", "tenant")
 PROVIDER = {"urn": "p", "type": "pulumi:providers:openstack", "inputs": {}}

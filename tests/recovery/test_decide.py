@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from recovery.decide import decide
-from recovery.state import UNKNOWN, Resource
+from recovery.state import Resource
 from tests.recovery.build import (
     ASSOCIATION,
     FLAVOR,
@@ -18,6 +18,7 @@ from tests.recovery.build import (
     PORT,
     ROUTER,
     SERVER,
+    UNKNOWN,
     creating,
     found,
     resource,

@@ -2,7 +2,10 @@
 
 import hashlib
 
+import pytest
+
 from recovery.state import Resource, State
+from review.preview import UNKNOWNS
 from tests.recovery.build import NETWORK, ROUTER, SERVER, creating, resource, state, urn
 
 
@@ -39,6 +42,13 @@ def test_a_dependency_that_is_gone_is_left_out() -> None:
     after = state(there).with_imported([(pending, "id1")])
     assert after.resources[-1].raw["dependencies"] == [there["urn"]]
     assert after.resources[-1].raw["propertyDependencies"] == {"network": [there["urn"]], "name": []}
+
+
+@pytest.mark.parametrize("mark", sorted(UNKNOWNS))
+def test_a_planned_resource_with_an_unknown_value_of_any_type_is_not_complete(mark: str) -> None:
+    assert Resource(resource(NETWORK, "net", inputs={"mtu": 4092})).complete
+    assert not Resource(resource(NETWORK, "net", inputs={"mtu": mark})).complete
+    assert not Resource(resource(NETWORK, "net", inputs={"name": "[secret]"})).complete
 
 
 def test_the_state_before_is_not_changed() -> None:
