@@ -203,13 +203,13 @@ class Project:
         limit = threading.Timer(LIMIT, run.kill)
         limit.start()
         for event in run.events():
-            if each:
-                each()
             operation = _operation(event)
             if operation:
                 operations.append(operation)
                 if at:
-                    at(operation, run)
+                    at(operation, run)  # first: the operation goes on meanwhile
+            if each:
+                each()
         run.wait()
         limit.cancel()
         self.log += run.output
