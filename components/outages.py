@@ -150,7 +150,7 @@ class Outages:
             return True
         search = outage.search(_short(args.type), inputs)
         if search is None or args.urn not in self._before:
-            self._say(f"{args.name}: may exist, and has no mark to tell; look for it in the cloud, then {AGAIN}")
+            self._say(f"{args.name}: may exist, and no mark identifies it; look for it in the cloud, then {AGAIN}")
             return False
         self._answered = float("-inf")
         made = await asyncio.to_thread(api.find, search) - self._before[args.urn]

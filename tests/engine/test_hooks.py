@@ -170,7 +170,7 @@ def test_an_object_without_a_mark_is_not_created_again(stack: Stack) -> None:
     stack.cloud.fail(Fault("POST", NETWORKS, "lost"))
     output = stack.fails("up", "--yes", "--skip-preview")
     assert stack.cloud.count("POST", NETWORKS) == 1
-    assert "ib: may exist, and has no mark to tell" in output
+    assert "ib: may exist, and no mark identifies it" in output
 
 
 def test_a_destroy_without_the_program_reports_the_cloud_s_error(stack: Stack) -> None:
