@@ -114,7 +114,7 @@ def _because(change: Change) -> str:
 
 
 def _of_object(change: Change) -> Iterator[Effect]:
-    """Effects of a change in OpenStack."""
+    """Yield the effects of a change in OpenStack."""
     lost = "; its disk is lost" if change.type == VM else ""
     if change.kind in PAST:
         yield Effect(change.kind, f"{titled(change)} is {PAST[change.kind]}{_because(change)}{lost}")
@@ -151,7 +151,7 @@ def _count(members: Mapping[str, Any]) -> str:
 
 
 def _of_step(step: Step, new: Collection[str]) -> Iterator[Effect]:
-    """Effects of a step on a host, by the resource's name. `new`: see `new_nodes`."""
+    """Yield the effects of a step on a host, by the resource's name. `new`: see `new_nodes`."""
     name = step.change.name
     if name.startswith(WAVES):
         yield from _of_wave(step, new)

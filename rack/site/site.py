@@ -42,7 +42,7 @@ class Site(Model):
     bandwidth: BandwidthSpec | None = None
     """If omitted, no test runs."""
     internet: bool = True
-    """Whether the rack has Internet access. With false, the rules OFF001 to OFF005 report everything that would be
+    """Whether the rack has Internet access. With false, the rules OFF001 to OFF007 report everything that would be
     downloaded."""
 
     @property
