@@ -128,9 +128,9 @@ def diff(given: argparse.Namespace) -> int:
     if wrong:
         print(f"rack diff: --fail-on: found {', '.join(wrong)}; write some of {', '.join(KINDS)}", file=sys.stderr)
         return 2
-    order = command.Order(given.stack, given.preview, given.refresh, given.base, given.format, frozenset(kinds))
+    options = command.Options(given.stack, given.preview, given.refresh, given.base, given.format, frozenset(kinds))
     try:
-        return command.run(order)
+        return command.run(options)
     except PreviewError as error:
         print(f"rack diff: {error}", file=sys.stderr)
         return 2

@@ -8,7 +8,7 @@ from providers.ufm.errors import UfmError
 from recovery import decide, tokens
 from recovery.cloud import PROVIDER, Cloud, CloudError, wait
 from recovery.decide import Clear, Delete, Import, Leave, Refresh
-from recovery.kinds import BY_TYPE, KINDS, Found
+from recovery.kinds import BY_TYPE, KINDS, CloudObject
 from recovery.pulumi import Pulumi, PulumiError
 from recovery.question import agreed
 from recovery.state import State
@@ -97,7 +97,7 @@ def _of_tokens(secrets: State) -> Iterator[Action]:
             client.close()
 
 
-def _objects_if_needed(secrets: State) -> list[Found]:
+def _objects_if_needed(secrets: State) -> list[CloudObject]:
     """Return all objects of the cloud, or none if it does not answer and no operation concerns it.
 
     An `up` that was killed while it deploys the cloud is recovered without the cloud.
@@ -111,17 +111,17 @@ def _objects_if_needed(secrets: State) -> list[Found]:
         return []
 
 
-def _objects(secrets: State) -> list[Found]:
+def _objects(secrets: State) -> list[CloudObject]:
     """Return all objects of the stack's cloud, once it does not work on this stack's any more."""
     provider = next(secrets.of(PROVIDER), None)
     if provider is None:
         return []
     cloud = Cloud(provider)
 
-    def listed() -> list[Found]:
+    def listed() -> list[CloudObject]:
         return [found for kind in KINDS for found in kind.list(cloud)]
 
-    def busy(found: Found) -> bool:
+    def busy(found: CloudObject) -> bool:
         return found.status in BUSY and found.mark is not None and found.mark.stack_id == secrets.owner_id
 
     found = listed()
@@ -171,7 +171,7 @@ def _carry_out(pulumi: Pulumi, actions: Sequence[Action], discard: bool) -> int 
     return 1 if left else 0
 
 
-def _delete(found: Sequence[Found], secrets: State) -> None:
+def _delete(found: Sequence[CloudObject], secrets: State) -> None:
     if found:
         cloud = Cloud(next(secrets.of(PROVIDER)))
         for each in found:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recovery.kinds import BY_TYPE, KINDS, Found
+from recovery.kinds import BY_TYPE, KINDS, CloudObject
 from recovery.state import Operation, Resource, State
 
 KEYPAIR = "openstack:compute/keypair:Keypair"
@@ -25,7 +25,7 @@ class Import:
     """Record an object in the state, as the one that a pending create has created."""
 
     resource: Resource
-    found: Found
+    found: CloudObject
 
     def __str__(self) -> str:
         return f"import   {self.found} as {self.resource.name}: {UNANSWERED}"
@@ -35,7 +35,7 @@ class Import:
 class Delete:
     """Delete an object that the state does not need."""
 
-    found: Found
+    found: CloudObject
     resource: str
     why: str
 
@@ -68,7 +68,7 @@ class Refresh:
 class Leave:
     """An object about which the operator has to decide."""
 
-    found: Found
+    found: CloudObject
     resource: str
     why: str
     later: bool = False
@@ -82,7 +82,7 @@ Action = Import | Delete | Clear | Refresh | Leave
 
 
 def decide(
-    state: State, found: Sequence[Found], *, discard: bool = False, planned: Sequence[Resource] = ()
+    state: State, found: Sequence[CloudObject], *, discard: bool = False, planned: Sequence[Resource] = ()
 ) -> list[Action]:
     """Return the actions for all pending operations and unrecorded objects of the cloud.
 
@@ -115,7 +115,9 @@ def _order(action: Action) -> tuple[int, int]:
     return (1 + (Import, Refresh, Clear, Leave).index(type(action)), 0)
 
 
-def _created(state: State, operations: Sequence[Operation], found: Sequence[Found], discard: bool) -> Iterator[Action]:
+def _created(
+    state: State, operations: Sequence[Operation], found: Sequence[CloudObject], discard: bool
+) -> Iterator[Action]:
     """Yield the actions for the pending creates of one resource; each killed `up` leaves one."""
     last = operations[-1]
     resource = last.resource
@@ -133,7 +135,7 @@ def _created(state: State, operations: Sequence[Operation], found: Sequence[Foun
     yield from _settle(state, resource, mine, found, discard)
 
 
-def _namesakes(resource: Resource, found: Sequence[Found]) -> Iterator[Found]:
+def _namesakes(resource: Resource, found: Sequence[CloudObject]) -> Iterator[CloudObject]:
     """Yield the objects that a create without a mark may have created: those of its name that have no mark either."""
     name = resource.inputs.get("name")
     if any("rack " in str(resource.inputs.get(field)) for field in ("description", "metadata", "properties")):
@@ -144,7 +146,7 @@ def _namesakes(resource: Resource, found: Sequence[Found]) -> Iterator[Found]:
             yield each
 
 
-def _is_of(state: State, resource: Resource, found: Found) -> bool:
+def _is_of(state: State, resource: Resource, found: CloudObject) -> bool:
     """Tell whether a create of the resource has created the object."""
     if found.kind.marked:
         mark = found.mark
@@ -153,7 +155,7 @@ def _is_of(state: State, resource: Resource, found: Found) -> bool:
 
 
 def _settle(
-    state: State, resource: Resource, mine: Sequence[Found], found: Sequence[Found], discard: bool
+    state: State, resource: Resource, mine: Sequence[CloudObject], found: Sequence[CloudObject], discard: bool
 ) -> Iterator[Action]:
     """Yield what to do with the objects of one resource: import the best one, unless the state has one."""
     name = resource.name
@@ -172,20 +174,24 @@ def _settle(
             yield Delete(each, name, "--discard" if discard else _unfit(resource, each) or "a duplicate")
 
 
-def _uses_key(state: State, found: Found, key: str) -> bool:
+def _uses_key(state: State, found: CloudObject, key: str) -> bool:
     """Tell whether a server of another owner uses the key pair."""
     ours = found.mark is not None and found.mark.stack_id == state.owner_id
     return found.kind.type == SERVER and found.raw.get("key_name") == key and not ours
 
 
-def _unfit(resource: Resource, found: Found) -> str:
+def _unfit(resource: Resource, found: CloudObject) -> str:
     """Return why an object cannot be imported; empty if it can."""
-    checks: Mapping[str, Callable[[Resource, Found], str]] = {IMAGE: _bad_image, SERVER: _bad_server, KEYPAIR: _bad_key}
+    checks: Mapping[str, Callable[[Resource, CloudObject], str]] = {
+        IMAGE: _bad_image,
+        SERVER: _bad_server,
+        KEYPAIR: _bad_key,
+    }
     check = checks.get(found.kind.type)
     return check(resource, found) if check else ""
 
 
-def _bad_image(resource: Resource, found: Found) -> str:
+def _bad_image(resource: Resource, found: CloudObject) -> str:
     if found.status != "active":
         return f"its upload ended in status {found.status}; the next `up` uploads it"
     checksum, file = found.raw.get("checksum"), Path(str(resource.inputs.get("localFilePath") or ""))
@@ -200,14 +206,14 @@ def _md5(file: Path) -> str:
         return hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _bad_server(_: Resource, found: Found) -> str:
+def _bad_server(_: Resource, found: CloudObject) -> str:
     if found.status != "error":
         return ""
     fault = (found.raw.get("fault") or {}).get("message", "")
     return f"it is in status ERROR ({fault})" if fault else "it is in status ERROR"
 
 
-def _bad_key(resource: Resource, _: Found) -> str:
+def _bad_key(resource: Resource, _: CloudObject) -> str:
     own = resource.inputs.get("publicKey")
     return "" if own else "its private key was in the lost answer; the next `up` creates another one"
 
@@ -220,12 +226,12 @@ def _interrupted(state: State, operation: Operation) -> Action:
     return Clear(operation, "the next `up` or `destroy` repeats it")
 
 
-Plan = Mapping[tuple[str, str], Resource]
+Planned = Mapping[tuple[str, str], Resource]
 
 
-def _orphans(state: State, found: Sequence[Found], plan: Plan, discard: bool) -> Iterator[Action]:
+def _orphans(state: State, found: Sequence[CloudObject], plan: Planned, discard: bool) -> Iterator[Action]:
     """Yield what to do with marked objects that no operation accounts for."""
-    groups: dict[tuple[str, str], list[Found]] = {}
+    groups: dict[tuple[str, str], list[CloudObject]] = {}
     for each in found:
         if each.mark and each.mark.stack_id == state.owner_id:
             groups.setdefault((each.kind.type, each.mark.resource), []).append(each)
@@ -243,7 +249,9 @@ def _orphans(state: State, found: Sequence[Found], plan: Plan, discard: bool) ->
             yield from (Leave(each, key[1], why) for each in mine)
 
 
-def _attachments(state: State, found: Sequence[Found], plan: Iterable[Resource], discard: bool) -> Iterator[Action]:
+def _attachments(
+    state: State, found: Sequence[CloudObject], plan: Iterable[Resource], discard: bool
+) -> Iterator[Action]:
     """Yield the same for router interfaces and associations, which have no mark: their ends are of this stack."""
     for resource in plan:
         if resource.type in ATTACHMENTS and _importable(state, resource):

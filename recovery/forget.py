@@ -36,7 +36,7 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Plan:
+class Removal:
     """What is dropped and deleted."""
 
     dropped: Sequence[Resource]
@@ -74,7 +74,7 @@ def _forget(pulumi: Pulumi, stack: str, *, yes: bool, ask: Callable[[str], str])
     _require_absent(secrets)
     client = tokens.client_of(secrets)
     try:
-        plan = Plan(dropped, _pkeys(secrets, dropped, client))
+        plan = Removal(dropped, _pkeys(secrets, dropped, client))
         for line in plan.lines():
             print(line)
         if not yes:

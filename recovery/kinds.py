@@ -20,7 +20,7 @@ ROUTER_INTERFACES = (
 
 
 @dataclass(frozen=True)
-class Found:
+class CloudObject:
     """An object of the cloud."""
 
     kind: "Kind"
@@ -86,7 +86,7 @@ class Kind:
     id_of: Callable[[Json], str] = _id
     listed: Callable[[Json], bool] = lambda _: True
     """Tells whether an object of the collection is one of this type."""
-    remove: Callable[[Cloud, Found], None] | None = None
+    remove: Callable[[Cloud, CloudObject], None] | None = None
     """Deletes an object, where it is not DELETE of the object's path."""
     unwrap: str = ""
     """The key under which the collection wraps each object."""
@@ -96,12 +96,12 @@ class Kind:
         """Return whether objects of this type carry a mark."""
         return self.mark_of is not _unmarked
 
-    def list(self, cloud: Cloud) -> list[Found]:
+    def list(self, cloud: Cloud) -> list[CloudObject]:
         """Return all objects of this type."""
         raw = (each[self.unwrap] if self.unwrap else each for each in cloud.list(self.service, self.path))
-        return [Found(self, each) for each in raw if self.listed(each)]
+        return [CloudObject(self, each) for each in raw if self.listed(each)]
 
-    def delete(self, cloud: Cloud, found: Found) -> None:
+    def delete(self, cloud: Cloud, found: CloudObject) -> None:
         """Delete an object, and wait until it is gone if others would otherwise be refused."""
         if self.remove:
             self.remove(cloud, found)
@@ -109,16 +109,16 @@ class Kind:
             cloud.call("DELETE", self.service, f"{self.path.partition('?')[0].removesuffix('/detail')}/{found.id}")
 
 
-def _delete_server(cloud: Cloud, found: Found) -> None:
+def _delete_server(cloud: Cloud, found: CloudObject) -> None:
     cloud.call("DELETE", "compute", f"/servers/{found.id}")
     cloud.gone("compute", f"/servers/{found.id}")  # Its ports can be deleted only then.
 
 
-def _disassociate(cloud: Cloud, found: Found) -> None:
+def _disassociate(cloud: Cloud, found: CloudObject) -> None:
     cloud.call("PUT", "network", f"/floatingips/{found.id}", {"floatingip": {"port_id": None}})
 
 
-def _remove_interface(cloud: Cloud, found: Found) -> None:
+def _remove_interface(cloud: Cloud, found: CloudObject) -> None:
     path = f"/routers/{found.raw['device_id']}/remove_router_interface"
     cloud.call("PUT", "network", path, {"port_id": found.id})
 

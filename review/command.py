@@ -20,7 +20,7 @@ STDIN = "-"
 
 
 @dataclass(frozen=True)
-class Order:
+class Options:
     """What to show, and how."""
 
     stack: str
@@ -36,7 +36,7 @@ class Order:
     """Kinds of interruptions (`review.effects.EFFECTS`)."""
 
 
-def run(order: Order) -> int:
+def run(options: Options) -> int:
     """Print the report; return 2 if the preview failed, 1 if it has an interruption of a kind in `fail_on`, else 0.
 
     Raises:
@@ -44,12 +44,12 @@ def run(order: Order) -> int:
         ConfigError: a stack file is invalid.
         OSError: a file can't be read.
     """
-    preview = parse(_text(order))
-    found = report(preview, order.stack, masked(order.stack, order.base) if order.base else {})
-    print(written(found, order.form, sys.stdout.isatty()), end="")
+    preview = parse(_text(options))
+    found = report(preview, options.stack, masked(options.stack, options.base) if options.base else {})
+    print(written(found, options.form, sys.stdout.isatty()), end="")
     if found.errors:
         return 2
-    return 1 if any(effect.kind in order.fail_on for effect in found.effects) else 0
+    return 1 if any(effect.kind in options.fail_on for effect in found.effects) else 0
 
 
 def written(found: Report, form: str, coloured: bool) -> str:
@@ -59,10 +59,10 @@ def written(found: Report, form: str, coloured: bool) -> str:
     return markdown(found) if form == "markdown" else terminal(found, coloured=coloured)
 
 
-def _text(order: Order) -> str:
-    if order.file == STDIN:
+def _text(options: Options) -> str:
+    if options.file == STDIN:
         return sys.stdin.read()
-    return Path(order.file).read_text() if order.file else ask(order.stack, order.refresh)
+    return Path(options.file).read_text() if options.file else ask(options.stack, options.refresh)
 
 
 def ask(stack: str, refresh: bool) -> str:

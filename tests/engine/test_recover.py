@@ -15,7 +15,7 @@ import pytest
 
 from providers.ufm.token import REQUESTED
 from recovery.cloud import Cloud, wait
-from recovery.kinds import BY_TYPE, KINDS, Found
+from recovery.kinds import BY_TYPE, KINDS, CloudObject
 from recovery.state import State
 from recovery.tokens import client_of
 from tests.engine.conftest import PROJECT, Pulumi
@@ -53,7 +53,7 @@ class Stack:
         if any(r.type == KEYPAIR for r in (*state.resources, *(op.resource for op in state.operations))):
             yield Cloud(next(state.of("pulumi:providers:openstack")))
 
-    def objects(self, *types: str) -> list[Found]:
+    def objects(self, *types: str) -> list[CloudObject]:
         cloud = self.cloud
         kinds = [BY_TYPE[type_] for type_ in types] or KINDS
         return [found for kind in kinds for found in kind.list(cloud)]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recovery.kinds import BY_TYPE, Found
+from recovery.kinds import BY_TYPE, CloudObject
 from recovery.state import SECRET, State
 
 STACK_ID = "1a2b3c4d"
@@ -54,8 +54,8 @@ def state(*resources: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]
     return State({"version": 3, "deployment": deployment})
 
 
-def found(type_: str, id_: str, name: str = "", stack_id: str = STACK_ID, /, **raw: Any) -> Found:
+def found(type_: str, id_: str, name: str = "", stack_id: str = STACK_ID, /, **raw: Any) -> CloudObject:
     """Return an object of the cloud with the mark of the resource `name`, if it is given."""
     text = mark(name, stack_id) if name else ""
     places: dict[str, dict[str, Any]] = {IMAGE: {"rack_owner": text}, SERVER: {"metadata": {"rack_owner": text}}}
-    return Found(BY_TYPE[type_], {"id": id_, **places.get(type_, {"description": text}), **raw})
+    return CloudObject(BY_TYPE[type_], {"id": id_, **places.get(type_, {"description": text}), **raw})

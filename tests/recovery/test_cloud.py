@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from recovery.cloud import Cloud, CloudError, wait
-from recovery.kinds import BY_TYPE, Found
+from recovery.kinds import BY_TYPE, CloudObject
 from recovery.state import Resource
 from tests.recovery.build import FLAVOR, IMAGE, INTERFACE, KEYPAIR, NETWORK, SERVER, secret
 
@@ -105,20 +105,20 @@ def test_key_pairs_are_unwrapped(server: type[Fake], cloud: Cloud) -> None:
 
 def test_a_deletion_uses_the_object_s_path_and_may_repeat(server: type[Fake], cloud: Cloud) -> None:
     for type_, path in ((NETWORK, "/neutron/v2.0/networks/n"), (FLAVOR, "/nova/v2.1/flavors/n")):
-        BY_TYPE[type_].delete(cloud, Found(BY_TYPE[type_], {"id": "n"}))  # The server answers 404.
+        BY_TYPE[type_].delete(cloud, CloudObject(BY_TYPE[type_], {"id": "n"}))  # The server answers 404.
         assert server.seen[-1][:2] == ("DELETE", path)
 
 
 def test_a_router_interface_is_removed_from_its_router(server: type[Fake], cloud: Cloud) -> None:
     server.answers["PUT /neutron/v2.0/routers/r/remove_router_interface"] = (200, {})
     kind = BY_TYPE[INTERFACE]
-    kind.delete(cloud, Found(kind, {"id": "p", "device_id": "r"}))
+    kind.delete(cloud, CloudObject(kind, {"id": "p", "device_id": "r"}))
     assert server.seen[-1][1:3] == ("/neutron/v2.0/routers/r/remove_router_interface", {"port_id": "p"})
 
 
 def test_a_server_is_deleted_before_its_ports_are(server: type[Fake], cloud: Cloud) -> None:
     kind = BY_TYPE[SERVER]
-    kind.delete(cloud, Found(kind, {"id": "s"}))
+    kind.delete(cloud, CloudObject(kind, {"id": "s"}))
     assert [each[:2] for each in server.seen[-2:]] == [
         ("DELETE", "/nova/v2.1/servers/s"),
         ("GET", "/nova/v2.1/servers/s"),
@@ -129,7 +129,7 @@ def test_a_refusal_names_call_and_reason(server: type[Fake], cloud: Cloud) -> No
     conflict = {"NeutronError": {"type": "NetworkInUse", "message": "There are ports in use on network n."}}
     server.answers["DELETE /neutron/v2.0/networks/n"] = (409, conflict)
     with pytest.raises(CloudError, match=r"DELETE 127.0.0.1:\d+/neutron/v2.0/networks/n: 409 There are ports in use"):
-        BY_TYPE[NETWORK].delete(cloud, Found(BY_TYPE[NETWORK], {"id": "n"}))
+        BY_TYPE[NETWORK].delete(cloud, CloudObject(BY_TYPE[NETWORK], {"id": "n"}))
 
 
 def test_a_failed_login_shows_no_password(server: type[Fake]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from rack.__main__ import main
 from recovery import command
 from recovery.cloud import CloudError
-from recovery.kinds import Found
+from recovery.kinds import CloudObject
 from recovery.pulumi import PulumiError
 from recovery.state import Resource, State
 from tests.recovery.build import NETWORK, PORT, UNKNOWN, creating, found, resource, state
@@ -59,12 +59,12 @@ class Fake:
 
 
 @pytest.fixture
-def objects(monkeypatch: pytest.MonkeyPatch) -> list[Found]:
+def objects(monkeypatch: pytest.MonkeyPatch) -> list[CloudObject]:
     """Return the objects of the cloud; those that are deleted leave it."""
-    present: list[Found] = []
+    present: list[CloudObject] = []
     monkeypatch.setattr(command, "_objects", lambda _: list(present))
 
-    def delete(gone: Sequence[Found], _: State) -> None:
+    def delete(gone: Sequence[CloudObject], _: State) -> None:
         present[:] = [each for each in present if each.id not in {other.id for other in gone}]
 
     monkeypatch.setattr(command, "_delete", delete)
@@ -82,7 +82,7 @@ def pending() -> State:
 
 
 def test_the_state_is_written_once_after_all_deletions(
-    monkeypatch: pytest.MonkeyPatch, objects: list[Found], capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, objects: list[CloudObject], capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = pulumi(monkeypatch, pending())
     objects += [found(NETWORK, "n1", "net", created_at="1"), found(NETWORK, "n2", "net", created_at="2")]
@@ -101,7 +101,7 @@ def test_the_state_is_written_once_after_all_deletions(
 
 
 @pytest.mark.parametrize("answer", ["", "n", "no"])
-def test_it_writes_only_after_a_yes(monkeypatch: pytest.MonkeyPatch, objects: list[Found], answer: str) -> None:
+def test_it_writes_only_after_a_yes(monkeypatch: pytest.MonkeyPatch, objects: list[CloudObject], answer: str) -> None:
     fake = pulumi(monkeypatch, pending())
     assert command.run("dev", yes=False, discard=False, ask=lambda _: answer) == 1
     assert fake.calls == []
@@ -110,7 +110,7 @@ def test_it_writes_only_after_a_yes(monkeypatch: pytest.MonkeyPatch, objects: li
 
 
 def test_without_a_terminal_it_says_how_to_confirm(
-    monkeypatch: pytest.MonkeyPatch, objects: list[Found], capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, objects: list[CloudObject], capsys: pytest.CaptureFixture[str]
 ) -> None:
     def ask(_: str) -> str:
         raise EOFError
@@ -121,7 +121,7 @@ def test_without_a_terminal_it_says_how_to_confirm(
 
 
 def test_a_change_between_the_question_and_the_answer_stops_it(
-    monkeypatch: pytest.MonkeyPatch, objects: list[Found], capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, objects: list[CloudObject], capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = pulumi(monkeypatch, pending())
 
@@ -135,7 +135,7 @@ def test_a_change_between_the_question_and_the_answer_stops_it(
 
 
 def test_what_is_left_to_the_operator_gives_status_1(
-    monkeypatch: pytest.MonkeyPatch, objects: list[Found], capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, objects: list[CloudObject], capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = pulumi(monkeypatch, state(PROVIDER))
     objects.append(found(NETWORK, "n1", "gone"))
@@ -146,7 +146,7 @@ def test_what_is_left_to_the_operator_gives_status_1(
 
 
 def test_objects_that_an_older_state_lacks_are_imported_one_level_after_another(
-    monkeypatch: pytest.MonkeyPatch, objects: list[Found]
+    monkeypatch: pytest.MonkeyPatch, objects: list[CloudObject]
 ) -> None:
     fake = pulumi(monkeypatch, state(PROVIDER, TENANT))
     objects += [found(NETWORK, "n1", "net"), found(PORT, "p1", "port")]
@@ -156,7 +156,7 @@ def test_objects_that_an_older_state_lacks_are_imported_one_level_after_another(
 
 
 def test_the_lock_of_a_dead_process_is_removed_even_if_nothing_was_interrupted(
-    monkeypatch: pytest.MonkeyPatch, objects: list[Found], capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, objects: list[CloudObject], capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = pulumi(monkeypatch, state(PROVIDER))
     fake.dead = [123]
@@ -174,7 +174,7 @@ def test_a_failure_is_one_line_with_status_2(
     assert capsys.readouterr().err == "rack recover: pulumi stack export: error: no stack named 'dev' found\n"
     fake.fails = ""
 
-    def unreachable(_: State) -> list[Found]:
+    def unreachable(_: State) -> list[CloudObject]:
         raise CloudError("GET cloud/networks: no answer")
 
     monkeypatch.setattr(command, "_objects", unreachable)
@@ -187,7 +187,7 @@ def test_operations_on_hosts_are_cleared_without_a_cloud(
 ) -> None:
     """An `up` was killed while it deployed the cloud."""
 
-    def unreachable(_: State) -> list[Found]:
+    def unreachable(_: State) -> list[CloudObject]:
         raise CloudError("POST cloud/v3/auth/tokens: no answer")
 
     monkeypatch.setattr(command, "_objects", unreachable)
@@ -218,7 +218,7 @@ def test_make_up_ends_with_the_hint_and_still_fails() -> None:
     assert "|| { .venv/bin/python -m rack recover --stack dev --hint; false; }" in done.stdout
 
 
-def test_a_recorded_resource_is_read_again(monkeypatch: pytest.MonkeyPatch, objects: list[Found]) -> None:
+def test_a_recorded_resource_is_read_again(monkeypatch: pytest.MonkeyPatch, objects: list[CloudObject]) -> None:
     recorded = resource(PORT, "port", "p1")
     fake = pulumi(monkeypatch, state(PROVIDER, recorded, operations=[{"type": "deleting", "resource": recorded}]))
     assert command.run("dev", yes=True, discard=False) == 0
