@@ -1,7 +1,7 @@
 """Deploys the guide's rack on the lab and destroys it, again and again: duration, memory, what is left.
 
 A leftover is whatever the rack has after `destroy` and did not have before, object by object
-(`tests/chaos/snapshot.py`), a process that the run started, a file in its temporary directory, or a file of the backend
+(`harness/snapshot.py`), a process that the run started, a file in its temporary directory, or a file of the backend
 other than checkpoints, history and backups. The first round starts on factory-new hosts: its leftovers are what
 `destroy` keeps, such as packages and the undercloud's installation. Later rounds are compared with the first.
 """
@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness import snapshot
+from harness.runs import PROJECT, Ended, Project, members
 from lab.__main__ import start, stop
 from lab.assembly import services
 from lab.process import until
-from tests.chaos import snapshot
-from tests.chaos.runs import PROJECT, Ended, Project, members
 
 ROUNDS = 20
 INTERVAL = 1

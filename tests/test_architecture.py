@@ -43,7 +43,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         "lab/cloud/inside": "lab.cloud.inside, standard library, eventlet, keystone, neutron, neutron_lib, nova, "
         "os_resource_classes, oslo_config, oslo_log, oslo_serialization, placement, waitress",
         "engine": "engine, standard library",
-        "benchmarks": "benchmarks, components, engine, lab, providers.ufm, tests.chaos, standard library, pulumi, "
+        "harness": "engine, harness, lab, standard library",
+        "benchmarks": "benchmarks, components, engine, harness, lab, providers.ufm, standard library, pulumi, "
         "pulumi_openstack, requests",
         "tests": "anything",
     }.items()

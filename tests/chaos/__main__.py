@@ -3,9 +3,9 @@
     python -m tests.chaos [--only REGEX] [--fresh] [--list]
 
 Each case starts from a deployed or an empty rack and must end as an undisturbed run does, object by object
-(`snapshot.py`), with at most one `rack recover` per disturbance. Finished cases are kept in `.chaos/results.json`; a
-later call runs the others, and `--fresh` runs all. `--only` selects cases by name. The table of results is printed at
-the end. The whole tour takes some hours on two cores; a case takes one to forty minutes.
+(`harness/snapshot.py`), with at most one `rack recover` per disturbance. Finished cases are kept in
+`.chaos/results.json`; a later call runs the others, and `--fresh` runs all. `--only` selects cases by name. The table
+of results is printed at the end. All cases take some hours on two cores, each of them one to forty minutes.
 """
 
 import argparse
@@ -20,14 +20,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from harness import snapshot
+from harness.runs import PROJECT, At, Ended, Operation, Project
 from lab import addresses
 from lab.__main__ import start, stop
 from lab.assembly import services
 from lab.cloud.folders import DATA, PRISTINE
-from tests.chaos import cases, snapshot
+from tests.chaos import cases
 from tests.chaos.outages import SERVICES
 from tests.chaos.rack import DisturbedError, Rack, require
-from tests.chaos.runs import PROJECT, At, Ended, Operation, Project
 
 STACK = PROJECT / "Pulumi.dev.yaml"
 RESULTS = PROJECT / ".chaos/results.json"

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from harness.runs import Project
 from lab import addresses
-from tests.chaos.runs import Project
 
 CONFIGURED = ("ufmPassword", "ufmLicense", "ipmiPassword", "registryPassword", "sshKeyPassphrase")
 """Secrets of the configuration that get a canary."""

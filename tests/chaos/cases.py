@@ -9,11 +9,11 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from harness.runs import At, Ended, Operation, Project, Run, members
 from lab.process import until
 from tests.chaos.gateway import gateways
 from tests.chaos.outages import SERVICES
 from tests.chaos.rack import Rack, require
-from tests.chaos.runs import At, Ended, Operation, Project, Run, members
 
 Command = Callable[[At | None], Ended]
 """Runs `up` or `destroy`, disturbed at its operations."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from harness.runs import Ended, Project
 from lab import addresses
 from lab.hosts.part import HostsPart
 from lab.hosts.state import FACTORY_BMC
@@ -18,7 +19,6 @@ from lab.service import Service
 from tests.chaos import canaries
 from tests.chaos.canaries import Sampler
 from tests.chaos.rack import Rack
-from tests.chaos.runs import Ended, Project
 from tests.engine.conftest import STACK, Pulumi, lab, pulumi
 
 __all__ = ["lab", "pulumi"]

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 
 import requests
 
+from harness.runs import PROJECT
 from lab import addresses
 from lab.cloud import deployment, processes
 from lab.hosts.rack import machines
 from lab.inventory import inventory_plan
 from lab.process import Process
-from tests.chaos.runs import PROJECT
 
 Switch = Callable[[bool], None]
 """Starts (True) or stops a service; returns when the service answers, or has ended."""

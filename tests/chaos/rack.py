@@ -4,9 +4,9 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.chaos import snapshot
-from tests.chaos.runs import PROJECT, Ended, Operation, Project
-from tests.chaos.snapshot import Snapshot
+from harness import snapshot
+from harness.runs import PROJECT, Ended, Operation, Project
+from harness.snapshot import Snapshot
 
 TENANT = ("rack:tenant:Tenant", "rack:tenant:ExternalAccess", "rack:tenant:Bandwidth")
 IMAGES = "openstack:images/image:Image"

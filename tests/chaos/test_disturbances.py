@@ -4,10 +4,10 @@ import re
 
 import pytest
 
+from harness.runs import PROJECT, Operation
 from tests.chaos import canaries, cases
 from tests.chaos.canaries import Search
 from tests.chaos.conftest import Canary
-from tests.chaos.runs import PROJECT, Operation
 
 pytestmark = [pytest.mark.lab, pytest.mark.engine, pytest.mark.timeout(1800)]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.runs import At, Ended, Operation, Project, Run, members
 from lab.process import until
 from tests.chaos import cases
-from tests.chaos.runs import At, Ended, Operation, Project, Run, members
 
 ENGINE = """\
 #!/bin/sh
@@ -41,7 +41,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     (programs / "pulumi").write_text(ENGINE)
     (programs / "pulumi").chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    monkeypatch.setattr("tests.chaos.runs.environment", dict)
+    monkeypatch.setattr("harness.runs.environment", dict)
     return Project(tmp_path / "project", "config: {}\n")
 
 
@@ -74,13 +74,13 @@ def test_a_kill_ends_the_engine_and_its_children(project: Project) -> None:
 def test_children_that_outlive_a_killed_engine_are_named(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.env["HOLD"] = "one"
     monkeypatch.setattr(cases, "PATIENCE", 0.2)
-    monkeypatch.setattr("tests.chaos.runs.DRAIN", 0.2)
+    monkeypatch.setattr("harness.runs.DRAIN", 0.2)
     assert cases.kill_engine(lambda at: project.up(at=at), operation("pre", "one")) == ["sleep 1000 "]
 
 
 def test_a_run_that_hangs_is_killed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.env["HOLD"] = "one"
-    monkeypatch.setattr("tests.chaos.runs.LIMIT", 0.5)
+    monkeypatch.setattr("harness.runs.LIMIT", 0.5)
     assert project.up().status == -9
 
 

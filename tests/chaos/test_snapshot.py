@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import openstack, snapshot
-from tests.chaos.names import Names
+from harness import openstack, snapshot
+from harness.names import Names
 
 
 def test_equal_readings_have_no_difference() -> None:

@@ -8,7 +8,7 @@ _TIME = r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?"
 _MAC = r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}"
 _ADDRESS = r"(?:\d{1,3}\.){3}\d{1,3}"
 _GUID = r"(?:0x)?[0-9a-f]{16}"
-_TOKEN = r"[A-Za-z0-9]{30}"  # UFM's
+_TOKEN = r"[A-Za-z0-9]{30}"  # noqa: S105 - the shape of UFM's
 
 RANDOM = re.compile(rf"(?<![\w.])(?:(?P<uuid>{_UUID})|(?P<time>{_TIME})|{_MAC}|{_ADDRESS}|{_GUID}|{_TOKEN})(?!\w)")
 """The shapes that random values have."""

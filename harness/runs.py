@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from engine.build import NO_SIDECARS, environment
 from lab.process import until
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[1]
 CHANGING = ("create", "update", "delete", "replace", "create-replacement", "delete-replaced")
 """Operations that change something, in the engine's words."""
 WITH_EVENTS = ("up", "destroy", "preview", "refresh")

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness import openstack
+from harness.names import Names
 from lab import addresses
 from lab.fabric.tools import Diagnostics
 from lab.hosts import state as records
-from tests.chaos import openstack
-from tests.chaos.names import Names
 
 Snapshot = dict[str, dict[str, str]]
 """Object, e.g. `cloud network tenant-net` → attribute → value as text."""

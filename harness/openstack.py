@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from harness.names import Names
 from lab.cloud import deployment
 from lab.cloud.client import Session
 from lab.cloud.configuration import GLANCE, KEYSTONE, NEUTRON, NOVA
-from tests.chaos.names import Names
 
 Thing = Mapping[str, Any]
 Reading = list[tuple[str, Thing]]
