@@ -112,9 +112,24 @@ def _config(path: Path) -> Mapping[str, Any]:
     except stack_file.StackFileError as error:
         raise ConfigError((f"{path.name}: found text that is not YAML; correct the file: {error}",)) from None
     config = document.get("config") if isinstance(document, dict) else None
-    if not isinstance(config, dict) or "rack:site" not in config:
+    config = _prefixed(config) if isinstance(config, dict) else {}
+    if "rack:site" not in config:
         raise ConfigError((f"{path.name}: config: found no key rack:site; copy it from Pulumi.reference.yaml",))
     return config
+
+
+def _prefixed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration with the project's prefix, which Pulumi adds to a key without any.
+
+    Raises:
+        ConfigError: a key is there with and without the prefix; Pulumi takes one of them at random.
+    """
+    both = [key for key in config if ":" not in key and f"rack:{key}" in config]
+    if both:
+        raise ConfigError(
+            tuple(f"{key}: found it beside rack:{key}, which is the same key; remove one" for key in both)
+        )
+    return {key if ":" in key else f"rack:{key}": value for key, value in config.items()}
 
 
 def _written(site: Any) -> Any:

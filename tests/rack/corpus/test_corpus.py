@@ -63,6 +63,8 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         )
         for key in ("registryPassword", "ufmPreviousPassword")
     },
+    "secret without the prefix": ("  rack:site:\n", f"  registryPassword: {SECRET}\n  rack:site:\n", "found a secret"),
+    "site with and without the prefix": ("  rack:site:\n", "  site: {}\n  rack:site:\n", "the same key; remove one"),
     "secret as a list": ("  rack:site:\n", f"  rack:registryPassword: [{SECRET}]\n  rack:site:\n", "found a secret"),
 }
 
@@ -214,6 +216,12 @@ def test_a_tabulator_between_a_value_and_a_comment_is_accepted_as_in_pulumi(tmp_
     file = tmp_path / "Pulumi.x.yaml"
     file.write_text(REFERENCE.replace("vfs: 8\n", "vfs: 7 \t# per HCA\n", 1))
     assert load_stack_file(file).compute.vfs == 7
+
+
+def test_a_key_without_the_prefix_is_the_project_s_as_in_pulumi(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.x.yaml"
+    file.write_text(REFERENCE.replace("  rack:site:\n", "  site:\n", 1))
+    assert load_stack_file(file).compute.vfs == 8
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16-le"])
