@@ -94,6 +94,6 @@ def _valid(kind: str, key: str) -> bool:
     """Whether the key is one of its type: a blob starts with the type's length and name."""
     try:
         blob = base64.b64decode(key, validate=True)
-    except binascii.Error:
+    except ValueError:  # Also of a key with other characters than ASCII
         return False
     return blob[4 : 4 + int.from_bytes(blob[:4], "big")] == kind.encode()

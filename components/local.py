@@ -23,6 +23,8 @@ def read(key: str, path: Path) -> str:
         return path.expanduser().read_text()
     except OSError as error:
         raise pulumi.RunError(f"{key}: can't read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise pulumi.RunError(f"{key}: found {str(path)!r}, which is no text; write a file in PEM format") from None
 
 
 def ufm_ca(ufm: UfmSpec) -> str | None:

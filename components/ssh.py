@@ -78,7 +78,7 @@ class Operator:
 
         def read(key: str, path: Path) -> str:
             try:
-                return path.expanduser().read_text()
+                return path.expanduser().read_text(errors="replace")  # A comment may be in any encoding.
             except OSError as error:
                 raise HostKeyError(f"ssh.{key}: can't read {path}: {error.strerror}") from None
 

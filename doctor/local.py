@@ -73,7 +73,7 @@ def host_keys(case: Case) -> Iterator[Finding]:
     if site.ssh.proxy:
         entered.add(("bastion", str(site.ssh.proxy.address), site.ssh.proxy.port))
     try:
-        text = site.ssh.known_hosts_file.expanduser().read_text()
+        text = site.ssh.known_hosts_file.expanduser().read_text(errors="replace")
     except OSError:
         return  # `files` has reported it.
     for name, address, port in sorted(entered):

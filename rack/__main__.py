@@ -60,7 +60,11 @@ def _ufm_ca(site: Site) -> str | None:
     if ufm.ca_file is None:
         return NO_CA if ufm.certificate_from_host or ufm.fingerprint else None
     file = ufm.ca_file.expanduser()
-    return file.read_text() if file.is_file() else NO_CA
+    try:
+        return file.read_text() if file.is_file() else NO_CA
+    except UnicodeDecodeError:
+        found = f"ufm.caFile: found {str(ufm.ca_file)!r}, which is no text; write a file in PEM format"
+        raise ConfigError((found,)) from None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,5 +1,6 @@
 """Base class of the configuration models, and field types that several models use."""
 
+import os
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from rack.site.names import Kind, is_host
+
+NAME_MAX = 255
+"""Longest name of a file or folder in Linux, in bytes."""
 
 
 class Model(BaseModel):
@@ -34,9 +38,15 @@ def _roomy(network: IPv4Network) -> IPv4Network:
     return network
 
 
-def _one_line(path: Path) -> Path:
+def _file(path: Path) -> Path:
     if "\n" in str(path):
         raise ValueError("the path of a file, not its content")
+    if any(len(os.fsencode(part)) > NAME_MAX for part in path.parts):
+        raise ValueError(f"a name in a path has at most {NAME_MAX} bytes")
+    try:
+        path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"found {str(path)!r}, of a user without a home on this machine; write the path out") from None
     return path
 
 
@@ -44,7 +54,7 @@ Address = Annotated[IPv4Address, AfterValidator(_unicast)]
 """Unicast IPv4 address."""
 Cidr = Annotated[IPv4Network, AfterValidator(_roomy)]
 """Network of /8 to /30, without host bits."""
-File = Annotated[Path, AfterValidator(_one_line), Kind("a path, from the project's folder or from `~`")]
+File = Annotated[Path, AfterValidator(_file), Kind("a path, from the project's folder or from `~`")]
 """Path on the machine that runs pulumi."""
 Vlan = Annotated[int, Field(ge=1, le=4094)]
 TcpPort = Annotated[int, Field(ge=1, le=65535)]

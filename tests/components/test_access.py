@@ -139,6 +139,19 @@ def test_the_agent_is_used_without_a_key_file(plan: Plan, tmp_path: Path, monkey
         assert Operator.load(site).host("192.0.2.5").connection.private_key is None
 
 
+def test_known_hosts_may_have_comments_in_any_encoding(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_bytes(f"# Bücher\n192.0.2.5 {HOST_KEY}\n".encode("latin-1"))
+    key = tmp_path / "key"
+    key.write_text("key")
+    monkeypatch.setenv("SSH_AUTH_SOCK", "")
+    ssh = plan.site.ssh.model_copy(update={"private_key_file": key, "known_hosts_file": file, "port": 22})
+    operator = Operator.load(plan.site.model_copy(update={"ssh": ssh}))
+    assert operator.host("192.0.2.5").connection.host_key == HOST_KEY
+
+
 def test_images_are_fetched_with_the_agent_s_key(plan: Plan) -> None:
     assert " -i " not in options(plan.site.ssh.model_copy(update={"private_key_file": None}))
 

@@ -101,7 +101,9 @@ def test_a_certificate_authority_is_not_used_as_a_host_key(keys: dict[str, str])
         known_host_key(f"@cert-authority * {keys['ed25519256']}\n", "h", 22)
 
 
-@pytest.mark.parametrize("rest", ["ssh-ed25519", "ssh-ed25519 !!!", "ssh-ed25519 AAAA", "|1|x|y ssh-ed25519 AAAA"])
+@pytest.mark.parametrize(
+    "rest", ["ssh-ed25519", "ssh-ed25519 !!!", "ssh-ed25519 AAAA", "ssh-ed25519 \u00e4", "|1|x|y ssh-ed25519 AAAA"]
+)
 def test_a_malformed_line_is_skipped(keys: dict[str, str], rest: str) -> None:
     assert (
         known_host_key(f"h {rest}\n|1|x|y {keys['rsa2048']}\nh {keys['ed25519256']}\n", "h", 22) == keys["ed25519256"]

@@ -48,6 +48,16 @@ def stack_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dic
 # -- render
 
 
+@pytest.mark.parametrize("name", ["render", "check"])
+def test_a_certificate_that_is_no_text_is_reported(
+    name: str, stack_file: Callable[[dict[str, Any]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack_file({"ufm.caFile": "ufm-ca.der"})
+    Path("ufm-ca.der").write_bytes(bytes.fromhex("308201f0a003020102"))
+    assert main([name, "--stack", "mine", *(["--out", "out"] if name == "render" else [])]) == 1
+    assert "ufm.caFile: found 'ufm-ca.der', which is no text; write a file in PEM format" in capsys.readouterr().err
+
+
 def test_every_document_is_rendered_without_secrets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = render(tmp_path / "new" / "out")
     written = {str(p.relative_to(out)): p for p in out.rglob("*") if p.is_file()}

@@ -92,6 +92,7 @@ VALUES: list[tuple[str, Any, str]] = [
     *(("nodes[0].guid", guid, "GUID") for guid in ("0", "0" * 16, "b8599f03", "xyz", "-", 5)),
     *(("nodes[0].mac", mac, "Ethernet address") for mac in ("52-54-00-00-00-11", "52:54", "52:54:00:00:00:1g", 5)),
     *(("compute.dedicatedCpus", cpus, "CPU") for cpus in ("2..63", "63-2", 5, "a")),
+    *(("ssh.privateKeyFile", path, "write") for path in ("~no-such-user/key", "k" * 300, "a\nb")),
     ("cloud.name", "stack", "(RES001)"),
     ("images[0].name", "overcloud-full", "(RES002)"),
     ("ufm.host.filesDir", "/var", "(RES003)"),
