@@ -42,6 +42,7 @@ RULES: tuple[Rule, ...] = (
     networks.physnet_names,
     networks.servers_apart,
     networks.tenant_networks_large_enough,
+    networks.entered_hosts_apart,
     pkeys.control_pkeys,
     pkeys.pkeys_apart,
     pkeys.tenant_vlan,

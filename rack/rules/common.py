@@ -89,6 +89,18 @@ def fixed_addresses(site: Site) -> list[tuple[str, IPv4Address]]:
     ]
 
 
+def entered(site: Site) -> list[tuple[str, IPv4Address]]:
+    """Return the addresses at which SSH enters hosts, with their paths, where they are configured beside the others."""
+    host, proxy, builder = site.ufm.host, site.ssh.proxy, site.builder
+    found = {
+        "ufm.host.managementAddress": host and host.management_address,
+        "undercloud.managementAddress": site.undercloud.management_address,
+        "ssh.proxy.address": proxy and proxy.address,
+        "builder.address": builder and builder.address,
+    }
+    return [(path, address) for path, address in found.items() if address]
+
+
 def site_networks(site: Site) -> list[tuple[str, IPv4Network]]:
     """Return the rack's and the tenant's networks with their paths. The public network may equal one of them."""
     networks = site.networks

@@ -39,8 +39,9 @@ def iommu_on(site: Site) -> Iterator[Finding]:
     """Look for the argument of one vendor, and for an argument that switches the IOMMU off."""
     given = site.compute.kernel_args
     words = dict(word.partition("=")[::2] for word in given.split())
-    off = [f"{key}=off" for key in (*IOMMU, "iommu") if words.get(key) == "off"]
-    if off or not any(words.get(key) == "on" for key in IOMMU):
+    options = {key: words.get(key, "").split(",") for key in (*IOMMU, "iommu")}  # intel_iommu=on,sm_on
+    off = [f"{key}=off" for key, values in options.items() if "off" in values]
+    if off or not any("on" in options[key] for key in IOMMU):
         found = f"{given!r}, {'with ' + off[0] if off else 'without IOMMU'}"
         yield Finding("compute.kernelArgs", found, "write amd_iommu=on iommu=pt, or intel_iommu=on iommu=pt on Intel")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import combinations
 
-from rack.rules.common import duplicates, fixed_addresses, gateways, outside, pools, servers, site_networks
+from rack.rules.common import duplicates, entered, fixed_addresses, gateways, outside, pools, servers, site_networks
 from rack.rules.registry import Finding, rule
 from rack.site import Range, Role, Site
 
@@ -129,12 +129,16 @@ def physnet_names(site: Site) -> Iterator[Finding]:
 
 
 @rule(
-    "NET010", "C2", "Name servers and time servers have an address of their own: no loopback address, and in no range."
+    "NET010",
+    "C2",
+    "Name servers and time servers have an address of their own: no loopback address, no node's, and in no range.",
 )
 def servers_apart(site: Site) -> Iterator[Finding]:
     """Check each server's address. An address of the provisioning network is never loopback."""
-    cidr = site.networks.provisioning.cidr
+    cidr, nodes = site.networks.provisioning.cidr, {node.address: node.name for node in site.nodes}
     for path, address in servers(site):
+        if address in nodes:
+            yield Finding(path, f"{address}, which is {nodes[address]}", "write the address of a server")
         if address.is_loopback and address not in cidr:
             yield Finding(path, f"{address}, which is the host itself", "write the address of a server")
         for pool in pools(site):
@@ -163,3 +167,24 @@ def tenant_networks_large_enough(site: Site) -> Iterator[Finding]:
     if access and 0 < access.network.pool.size < len(access.floating_ips) + 1:
         found = f"{access.network.pool} with a size of {access.network.pool.size}"
         yield Finding("externalAccess.network.pool", found, f"write a range of at least {len(access.floating_ips) + 1}")
+
+
+@rule(
+    "NET012",
+    "C1",
+    "The hosts that SSH enters, bastion and builder included, have no node's address and none of a range. UFM's host "
+    "and the undercloud are two hosts.",
+)
+def entered_hosts_apart(site: Site) -> Iterator[Finding]:
+    """Compare each address with the nodes' and with the ranges, then the two hosts."""
+    nodes = {node.address: node.name for node in site.nodes}
+    for path, address in entered(site):
+        users = [f"the address of {nodes[address]}"] if address in nodes and path != "builder.address" else []
+        users += [f"in {pool.path}" for pool in pools(site) if address in pool.range]
+        if users:
+            yield Finding(path, f"{address}, which is {users[0]}", "write the host's own address")
+    if site.ufm.host and site.ufm.ssh_address == site.undercloud.ssh_address:
+        path = "undercloud.managementAddress" if site.undercloud.management_address else "ufm.host.managementAddress"
+        found = f"{site.ufm.ssh_address} for UFM's host and the undercloud"
+        if site.ufm.address != site.undercloud.address:  # Reported by NET004
+            yield Finding(path, found, "write the host's own address")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from rack.rules.common import fixed_addresses, gateways, pools, servers
+from rack.rules.common import entered, fixed_addresses, gateways, pools, servers
 from rack.rules.registry import Finding, rule
 from rack.site import Site
 
@@ -11,13 +11,32 @@ BUILT = ("overcloud-full", "overcloud-hardened-full", "overcloud-hardened-uefi-f
 """Names of the overcloud's own disk images (C5)."""
 SYSTEM = frozenset(["bin", "boot", "dev", "etc", "lib", "lib64", "proc", "root", "run", "sbin", "sys", "tmp", "usr"])
 SHARED = frozenset(f"/var/{name}" for name in ["cache", "lib", "log", "mail", "opt", "run", "spool", "tmp", "www"])
+OTHERS = (
+    *(f"/var/{name}" for name in ("backups", "cache", "log", "mail", "run", "spool", "tmp")),
+    *(f"/var/lib/{name}" for name in ("apt", "containerd", "docker", "dpkg", "snapd", "systemd")),
+)
+"""Folders whose content belongs to other programs, at any depth."""
+MADE = frozenset(["lo", "br-ex", "br-int", "br-tun", "br-ctlplane"])
+"""Interfaces that Linux and TripleO make themselves."""
 
 
-@rule("RES001", "O5", "The cloud is not named `stack`: its login file would be the undercloud's own `stackrc`.")
+@rule(
+    "RES001",
+    "O5",
+    "The cloud is not named `stack` or `undercloud`: its login would replace the undercloud's own, in `stackrc` or "
+    "`clouds.yaml`.",
+)
 def cloud_named(site: Site) -> Iterator[Finding]:
-    """Compare the cloud's name with the undercloud's."""
-    if site.cloud.name == "stack":
-        yield Finding("cloud.name", "'stack', whose file stackrc is the undercloud's", "write another name")
+    """Compare the cloud's name with the undercloud's.
+
+    The deployment writes its login to /etc/openstack/clouds.yaml under the cloud's name (RootStackName), where stackrc
+    of the undercloud reads `undercloud`.
+    """
+    files = {"stack": "stackrc", "undercloud": "clouds.yaml"}
+    if file := files.get(site.cloud.name):
+        yield Finding(
+            "cloud.name", f"{site.cloud.name!r}, whose login in {file} is the undercloud's", "write another name"
+        )
 
 
 @rule("RES002", "C5", "No guest image has the name of one of the overcloud's disk images.")
@@ -34,8 +53,10 @@ def ufm_folders_dedicated(site: Site) -> Iterator[Finding]:
     """Look for folders of the system and for paths with `..`."""
     host = site.ufm.host
     for key, folder in (("filesDir", host.files_dir), ("licenseDir", host.license_dir)) if host else ():
-        parts = PurePosixPath(folder).parts[1:]
-        if ".." in parts or len(parts) < 2 or parts[0] in SYSTEM or str(PurePosixPath(folder)) in SHARED:
+        path = PurePosixPath(folder)
+        parts = path.parts[1:]
+        others = str(path) in SHARED or str(path.parent) == "/home" or any(map(path.is_relative_to, OTHERS))
+        if ".." in parts or len(parts) < 2 or parts[0] in SYSTEM or others:
             found = f"{folder!r}, which is not a folder of UFM's own"
             yield Finding(f"ufm.host.{key}", found, "write a folder like /var/ufm_files, without ..")
 
@@ -50,7 +71,9 @@ def tenant_network_named(site: Site) -> Iterator[Finding]:
         yield Finding("tenant.network.subnet", f"{tenant.subnet!r}, the public subnet", "write another name")
 
 
-@rule("RES005", "O2", "Each interface of a node, and of UFM's host, has one use.")
+@rule(
+    "RES005", "O2", "Each interface of a node, and of UFM's host, has one use, and is none that Linux or TripleO makes."
+)
 def interfaces_apart(site: Site) -> Iterator[Finding]:
     """Compare the names on each kind of host."""
     networks, host = site.networks, site.ufm.host
@@ -61,6 +84,9 @@ def interfaces_apart(site: Site) -> Iterator[Finding]:
     ]
     ufm = [("ufm.host.managementInterface", host.management_interface)] if host else []
     ufm += [("ufm.host.fabricInterface", host.fabric_interface)] if host else []
+    for path, name in (*node, *ufm, ("undercloud.interface", site.undercloud.interface)):
+        if name in MADE:
+            yield Finding(path, f"{name!r}, which is no network adapter", "write the name in `ip link`")
     for uses in (node, ufm):
         taken: dict[str | None, str] = {None: ""}
         for path, name in uses:
@@ -73,6 +99,7 @@ def ipmi_addresses_apart(site: Site) -> Iterator[Finding]:
     """Compare each BMC's address with all others and with the ranges."""
     used = {address: path for path, address in (*fixed_addresses(site), *servers(site))}
     used |= {address: path for path, address, _ in gateways(site)}
+    used |= {address: path for path, address in entered(site)}
     for i, node in enumerate(site.nodes):
         address = node.ipmi.address
         users = [pool.path for pool in pools(site) if address in pool.range]

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from rack.rules.common import site_networks
 from rack.rules.registry import Finding, rule
 from rack.site import Site
-from rack.site.names import image_tag
+from rack.site.names import image_tag, is_host
 
 
 def ufm_images(site: Site) -> list[tuple[str, str]]:
@@ -39,6 +39,11 @@ def dummy_address(site: Site) -> Iterator[Finding]:
     if not site.ufm.host:
         return
     dummy, public = site.ufm.host.fabric_address, site.external_access
+    ends = (dummy.network.network_address, dummy.network.broadcast_address) if dummy.network.prefixlen < 31 else ()
+    if not is_host(dummy.ip) or dummy.ip.is_loopback or dummy.ip in ends:
+        write = "write the address of a host with its prefix, like 172.31.255.1/30"
+        yield Finding("ufm.host.fabricAddress", f"{dummy}, which no host may have", write)
+        return
     public_network = [("externalAccess.network.cidr", public.network.cidr)] if public else []
     for path, network in [*site_networks(site), *public_network]:
         if dummy.network.overlaps(network):

@@ -214,8 +214,13 @@ RegistryUser = Annotated[
 """Names of robot and service accounts contain $, + or |."""
 
 RepositoryId = Annotated[
-    str, Text("a repository's name of letters, digits and . _ : -, like 'baseos'", r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
+    str,
+    Text(
+        "a repository's name of letters, digits and . _ : -, other than main, like 'baseos'",
+        r"(?!main$)[A-Za-z0-9][A-Za-z0-9_.:-]*",
+    ),
 ]
+"""dnf takes the section [main] of a .repo file for options, and skips it in silence."""
 
 Url = Annotated[
     str,

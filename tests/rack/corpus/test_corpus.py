@@ -192,6 +192,11 @@ SETS: list[tuple[dict[str, Any], str, str]] = [
         "externalAccess.network.pool",
         "(NET011)",
     ),
+    (
+        {"undercloud.repositories": [{"id": "main", "baseurl": "http://m.example/a"}]},
+        "undercloud.repositories[0].id",
+        "other than main",
+    ),
     ({"compute.hardware.hcaNuma": 1}, "compute.hardware.gpuNuma", "(HW003)"),
     ({"compute.hardware.hcaNuma": 1, "compute.hardware.gpuNuma": 1}, "compute.dedicatedCpus", "(HW004)"),
     ({"compute.hardware.numa": ["0-63", "63-127"]}, "compute.hardware.numa[0]", "(HW001)"),

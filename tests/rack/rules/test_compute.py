@@ -20,6 +20,7 @@ BROKEN = [
 ]
 VALID: list[Edits] = [
     {ARGS: "intel_iommu=on iommu=pt"},
+    {ARGS: "intel_iommu=on,sm_on iommu=pt"},
     {ARGS: "quiet amd_iommu=on"},
     *(gpu("type-PF", product) for product in SRIOV_GPUS),
     *(gpu("type-PCI", product) for product in PLAIN_GPUS),

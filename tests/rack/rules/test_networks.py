@@ -99,12 +99,25 @@ BROKEN = [
     ),
     broken("NET010", f"{PROVISIONING}.ntp[1]", {f"{PROVISIONING}.ntp": ["ntp.example", "localhost"]}),
     broken("NET010", "tenant.network.dns[0]", {"tenant.network.dns": ["127.0.0.53"]}),
+    *(
+        broken("NET010", f"{PROVISIONING}.{key}[0]", {f"{PROVISIONING}.{key}": ["192.168.24.11"]})
+        for key in ("dns", "ntp")
+    ),
+    *(
+        broken("NET012", f"{where}.managementAddress", {f"{where}.managementAddress": address})
+        for where, other in (("undercloud", "192.168.24.200"), ("ufm.host", "192.168.24.1"))
+        for address in ("192.168.24.21", "192.168.24.60", other)
+    ),
+    broken("NET012", "ssh.proxy.address", {"ssh.proxy": {"address": "192.168.24.11", "user": "root"}}),
+    broken("NET012", "builder.address", {"builder": {"address": "192.168.24.60"}}),
     broken("NET011", "tenant.network.cidr", {"tenant.network.cidr": "11.11.11.0/30"}),
     broken("NET011", f"{PUBLIC}.pool", pool(f"{PUBLIC}.pool", "10.0.0.151", "10.0.0.151")),
     broken("NET009", "networks.tenant.physnet", {"networks.tenant.physnet": "datacentre"}),
 ]
 
 VALID: list[Edits] = [
+    {"undercloud.managementAddress": "10.1.0.1", "ufm.host.managementAddress": "10.1.0.2"},
+    {"ssh.proxy": {"address": "192.168.24.1", "user": "root"}, "builder": {"address": "192.168.24.200"}},
     {f"{CONTROL}.StorageMgmt": DROP},
     {"fabric.switch.address": DROP},
     {"fabric.switch.address": "192.168.24.199"},

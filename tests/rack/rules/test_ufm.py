@@ -22,6 +22,10 @@ BROKEN = [
     broken("UFM002", f"{HOST}.fabricAddress", {f"{HOST}.fabricAddress": "11.11.11.253/24"}),
     broken("UFM002", f"{HOST}.fabricAddress", {f"{HOST}.fabricAddress": "172.16.2.1/30"}),
     broken("UFM002", f"{HOST}.fabricAddress", {**OWN_PUBLIC, f"{HOST}.fabricAddress": "10.9.0.253/30"}),
+    *(
+        broken("UFM002", f"{HOST}.fabricAddress", {f"{HOST}.fabricAddress": address})
+        for address in ("172.31.255.0/30", "172.31.255.3/30", "224.0.0.1/24", "127.0.0.1/8", "169.254.0.1/16")
+    ),
     broken("UFM003", f"{HOST}.image", {**ARCHIVE, f"{HOST}.image": DIGEST}),
     broken("UFM003", f"{HOST}.installerImage", {**ARCHIVE, f"{HOST}.installerImage": DIGEST}),
     broken("UFM004", f"{HOST}.licenseDir", {f"{HOST}.licenseDir": "/var/ufm_files/licenses"}),
