@@ -31,10 +31,11 @@ STACK
 """
 LOOK = """\
 hca={hca}
-numa() {{ lspci -v -s "$1" | sed -n 's/.*NUMA node: *\\([0-9]*\\).*/\\1/p' | head -n 1; }}
+numa() {{ lspci -v -s "$1" | sed -n 's/.*NUMA node: *\\([0-9]*\\).*/\\1/p' | grep -m 1 . || echo -; }}
 path() {{ lspci -D -PP -s "$1" | cut -d ' ' -f 1 | head -n 1; }}
-echo "firmware=$(cat /sys/bus/pci/devices/0000:$hca/infiniband/*/fw_ver 2>/dev/null | head -n 1)"
-echo "vfs=$(cat /sys/bus/pci/devices/0000:$hca/sriov_totalvfs 2>/dev/null)"
+case $hca in *:*:*) device=$hca ;; *) device=0000:$hca ;; esac
+echo "firmware=$(cat /sys/bus/pci/devices/$device/infiniband/*/fw_ver 2>/dev/null | head -n 1)"
+echo "vfs=$(cat /sys/bus/pci/devices/$device/sriov_totalvfs 2>/dev/null)"
 echo "cpus=$(lscpu -p=CPU 2>/dev/null | grep -vc '^#')"
 echo "memory=$(awk '$1 == "MemTotal:" {{ print int($2 / 1024) }}' /proc/meminfo)"
 command -v lspci >/dev/null || exit 0
@@ -42,7 +43,7 @@ echo "hca_numa=$(numa "$hca")"
 echo "hca_path=$(path "$hca")"
 for gpu in $(lspci -D -n -d {gpu} | cut -d ' ' -f 1); do echo "gpu=$gpu $(numa "$gpu") $(path "$gpu")"; done
 """
-"""What the node is asked, as lines KEY=VALUE; an empty value: unknown."""
+"""What the node is asked, as lines KEY=VALUE; an empty value: unknown. lspci shows no NUMA node where there is one."""
 
 
 def questions(case: Case) -> list[dict[str, Any]]:
@@ -112,7 +113,8 @@ def _gpus(case: Case, where: str, facts: Mapping[str, str], gpus: list[list[str]
     hca_numa, hca_path = facts["hca_numa"], facts.get("hca_path", "")
     near = [gpu for gpu in gpus if len(gpu) > 2 and gpu[1] == hca_numa and _bridge(gpu[2], hca_path)]
     if near:
-        yield ok(where, f"{near[0][0]} shares a PCIe bridge and NUMA node {hca_numa} with the adapter", "B3")
+        node = f" and NUMA node {hca_numa}" if hca_numa.isdigit() else ""
+        yield ok(where, f"{near[0][0]} shares a PCIe bridge{node} with the adapter", "B3")
     else:
         found = "no GPU shares a PCIe bridge and a NUMA node with the adapter"
         yield warning(where, found, "move the adapter to a slot beside a GPU: lspci -tv", "B3")

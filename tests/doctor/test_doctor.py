@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 import shutil
 import ssl
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -286,6 +288,32 @@ def test_sound_nodes() -> None:
     found = look(dev_site(), FACTS)
     assert {f.status for f in found} == {Status.OK}
     assert any("0000:cc:00.0 shares a PCIe bridge and NUMA node 0 with the adapter" in f.found for f in found)
+
+
+LSPCI = """\
+case "$*" in
+  "-v -s"*) echo "Flags: bus master" ;;
+  "-D -PP -s c5:00.0" | "-D -PP -s 0001:c5:00.0") echo "0000:c0:01.0/c1:00.0/c5:00.0 Infiniband" ;;
+  "-D -n -d 10de:20f1") echo "0000:cc:00.0 0302: 10de:20f1" ;;
+  "-D -PP -s 0000:cc:00.0") echo "0000:c0:01.0/c1:00.0/cc:00.0 3D" ;;
+esac
+"""
+"""lspci of a host without NUMA: it shows no node."""
+
+
+@pytest.mark.parametrize(("hca", "device"), [("c5:00.0", "0000:c5:00.0"), ("0001:c5:00.0", "0001:c5:00.0")])
+def test_a_node_without_numa_and_an_adapter_in_another_domain(tmp_path: Path, hca: str, device: str) -> None:
+    (tmp_path / "lspci").write_text(f"#!/bin/sh\n{LSPCI}")
+    (tmp_path / "lspci").chmod(0o755)
+    firmware = tmp_path / "sys" / device / "infiniband/mlx5_0/fw_ver"
+    firmware.parent.mkdir(parents=True)
+    firmware.write_text("20.32.1010\n")
+    script = nodes.LOOK.format(hca=hca, gpu="10de:20f1").replace("/sys/bus/pci/devices", str(tmp_path / "sys"))
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    said = subprocess.run(["sh", "-c", script], env={"PATH": path}, capture_output=True, text=True, check=True).stdout
+    found = [f.found for f in look(dev_site(), said)]
+    assert "its adapter has firmware 20.32.1010" in found
+    assert "0000:cc:00.0 shares a PCIe bridge with the adapter" in found
 
 
 FAULTS = {
