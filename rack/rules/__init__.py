@@ -60,6 +60,7 @@ RULES: tuple[Rule, ...] = (
     images.variables_used,
     images.repository_patterns,
     images.builder_used,
+    images.variables_without_secrets,
     tenant.instances_placed,
     tenant.enough_vfs,
     firmware.firmware_parameters,

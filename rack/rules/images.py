@@ -72,6 +72,23 @@ def variables_used(site: Site) -> Iterator[Finding]:
             yield Finding(f"images[{i}].environment", found, "remove it")
 
 
+LOGIN = re.compile(r"://[^\s/@]+@")
+"""User, or user and password, in a URL."""
+
+
+@rule(
+    "IMG008",
+    "G1",
+    "No variable of diskimage-builder contains a password: it would be in the stack's file and on a command line.",
+)
+def variables_without_secrets(site: Site) -> Iterator[Finding]:
+    """Look for names of passwords and for URLs with a login. Values are not shown."""
+    for i, image in enumerate(site.images):
+        for name in sorted(name for name, value in image.environment.items() if "PASSW" in name or LOGIN.search(value)):
+            write = "remove it: use a mirror without a login, and keys (tenant.keyPair) in place of passwords"
+            yield Finding(f"images[{i}].environment", f"{name} with a password", write)
+
+
 @rule("IMG007", "G2", "A builder builds an image, and is neither the undercloud nor a node.")
 def builder_used(site: Site) -> Iterator[Finding]:
     """Compare its address, and look for an image with elements."""

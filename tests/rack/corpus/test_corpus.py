@@ -140,6 +140,8 @@ VALUES: list[tuple[str, Any, str]] = [
 ]
 
 CREDENTIALS = {
+    "images[0].environment": {"DIB_CLOUD_IMAGES": f"https://user:{SECRET}@mirror.example/images"},
+    "images[1].environment": {"DIB_DEV_USER_PASSWORD": SECRET},
     "undercloud.repositories": [{"id": "a", "baseurl": f"https://user:{SECRET}@mirror.example/a"}],
     "undercloud.containerNamespace": f"user:{SECRET}@registry.example/ns",
     "undercloud.registry.user": f"robot:{SECRET}",

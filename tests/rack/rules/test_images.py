@@ -26,6 +26,14 @@ BROKEN = [
     broken("IMG004", f"{GDR}.environment", {f"{GDR}.environment": {"DIB_MOFED_FILE": OFED.format("4.9-4.0.8.0")}}),
     broken("IMG005", "images[0].environment", {**FILE, "images[0].environment": {"DIB_DHCP_TIMEOUT": "60"}}),
     broken("IMG006", f"{GDR}.environment", {f"{GDR}.environment": {"DIB_YUM_REPO_CONF": "$(reboot)"}}),
+    *(
+        broken("IMG008", "images[0].environment", {"images[0].environment": {name: value}})
+        for name, value in (
+            ("DIB_DEV_USER_PASSWORD", "text"),
+            ("DIB_CLOUD_IMAGES", "https://user:text@mirror.example/a"),
+            ("DIB_DISTRIBUTION_MIRROR", "https://token@mirror.example/a"),
+        )
+    ),
     broken("IMG007", "builder.address", {"builder": {"address": "192.168.24.1"}}),
     broken("IMG007", "builder.address", {"builder": {"address": "192.168.24.21"}}),
     broken("IMG007", "builder.address", {"builder": BUILDER, **FILE, **FILE_GDR}),
@@ -33,6 +41,7 @@ BROKEN = [
 ]
 
 VALID: list[Edits] = [
+    {"images[0].environment": {"DIB_DEV_USER_PWDLESS_SUDO": "yes", "DIB_CLOUD_IMAGES": "https://mirror.example/a"}},
     {"builder": BUILDER, f"{GDR}.kernel": "4.18.0-365.el8.x86_64"},
     {f"{GDR}.environment": {"DIB_MOFED_FILE": OFED.format("5.6-2.0.9.0")}},
     {f"{GDR}.environment": {"DIB_MOFED_FILE": OFED.format("23.10-0.5.5.0")}},
