@@ -8,6 +8,9 @@ from pydantic import BaseModel
 
 from rack.site.schema import Part, dotted
 
+PUBLIC = ("ufm.caFile", "undercloud.registry.caFile", "ufm.host.install.docker.keyFile")
+"""Keys of files whose content is shown in previews and written to the hosts."""
+
 
 def missing(site: BaseModel, folder: Path) -> Iterator[str]:
     """Yield a problem per file that does not exist or cannot be read. Relative paths start at `folder`."""
@@ -17,6 +20,8 @@ def missing(site: BaseModel, folder: Path) -> Iterator[str]:
             yield f"{key}: found {str(path)!r}, which is no file on this machine; write the path of the file"
         elif not os.access(file, os.R_OK):
             yield f"{key}: found {str(path)!r}, which cannot be read; run: chmod u+r {path}"
+        elif key in PUBLIC and b"PRIVATE KEY-----" in file.read_bytes():
+            yield f"{key}: found {str(path)!r}, which contains a private key; write a file without one"
 
 
 def paths(site: BaseModel) -> Iterator[tuple[str, Path]]:

@@ -287,6 +287,20 @@ def test_every_local_file_must_exist(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("key", ["ufm.caFile", "undercloud.registry.caFile", "ufm.host.install.docker.keyFile"])
+def test_a_private_key_in_a_file_that_is_shipped_in_plain_text_is_refused(tmp_path: Path, key: str) -> None:
+    begin = "-----BEGIN PRIVATE KEY-----"
+    (tmp_path / "both.pem").write_text(f"-----BEGIN CERTIFICATE-----\n{begin}\n{SECRET}\n")
+    edits = {
+        **local(tmp_path),
+        "undercloud.containerNamespace": "registry.example/ns",
+        "ufm.host.install": {"docker": {"repository": "https://mirror.example/ubuntu", "keyFile": "ca.pem"}},
+        key: "both.pem",
+    }
+    (line,) = loaded(tmp_path, document(edits))
+    assert line == f"{key}: found 'both.pem', which contains a private key; write a file without one"
+
+
 def test_an_unreadable_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = document(local(tmp_path))
     monkeypatch.setattr(os, "access", lambda path, _mode: Path(path).name != "key")
