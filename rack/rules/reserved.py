@@ -109,11 +109,21 @@ def ipmi_addresses_apart(site: Site) -> Iterator[Finding]:
             yield Finding(f"nodes[{i}].ipmi.address", found, "write the BMC's own address")
 
 
-@rule("RES007", "C5", "The folders and the archive that user stack reads on the undercloud are not root's own.")
+@rule(
+    "RES007",
+    "C5",
+    "The folders and the archive that user stack reads on the undercloud are not root's own. Their paths, and those of "
+    "the builder, are without `..`.",
+)
 def stack_can_read(site: Site) -> Iterator[Finding]:
-    """Look for paths below /root, which only root may enter."""
+    """Look for paths below /root, which only root may enter, and for paths that lead elsewhere than they look."""
     cloud = site.undercloud
     paths = {"imagesDir": cloud.images_dir, "elementsPath": cloud.elements_path, "imagesArchive": cloud.images_archive}
+    own = {"imagesDir": site.builder.images_dir, "elementsPath": site.builder.elements_path} if site.builder else {}
+    listed = [*((f"undercloud.{k}", v) for k, v in paths.items()), *((f"builder.{k}", v) for k, v in own.items())]
+    for key, path in listed:
+        if path and ".." in PurePosixPath(path).parts:
+            yield Finding(key, repr(path), "write it without ..")
     for key, path in paths.items():
         if path and PurePosixPath(path).is_relative_to("/root"):
             found = f"{path!r}, which user stack cannot read"

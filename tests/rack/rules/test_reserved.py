@@ -36,6 +36,8 @@ BROKEN = [
         "nodes[0].ipmi.address",
         {"nodes[0].ipmi.address": "192.168.23.1", "undercloud.managementAddress": "192.168.23.1"},
     ),
+    broken("RES007", "undercloud.imagesArchive", {"undercloud.imagesArchive": "/srv/../root/x.tar"}),
+    broken("RES007", "builder.imagesDir", {"builder": {"address": "10.1.0.1", "imagesDir": "/var/../etc"}}),
     *(
         broken("RES007", f"undercloud.{key}", {f"undercloud.{key}": "/root/x"})
         for key in ("imagesDir", "elementsPath", "imagesArchive")
