@@ -17,27 +17,29 @@ plan = Plan(site, pulumi.get_stack(), ufm_ca(site.ufm))
 operator = Operator.load(plan.site, config.get_secret("sshKeyPassphrase"))
 
 owner = c.Owner("owner")
+ownership = c.Ownership(plan, operator, owner, config.get("takeFrom"))
 passwords = (config.require_secret("ufmPassword"), config.get_secret("ufmPreviousPassword"))
-ufm = c.UfmHost("ufm", plan, operator, config.get_secret("ufmLicense"), *passwords)
+ufm = c.UfmHost("ufm", plan, operator, ownership, config.get_secret("ufmLicense"), *passwords)
 at_ufm = pulumi.ResourceOptions(providers=[ufm.api])
 logins = (
     config.get_secret("ipmiPassword"),
     config.get_secret("registryPassword"),
     config.get_secret_object("ipmiPasswords"),
 )
-undercloud = c.Undercloud("undercloud", plan, operator, *logins)
+undercloud = c.Undercloud("undercloud", plan, operator, ownership.claims, *logins)
 introspection = c.Introspection("introspection", plan, undercloud, ufm.token, ufm.ca)
 fabric = c.Fabric("fabric", plan, introspection, at_ufm)
 gate = c.Gate("gate", plan, undercloud, introspection, fabric, ufm.token)
 overcloud = c.Overcloud("overcloud", plan, operator, undercloud, introspection, gate, ufm.token)
 firmware = c.Firmware("firmware", plan, undercloud, overcloud)
-images = c.GuestImages("images", plan, undercloud, overcloud, operator, owner)
+images = c.GuestImages("images", plan, undercloud, overcloud, operator, owner, ownership.claims)
 tenant = c.Tenant("tenant", plan, overcloud, images, firmware, owner, at_ufm)
 access = plan.site.external_access
 external = c.ExternalAccess("external", access, overcloud, tenant, owner) if access else None
 test = plan.site.bandwidth
 bandwidth = c.Bandwidth("bandwidth", test, plan, overcloud, firmware, tenant, external) if test else None
-c.Protection("protection", plan.site.protect, [bandwidth or external or tenant, images])
+guard = ownership.guard(ufm.api, [bandwidth or external or tenant, images])
+c.Protection("protection", plan.site.protect, [guard])
 
 pulumi.export("ufm", {"url": ufm.url, "version": ufm.version})
 pulumi.export("pkeys", fabric.summary)

@@ -1,7 +1,7 @@
 """The rack's components, one per file, in the order of the guide.
 
-    Owner → UfmHost → Undercloud → Introspection → Fabric → Gate → Overcloud → Firmware → GuestImages → Tenant →
-    ExternalAccess → Bandwidth → Protection
+    Owner → Ownership → UfmHost → Undercloud → Introspection → Fabric → Gate → Overcloud → Firmware → GuestImages →
+    Tenant → ExternalAccess → Bandwidth → Protection
 
 Each takes the plan and outputs of earlier components. Whatever follows from the configuration is decided in the plan.
 Further modules hold what several components use:
@@ -21,6 +21,7 @@ from components.guest_images import GuestImages
 from components.introspection import Introspection
 from components.overcloud import Overcloud
 from components.owner import Owner
+from components.ownership import Ownership
 from components.protection import Protection
 from components.tenant import Tenant
 from components.ufm_host import UfmHost
@@ -36,6 +37,7 @@ __all__ = [
     "Introspection",
     "Overcloud",
     "Owner",
+    "Ownership",
     "Protection",
     "Tenant",
     "UfmHost",

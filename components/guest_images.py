@@ -7,7 +7,7 @@ it over ssh into `.images/`, from where the OpenStack provider uploads it.
 """
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,12 +69,16 @@ class GuestImages(Component):
         overcloud: Overcloud,
         operator: Operator,
         owner: Owner,
+        claims: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Build or take, then upload, every image of the configuration."""
+        """Build or take, then upload, every image of the configuration.
+
+        `claims`: what the first change of `builder` depends on: the host belongs to this stack.
+        """
         super().__init__(name, opts)
         self._plan, self._overcloud, self._mark = plan, overcloud, owner.mark
-        self._builder = self._build_host(undercloud, operator)
+        self._builder = self._build_host(undercloud, operator, claims)
         self.images = {image.name: self._image(image) for image in plan.site.images}
         self.register_outputs({})
 
@@ -90,14 +94,13 @@ class GuestImages(Component):
             opts=self._child(*self._overcloud.ready, provider=self._overcloud.provider, hooks=self._overcloud.hooks),
         )
 
-    def _build_host(self, undercloud: Undercloud, operator: Operator) -> BuildHost:
+    def _build_host(self, undercloud: Undercloud, operator: Operator, claims: Sequence[pulumi.Resource]) -> BuildHost:
         cloud, own = self._plan.site.undercloud, self._plan.site.builder
         if own is None:
             return BuildHost(undercloud.host, cloud.images_dir, cloud.elements_path, as_stack, undercloud.ready)
         host = operator.host(own.address)
-        return BuildHost(
-            host, own.images_dir, own.elements_path, as_root, [host.runner(f"{self._name}-jobs", opts=self._child())]
-        )
+        runner = host.runner(f"{self._name}-jobs", opts=self._child(*claims))
+        return BuildHost(host, own.images_dir, own.elements_path, as_root, [runner])
 
     def _build(self, image: Image) -> remote.Command:
         builder = self._builder

@@ -1,10 +1,11 @@
 """UFM on its host, after the guide's chapter "Fabric Management Node (UFM) Installation" (U1 to U8).
 
-What this component enforces: Docker and MLNX_OFED are installed where the configuration asks for it; all other faults
-of the host are listed before anything else is changed; the licence is a secret file; UFM is installed once, and
-upgraded where the configuration names another image; destroy removes only what this stack has brought to the host,
-except Docker and MLNX_OFED; the default login is changed right after the installation; the API token is created once
-and is a secret. Where `ufm.host` is left out, UFM is already running, and only password and token are managed.
+What this component enforces: the host belongs to this stack; Docker and MLNX_OFED are installed where the configuration
+asks for it; all other faults of the host are listed before anything else is changed; the licence is a secret file; UFM
+is installed once, and upgraded where the configuration names another image; destroy removes only what this stack has
+brought to the host, except Docker and MLNX_OFED; the default login is changed right after the installation; the API
+token is created once and is a secret. Where `ufm.host` is left out, UFM is already running, and only password and token
+are managed.
 
 The steps are the scripts in `onhost/ufm`, which one program on the host contains. A command names its step and the
 settings that the step uses, so that a change of a setting runs these steps again and no others, and an error shows a
@@ -21,6 +22,7 @@ from pulumi_command import remote
 
 from components import local
 from components.base import Component
+from components.ownership import Ownership
 from components.ssh import Host, Operator
 from onhost import shipping
 from providers.ufm import AccessToken, AdminPassword, Provider
@@ -107,12 +109,15 @@ class UfmHost(Component):
         name: str,
         plan: Plan,
         operator: Operator,
+        ownership: Ownership,
         license_text: pulumi.Input[str] | None,
         password: pulumi.Input[str],
         previous_password: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Install UFM where `ufm.host` is configured; set the password and create the token.
+
+        `ownership` claims UFM's host before its first change, and the PKeys as soon as UFM can be asked.
 
         Raises:
             RunError: UFM is to be installed and `license_text` is missing.
@@ -121,14 +126,19 @@ class UfmHost(Component):
         self._site = plan.site
         ufm = plan.site.ufm
         at = operator.host(ufm.ssh_address) if ufm.host else None
-        installed = self._install(at, license_text) if at else None
+        if at:
+            ownership.claim_hosts()
+        installed = self._install(at, license_text, ownership.claims) if at else None
         self.ca = plan.ufm_ca
         if at and installed and ufm.certificate_from_host:
             self.ca = self._step(at, "certificate", after=[installed]).stdout.apply(_certificate)
         self.api = self._rest_api(password, previous_password)
         done = [installed] if installed else []
         admin = AdminPassword(f"{name}-admin", generation=ufm.password_generation, opts=self._at_ufm(*done))
-        token = AccessToken(f"{name}-token", generation=ufm.token_generation, opts=self._at_ufm(admin))
+        owned = ownership.claim_pkeys(f"{name}-owner", self._at_ufm(admin))
+        if not at:
+            ownership.claim_hosts(owned)
+        token = AccessToken(f"{name}-token", generation=ufm.token_generation, opts=self._at_ufm(owned))
         self.url = pulumi.Output.from_input(ufm.url)
         self.version = _last_line(installed.stdout) if installed else admin.version
         self.token = token.token
@@ -156,11 +166,13 @@ class UfmHost(Component):
             insecure=ufm.insecure,
         )
 
-    def _install(self, at: Host, license_text: pulumi.Input[str] | None) -> remote.Command:
+    def _install(
+        self, at: Host, license_text: pulumi.Input[str] | None, claims: Sequence[pulumi.Resource]
+    ) -> remote.Command:
         if license_text is None:
             raise pulumi.RunError("UFM's licence is missing: pulumi config set --secret ufmLicense < LICENCE-FILE")
         text = shipping.shell_program("ufm")
-        program = at.file(f"{self._name}-program", PROGRAM, text, mode="0755", opts=self._child())
+        program = at.file(f"{self._name}-program", PROGRAM, text, mode="0755", opts=self._child(*claims))
         checked = self._step(at, "prerequisites", after=self._software(at, program) or [program])
         folders = self._step(at, "folders", delete=step(self._site, "remove"), after=[checked])
         address = self._step(at, "address", name="fabric-address", after=[folders])

@@ -64,6 +64,7 @@ class Undercloud(Component):
         name: str,
         plan: Plan,
         operator: Operator,
+        claims: Sequence[pulumi.Resource],
         ipmi_password: pulumi.Input[str] | None,
         registry_password: pulumi.Input[str] | None = None,
         ipmi_passwords: pulumi.Input[Mapping[str, str]] | None = None,
@@ -75,13 +76,14 @@ class Undercloud(Component):
             name: prefix of the resources' names.
             plan: the plan.
             operator: the operator's SSH access.
+            claims: what the first change of the host depends on: the host belongs to this stack.
             ipmi_password: of the nodes' controllers (BMCs).
             registry_password: of `undercloud.registry.user`, where there is one.
             ipmi_passwords: by node, of the controllers with another password than `ipmi_password`.
             opts: the component's options.
         """
         super().__init__(name, opts)
-        self._plan = plan
+        self._plan, self._claims = plan, claims
         self.host = operator.host(plan.site.undercloud.ssh_address)
         prepared = self._prepare()
         inspected = self._inspect(prepared)
@@ -132,7 +134,7 @@ class Undercloud(Component):
                 f"if [ -e {SUDOERS} ]; then userdel -rf stack; rm -f {SUDOERS}; fi",
                 *([f"rm -f {' '.join(written)}"] if written else []),
             ),
-            opts=self._child(*own),
+            opts=self._child(*(own or self._claims)),
         )
 
     def _repositories(self) -> list[pulumi.Resource]:
@@ -143,7 +145,7 @@ class Undercloud(Component):
                 script(*self._checks(), *repositories.INSTALL),
                 delete=script(*repositories.REMOVE),
                 stdin=tripleo.repositories(self._plan),
-                opts=self._child(),
+                opts=self._child(*self._claims),
             )
         ]
 
@@ -161,7 +163,7 @@ class Undercloud(Component):
             self.host.run(
                 f"{self._name}-release-package",
                 script(*self._checks(), f"rpm -q {RELEASE_PACKAGE} || {install}"),
-                opts=self._child(),
+                opts=self._child(*self._claims),
             )
         ]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from doctor import nodes
+from doctor import nodes, owner
 from doctor.case import Case
 from doctor.finding import Finding, error, ok, unknown, warning
 from doctor.questions import Answers, Questions, not_entered, shell
@@ -20,11 +20,12 @@ def undercloud(case: Case) -> Iterator[Finding]:
     """Yield the findings on the undercloud, and on all that it reaches."""
     host = Host("undercloud", str(case.site.undercloud.ssh_address), case.site.ssh)
     try:
-        answers = host.probe([*_system(), *_network(case), *_bmcs(case), *nodes.questions(case)])
+        answers = host.probe([owner.QUESTION, *_system(), *_network(case), *_bmcs(case), *nodes.questions(case)])
     except SshError as problem:
         yield not_entered(host, problem, "C1")
         return
     yield ok(str(host), f"SSH as {host.ssh.user}", "C1")
+    yield from owner.findings(case, str(host), answers["owner"])
     yield from _about_system(case, str(host), answers)
     yield from _about_network(case, answers)
     yield from _about_bmcs(case, answers)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.ufm_host import LICENSE_FILE, settings
+from doctor import owner
 from doctor.case import Case
 from doctor.finding import Finding, error, ok, unknown, warning
 from doctor.questions import Answers, Questions, not_entered, shell
@@ -37,11 +38,13 @@ def check(case: Case) -> Iterator[Finding]:
     given = "\n".join(f"{key}={shlex.quote(value)}" for key, value in values.items())
     script = "\n".join([given, *((SCRIPTS / name).read_text() for name in ("common.sh", "prerequisites.sh"))])
     try:
-        answers = host.probe([shell("prerequisites", script), shell("ufm", RUNNING), *_room(case), *_licence(case)])
+        asked = [owner.QUESTION, shell("prerequisites", script), shell("ufm", RUNNING), *_room(case), *_licence(case)]
+        answers = host.probe(asked)
     except SshError as problem:
         yield not_entered(host, problem, "U1")
         return
     yield ok(str(host), f"SSH as {host.ssh.user}", "U1")
+    yield from owner.findings(case, str(host), answers["owner"])
     faults = answers["prerequisites"]
     lines = [line.removeprefix("UFM host: ") for line in faults["text"].splitlines()]
     if faults["ok"]:

@@ -1,8 +1,9 @@
 """Reads the whole rack, and names the differences between two readings object by object.
 
-A reading covers the hosts (records of the lab, files, links), UFM (users, tokens, PKeys, Neutron's objects), the fabric
-(P_Key tables, links), the cloud (keystone, glance, nova, neutron) and the stack's state. Random values are replaced by
-the names of their objects: an ID of a network becomes `<network tenant-net>`, so clouds with other IDs compare equal.
+A reading covers the hosts (records of the lab, files, links), UFM (users, tokens, PKeys, groups, Neutron's objects),
+the fabric (P_Key tables, links), the cloud (keystone, glance, nova, neutron) and the stack's state. Random values are
+replaced by the names of their objects: an ID of a network becomes `<network tenant-net>`, so clouds with other IDs
+compare equal.
 """
 
 import difflib
@@ -204,6 +205,8 @@ def _ufm(stored: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield f"ufm token {number}", {"username": token["username"], "revoked": token["revoked"]}
     for pkey, partition in stored.get("pkeys", {}).items():
         yield f"ufm pkey {pkey}", partition
+    for name, group in stored.get("groups", {}).items():
+        yield f"ufm group {name}", group
     neutron = stored.get("cloudx") or {"networks": {}, "ports": {}}
     for network, segment in neutron["networks"].items():
         yield f"ufm neutron network {network}", {"segment": segment}

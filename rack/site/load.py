@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from rack import rules
 from rack.site import SECRETS, Site, files, partial, problems, stack_file
-from rack.site.secrets import NODE_SECRETS
+from rack.site.secrets import NODE_SECRETS, OPTIONS
 
 MAX_LINES = 30
 """Number of problems that the text of ConfigError lists."""
@@ -151,10 +151,10 @@ def _beside(config: Mapping[str, Any]) -> Iterator[str]:
     nodes = _node_names(_written(config["rack:site"]))
     for name, value in config.items():
         key = name.removeprefix("rack:")
-        if key in (name, "site"):
+        if key in (name, "site", *OPTIONS):
             continue
         if key not in SECRETS:
-            yield f"{name}: {problems.unknown(key, ('site', *SECRETS))}"
+            yield f"{name}: {problems.unknown(key, ('site', *OPTIONS, *SECRETS))}"
         elif key in NODE_SECRETS:
             yield from _per_node(name, value, nodes)
         elif not _encrypted(value):

@@ -11,6 +11,7 @@ from typing import Any, get_origin
 from rack.rules import RULES
 from rack.site import SECRETS, Range, Site
 from rack.site.schema import Key, Type, keys, type_at
+from rack.site.secrets import OPTIONS
 
 INTRO = """\
 # Configuration
@@ -29,6 +30,7 @@ IDs in parentheses such as (U4) are steps of the guide. [Guide coverage](guide-c
 SECRETS_INTRO = (
     "Set each with `pulumi config set --secret KEY`. Secrets never appear in `rack:site`, command lines or logs.\n"
 )
+OPTIONS_INTRO = "Set it with `pulumi config set KEY`: see [two stacks](operations.md#two-stacks-one-rack).\n"
 RULES_INTRO = "Conditions across several keys. A broken rule stops `pulumi preview` and `pulumi up`.\n"
 
 
@@ -41,6 +43,9 @@ def text() -> str:
                 "## Secrets\n",
                 SECRETS_INTRO,
                 *_table(("Key", "Meaning"), ((f"`{name}`", meaning) for name, meaning in SECRETS.items())),
+                "## Ownership\n",
+                OPTIONS_INTRO,
+                *_table(("Key", "Meaning"), ((f"`{name}`", meaning) for name, meaning in OPTIONS.items())),
                 "## Keys of rack:site\n",
                 *_keys(),
                 "## Design rules\n",

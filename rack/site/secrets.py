@@ -1,4 +1,4 @@
-"""The stack's secrets: Pulumi config secrets beside `rack:site`."""
+"""The keys beside `rack:site`: the stack's secrets, which are Pulumi config secrets, and one option."""
 
 SECRETS = {
     "ufmPassword": "Password of UFM's admin: 4 to 30 letters, digits or _. Replaces the default 123456 (U7).",
@@ -14,6 +14,12 @@ SECRETS = {
 
 OCCASIONAL_SECRETS = {"ufmPreviousPassword", "registryPassword", "ipmiPasswords", "sshKeyPassphrase"}
 """Secrets that a stack may lack."""
+
+OPTIONS = {
+    "takeFrom": "ID of the stack that owns the rack, while this stack takes it over. Remove it after the `up`: "
+    "`pulumi config rm takeFrom`.",
+}
+"""Key of each option that is no secret, for `pulumi config set KEY`, with its meaning."""
 
 NODE_SECRETS = {"ipmiPasswords"}
 """Secrets with one value per node."""

@@ -213,6 +213,11 @@ def operator(plan: Plan) -> Operator:
     return Operator(plan.site.ssh, pulumi.Output.secret("PRIVATE KEY"), known)
 
 
+def ownership(plan: Plan, operator: Operator) -> c.Ownership:
+    """Return the marks of a stack."""
+    return c.Ownership(plan, operator, c.Owner("owner"), None)
+
+
 def record(
     plan: Plan, program: Callable[[Operator], Any], printed: Mapping[str, str] = MappingProxyType({})
 ) -> Recorder:
@@ -227,22 +232,22 @@ def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
     """Register the same components as `__main__.py`, with the stack's secrets."""
     pulumi.runtime.set_all_config({"rack:ufmPassword": SECRETS["ufm"]}, ["rack:ufmPassword"])
     password = pulumi.Config("rack").require_secret("ufmPassword")
-    owner = c.Owner("owner")
-    ufm = c.UfmHost("ufm", plan, operator, pulumi.Output.secret(SECRETS["license"]), password)
+    marks = ownership(plan, operator)
+    ufm = c.UfmHost("ufm", plan, operator, marks, pulumi.Output.secret(SECRETS["license"]), password)
     at_ufm = pulumi.ResourceOptions(providers=[ufm.api])
-    undercloud = c.Undercloud("undercloud", plan, operator, pulumi.Output.secret(SECRETS["ipmi"]))
+    undercloud = c.Undercloud("undercloud", plan, operator, marks.claims, pulumi.Output.secret(SECRETS["ipmi"]))
     introspection = c.Introspection("introspection", plan, undercloud, ufm.token, ufm.ca)
     fabric = c.Fabric("fabric", plan, introspection, at_ufm)
     gate = c.Gate("gate", plan, undercloud, introspection, fabric, ufm.token)
     overcloud = c.Overcloud("overcloud", plan, operator, undercloud, introspection, gate, ufm.token)
     firmware = c.Firmware("firmware", plan, undercloud, overcloud)
-    images = c.GuestImages("images", plan, undercloud, overcloud, operator, owner)
-    tenant = c.Tenant("tenant", plan, overcloud, images, firmware, owner, at_ufm)
+    images = c.GuestImages("images", plan, undercloud, overcloud, operator, marks.owner, marks.claims)
+    tenant = c.Tenant("tenant", plan, overcloud, images, firmware, marks.owner, at_ufm)
     assert plan.site.external_access
     assert plan.site.bandwidth
-    external = c.ExternalAccess("external", plan.site.external_access, overcloud, tenant, owner)
+    external = c.ExternalAccess("external", plan.site.external_access, overcloud, tenant, marks.owner)
     bandwidth = c.Bandwidth("bandwidth", plan.site.bandwidth, plan, overcloud, firmware, tenant, external)
-    c.Protection("protection", plan.site.protect, [bandwidth, images])
+    c.Protection("protection", plan.site.protect, [marks.guard(ufm.api, [bandwidth, images])])
     return {"fabric": fabric, "tenant": tenant, "external": external, "bandwidth": bandwidth}
 
 

@@ -27,6 +27,7 @@ from tests.components.conftest import (
     Recorded,
     Recorder,
     deploy,
+    ownership,
     record,
 )
 
@@ -106,7 +107,7 @@ def test_ufm_resources_use_the_provider_with_the_site_s_address(rack: Recorder, 
     assert (api["address"], api["port"], api["caFile"]) == ("127.0.24.200", 8443, str(plan.site.ufm.ca_file))
     assert secret(api["password"]) == SECRETS["ufm"]
     at_ufm = [r for r in rack.resources.values() if r.token.startswith("ufm:")]
-    assert len(at_ufm) == 6
+    assert len(at_ufm) == 8
     assert all("pulumi:providers:ufm::ufm-api::" in r.provider for r in at_ufm)
 
 
@@ -229,14 +230,22 @@ def test_outputs_summarise_pkeys_instances_addresses_and_bandwidth(plan: Plan) -
 
 def test_an_existing_ufm_gets_no_commands(plan: Plan) -> None:
     existing = Plan(plan.site.model_copy(update={"ufm": plan.site.ufm.model_copy(update={"host": None})}))
-    recorder = record(existing, lambda operator: c.UfmHost("ufm", existing, operator, None, "password") and None)
-    assert recorder.of("command:remote:Command") == {}
+
+    def program(operator: Operator) -> None:
+        c.UfmHost("ufm", existing, operator, ownership(existing, operator), None, "password")
+
+    recorder = record(existing, program)
+    assert recorder.of("command:remote:Command").keys() == {"owner-undercloud"}
     assert len(recorder.of("ufm:index:AccessToken")) == 1
 
 
 def test_a_missing_licence_is_reported_with_the_command_that_sets_it(plan: Plan) -> None:
     with pytest.raises(pulumi.RunError, match="pulumi config set --secret ufmLicense"):
-        record(plan, lambda operator: c.UfmHost("ufm", plan, operator, None, "password") and None)
+        record(plan, lambda operator: c.UfmHost("ufm", plan, operator, ownership(plan, operator), None, "password"))
+
+
+def installed(plan: Plan, operator: Operator) -> c.UfmHost:
+    return c.UfmHost("ufm", plan, operator, ownership(plan, operator), "licence", "password")
 
 
 def test_a_wrong_assertion_inside_apply_fails(plan: Plan) -> None:
@@ -246,7 +255,7 @@ def test_a_wrong_assertion_inside_apply_fails(plan: Plan) -> None:
         assert version == "no such version"
 
     with pytest.raises(AssertionError):
-        record(plan, lambda operator: c.UfmHost("ufm", plan, operator, "licence", "password").version.apply(wrong))
+        record(plan, lambda operator: installed(plan, operator).version.apply(wrong))
 
 
 def test_a_changed_document_runs_the_deployment_again(plan: Plan, rack: Recorder) -> None:

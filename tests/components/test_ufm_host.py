@@ -24,7 +24,7 @@ from onhost import shipping
 from rack.plan import Plan
 from rack.site import UfmSpec
 from rack.site.ufm import InstallSpec
-from tests.components.conftest import CERTIFICATE, PROJECT, Recorder, deploy, record
+from tests.components.conftest import CERTIFICATE, PROJECT, Recorder, deploy, ownership, record
 from tests.components.test_rack import secret
 from tests.providers.server import Answer, authority, serving
 
@@ -41,7 +41,14 @@ def existing(plan: Plan) -> Plan:
 
 def run(plan: Plan, seen: dict[str, str] | None = None) -> Recorder:
     def program(operator: Operator) -> Any:
-        made = c.UfmHost("ufm", plan, operator, "LICENCE-CANARY" if plan.site.ufm.host else None, "password")
+        made = c.UfmHost(
+            "ufm",
+            plan,
+            operator,
+            ownership(plan, operator),
+            "LICENCE-CANARY" if plan.site.ufm.host else None,
+            "password",
+        )
         return made.version.apply(lambda version: (seen or {}).update(version=version)) and None
 
     return record(plan, program)

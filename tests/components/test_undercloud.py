@@ -32,7 +32,7 @@ def changed(plan: Plan, **keys: Any) -> Plan:
 
 def undercloud(plan: Plan, password: str | None = None) -> Recorder:
     logins = (pulumi.Output.secret("ipmi"), pulumi.Output.secret(password) if password else None)
-    return record(plan, lambda operator: c.Undercloud("undercloud", plan, operator, *logins) and None)
+    return record(plan, lambda operator: c.Undercloud("undercloud", plan, operator, [], *logins) and None)
 
 
 def create(rack: Recorder, name: str) -> str:

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 import trustme
 
-from doctor import command, hosts, local, nodes, ufm, ufm_host
+from doctor import command, hosts, local, nodes, owner, ufm, ufm_host
 from doctor.case import Case
 from doctor.finding import Finding, Status
 from doctor.ssh import Host
 from lab.ufm.resources import Appearance
+from onhost import shipping
 from providers.ufm import Client
 from rack import __main__ as rack_command
 from rack.plan import Plan
@@ -66,6 +67,28 @@ def test_a_sound_ufm_host(lab: Lab, site: Site) -> None:
     found = list(ufm_host.check(case_of(site)))
     assert errors(found) == ""
     assert any("it is fit for UFM" in line for line in told(found, Status.OK))
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(("name", "status"), [("dev", Status.OK), ("copy", Status.ERROR)])
+def test_the_owner_of_the_hosts_is_shown(lab: Lab, site: Site, name: str, status: Status) -> None:
+    own = f"HOST=h PROJECT=rack STACK={name} ID=1a2b3c4d"
+    for host in ("ufm", "undercloud"):
+        lab.ok(host, f"sh -s claim {own}", shipping.shell_program("owner"))
+    found = [*ufm_host.check(case_of(site)), *hosts.undercloud(case_of(site))]
+    for where in ("UFM host (127.0.24.200)", "undercloud (127.0.24.1)"):
+        line = f"{where}: it belongs to stack {name} of project rack (ID 1a2b3c4d, since 2"
+        assert any(text.startswith(line) for text in told(found, status)), found
+    for host in ("ufm", "undercloud"):
+        lab.ok(host, f"sh -s release {own}", shipping.shell_program("owner"))
+    assert "UFM host (127.0.24.200): no stack owns it" in told([*ufm_host.check(case_of(site))], Status.OK)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_a_mark_that_names_no_owner_is_an_error(text: str) -> None:
+    (found,) = owner.findings(case_of(dev_site()), "undercloud", {"ok": True, "text": text})
+    assert found.status is Status.ERROR
+    assert "names no owner" in found.found
 
 
 @pytest.mark.lab

@@ -102,6 +102,10 @@ ADDED: Mapping[str, Mapping[str, str]] = {
     "0.1.0": {
         "owner": "the component of the stack's ID",
         "owner-id": "draws the stack's ID on the operator's machine; it touches nothing of the rack",
+        **dict.fromkeys(("owner-ufm-host", "owner-undercloud"), "marks the host, which has no mark, as this stack's"),
+        "ufm-owner": "marks the PKeys, which have no mark, as this stack's",
+        **dict.fromkeys(("owner-guard-ufm-host", "owner-guard-undercloud"), "compares the mark; it changes nothing"),
+        "owner-guard-pkeys": "touches nothing until it is deleted",
         "undercloud-release-package": "looks for the package that adds RDO's repositories, and finds it installed",
         **dict.fromkeys(
             ("images-check-centos8-stream", "images-check-centos8-stream-gdr"), "finds the built image and ends"

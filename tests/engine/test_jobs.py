@@ -42,7 +42,7 @@ site = dev_site(port=port, node_port=port, private_key_file=folder / "id_ed25519
                 known_hosts_file=folder / "known_hosts")
 plan = Plan(site.model_copy(update={"ufm": site.ufm.model_copy(update={"host": None})}))
 operator = Operator.load(plan.site)
-undercloud = Undercloud("undercloud", plan, operator, pulumi.Output.secret("lab-ipmi"))
+undercloud = Undercloud("undercloud", plan, operator, [], pulumi.Output.secret("lab-ipmi"))
 provided = undercloud.host.run("provide", as_stack(
     ". ~/stackrc", "openstack overcloud node introspect --all-manageable --provide >&2"),
     opts=pulumi.ResourceOptions(depends_on=undercloud.ready))

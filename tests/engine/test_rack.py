@@ -352,6 +352,7 @@ def test_destroy_leaves_nothing(deployed: Pulumi, lab: tuple[Service, ...]) -> N
         if r["method"] == "DELETE"
     }  # fmt: skip
     assert {p.pkey for p in PLAN.control_pkeys} <= deleted
+    assert {f"pulumi_pkey_{p.pkey}" for p in PLAN.control_pkeys} <= deleted, "the marks"
     assert pkeys_of(PLAN.site.ufm.host.guid if PLAN.site.ufm.host else "") == {0xFFFF}
     assert files_of_ours() == set()
 
@@ -374,7 +375,7 @@ def files_of_ours() -> set[str]:
     found = set()
     for pattern in shipped:
         found |= {str(p) for p in addresses.STATE.glob(f"hosts/*/root/home/**/{pattern}")}
-    for path in ("opt/rack-job", "var/lib/rack-jobs"):
+    for path in ("opt/rack-job", "var/lib/rack-jobs", "var/lib/rack"):
         found |= {str(p) for p in addresses.STATE.glob(f"hosts/*/root/{path}")}
     return found
 

@@ -50,7 +50,7 @@ def steps(lab: Lab, **keys: Any) -> dict[str, dict[str, Any]]:
     """Return the inputs of the undercloud's steps, with other keys of `undercloud`."""
     site = lab.plan.site
     plan = Plan(site.model_copy(update={"undercloud": site.undercloud.model_copy(update=keys)}))
-    recorder = record(plan, lambda operator: c.Undercloud("undercloud", plan, operator, "ipmi") and None)
+    recorder = record(plan, lambda operator: c.Undercloud("undercloud", plan, operator, [], "ipmi") and None)
     return {name.removeprefix("undercloud-"): r.inputs for name, r in recorder.resources.items()}
 
 

@@ -24,13 +24,14 @@ from hypothesis import strategies as st
 
 import components as c
 from components import ufm_host
+from components.ssh import Operator
 from lab.addresses import PROJECT
 from lab.hosts.state import UfmState, Unit
 from lab.ufm import tls
 from lab.ufm.listener import Listener
 from onhost import shipping
 from rack.plan import Plan
-from tests.components.conftest import loops, no_callbacks, record  # noqa: F401 - for Pulumi's mocks
+from tests.components.conftest import loops, no_callbacks, ownership, record  # noqa: F401 - for Pulumi's mocks
 from tests.engine.record import STATE_FILE, STATES
 from tests.lab.hosts.conftest import MARKS, Lab, free_port
 
@@ -145,8 +146,13 @@ def commands(plan: Plan, license_text: str, host: dict[str, Any]) -> dict[str, d
     }
     changed = {"host": plan.site.ufm.host.model_copy(update=keys), "port": PORT, **ufm}
     other = Plan(plan.site.model_copy(update={"ufm": plan.site.ufm.model_copy(update=changed)}))
-    recorder = record(other, lambda operator: c.UfmHost("ufm", other, operator, license_text, "password") and None)
-    return {name: r.inputs for name, r in recorder.of("command:remote:Command").items()}
+
+    def program(operator: Operator) -> None:
+        c.UfmHost("ufm", other, operator, ownership(other, operator), license_text, "password")
+
+    recorder = record(other, program)
+    steps = recorder.of("command:remote:Command").items()
+    return {name: step.inputs for name, step in steps if not name.startswith("owner-")}
 
 
 def snapshot(lab: Lab) -> dict[str, Any]:

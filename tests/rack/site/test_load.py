@@ -204,6 +204,10 @@ def beside(tmp_path: Path, **keys: Any) -> str:
     return ""
 
 
+def test_the_id_of_a_former_owner_is_no_secret(tmp_path: Path) -> None:
+    assert beside(tmp_path, takeFrom="1a2b3c4d") == ""
+
+
 @pytest.mark.parametrize("passwords", [{"controller-1": SEALED, "compute-2": SEALED}, SEALED, {}])
 def test_each_node_may_have_its_own_ipmi_password(tmp_path: Path, passwords: object) -> None:
     assert beside(tmp_path, ipmiPasswords=passwords) == ""
