@@ -26,6 +26,7 @@ OVERCLOUD_LOGIN = {
     "OS_AUTH_URL": "http://overcloud:5000",
     "OS_USERNAME": "admin",
     "OS_PASSWORD": "overcloud-secret",
+    "OS_PROJECT_NAME": "admin",
 }
 
 
