@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import Any
 
 from review.preview import SECRET as HIDDEN
@@ -105,10 +106,10 @@ class State:
     def with_imported(self, created: Sequence[tuple[Resource, str]]) -> "State":
         """Return a state that has the resources of pending creates as created, each with its provider's ID.
 
-        All that they depend on precedes them: the engine had created it before it began their creation.
+        The engine refuses a state in which a resource comes before one that it depends on.
         """
         known = {r.urn for r in self.resources} | {r.urn for r, _ in created}
-        more = [_created(resource, id_, known) for resource, id_ in created]
+        more = _sorted([_created(resource, id_, known) for resource, id_ in created])
         deployment = {**self._deployment, "resources": [*(self._deployment.get("resources") or ()), *more]}
         deployment.pop("pending_operations", None)
         return State({**self.exported, "deployment": deployment})
@@ -129,6 +130,18 @@ def _created(resource: Resource, id_: str, known: set[str]) -> Json:
     by_input = {key: [urn for urn in urns if urn in known] for key, urns in _by_input(raw).items()}
     links = {"dependencies": dependencies, "propertyDependencies": by_input}
     return {**raw, "id": id_, "outputs": outputs, **links}
+
+
+def _sorted(resources: Sequence[Json]) -> list[Json]:
+    """Return resources with each after those of them that it depends on."""
+    by_urn = {raw["urn"]: raw for raw in resources}
+    needs = {urn: [need for need in _needs(raw) if need in by_urn] for urn, raw in by_urn.items()}
+    return [by_urn[urn] for urn in TopologicalSorter(needs).static_order()]
+
+
+def _needs(raw: Json) -> Iterator[str]:
+    yield from raw["dependencies"]
+    yield from (urn for urns in raw["propertyDependencies"].values() for urn in urns)
 
 
 def _by_input(raw: Json) -> Mapping[str, Sequence[str]]:

@@ -6,7 +6,7 @@ import pytest
 
 from recovery.state import Resource, State
 from review.preview import UNKNOWNS
-from tests.recovery.build import NETWORK, ROUTER, SERVER, creating, resource, state, urn
+from tests.recovery.build import FLOATING, NETWORK, ROUTER, SERVER, creating, resource, state, urn
 
 
 def imported(before: State, type_: str, **inputs: object) -> dict[str, object]:
@@ -42,6 +42,18 @@ def test_a_dependency_that_is_gone_is_left_out() -> None:
     after = state(there).with_imported([(pending, "id1")])
     assert after.resources[-1].raw["dependencies"] == [there["urn"]]
     assert after.resources[-1].raw["propertyDependencies"] == {"network": [there["urn"]], "name": []}
+
+
+def test_a_resource_comes_after_those_that_it_depends_on() -> None:
+    """The engine refuses another order: "importing this file could be dangerous"."""
+    network, router, floating = (urn(kind, "it") for kind in (NETWORK, ROUTER, FLOATING))
+    pending = [
+        resource(FLOATING, "it", dependencies=[router, network], propertyDependencies={"pool": [network]}),
+        resource(ROUTER, "it", dependencies=[network]),
+        resource(NETWORK, "it"),
+    ]
+    after = state().with_imported([(Resource(raw), f"id{number}") for number, raw in enumerate(pending)])
+    assert [found.urn for found in after.resources[1:]] == [network, router, floating]
 
 
 @pytest.mark.parametrize("mark", sorted(UNKNOWNS))
