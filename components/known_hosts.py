@@ -61,7 +61,7 @@ def _lacks(name: str, entries: list[Entry], keys: dict[str, str]) -> str:
 
 
 def _entries(known_hosts: str, name: str) -> Iterator[Entry]:
-    for line in known_hosts.splitlines():
+    for line in known_hosts.split("\n"):
         fields = line.split()
         marker = fields.pop(0) if fields and fields[0].startswith("@") else ""
         if len(fields) >= 3 and not fields[0].startswith("#") and _matches(fields[0], name) and _valid(*fields[1:3]):

@@ -108,3 +108,10 @@ def test_a_malformed_line_is_skipped(keys: dict[str, str], rest: str) -> None:
     assert (
         known_host_key(f"h {rest}\n|1|x|y {keys['rsa2048']}\nh {keys['ed25519256']}\n", "h", 22) == keys["ed25519256"]
     )
+
+
+@pytest.mark.parametrize("separator", ["\f", "\v", "\x1c", "\x85", "\u2028"])
+def test_only_a_line_feed_ends_a_line(keys: dict[str, str], separator: str) -> None:
+    """Otherwise the end of a comment would be an entry. OpenSSH reads with getline."""
+    with pytest.raises(HostKeyError):
+        known_host_key(f"# replaced{separator}h {keys['ed25519256']}\n", "h", 22)
