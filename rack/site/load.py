@@ -1,6 +1,7 @@
 """Loads a site from the engine's configuration or from a stack file."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from rack.site.secrets import NODE_SECRETS, OPTIONS
 
 MAX_LINES = 30
 """Number of problems that the text of ConfigError lists."""
+ENCRYPTED = re.compile(r"v\d+:[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+|[A-Za-z0-9+/=]{24,}")
+"""What Pulumi writes: nonce and text of a passphrase (sdk: config/crypt.go), or the Base64 of a service or KMS."""
 IN_PLAIN_TEXT = "found a secret in plain text; change it, and run"
 
 
@@ -177,4 +180,5 @@ def _per_node(name: str, value: Any, nodes: Sequence[str]) -> Iterator[str]:
 
 
 def _encrypted(value: Any) -> bool:
-    return isinstance(value, dict) and set(value) == {"secure"}
+    """Return whether a value is encrypted: not a text that somebody has written under `secure`."""
+    return isinstance(value, dict) and set(value) == {"secure"} and bool(ENCRYPTED.fullmatch(str(value["secure"])))

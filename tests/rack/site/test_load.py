@@ -229,6 +229,18 @@ def test_ipmi_passwords_of_nodes_are_sealed_and_belong_to_a_node(tmp_path: Path,
     assert SECRET not in message
 
 
+@pytest.mark.parametrize("written", [SECRET, "", 5, ["x"], {"a": "b"}, f"v1:{SECRET}"])
+def test_a_text_under_secure_is_no_encrypted_one(tmp_path: Path, written: object) -> None:
+    message = beside(tmp_path, ufmPassword={"secure": written})
+    assert message.startswith("rack:ufmPassword: found a secret in plain text")
+    assert SECRET not in message
+
+
+@pytest.mark.parametrize("written", ["v1:zxPuIB0E9Hhn1cS+:3Ku74wg9KZjaBLjhC5Xh", "AAABAK6vXbWkfDXnQbVtGFRWzQ=="])
+def test_what_pulumi_encrypts_is_accepted(tmp_path: Path, written: str) -> None:
+    assert beside(tmp_path, ufmPassword={"secure": written}) == ""
+
+
 def test_an_error_shows_control_characters_as_escapes_and_each_problem_once() -> None:
     error = ConfigError(("a: found \x1b[31mé\n", "b", "b"))
     assert error.problems == ("a: found \\x1b[31mé\\n", "b")
