@@ -33,3 +33,9 @@ def test_extras_that_packages_require_are_in_the_lock() -> None:
     assert ("pytest-cov", "coverage", "toml") in found
     missing = [f"{package} requires {name}[{extra}]" for package, name, extra in found if extra not in locked()[name]]
     assert missing == []
+
+
+def test_pulumi_install_installs_the_lock() -> None:
+    """The language host with `toolchain: pip` reads requirements.txt alone, and installs nothing without it."""
+    lines = [line for line in LOCK.with_suffix(".txt").read_text().splitlines() if not line.startswith("#")]
+    assert lines == [f"-r {LOCK.name}"]
