@@ -68,6 +68,10 @@ plugins:
 pytestmark = pytest.mark.engine
 
 
+LOGIN = "GET /app/ufm_version"
+"""What the check of the provider's inputs asks UFM in each preview and `up`."""
+
+
 class Stack:
     def __init__(self, folder: Path, ufm: LabUfm) -> None:
         self.folder, self.ufm = folder, ufm
@@ -216,7 +220,7 @@ def test_the_preview_reports_invalid_inputs(stack: Stack, ufm: LabUfm) -> None:
     shown = stack.run("preview", fails=True)
     assert "found 'b859'; write a port GUID of 16 hex digits" in shown
     assert f"found '{A}' again; compute-1/ib0 has it; write another GUID" in shown
-    assert ufm.calls == []
+    assert ufm.calls == [LOGIN]
     stack.run("config", "set", "--secret", "password", "123456")
     shown = stack.run("preview", fails=True)
     assert "input password is UFM's default" in shown
@@ -342,7 +346,7 @@ def test_an_installed_package_continues_a_stack_of_this_repository(stack: Stack,
     assert '+ version : "0.1.0"' in shown, "the engine starts the plugin of the installed package"
     assert "1 updated" in shown
     assert "4 unchanged" in shown
-    assert ufm.calls == []
+    assert ufm.calls == [LOGIN]
     stack.configure(generation=2, members={"controller-1/ib0": A})
     stack.up()
     found = ufm.client.get_pkey("0xb")
