@@ -61,6 +61,8 @@ RULES: tuple[Rule, ...] = (
     images.repository_patterns,
     images.builder_used,
     images.variables_without_secrets,
+    images.elements_exist,
+    images.one_system,
     tenant.instances_placed,
     tenant.enough_vfs,
     firmware.firmware_parameters,

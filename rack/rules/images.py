@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 
 from rack.rules.common import duplicates
 from rack.rules.registry import Finding, rule
 from rack.site import Site
+from rack.site.elements import STOCK, SYSTEMS, VENDOR, WITH_SYSTEM
 from rack.site.images import OFED_FILE, REPOSITORY_FILES
 
 
@@ -72,6 +74,7 @@ def variables_used(site: Site) -> Iterator[Finding]:
             yield Finding(f"images[{i}].environment", found, "remove it")
 
 
+DIGITS = re.compile(r"\d")
 LOGIN = re.compile(r"://[^\s/@]+@")
 """User, or user and password, in a URL."""
 
@@ -87,6 +90,29 @@ def variables_without_secrets(site: Site) -> Iterator[Finding]:
         for name in sorted(name for name, value in image.environment.items() if "PASSW" in name or LOGIN.search(value)):
             write = "remove it: use a mirror without a login, and keys (tenant.keyPair) in place of passwords"
             yield Finding(f"images[{i}].environment", f"{name} with a password", write)
+
+
+@rule("IMG009", "G1", "No element is a mistyped one of diskimage-builder or of NVIDIA's How-to.")
+def elements_exist(site: Site) -> Iterator[Finding]:
+    """Compare names. An own element has another name, or that of a known one with other digits, like centos9."""
+    known = sorted(STOCK | VENDOR)
+    bare = {DIGITS.sub("", name) for name in known}
+    for i, image in enumerate(site.images):
+        for k, name in enumerate(image.elements):
+            close = get_close_matches(name, known, n=1, cutoff=0.85)
+            if close and name not in known and DIGITS.sub("", name) not in bare:
+                yield Finding(f"images[{i}].elements[{k}]", f"{name}, which is no element", f"write {close[0]}")
+
+
+@rule("IMG010", "G1", "The elements of an image contain one operating system.")
+def one_system(site: Site) -> Iterator[Finding]:
+    """Count operating systems. An own element may be one."""
+    for i, image in enumerate(site.images):
+        systems = [name for name in image.elements if name in SYSTEMS]
+        if len(systems) > 1:
+            yield Finding(f"images[{i}].elements", " and ".join(systems), "write one operating system")
+        elif image.elements and not systems and {*image.elements} <= (STOCK | VENDOR) - WITH_SYSTEM:
+            yield Finding(f"images[{i}].elements", "no operating system", "add one, like centos")
 
 
 @rule("IMG007", "G2", "A builder builds an image, and is neither the undercloud nor a node.")

@@ -9,11 +9,12 @@ from hypothesis import Phase, given, settings
 
 from rack.__main__ import main, write_home
 from rack.plan import Plan
+from rack.site.elements import STOCK, SYSTEMS
 from rack.site.load import parse
 from rack.tripleo.check import check
 from rack.tripleo.loaded import NODES, ROLES, UNDERCLOUD
 from rack.wallaby.checks import CHECKS, CheckRun, ToolError, Workers
-from rack.wallaby.tools import ToolsError, install, templates
+from rack.wallaby.tools import FOLDER, ToolsError, install, templates
 from tests.conformance.conftest import stack
 from tests.rack.sites import GUIDES_COMMAND, ROOT, Document, documents
 
@@ -61,6 +62,15 @@ def test_os_net_config_writes_pkey_children_of_the_guides_interface(run: CheckRu
     assert {"TYPE=Infiniband", "PKEY=yes", "PHYSDEV=ib2", "PKEY_ID=12"} <= set(child.splitlines())
     assert set(interfaces["Controller"]) > {"ifcfg-ib2", "ifcfg-ib2.800b", "ifcfg-ib2.800c", "ifcfg-ib2.800d"}
     assert "ifcfg-ib2.800d" not in interfaces["ComputeSriovIB"], "computes are not on StorageMgmt"
+
+
+def test_the_list_of_elements_is_that_of_diskimage_builder() -> None:
+    (folder,) = FOLDER.glob("diskimage-builder-*/diskimage_builder/elements")
+    assert {found.name for found in folder.iterdir() if found.is_dir() and found.name != "__pycache__"} == STOCK
+    providing = [
+        found.parent.name for found in folder.glob("*/element-provides") if "operating-system" in found.read_text()
+    ]
+    assert {*providing} <= SYSTEMS
 
 
 def test_only_the_vendors_elements_are_unknown_to_diskimage_builder(run: CheckRun) -> None:

@@ -17,7 +17,9 @@ BUILDER = {"address": "192.168.24.240"}
 
 BROKEN = [
     broken(
-        "IMG001", ("images[0].name", "images[2].name"), {"images[2]": {"name": "centos8-stream", "elements": ["vm"]}}
+        "IMG001",
+        ("images[0].name", "images[2].name"),
+        {"images[2]": {"name": "centos8-stream", "elements": ["vm", "centos"]}},
     ),
     broken("IMG002", "images[0].file", {"images[0].file": "/srv/centos.qcow2"}),
     broken("IMG003", "images[1].elements", {"images[1].elements": ["vm", "cuda", "gpudirect-bench", "centos"]}),
@@ -34,6 +36,12 @@ BROKEN = [
             ("DIB_DISTRIBUTION_MIRROR", "https://token@mirror.example/a"),
         )
     ),
+    *(
+        broken("IMG009", "images[0].elements[1]", {"images[0].elements": ["centos", name]})
+        for name in ("rdma-cor", "mofeds", "cloud-init-datasource", "dhcp-all-interface", "gpudirect-banch")
+    ),
+    broken("IMG010", "images[0].elements", {"images[0].elements": ["vm", "centos", "ubuntu-minimal"]}),
+    broken("IMG010", "images[0].elements", {"images[0].elements": ["vm", "growroot"]}),
     broken("IMG007", "builder.address", {"builder": {"address": "192.168.24.1"}}),
     broken("IMG007", "builder.address", {"builder": {"address": "192.168.24.21"}}),
     broken("IMG007", "builder.address", {"builder": BUILDER, **FILE, **FILE_GDR}),
@@ -41,12 +49,16 @@ BROKEN = [
 ]
 
 VALID: list[Edits] = [
+    *({"images[0].elements": names} for names in (["centos9"], ["vm", "own-system"], ["ubuntu-signed"], ["rocky"])),
     {"images[0].environment": {"DIB_DEV_USER_PWDLESS_SUDO": "yes", "DIB_CLOUD_IMAGES": "https://mirror.example/a"}},
     {"builder": BUILDER, f"{GDR}.kernel": "4.18.0-365.el8.x86_64"},
     {f"{GDR}.environment": {"DIB_MOFED_FILE": OFED.format("5.6-2.0.9.0")}},
     {f"{GDR}.environment": {"DIB_MOFED_FILE": OFED.format("23.10-0.5.5.0")}},
     {f"{GDR}.environment": {"DIB_MOFED_FILE": "/opt/ofed.iso", "DIB_YUM_REPO_CONF": "/etc/yum.repos.d/*.repo"}},
-    {"images[0].elements": ["vm", "mofed"], "images[0].environment": {"DIB_MOFED_FILE": OFED.format("4.9-4.0.8.0")}},
+    {
+        "images[0].elements": ["vm", "mofed", "centos"],
+        "images[0].environment": {"DIB_MOFED_FILE": OFED.format("4.9-4.0.8.0")},
+    },
     {"images": [], "tenant.instances": [], "bandwidth": DROP, **NO_FLOATING},
     {"images[0].elements": [], "images[0].file": "/srv/centos.qcow2"},
 ]

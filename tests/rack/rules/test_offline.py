@@ -26,7 +26,7 @@ BROKEN = [
     broken(
         "OFF004",
         "images[1].file",
-        {**OFFLINE, "images[1].file": None, "images[1].elements": ["mofed", "cuda", "gpudirect-bench"]},
+        {**OFFLINE, "images[1].file": None, "images[1].elements": ["mofed", "cuda", "gpudirect-bench", "centos"]},
     ),
     *(
         broken("OFF006", f"networks.provisioning.ntp[{i}]", {**OFFLINE, "networks.provisioning.ntp": names})

@@ -54,7 +54,7 @@ BROKEN = [
 ]
 
 VALID: list[Edits] = [
-    {"images[1].elements": ["vm", "mofed"], "bandwidth.cuda": False},
+    {"images[1].elements": ["vm", "mofed", "centos"], "bandwidth.cuda": False},
     {"images[1].elements": [], "images[1].file": "~/image.qcow2"},
     ONE_INSTANCE,
     {KEY: {"publicKey": PUBLIC, "privateKeyFile": "key"}},
