@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.base import Component
+from components.base import Component, untracked
 from components.external_access import ExternalAccess
 from components.firmware import Firmware
 from components.overcloud import Overcloud
@@ -112,7 +112,7 @@ class Bandwidth(Component):
         )
         run = overcloud.controllers[0].run(
             f"{name}-ib-write-bw",
-            command,
+            untracked(command),
             stdin=tenant.login_key or "",
             quiet=True,
             opts=self._child(tenant.membership, *([external] if external else []), hooks=tenant.servers.user),

@@ -1,8 +1,22 @@
 """The base class of all components."""
 
-from typing import Any, ClassVar
+from collections.abc import Awaitable
+from typing import Any, ClassVar, TypeVar, cast
 
 import pulumi
+
+T = TypeVar("T")
+
+
+def untracked(output: pulumi.Output[T]) -> pulumi.Output[T]:
+    """Return the value without the resources that it comes from.
+
+    For inputs of steps that come after these resources anyway. When a deletion fails, the engine walks every path of
+    dependencies from there (see `components.protection`), and counts a resource once more for each input.
+    """
+    return pulumi.Output(
+        set(), cast(Awaitable[T], output.future(with_unknowns=True)), output.is_known(), output.is_secret()
+    )
 
 
 class Component(pulumi.ComponentResource):

@@ -16,7 +16,7 @@ import pulumi
 from pulumi_command import remote
 
 from components.adapters import KINDS, wave_order
-from components.base import Component
+from components.base import Component, untracked
 from components.overcloud import Overcloud
 from components.ssh import as_stack
 from components.undercloud import Undercloud
@@ -65,7 +65,7 @@ class Firmware(Component):
         self.register_outputs({})
 
     def _wave(self, role: Role, number: int, nodes: Sequence[Host], before: remote.Command) -> remote.Command:
-        keys = pulumi.Output.all(*(self._overcloud.host_keys[node.name] for node in nodes))
+        keys = pulumi.Output.all(*(untracked(self._overcloud.host_keys[node.name]) for node in nodes))
         return self._undercloud.job(
             f"{self._name}-{KINDS[role]}s-{number}",
             as_stack(

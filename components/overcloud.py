@@ -23,7 +23,7 @@ from pulumi_command import remote
 
 from components import repositories, ufm_host
 from components.adapters import KINDS, wave_order
-from components.base import Component
+from components.base import Component, untracked
 from components.cloud_api import DOMAIN, REGION, Login
 from components.gate import Gate
 from components.introspection import Introspection
@@ -92,7 +92,7 @@ class Overcloud(Component):
         self.controllers = [self._node(h) for h in plan.controllers]
         self.computes = [self._node(h) for h in plan.computes]
         own = self._repositories(provisioned) if plan.site.undercloud.repositories else []
-        ready = self._set_adapters(own)
+        ready = self._set_adapters(keys, own)
         deployed = self._deploy([*files.values(), *ready], sdn_token)
         self.ready: list[pulumi.Resource] = [*(self._restart_ufm(operator, deployed) or [deployed]), *own]
         """Resources that tenants' resources depend on."""
@@ -131,17 +131,21 @@ class Overcloud(Component):
             ),
         )
 
-    def _set_adapters(self, repositories: list[pulumi.Resource]) -> list[pulumi.Resource]:
-        """Set the adapters of new nodes, which run nothing yet (H1 to H3). mstflint comes from the `repositories`."""
+    def _set_adapters(self, keys: Mapping[str, pulumi.Resource], own: list[pulumi.Resource]) -> list[pulumi.Resource]:
+        """Set the adapters of new nodes, which run nothing yet (H1 to H3). The site's repositories have mstflint."""
         text = shipping.program("undercloud.factory")
         program = self._undercloud.file(
             f"{self._name}-factory-program", FACTORY, text, owner="stack", opts=self._child(*self._inventory)
         )
-        return [self._set_role(role, text, [program, *repositories]) for role in Role if self._plan.role(role)]
+        nodes = {role: self._plan.role(role) for role in Role if self._plan.role(role)}
+        return [
+            self._set_role(role, text, [program, *own, *(keys[node.name] for node in group)])
+            for role, group in nodes.items()
+        ]
 
     def _set_role(self, role: Role, program: str, before: list[pulumi.Resource]) -> remote.Command:
         plan, nodes = self._plan, self._plan.role(role)
-        keys = pulumi.Output.all(*(self.host_keys[node.name] for node in nodes))
+        keys = pulumi.Output.all(*(untracked(self.host_keys[node.name]) for node in nodes))
         return self._undercloud.job(
             f"{self._name}-factory-{KINDS[role]}s",
             as_stack(f": program {tripleo.digest(program)}", f"exec python3 {FACTORY}"),
@@ -251,7 +255,7 @@ class Overcloud(Component):
         self.login = rc.stdout.apply(lambda text: json.dumps(parse_rc(text)))
 
         def get(key: str, default: str | None = None) -> pulumi.Output[str]:
-            return self.login.apply(lambda text: json.loads(text).get(key, default))
+            return untracked(self.login).apply(lambda text: json.loads(text).get(key, default))
 
         hooks = Outages(self.login.apply(lambda text: Login.of(json.loads(text)))).binding()
         provider = openstack.Provider(
@@ -263,7 +267,7 @@ class Overcloud(Component):
             user_domain_name=get("OS_USER_DOMAIN_NAME", DOMAIN),
             project_domain_name=get("OS_PROJECT_DOMAIN_NAME", DOMAIN),
             region=get("OS_REGION_NAME", REGION),
-            opts=self._child(deployed),
+            opts=self._child(rc),
         )
         return provider, pulumi.Output.unsecret(get("OS_AUTH_URL")), hooks
 

@@ -26,6 +26,8 @@ class Owner(Component):
 
     id: pulumi.Output[str]
     """Eight hexadecimal digits; unknown in the preview that precedes the first `up`."""
+    drawn: local.Command
+    """The resource that holds the ID. It is deleted after all that depends on it."""
     project: str
     stack: str
 
@@ -34,7 +36,7 @@ class Owner(Component):
         super().__init__(name, opts)
         self.project, self.stack = pulumi.get_project(), pulumi.get_stack()
         drawn = local.Command(f"{name}-id", create=DRAW, update=KEEP, logging=local.Logging.NONE, opts=self._child())
-        self.id = drawn.stdout
+        self.drawn, self.id = drawn, drawn.stdout
         self.register_outputs({"id": self.id})
 
     def mark(self, resource: str) -> pulumi.Output[str]:

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 
 import pulumi
 
+from components.base import untracked
 from components.owner import Owner
 from components.ssh import Host, Operator
 from onhost import shipping
@@ -64,7 +65,7 @@ class Ownership:
 
     def claim_hosts(self, *after: pulumi.Resource) -> None:
         """Claim every host, after the resources `after`. Nothing else on a host comes before."""
-        self.claims = list(after)
+        self.claims = [self.owner.drawn, *after]
         for name, (title, host) in self._hosts.items():
             claim = host.run(
                 f"owner-{name}",
@@ -104,7 +105,7 @@ class Ownership:
         """Return the command of a step, which reads the program on its standard input."""
         fixed = {"HOST": title, "PROJECT": self.owner.project, "STACK": self.owner.stack}
         more = {"TAKE_FROM": take_from} if take_from else {}
-        return self.owner.id.apply(
+        return untracked(self.owner.id).apply(
             lambda own: shlex.join(
                 ["sh", "-s", step, *(f"{key}={value}" for key, value in {**fixed, "ID": own, **more}.items())]
             )

@@ -65,6 +65,10 @@ class Monitor(mocks.MockMonitor):
         recorder: Recorder = self.mocks  # type: ignore[assignment]
         recorder.needs[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}
         recorder.hidden[request.name] = set(request.additionalSecretOutputs)
+        by_input = [urn for found in request.propertyDependencies.values() for urn in found.urns]
+        recorder.links[request.name] = [urn.rpartition("::")[2] for urn in (*request.dependencies, *by_input)]
+        if request.provider:
+            recorder.links[request.name].append(request.provider.rpartition("::")[0].rpartition("::")[2])
         recorder.kept[request.name] = set(request.ignoreChanges)
         recorder.replacing[request.name] = set(request.replaceOnChanges)
         if request.protect:
@@ -83,6 +87,8 @@ class Recorder(mocks.Mocks):
     """Resource → the resources that it depends on directly, all by name."""
     hidden: dict[str, set[str]] = field(default_factory=dict)
     """The outputs that are secret because the program says so, by resource."""
+    links: dict[str, list[str]] = field(default_factory=dict)
+    """Resource to those that the engine walks to from it: of its dependencies, of each input, and its provider."""
     kept: dict[str, set[str]] = field(default_factory=dict)
     replacing: dict[str, set[str]] = field(default_factory=dict)
     """The properties whose change replaces a resource, besides those that its provider names."""

@@ -68,7 +68,7 @@ def test_a_build_host_has_a_mark_of_its_own(plan: Plan) -> None:
         marks.claim_hosts()
 
     recorder = record(plan, program)
-    assert recorder.needs["owner-builder"] == {"owner-undercloud", "owner-id"}
+    assert recorder.needs["owner-builder"] == {"owner-undercloud"}
     assert "HOST=build host (192.0.2.9)" in shlex.split(recorder.resources["owner-builder"].inputs["create"])
 
 
@@ -78,7 +78,7 @@ def test_the_guards_are_deleted_before_everything_else(rack: Recorder) -> None:
     (first,) = of_the_rack(rack) - below
     assert first == "owner-guard-pkeys"
     assert rack.needs[first] == {"owner-guard-undercloud", "owner-id"}
-    assert rack.needs["owner-guard-undercloud"] == {"owner-guard-ufm-host", "owner-id"}
+    assert rack.needs["owner-guard-undercloud"] == {"owner-guard-ufm-host"}
     assert of_the_rack(rack) - {*GUARDS} <= rack.below("owner-guard-ufm-host")
 
 

@@ -5,6 +5,7 @@ import shlex
 import socket
 import subprocess
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -303,3 +304,13 @@ def test_vf_guid_is_computed_as_networking_mlnx_does() -> None:
 
 def test_script_quotes_its_environment() -> None:
     assert script("echo $A", environment={"A": "it's; rm -rf /"}).splitlines()[1] == "export A='it'\"'\"'s; rm -rf /'"
+
+
+def test_a_refused_destroy_has_few_paths_to_walk(rack: Recorder) -> None:
+    """The engine walks every path of dependencies from a resource whose deletion failed, a million per second."""
+
+    @cache
+    def paths(name: str) -> int:
+        return 1 + sum(map(paths, rack.links.get(name, ())))
+
+    assert paths("protection") < 2_000_000
