@@ -1,8 +1,7 @@
-"""The workflows: their scripts exist, they use the locked release of Pulumi, and actionlint accepts them."""
+"""The workflows: their scripts exist, they use the locked release of Pulumi, and no text reaches a shell."""
 
 import os
 import re
-import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,6 @@ import yaml
 PROJECT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((PROJECT / ".github/workflows").glob("*.yml"))
 GITLAB = PROJECT / ".gitlab-ci.yml"
-ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7"
 
 
 def commands(value: Any) -> Iterator[str]:
@@ -66,15 +64,3 @@ def test_an_up_is_never_interrupted_by_the_next() -> None:
     assert deploy["concurrency"] == drift["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
     gitlab = yaml.safe_load(GITLAB.read_text())
     assert gitlab["up"]["resource_group"] == gitlab["drift"]["resource_group"]
-
-
-@pytest.mark.engine
-@pytest.mark.timeout(600)
-def test_actionlint_accepts_the_workflows() -> None:
-    folder = PROJECT / ".tools/go"
-    tool = folder / "actionlint"
-    if not tool.exists():
-        subprocess.run(["go", "install", ACTIONLINT], env={**os.environ, "GOBIN": str(folder)}, check=True)
-    command = [str(tool), "-shellcheck=", "-pyflakes=", "-no-color", *map(str, WORKFLOWS)]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
