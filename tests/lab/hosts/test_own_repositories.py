@@ -1,10 +1,6 @@
 """The site's own package repositories on the undercloud, over SSH: they replace all others, or only RDO's (C1)."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +12,12 @@ from rack.plan import Plan
 from rack.site import Repository
 from tests.components.conftest import loops, no_callbacks, record  # noqa: F401 - fixtures of Pulumi's mocks
 from tests.lab.hosts.conftest import MARKS, Lab
+from tests.lab.hosts.mirror import mirror
 
 pytestmark = MARKS
 
 PACKAGES = ("python3-tripleoclient", "openstack-tripleo-heat-templates", "diskimage-builder")
 FOLDER = "/etc/yum.repos.d"
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def mirror(folder: Path) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture

@@ -5,12 +5,8 @@ import hashlib
 import os
 import re
 import shlex
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +20,7 @@ from lab.hosts.state import UfmState
 from rack.site.ufm import DockerSpec, InstallSpec, MlnxOfedSpec
 from tests.components.conftest import loops  # noqa: F401 - the loops of Pulumi's mocks
 from tests.lab.hosts.conftest import MARKS, Lab
+from tests.lab.hosts.mirror import mirror
 from tests.lab.hosts.test_ufm_steps import OLD, Stack, ok, run, running, set_state, ship, snapshot, stack  # noqa: F401
 
 pytestmark = MARKS
@@ -152,16 +149,6 @@ def test_the_installers_own_refusal_is_shown(lab: Lab, bare: Stack) -> None:
     assert f"mlnxofedinstall of {name} failed with status 172" in said.splitlines()[-1]
     spec = spec.model_copy(update={"options": ("--skip-distro-check",)})
     bare.ok(image=OLD, install=InstallSpec(docker=DockerSpec(), mlnx_ofed=spec))
-
-
-@contextmanager
-def mirror(folder: Path) -> Iterator[str]:
-    """Serve the files of a folder; yield the URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
 
 
 def test_a_package_is_downloaded_from_a_url(lab: Lab, bare: Stack, tmp_path: Path) -> None:
