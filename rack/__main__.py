@@ -23,11 +23,12 @@ from rack.tripleo.readme import readme
 from rack.tripleo.requirements import template_requirements
 from rack.wallaby.checks import Workers, run_checks
 from rack.wallaby.tools import FOLDER, ToolsError, install
+from review.effects import EFFECTS
 
 FORMATS = ("terminal", "markdown", "json")
 """Formats of `diff`."""
-KINDS = ("replace", "delete", "evict", "reboot", "stop", "restart", "drift")
-"""Kinds of interruptions that `diff` finds, the worst first; `review.effects` says what each means."""
+KINDS = tuple(EFFECTS)
+"""Kinds of interruptions that `diff` finds, the worst first."""
 NO_CA = placeholder("ufmCaFile")
 """Stands for the certificate of UFM or of its authority where it is not known here."""
 

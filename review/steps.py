@@ -28,7 +28,7 @@ class Step:
         """Return the path of the file that the step writes; empty if it writes none."""
         text = self.change.new.get("create") or self.change.old.get("create") or ""
         found = FILE.match(text)
-        return found["path"].strip("'\"") if found else ""
+        return found["path"] if found else ""
 
     @property
     def ships(self) -> bool:
