@@ -17,9 +17,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pulumi
-from pulumi.runtime.proto import resource_pb2
-from pulumi.runtime.settings import monitor_supports_feature
 
+from components.base import has_error_hooks
 from components.cloud_api import CloudApi, Login, NoAnswerError, RefusedError
 from rack import outage
 
@@ -57,7 +56,7 @@ class Outages:
 
     def binding(self) -> pulumi.ResourceHookBinding | None:
         """Return the hooks for the options of a resource; None if the engine has none."""
-        if not monitor_supports_feature(resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS):
+        if not has_error_hooks():
             return None
         before = pulumi.ResourceHook("cloud-answers", self.before)
         return pulumi.ResourceHookBinding(

@@ -11,10 +11,9 @@ import json
 import re
 
 import pulumi
-from pulumi.runtime import settings
-from pulumi.runtime.proto import resource_pb2
 
 from components import nova
+from components.base import has_error_hooks
 
 FAILED = re.compile(r"instance \(([0-9a-f-]{36})\)")
 """Where the provider's error names the instance."""
@@ -52,7 +51,7 @@ class Servers:
 
     def _on_error(self, name: str) -> list[pulumi.ErrorHook]:
         """Return the hook after a failure. Engines that know no such hooks show the reason in the next `up`."""
-        if not settings.monitor_supports_feature(resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS):
+        if not has_error_hooks():
             return []
         return [pulumi.ErrorHook(f"{name}: reason of the failure", self._after_failure)]
 
