@@ -1,5 +1,5 @@
 #!/bin/sh
-# Apply a stack's configuration, without questions. The approval is that of the workflow's environment.
+# Apply a stack's configuration, without questions. The workflow's environment asks for the approval.
 #
 #   ci/deploy.sh STACK
 #

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Report what differs between a stack's state and UFM and OpenStack. Exit status 1: there is drift.
+# Compare a stack's state with UFM and OpenStack, and report the differences. Exit status 1: there is drift.
 #
 #   ci/drift.sh STACK
 set -eu

@@ -114,7 +114,7 @@ class UfmState(HostState):
     """Docker's, by name."""
     ufm: UfmData | None = None
     debs: dict[str, str] = field(default_factory=lambda: dict(UFM_PACKAGES))
-    """Debian package → version, of those that the lab imitates."""
+    """Debian package that the lab imitates → its version."""
     apt_lists: list[str] = field(default_factory=list)
     """URLs of the sources that `apt-get update` has read; Ubuntu's own are ""."""
     ofed_release: str = "5.6-2.0.9.0"

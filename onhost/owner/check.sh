@@ -1,4 +1,4 @@
-# Fail if another stack owns this host. A host without a mark belongs to nobody: its system is a new one.
+# Fail if another stack owns this host. A host without a mark has no owner: its system is new.
 
 if [ -e "$MARK" ] && ! ours; then
   refuse 'nothing was deleted'

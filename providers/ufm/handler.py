@@ -130,7 +130,7 @@ class ResourceHandler(ABC):
         """Return the inputs in UFM's spelling with all failures. No network; unknown values pass."""
 
     def carry(self, old: Props, inputs: Props) -> Props:
-        """Return the checked inputs with those that the provider chooses. `old`: of the state; empty for a create."""
+        """Return the checked inputs and inputs that the provider chose. `old`: the state's; empty for a create."""
         return inputs
 
     def diff(self, state: Props, inputs: Props) -> DiffResult:

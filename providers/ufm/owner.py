@@ -170,7 +170,7 @@ class PKeyOwnerHandler(MarkedHandler):
         try:
             self._claim(inputs, inputs.get("take_from", ""))
         except OwnedError:
-            self._release(inputs["pkeys"], inputs)  # those that were marked before another stack was faster
+            self._release(inputs["pkeys"], inputs)  # the PKeys marked before another stack claimed one
             raise
         return CreateResult(inputs["owner"], inputs)
 

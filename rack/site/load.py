@@ -180,5 +180,5 @@ def _per_node(name: str, value: Any, nodes: Sequence[str]) -> Iterator[str]:
 
 
 def _encrypted(value: Any) -> bool:
-    """Return whether a value is encrypted: not a text that somebody has written under `secure`."""
+    """Return whether Pulumi encrypted a value. Plain text under `secure` is not encrypted."""
     return isinstance(value, dict) and set(value) == {"secure"} and bool(ENCRYPTED.fullmatch(str(value["secure"])))
