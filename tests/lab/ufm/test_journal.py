@@ -182,6 +182,7 @@ def test_a_refused_connection_orphans_the_row(ufm: Rig, neutron: Neutron) -> Non
 
 MAINTENANCE = """\
 import sys
+from networking_mlnx.db.models.sdn_maintenance_db import SdnMaintenance
 from networking_mlnx.journal import cleanup, maintenance
 from neutron.db.migration.models import head
 from neutron_lib import context
@@ -189,6 +190,8 @@ from neutron_lib.db import api
 from oslo_config import cfg
 cfg.CONF(["--config-file", sys.argv[1]], project="neutron")
 head.get_metadata().create_all(api.get_writer_session().get_bind())
+with api.CONTEXT_WRITER.using(context.get_admin_context()) as session:
+    session.add(SdnMaintenance(state="pending"))  # the lock; Neutron's migration inserts it
 thread = maintenance.MaintenanceThread()
 thread.register_operation(cleanup.JournalCleanup().cleanup_processing_rows)
 thread.execute_ops()
