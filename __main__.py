@@ -3,8 +3,8 @@
 import pulumi
 
 import components as c
-from components.local import ufm_ca
-from components.ssh import Operator
+from access.local import ufm_ca
+from access.ssh import Operator
 from rack.plan import Plan
 from rack.site.load import ConfigError, load
 

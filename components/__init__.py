@@ -4,12 +4,6 @@
     Tenant → ExternalAccess → Bandwidth → Protection
 
 Each takes the plan and outputs of earlier components. Whatever follows from the configuration is decided in the plan.
-Further modules hold what several components use:
-
-    base                                the base class
-    ssh, reach, ssh_client, known_hosts connections to hosts: commands, the wait for SSH, options of `ssh`, host keys
-    cloud_api, nova, servers, outages   OpenStack's APIs in hooks of the engine: instances in ERROR, short outages
-    local, repositories, adapters       files of the operator, package repositories, settings of adapters
 """
 
 from components.bandwidth import Bandwidth
@@ -20,8 +14,7 @@ from components.gate import Gate
 from components.guest_images import GuestImages
 from components.introspection import Introspection
 from components.overcloud import Overcloud
-from components.owner import Owner
-from components.ownership import Ownership
+from components.owner import Owner, Ownership
 from components.protection import Protection
 from components.tenant import Tenant
 from components.ufm_host import UfmHost

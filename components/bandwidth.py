@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import pulumi
 
+from access.ssh import script
 from components.base import Component, untracked
 from components.external_access import ExternalAccess
 from components.firmware import Firmware
 from components.overcloud import Overcloud
-from components.ssh import script
 from components.tenant import Tenant
 from rack import tripleo
 from rack.bandwidth import NoResultError, Result

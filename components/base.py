@@ -4,8 +4,6 @@ from collections.abc import Awaitable
 from typing import Any, ClassVar, TypeVar, cast
 
 import pulumi
-from pulumi.runtime.proto import resource_pb2
-from pulumi.runtime.settings import monitor_supports_feature
 
 T = TypeVar("T")
 
@@ -19,11 +17,6 @@ def untracked(output: pulumi.Output[T]) -> pulumi.Output[T]:
     return pulumi.Output(
         set(), cast(Awaitable[T], output.future(with_unknowns=True)), output.is_known(), output.is_secret()
     )
-
-
-def has_error_hooks() -> bool:
-    """Return whether the engine calls hooks after a failure. Engines before 3.219 do not."""
-    return monitor_supports_feature(resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS)
 
 
 class Component(pulumi.ComponentResource):

@@ -15,10 +15,10 @@ from functools import partial
 import pulumi
 from pulumi_command import remote
 
-from components.adapters import KINDS, wave_order
+from access.nodes import KINDS, wave_order
+from access.ssh import as_stack
 from components.base import Component, untracked
 from components.overcloud import Overcloud
-from components.ssh import as_stack
 from components.undercloud import Undercloud
 from onhost import shipping
 from onhost.undercloud.orders import encode

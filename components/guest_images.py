@@ -15,11 +15,11 @@ import pulumi
 import pulumi_openstack as openstack
 from pulumi_command import local, remote
 
-from components import ssh_client
+from access import ssh_client
+from access.ssh import Operator, SshHost, as_stack, script
 from components.base import Component
 from components.overcloud import Overcloud
 from components.owner import Owner
-from components.ssh import Host, Operator, as_stack, script
 from components.undercloud import Undercloud
 from rack import owner as marks
 from rack import tripleo
@@ -35,7 +35,7 @@ CACHE = ".images"
 class BuildHost:
     """Where images are built."""
 
-    host: Host
+    host: SshHost
     images_dir: str
     elements_path: str
     wrap: Callable[..., str]

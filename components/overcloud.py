@@ -21,16 +21,16 @@ import pulumi
 import pulumi_openstack as openstack
 from pulumi_command import remote
 
-from components import repositories, ufm_host
-from components.adapters import KINDS, wave_order
+from access.nodes import KINDS, NODE_PROGRAM, NodeHost, node_access, wave_order
+from access.ssh import Operator, as_stack, script
+from cloud.client import DOMAIN, REGION, Login
+from cloud.outages import Outages
+from components import ufm_host
 from components.base import Component, untracked
-from components.cloud_api import DOMAIN, REGION, Login
 from components.gate import Gate
 from components.introspection import Introspection
-from components.outages import Outages
-from components.ssh import NODE_PROGRAM, NodeHost, Operator, as_stack, node_access, script
 from components.undercloud import Undercloud
-from onhost import shipping
+from onhost import repositories, shipping
 from onhost.undercloud.orders import encode
 from rack import tripleo
 from rack.plan import DEPLOY_FOLDER, Host, Plan
@@ -52,7 +52,7 @@ class Overcloud(Component):
     provider: openstack.Provider
     """Provider with the administrator's login, for resources in the cloud."""
     hooks: pulumi.ResourceHookBinding | None
-    """Hooks of every resource in the cloud: see `components.outages`."""
+    """Hooks of every resource in the cloud: see `cloud.outages`."""
 
     def __init__(
         self,

@@ -15,14 +15,14 @@ from typing import Any
 import pulumi
 import pulumi_openstack as openstack
 
-from components import local
+from access import local
+from access.keys import encrypted
+from cloud.servers import Servers
 from components.base import Component
 from components.firmware import Firmware
 from components.guest_images import GuestImages
 from components.overcloud import Overcloud
 from components.owner import Owner
-from components.servers import Servers
-from components.ssh import encrypted
 from providers.ufm.gate import PKeyGate
 from rack import owner as marks
 from rack.plan import Plan

@@ -20,10 +20,10 @@ from collections.abc import Mapping, Sequence
 import pulumi
 from pulumi_command import remote
 
-from components import local
+from access import local
+from access.ssh import Operator, SshHost
 from components.base import Component
-from components.ownership import Ownership
-from components.ssh import Host, Operator
+from components.owner import Ownership
 from onhost import shipping
 from providers.ufm import AccessToken, AdminPassword, Provider
 from rack.plan import Plan
@@ -167,7 +167,7 @@ class UfmHost(Component):
         )
 
     def _install(
-        self, at: Host, license_text: pulumi.Input[str] | None, claims: Sequence[pulumi.Resource]
+        self, at: SshHost, license_text: pulumi.Input[str] | None, claims: Sequence[pulumi.Resource]
     ) -> remote.Command:
         if license_text is None:
             raise pulumi.RunError("UFM's licence is missing: pulumi config set --secret ufmLicense < LICENCE-FILE")
@@ -185,7 +185,7 @@ class UfmHost(Component):
         )
         return self._step(at, "install", after=[address, license_file], protect=self._site.protect)
 
-    def _software(self, at: Host, program: remote.Command) -> list[pulumi.Resource]:
+    def _software(self, at: SshHost, program: remote.Command) -> list[pulumi.Resource]:
         """Return the steps that install what the configuration asks for (U1). Destroy leaves it on the host."""
         assert self._site.ufm.host
         wanted = self._site.ufm.host.install
@@ -200,7 +200,7 @@ class UfmHost(Component):
 
     def _step(
         self,
-        at: Host,
+        at: SshHost,
         verb: str,
         *,
         name: str = "",

@@ -16,10 +16,10 @@ from typing import Any
 import pulumi
 from pulumi_command import remote
 
-from components import local, repositories
+from access import local
+from access.ssh import Operator, as_stack, script
 from components.base import Component
-from components.ssh import Operator, as_stack, script
-from onhost import shipping
+from onhost import repositories, shipping
 from onhost.undercloud.orders import LeaveOrder, Placement, TemplateRequirements, encode
 from rack import tripleo
 from rack.distribution import DISTRIBUTIONS, RELEASE_PACKAGE

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pulumi
 
-from components.known_hosts import known_host_key
+from access.known_hosts import known_host_key
 from doctor.case import SECONDS, Case
 from doctor.finding import Finding, error, ok, unknown, warning
 from rack.site import SECRETS

@@ -1,4 +1,4 @@
-"""Whose host it is: the owner mark of `components/ownership.py`."""
+"""Whose host it is: the owner mark of `components/owner.py`."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components import ssh_client
+from access import ssh_client
 from onhost import shipping
 from rack.site import Ssh
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pulumi
 
-from components.local import ufm_ca
+from access.local import ufm_ca
 from doctor.case import Case
 from doctor.finding import Finding, error, ok, unknown, warning
 from doctor.ssh import Host, SshError

@@ -28,7 +28,7 @@ from recovery.state import Resource, State
 GATE = "ufm:index:PKeyGate"
 COMMAND = "command:remote:Command"
 ON_A_NODE = "python3 /home/stack/node.py create"
-"""In the commands that user stack on the undercloud runs on an overcloud node (`components/ssh.py`)."""
+"""In the commands that user stack on the undercloud runs on an overcloud node (`access/ssh.py`)."""
 
 
 class RefusedError(Exception):

@@ -22,6 +22,7 @@ TOGETHER = {
     "tests/lab/cloud": "the lab",
     "tests/conformance": "Wallaby's tools",
     "tests/lab/ufm": "a UFM and its fabric",
+    "tests/access": "deployments under mocks",
     "tests/components": "deployments under mocks",
 }
 """Folder or file → what its tests share: fixed addresses, or a fixture that takes seconds to make."""

@@ -23,17 +23,19 @@ ANYTHING = "anything"
 ALLOWED: Mapping[str, frozenset[str]] = {
     place: frozenset(re.split(r",\s+", imports))
     for place, imports in {
-        "__main__.py": "components, rack, pulumi",
+        "__main__.py": "access, components, rack, pulumi",
         "rack": "rack, standard library, annotated_types, pydantic, pydantic_core, yaml",
         "rack/__main__.py": "doctor, rack, recovery, review, onhost.undercloud.orders, onhost.undercloud.templates, "
         "standard library",
         "rack/wallaby/inside": "rack/wallaby/inside, standard library, ansible, baremetal_deploy, heat, heatclient, "
         "network_data_v2, os_net_config, osc_lib, oslo_config, oslo_utils, tripleo_common, tripleoclient, yaml",
-        "components": "components, onhost, providers.ufm, rack, standard library, pulumi, pulumi_command, "
-        "pulumi_openstack",
+        "components": "access, cloud, components, onhost, providers.ufm, rack, standard library, pulumi, "
+        "pulumi_command, pulumi_openstack",
+        "access": "access, onhost, rack, standard library, pulumi, pulumi_command",
+        "cloud": "cloud, rack, standard library, pulumi",
         "ci": "ci, standard library, requests",
-        "doctor": "components.guest_images, components.known_hosts, components.local, components.ssh_client, "
-        "components.ufm_host, doctor, onhost, providers.ufm, rack, standard library, pulumi, yaml",
+        "doctor": "access, components.guest_images, components.ufm_host, doctor, onhost, providers.ufm, rack, "
+        "standard library, pulumi, yaml",
         "doctor/__main__.py": "rack.__main__, standard library",
         "recovery": "providers.ufm, rack.owner, recovery, review.preview, standard library, requests",
         "review": "rack, review, standard library",
@@ -158,6 +160,26 @@ def test_the_documentation_shows_the_same_table() -> None:
     rows = re.findall(r"^\| `([^`]+)` \| (.+?) \|$", (PROJECT / "docs/architecture.md").read_text(), re.MULTILINE)
     shown = {place: frozenset(text.replace("`", "").split(", ")) for place, text in rows if place in ALLOWED}
     assert shown == ALLOWED
+
+
+def components() -> list[Path]:
+    """Return the modules of components/, without the package's own and the base class's."""
+    found = [file for file in sources() if str(file.parent) == "components"]
+    return [file for file in found if file.stem not in ("__init__", "base")]
+
+
+@pytest.mark.parametrize("file", components(), ids=str)
+def test_a_module_of_components_defines_a_component_on_the_base_class(file: Path) -> None:
+    tree = ast.parse((PROJECT / file).read_text(), str(file))
+    bases = [ast.unparse(base) for node in tree.body if isinstance(node, ast.ClassDef) for base in node.bases]
+    assert "Component" in bases
+    assert "components.base" in imports_of(file) or "components.base.Component" in imports_of(file)
+
+
+def test_components_has_modules_only() -> None:
+    """Else the test above would not see what is in a directory below."""
+    assert [file for file in sources() if file.parts[0] == "components" and len(file.parts) != 2] == []
+    assert components()
 
 
 def graph() -> "nx.DiGraph[str]":

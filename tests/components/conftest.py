@@ -17,8 +17,8 @@ from pulumi.runtime import mocks, test
 from pulumi.runtime.proto import resource_pb2, source_pb2
 
 import components as c
-from components.local import ufm_ca
-from components.ssh import Operator
+from access.local import ufm_ca
+from access.ssh import Operator
 from rack.plan import Plan
 from rack.site.load import load_stack_file
 

@@ -5,10 +5,8 @@ import shlex
 from dataclasses import replace
 from typing import Any
 
-import pulumi
 import pytest
 
-from components.local import ufm_ca
 from onhost import shipping
 from rack import tripleo
 from rack.plan import Plan
@@ -95,12 +93,6 @@ def test_the_leave_order_has_the_remaining_nodes(rack: Recorder, plan: Plan) -> 
     told = json.loads(rack.resources["undercloud-leavers"].inputs["stdin"])
     assert told["nodes"]["compute-2"] == {"role": "ComputeSriovIB", "host": plan.host("compute-2").hostname}
     assert [role["name"] for role in told["roles"]] == ["Controller", "ComputeSriovIB"]
-
-
-def test_an_unreadable_certificate_authority_is_reported(plan: Plan) -> None:
-    ufm = plan.site.ufm.model_copy(update={"ca_file": plan.site.ufm.ca_file and plan.site.ufm.ca_file.parent})
-    with pytest.raises(pulumi.RunError, match=r"ufm\.caFile: can't read"):
-        ufm_ca(ufm)
 
 
 # -- ports that the configuration leaves to introspection

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.ssh_client import options
+from access.ssh_client import options
 from rack import rules
 from rack.firmware import parameters
 from rack.plan import Plan
@@ -16,8 +16,8 @@ from rack.site.model import Model
 from rack.site.schema import keys, type_at
 from rack.site.ufm import DockerSpec, InstallSpec, MlnxOfedSpec
 from rack.tripleo.documents import rendered
+from tests.access.test_ssh import BASTION, steps
 from tests.components.conftest import deploy, record
-from tests.components.test_access import BASTION, steps
 from tests.rack.sites import document
 
 OPTIONAL = {

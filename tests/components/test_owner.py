@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import components as c
+from access.ssh import Operator
 from components.owner import DRAW, KEEP
-from components.ssh import Operator
 from rack.owner import KEY, Mark
 from rack.plan import Plan
 from tests.components.conftest import STACK_ID, Recorder, deploy, record

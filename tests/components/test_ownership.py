@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 import components as c
-from components.ssh import Operator
+from access.ssh import Operator
 from onhost import shipping
 from rack.plan import Plan
 from tests.components.conftest import HOST_KEY, STACK_ID, Recorder, deploy, ownership, record

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import socket
 import subprocess
 from dataclasses import replace
 from functools import cache
@@ -13,8 +12,8 @@ import pulumi
 import pytest
 
 import components as c
+from access.ssh import Operator
 from components.overcloud import parse_rc
-from components.ssh import Operator, check_agent, script
 from components.tenant import vf_guid
 from rack import tripleo
 from rack.plan import Plan
@@ -270,20 +269,6 @@ def test_a_changed_document_runs_the_deployment_again(plan: Plan, rack: Recorder
     assert before != create_of(replace(plan, ufm_ca="another authority"))
 
 
-def test_a_dead_ssh_agent_is_reported_before_any_change(tmp_path: Path) -> None:
-    """pulumi-command would fail at every connection with only "no such file" (docs/command-plugin.md, S2)."""
-    path = tmp_path / "agent"
-    with pytest.raises(pulumi.RunError, match=rf"SSH_AUTH_SOCK is {path}, .*unset SSH_AUTH_SOCK"):
-        check_agent(str(path))
-    with socket.socket(socket.AF_UNIX) as agent:
-        agent.bind(str(path))
-        with pytest.raises(pulumi.RunError, match="Connection refused"):
-            check_agent(str(path))
-        agent.listen()
-        check_agent(str(path))
-    check_agent("")
-
-
 def test_a_node_that_answers_no_ssh_is_named(rack: Recorder, tmp_path: Path) -> None:
     scan = tmp_path / "ssh-keyscan"
     scan.write_text("#!/bin/sh\nexit 1\n")
@@ -302,10 +287,6 @@ def test_vf_guid_is_computed_as_networking_mlnx_does() -> None:
     assert vf_guid("FA:16:3e:aa:bb:cc") == "fa163e0000aabbcc"
 
 
-def test_script_quotes_its_environment() -> None:
-    assert script("echo $A", environment={"A": "it's; rm -rf /"}).splitlines()[1] == "export A='it'\"'\"'s; rm -rf /'"
-
-
 def test_a_refused_destroy_has_few_paths_to_walk(rack: Recorder) -> None:
     """The engine walks every path of dependencies from a resource whose deletion failed, a million per second."""
 
@@ -314,3 +295,13 @@ def test_a_refused_destroy_has_few_paths_to_walk(rack: Recorder) -> None:
         return 1 + sum(map(paths, rack.links.get(name, ())))
 
     assert paths("protection") < 2_000_000
+
+
+def test_no_step_relies_on_a_timeout_that_does_not_end_a_running_command(rack: Recorder) -> None:
+    """pulumi-command ignores `customTimeouts` once a command runs (docs/command-plugin.md, S8)."""
+    assert not rack.limited & rack.of("command:remote:Command").keys()
+
+
+def test_only_the_undercloud_and_ufm_s_host_get_ssh_connections(rack: Recorder, plan: Plan) -> None:
+    dialled = {secret(c.inputs["connection"])["host"] for c in rack.of("command:remote:Command").values()}
+    assert dialled == {str(plan.site.undercloud.address), str(plan.site.ufm.address)}

@@ -6,8 +6,8 @@ from typing import Any
 import pulumi
 import pytest
 
+from access.ssh import Operator
 from components.bandwidth import judge
-from components.ssh import Operator
 from onhost.undercloud.orders import NodeOrder
 from rack.plan import Plan
 from rack.site.tenant import KeyPair

@@ -3,30 +3,20 @@
 import hashlib
 import json
 import re
-import ssl
 import subprocess
-import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 
 import components as c
-from components import local, ufm_host
-from components.ssh import Operator
-from lab.ufm import tls
-from lab.ufm.listener import Listener
+from access.ssh import Operator
+from components import ufm_host
 from onhost import shipping
 from rack.plan import Plan
-from rack.site import UfmSpec
 from rack.site.ufm import InstallSpec
 from tests.components.conftest import CERTIFICATE, PROJECT, Recorder, deploy, ownership, record
 from tests.components.test_rack import secret
-from tests.providers.server import Answer, authority, serving
 
 
 def with_host(plan: Plan, **update: Any) -> Plan:
@@ -207,48 +197,3 @@ def test_the_configuration_says_how_ufm_is_verified(
     rack = run(changed_ufm(plan, **update))
     assert "ufm-certificate" not in rack.resources
     assert trust(rack) == trusted
-
-
-@contextmanager
-def presenting(folder: Path, name: str) -> Iterator[tuple[UfmSpec, str]]:
-    """A UFM on 127.0.0.1 whose self-signed certificate has a name; yield its configuration and the fingerprint."""
-    tls.store(folder, tls.self_signed(name).decode())
-    server = Listener("127.0.0.1", 0, lambda _environment, _start: [], tls.server_context(folder))
-    pem = ssl.get_server_certificate(("127.0.0.1", server.port))
-    found = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
-    yield UfmSpec(address=IPv4Address("127.0.0.1"), port=server.port, fingerprint=found), pem
-    server.stop()
-
-
-def test_a_pinned_certificate_is_fetched_once_and_compared(tmp_path: Path) -> None:
-    with presenting(tmp_path, "127.0.0.1") as (ufm, pem):
-        found = str(ufm.fingerprint)
-        for pin in (found, ":".join(textwrap.wrap(found.upper(), 2))):
-            assert local.ufm_ca(ufm.model_copy(update={"fingerprint": pin})) == pem
-        with pytest.raises(pulumi.RunError, match=f"presents a certificate with the fingerprint {found}"):
-            local.ufm_ca(ufm.model_copy(update={"fingerprint": "ab" * 32}))
-    with pytest.raises(pulumi.RunError, match="presents no certificate"):
-        local.ufm_ca(ufm)
-    assert local.ufm_ca(ufm.model_copy(update={"fingerprint": None})) is None
-
-
-def test_a_pinned_certificate_needs_a_name_that_neutron_can_verify(tmp_path: Path) -> None:
-    """The provider compares the fingerprint alone; Neutron would fail after the deployment (O3)."""
-    with presenting(tmp_path, "ufm") as (ufm, pem):
-        with pytest.raises(pulumi.RunError) as refused:
-            local.ufm_ca(ufm)
-        assert str(refused.value) == (
-            "ufm.fingerprint: Neutron verifies UFM as 127.0.0.1, and its certificate has ufm; "
-            "write that name as ufm.serverName"
-        )
-        assert local.ufm_ca(ufm.model_copy(update={"server_name": "ufm"})) == pem
-
-
-def test_a_pinned_certificate_of_an_authority_is_no_authority_for_neutron(tmp_path: Path) -> None:
-    with serving(*authority(tmp_path), lambda _request: Answer()) as server:
-        pem = ssl.get_server_certificate(("127.0.0.1", server.port))
-        found = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
-        ufm = UfmSpec(address=IPv4Address("127.0.0.1"), port=server.port, fingerprint=found)
-        with pytest.raises(pulumi.RunError, match=r"is not self-signed .*; write its authority as ufm\.caFile"):
-            local.ufm_ca(ufm)
-        assert server.requests == []

@@ -10,8 +10,8 @@ import pulumi
 import pytest
 
 import components as c
-from components import repositories
 from components.undercloud import ANCHOR, INSPECTION, inventory
+from onhost import repositories
 from onhost.undercloud.orders import NodeOrder
 from rack import tripleo
 from rack.distribution import Release
@@ -230,25 +230,3 @@ def test_a_guest_image_file_is_uploaded_unchanged(plan: Plan, tmp_path: Path) ->
     (tmp_path / "gdr.qcow2").unlink()
     with pytest.raises(pulumi.RunError, match=r"images: .*gdr.qcow2: no such file"):
         record(given, lambda operator: deploy(given, operator) and None)
-
-
-# -- the shell commands
-
-
-def shell(folder: Path, lines: tuple[str, ...], given: str = "") -> None:
-    text = "\n".join(("set -eu", *lines)).replace(repositories.FOLDER, str(folder))
-    subprocess.run(["sh", "-c", text], input=given, text=True, check=True)
-
-
-def test_other_repository_files_are_moved_aside_and_restored(tmp_path: Path) -> None:
-    for name in ("CentOS-Stream-BaseOS.repo", "epel.repo"):
-        (tmp_path / name).write_text(name)
-    for _ in range(2):
-        shell(tmp_path, repositories.INSTALL, "[wallaby]\n")
-        assert [p.name for p in tmp_path.glob("*.repo")] == ["rack.repo"]
-        assert (tmp_path / "rack.repo").read_text() == "[wallaby]\n"
-    for _ in range(2):
-        shell(tmp_path, repositories.REMOVE)
-        assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {
-            name: name for name in ("CentOS-Stream-BaseOS.repo", "epel.repo")
-        }

@@ -11,7 +11,19 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGE = PROJECT / "docs/failures.md"
-SOURCES = ("__main__.py", "Makefile", "components", "doctor", "engine", "onhost", "providers", "rack", "recovery")
+SOURCES = (
+    "__main__.py",
+    "Makefile",
+    "access",
+    "cloud",
+    "components",
+    "doctor",
+    "engine",
+    "onhost",
+    "providers",
+    "rack",
+    "recovery",
+)
 REFERENCE = re.compile(r"`(tests/[\w/.-]+)::(\w+)`")
 HEADER = "| Message | Meaning | What to do | What the program does by itself | Test |"
 

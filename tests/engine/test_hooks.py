@@ -23,8 +23,8 @@ PROGRAM = """
 import json
 import pulumi
 import pulumi_openstack as openstack
-from components import outages
-from components.cloud_api import Login
+from cloud import outages
+from cloud.client import Login
 
 config = pulumi.Config()
 outages.FIRST_PAUSE, outages.LIMIT = 0.05, config.require_int("limit")

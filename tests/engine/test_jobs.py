@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.ssh import RUNNER
+from access.ssh import RUNNER
 from engine.build import environment
 from lab.hosts import step_faults, templates
 from lab.process import until
@@ -31,7 +31,7 @@ from types import SimpleNamespace
 
 import pulumi
 from components import Overcloud, Undercloud
-from components.ssh import Operator, as_stack
+from access.ssh import Operator, as_stack
 from rack.plan import Plan
 from tests.lab.hosts.conftest import dev_site
 

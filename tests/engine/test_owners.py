@@ -32,8 +32,8 @@ UFM_ONLY = """\
 import pulumi
 
 import components as c
-from components.local import ufm_ca
-from components.ssh import Operator
+from access.local import ufm_ca
+from access.ssh import Operator
 from rack.plan import Plan
 from rack.site.load import load
 

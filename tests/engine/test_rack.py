@@ -13,7 +13,7 @@ import pytest
 import requests
 import yaml
 
-from components.ssh import as_stack
+from access.ssh import as_stack
 from lab import addresses
 from lab.cloud.client import Session
 from lab.cloud.configuration import NOVA

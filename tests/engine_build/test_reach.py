@@ -1,4 +1,4 @@
-"""A step on a host that does not answer, on the real engine: `components/reach.py`."""
+"""A step on a host that does not answer, on the real engine: `access/reach.py`."""
 
 import json
 import os
@@ -24,13 +24,13 @@ sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
 import pulumi
 from pulumi_command import remote
 
-from components import reach
-from components.ssh import Host
+from access import reach
+from access.ssh import SshHost
 
 spec = json.loads(Path("spec.json").read_text())
 reach.LIMIT_SECONDS = spec["limit"]
 connection = remote.ConnectionArgs(**spec["connection"])
-host = Host("127.0.0.1", connection, hooks=reach.Reach("127.0.0.1", spec["connection"]["port"]).hooks)
+host = SshHost("127.0.0.1", connection, hooks=reach.Reach("127.0.0.1", spec["connection"]["port"]).hooks)
 for name in ("first", "second"):
     host.run(name, f"echo {{name}} {{spec['text']}}", opts=pulumi.ResourceOptions())
 """

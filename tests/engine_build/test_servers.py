@@ -1,4 +1,4 @@
-"""An instance in ERROR, on the real engine: `components/servers.py`. Commands stand for instances and the gate."""
+"""An instance in ERROR, on the real engine: `cloud/servers.py`. Commands stand for instances and the gate."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.test_nova import PASSWORD, REASON, Cloud
+from tests.cloud.test_nova import PASSWORD, REASON, Cloud
 
 from .conftest import Project
 
@@ -26,7 +26,7 @@ sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
 import pulumi
 from pulumi_command import local
 
-from components.servers import Servers
+from cloud.servers import Servers
 
 spec = json.loads(Path("spec.json").read_text())
 servers = Servers("tenant", pulumi.Output.secret(json.dumps(spec["login"])))

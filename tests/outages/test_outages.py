@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 import requests
 
-from components.ssh import as_stack
+from access.ssh import as_stack
 from lab import addresses
 from lab.cloud import client, journal, processes
 from lab.cloud.maintenance import Maintenance

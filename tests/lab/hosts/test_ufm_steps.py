@@ -23,8 +23,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import components as c
+from access.ssh import Operator
 from components import ufm_host
-from components.ssh import Operator
 from lab.addresses import PROJECT
 from lab.hosts.state import UfmState, Unit
 from lab.ufm import tls

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from access.ssh import as_stack
 from components import guest_images
-from components.ssh import as_stack
 from lab.hosts import elements, templates
 from lab.hosts.kinds.node import NODE_USER
 from lab.hosts.state import FACTORY_BMC, HardwareFaults

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from access.ssh import as_stack
 from components.overcloud import FACTORY
-from components.ssh import as_stack
 from lab.hosts.kinds.compute import Compute
 from onhost import shipping
 from tests.lab.hosts.conftest import MARKS

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from components.ssh import RUNNER, as_stack
+from access.ssh import RUNNER, as_stack
 from lab.hosts import step_faults
 from lab.hosts.machine import descendants
 from lab.process import until

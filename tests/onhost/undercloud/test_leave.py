@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from access.ssh import as_stack
 from components import undercloud
-from components.ssh import as_stack
 from lab.hosts import templates
 from lab.hosts.backends.interfaces import Guest
 from lab.inventory import spares

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.ssh import NODE_PROGRAM, as_stack, node_access, script
+from access.nodes import NODE_PROGRAM, node_access
+from access.ssh import as_stack, script
 from lab.hosts.keys import STACK_KEY, keygen, public_key
 from onhost import shipping
 from onhost.undercloud.orders import NodeOrder, encode

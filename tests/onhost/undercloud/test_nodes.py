@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from access.ssh import as_stack
 from components import gate, introspection, undercloud
-from components.ssh import as_stack
 from lab.hosts.state import FACTORY_BMC, UndercloudLogin
 from lab.process import LabError
 from lab.ufm import tls

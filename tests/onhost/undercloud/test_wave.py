@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from components import adapters, firmware
-from components.ssh import as_stack
+from access import nodes as overcloud_nodes
+from access.ssh import as_stack
+from components import firmware
 from lab.cloud.translation import ComputeHardware
 from lab.hosts.backends.interfaces import ComputeService, Guest
 from lab.hosts.keys import STACK_KEY, keygen, public_key
@@ -133,7 +134,7 @@ class Rig:
     def order(self, *names: str, **changes: Any) -> WaveOrder:
         nodes = [self.plan.host(name) for name in names]
         keys = [self._known(host) for host in nodes]
-        made = adapters.wave_order(self.plan, nodes[0].role, nodes, keys, check_list=False)
+        made = overcloud_nodes.wave_order(self.plan, nodes[0].role, nodes, keys, check_list=False)
         usual = {"pauses": (0.05, 0.2), "reboot_limit": 20, "drain_limit": 20}
         return made._replace(**{**usual, **changes})
 

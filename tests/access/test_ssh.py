@@ -1,23 +1,23 @@
-"""Access to hosts: bastion, management addresses, sudo, passphrases, and nodes through the undercloud."""
+"""Hosts over SSH: bastion, management addresses, sudo, passphrases, files."""
 
 import shlex
 import socket
 import subprocess
-from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
 import pulumi
 import pytest
 
-from components.ssh import NODE_PROGRAM, Operator, encrypted
-from components.ssh_client import options
-from onhost.undercloud.orders import NodeOrder, SshAccess
+from access.ssh import Operator, script
 from rack.plan import Plan
 from rack.site.ssh import Proxy
-from tests.components.conftest import HOST_KEY, Recorder, deploy, record
+from tests.components.conftest import (
+    HOST_KEY,
+    Recorder,
+    record,
+)
 from tests.components.test_rack import secret
-from tests.components.test_undercloud import REPOSITORY
 
 BASTION = Proxy(address=IPv4Address("192.0.2.9"), port=2200, user="jump")
 
@@ -45,8 +45,8 @@ def test_another_user_than_root_uses_sudo_for_every_step(plan: Plan) -> None:
     found = steps(plan, user="ops")
     for name, command in found.of("command:remote:Command").items():
         assert secret(command.inputs["connection"])["user"] == "ops"
-        for script in (command.inputs[key] for key in ("create", "update", "delete")):
-            assert shlex.split(script)[:4] == ["sudo", "-n", "sh", "-c"], name
+        for text in (command.inputs[key] for key in ("create", "update", "delete")):
+            assert shlex.split(text)[:4] == ["sudo", "-n", "sh", "-c"], name
     assert shlex.split(found.resources["step"].inputs["create"])[4] == "echo 'a b'"
 
 
@@ -61,14 +61,6 @@ def test_the_bastion_s_key_is_pinned_and_the_operator_s_key_is_used(plan: Plan) 
     assert proxy["privateKey"] == "PRIVATE KEY", "the whole connection is secret"
 
 
-def test_images_are_fetched_through_the_bastion(plan: Plan) -> None:
-    option, value = shlex.split(options(plan.site.ssh.model_copy(update={"proxy": BASTION})))[-2:]
-    assert option == "-o"
-    assert value.startswith("ProxyCommand=ssh -p 2200 ")
-    assert value.endswith(" -W %h:%p jump@192.0.2.9")
-    assert "StrictHostKeyChecking=yes" in value
-
-
 def test_ssh_connects_to_the_management_address_when_one_is_configured(plan: Plan) -> None:
     other = IPv4Address("192.0.2.7")
     undercloud = plan.site.undercloud
@@ -79,40 +71,6 @@ def test_ssh_connects_to_the_management_address_when_one_is_configured(plan: Pla
     assert plan.site.ufm.ssh_address == plan.site.ufm.address
     moved = host.model_copy(update={"management_address": other})
     assert plan.site.ufm.model_copy(update={"host": moved}).ssh_address == other
-
-
-def test_no_step_relies_on_a_timeout_that_does_not_end_a_running_command(rack: Recorder) -> None:
-    """pulumi-command ignores `customTimeouts` once a command runs (docs/command-plugin.md, S8)."""
-    assert not rack.limited & rack.of("command:remote:Command").keys()
-
-
-def test_only_the_undercloud_and_ufm_s_host_get_ssh_connections(rack: Recorder, plan: Plan) -> None:
-    dialled = {secret(c.inputs["connection"])["host"] for c in rack.of("command:remote:Command").values()}
-    assert dialled == {str(plan.site.undercloud.address), str(plan.site.ufm.address)}
-
-
-def test_steps_of_nodes_run_through_the_undercloud_with_the_node_s_pinned_key(plan: Plan) -> None:
-    own = plan.site.undercloud.model_copy(update={"repositories": (REPOSITORY,)})
-    mirrored = replace(plan, site=plan.site.model_copy(update={"undercloud": own}))
-    rack = record(mirrored, lambda operator: deploy(mirrored, operator) and None)
-    for host in plan.hosts:
-        step = rack.resources[f"overcloud-repositories-{host.name}"].inputs
-        order = NodeOrder.decode(step["stdin"])
-        assert (order.address, order.host_key) == (str(host.address), f"[{host.address}]:2222 {HOST_KEY}")
-        assert order.ssh == SshAccess("tripleo-admin", 2222, "overcloud")
-        assert step["create"].splitlines()[-1] == f"exec python3 {NODE_PROGRAM} create'"
-        assert step["delete"].splitlines()[-1] == f"exec python3 {NODE_PROGRAM} delete'"
-
-
-@pytest.mark.parametrize("kind", [("ed25519",), ("rsa", "-b", "1024")], ids=" ".join)  # the shortest: made in no time
-@pytest.mark.parametrize("layout", [(), ("-m", "PEM")])
-@pytest.mark.parametrize("phrase", ["", "a phrase"])
-def test_encrypted_recognises_a_passphrase(
-    tmp_path: Path, kind: tuple[str, ...], layout: tuple[str, ...], phrase: str
-) -> None:
-    file = tmp_path / "key"
-    subprocess.run(["ssh-keygen", "-q", "-a", "1", "-t", *kind, *layout, "-N", phrase, "-f", str(file)], check=True)
-    assert encrypted(file.read_text()) == bool(phrase)
 
 
 def test_a_missing_passphrase_is_reported_before_any_change(plan: Plan, tmp_path: Path) -> None:
@@ -152,10 +110,6 @@ def test_known_hosts_may_have_comments_in_any_encoding(
     assert operator.host("192.0.2.5").connection.host_key == HOST_KEY
 
 
-def test_images_are_fetched_with_the_agent_s_key(plan: Plan) -> None:
-    assert " -i " not in options(plan.site.ssh.model_copy(update={"private_key_file": None}))
-
-
 def test_directory_at_the_path_of_a_file_is_an_error(plan: Plan, tmp_path: Path) -> None:
     """Without -T, install would put the file into the directory, under the name of its input."""
     command = steps(plan).resources["file"].inputs["create"].replace("-o root -g root ", "")
@@ -166,6 +120,5 @@ def test_directory_at_the_path_of_a_file_is_an_error(plan: Plan, tmp_path: Path)
     assert not list((tmp_path / "x").iterdir())
 
 
-def test_known_hosts_file_with_a_blank_in_its_path_is_one_file(plan: Plan) -> None:
-    words = shlex.split(options(plan.site.ssh.model_copy(update={"known_hosts_file": Path("/a b/known")})))
-    assert 'UserKnownHostsFile="/a b/known"' in words
+def test_script_quotes_its_environment() -> None:
+    assert script("echo $A", environment={"A": "it's; rm -rf /"}).splitlines()[1] == "export A='it'\"'\"'s; rm -rf /'"

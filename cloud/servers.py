@@ -12,8 +12,8 @@ import re
 
 import pulumi
 
-from components import nova
-from components.base import has_error_hooks
+from cloud import nova
+from cloud.hooks import has_error_hooks
 
 FAILED = re.compile(r"instance \(([0-9a-f-]{36})\)")
 """Where the provider's error names the instance."""

@@ -6,7 +6,7 @@ The openstack provider reports an instance that nova could not start without nov
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from components.cloud_api import CloudApi, Login, NoAnswerError, RefusedError
+from cloud.client import CloudApi, Login, NoAnswerError, RefusedError
 
 
 def faults(login: Mapping[str, str], ids: Iterable[str]) -> dict[str, str]:

@@ -7,9 +7,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import outages
-from components.cloud_api import CloudApi, Login, NoAnswerError, RefusedError
-from components.outages import ATTEMPTS, Outages
+from cloud import outages
+from cloud.client import CloudApi, Login, NoAnswerError, RefusedError
+from cloud.outages import ATTEMPTS, Outages
 from rack.outage import Search
 from rack.owner import Mark
 

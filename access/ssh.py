@@ -14,10 +14,8 @@ What this module enforces:
   them, pulumi-command would run `delete` before a change, which may delete the cloud.
 """
 
-import base64
 import os
 import shlex
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,10 +23,10 @@ from pathlib import Path
 import pulumi
 from pulumi_command import remote
 
-from components.known_hosts import HostKeyError, known_host_key
-from components.reach import Reach
+from access.keys import check_agent, encrypted
+from access.known_hosts import HostKeyError, known_host_key
+from access.reach import Reach
 from onhost import shipping
-from onhost.undercloud.orders import NodeOrder, SshAccess, encode
 from rack.site import Site, Ssh
 
 DIALS = 10
@@ -38,12 +36,8 @@ pulumi-command retries a wrong host key or a rejected login like a host that is 
 at the end (docs/command-plugin.md). Every reboot is waited for by the step that causes it, so few attempts are enough.
 """
 
-
 HIDDEN = pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"])
 """For steps with a secret on standard input: pulumi-command does not make their output secret."""
-
-OPENSSH = b"openssh-key-v1\0"
-"""The first bytes of a private key in OpenSSH's format (PROTOCOL.key)."""
 
 RUNNER = "/opt/rack-job"
 """Path of the job runner on a host."""
@@ -103,7 +97,7 @@ class Operator:
             pulumi.Output.secret(proxy_key) if proxy_key else None,
         )
 
-    def host(self, address: object) -> "Host":
+    def host(self, address: object) -> "SshHost":
         """Return a host whose key is in the operator's known_hosts file.
 
         Raises:
@@ -119,7 +113,7 @@ class Operator:
             dial_error_limit=DIALS,
             proxy=self._proxy(),
         )
-        return Host(str(address), connection, self.ssh.user, self._reach(str(address)).hooks)
+        return SshHost(str(address), connection, self.ssh.user, self._reach(str(address)).hooks)
 
     def _reach(self, address: str) -> Reach:
         """Return what awaits a host's SSH server: one per host, because the engine knows a hook by its name."""
@@ -145,7 +139,7 @@ class Operator:
 
 
 @dataclass(frozen=True)
-class Host:
+class SshHost:
     """A host and its connection."""
 
     address: str
@@ -263,86 +257,6 @@ class Host:
             quiet=True,
             opts=opts,
         )
-
-
-NODE_PROGRAM = "/home/stack/node.py"
-"""Path of `onhost/undercloud/node.py` on the undercloud."""
-
-
-def node_access(site: Site) -> SshAccess:
-    """Return how user stack enters overcloud nodes."""
-    return SshAccess(user=site.ssh.overcloud_user, port=site.ssh.node_port, stack=site.cloud.name)
-
-
-@dataclass(frozen=True)
-class NodeHost:
-    """An overcloud node. Its steps are run by `node.py` on the undercloud, as user stack.
-
-    TripleO authorises only a key of stack on the nodes, so the operator's machine cannot enter them, not even through a
-    bastion.
-    """
-
-    undercloud: Host
-    name: str
-    address: str
-    access: SshAccess
-    host_key: pulumi.Input[str]
-    """The node's key as a line of known_hosts, as read on the undercloud."""
-    program: pulumi.Resource
-    """The file `node.py`."""
-
-    def run(
-        self,
-        name: str,
-        create: pulumi.Input[str],
-        *,
-        delete: str = ":",
-        stdin: pulumi.Input[str] = "",
-        quiet: bool = False,
-        opts: pulumi.ResourceOptions,
-    ) -> remote.Command:
-        """Register a step on the node. `create` and `delete` are scripts that run as root; see `Host.run`."""
-        program = f"python3 {NODE_PROGRAM}"
-        return self.undercloud.run(
-            name,
-            as_stack(f"exec {program} create"),
-            delete=as_stack(f"exec {program} delete"),
-            stdin=pulumi.Output.all(self.host_key, create, stdin).apply(lambda found: self._order(delete, *found)),
-            quiet=quiet,
-            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[self.program])),
-        )
-
-    def _order(self, delete: str, host_key: str, create: str, given: str) -> str:
-        order = NodeOrder(self.name, self.address, host_key.strip(), self.access, create, delete, given)
-        return encode(order, indent=1)
-
-
-def encrypted(key: str) -> bool:
-    """Return whether a private key has a passphrase. A key in OpenSSH's format starts with the name of its cipher."""
-    if "ENCRYPTED" in key:
-        return True
-    body = "".join(line for line in key.splitlines() if not line.startswith("-"))
-    try:
-        blob = base64.b64decode(body)
-    except ValueError:
-        return False
-    return blob.startswith(OPENSSH) and not blob.startswith(OPENSSH + b"\0\0\0\4none")
-
-
-def check_agent(path: str) -> None:
-    """Fail if `path`, the value of SSH_AUTH_SOCK, names a socket without a listener.
-
-    Raises:
-        RunError: pulumi-command would fail every connection (docs/command-plugin.md, S2).
-    """
-    if not path:
-        return
-    with socket.socket(socket.AF_UNIX) as agent:
-        try:
-            agent.connect(path)
-        except OSError as error:
-            reason = f"SSH_AUTH_SOCK is {path}, where no SSH agent answers ({error.strerror})"
-            raise pulumi.RunError(f"{reason}; start one, or run: unset SSH_AUTH_SOCK") from None
 
 
 def script(*lines: str, environment: Mapping[str, str] | None = None) -> str:

@@ -18,8 +18,8 @@ from typing import Any
 
 import pulumi
 
-from components.base import has_error_hooks
-from components.cloud_api import CloudApi, Login, NoAnswerError, RefusedError
+from cloud.client import CloudApi, Login, NoAnswerError, RefusedError
+from cloud.hooks import has_error_hooks
 from rack import outage
 
 LIMIT = 300

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from components.known_hosts import HostKeyError, known_host_key
+from access.known_hosts import HostKeyError, known_host_key
 
 
 @pytest.fixture(scope="module")

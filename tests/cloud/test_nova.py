@@ -1,4 +1,4 @@
-"""Reading an instance's fault at nova: `components/nova.py`, against a keystone and a nova in memory."""
+"""Reading an instance's fault at nova: `cloud/nova.py`, against a keystone and a nova in memory."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.nova import faults
+from cloud.nova import faults
 
 PASSWORD = "nova-canary"
 REASON = "No valid host was found. There are not enough hosts available."

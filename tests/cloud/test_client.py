@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from components.cloud_api import CloudApi, Login, NoAnswerError, RefusedError
+from cloud.client import CloudApi, Login, NoAnswerError, RefusedError
 from rack.outage import Search, search
 from rack.owner import Mark
 
