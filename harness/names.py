@@ -10,7 +10,9 @@ _ADDRESS = r"(?:\d{1,3}\.){3}\d{1,3}"
 _GUID = r"(?:0x)?[0-9a-f]{16}"
 _TOKEN = r"[A-Za-z0-9]{30}"  # noqa: S105 - the shape of UFM's
 
-RANDOM = re.compile(rf"(?<![\w.])(?:(?P<uuid>{_UUID})|(?P<time>{_TIME})|{_MAC}|{_ADDRESS}|{_GUID}|{_TOKEN})(?!\w)")
+_SHAPES = rf"(?P<uuid>{_UUID})|(?P<time>{_TIME})|{_MAC}|(?P<ip>{_ADDRESS})|{_GUID}|{_TOKEN}"
+
+RANDOM = re.compile(rf"(?<![\w.])(?:{_SHAPES})(?!\w)")
 """The shapes that random values have."""
 
 GENERATED = (
@@ -34,13 +36,18 @@ class Names:
         if value:
             (self.known if RANDOM.fullmatch(value) else self.others)[value] = f"<{name}>"
 
-    def apply(self, text: str) -> str:
-        """Return the text with names in place of random values. IDs of unknown objects become `<id>`."""
+    def apply(self, text: str, addresses: bool = True) -> str:
+        """Return the text with names in place of random values. IDs of unknown objects become `<id>`.
+
+        Args:
+            text: of any value.
+            addresses: False keeps IP addresses, for places where they come from the configuration.
+        """
         for pattern, replacement in GENERATED:
             text = pattern.sub(replacement, text)
         for value, name in self.others.items():
             text = text.replace(value, name)
-        return RANDOM.sub(self._named, text)
+        return RANDOM.sub(lambda found: found[0] if found["ip"] and not addresses else self._named(found), text)
 
     def _named(self, found: re.Match[str]) -> str:
         other = "<id>" if found["uuid"] else "<time>" if found["time"] else found[0]

@@ -35,12 +35,21 @@ IGNORED = (
     (r"cloud .* .*(revision_number|standard_attr_id|links\..*)", "counts writes, or repeats IDs"),
     (r"cloud server .* OS-EXT-SRV-ATTR:(instance_name|reservation_id)", "counted and drawn by nova"),
     (r"cloud keypair .* fingerprint", "of a generated key"),
-    (r"cloud subnet .* allocation_pools\..*", "an input of the stack; a port that has the first address renames it"),
     (r"stack .* inputs\.fingerprint", "of UFM's certificate, which its installation generates"),
     (r"cloud port network:router_.* binding:host_id", "Neutron chooses a controller"),
     (r"ufm neutron port <port network:router_.*> guid", "that controller's"),
 )
 """Regular expression for `OBJECT ATTRIBUTE`, with the reason why two equal racks may differ there."""
+
+CONFIGURED = (
+    r"cloud subnet .* (cidr|gateway_ip|(allocation_pools|host_routes|dns_nameservers)\b.*)",
+    r"stack .*[:$]openstack:networking/subnet:Subnet::\S+ inputs\..*",
+)
+"""Regular expression for `OBJECT ATTRIBUTE` whose addresses the operator writes.
+
+Neutron may give such an address to a port: the first one of a pool to a router, say. The port's name in its place
+would make two equal racks differ.
+"""
 
 ORDINAL = ("id", "standard_attr_id", "created_at", "updated_at")
 """Attributes that do not take part in the order of a list."""
@@ -71,10 +80,17 @@ def take(stack: Mapping[str, Any] | None = None) -> Snapshot:
         *read_stack(stack or {}),
     )
     for name, attributes in readings:
-        values = {renamed(names, key): names.apply(value) for key, value in flat(attributes)}
-        kept = {key: value for key, value in values.items() if not ignored(names.apply(name), key)}
-        found[_unused(names.apply(name), found)] = kept
+        title = names.apply(name)
+        paths = ((renamed(names, key), value) for key, value in flat(attributes))
+        kept = {key: named(names, title, key, value) for key, value in paths if not ignored(title, key)}
+        found[_unused(title, found)] = kept
     return {name: value for name, value in found.items() if not ignored(name, "")}
+
+
+def named(names: Names, title: str, attribute: str, value: str) -> str:
+    """Return the value of an object's attribute with names in place of random values."""
+    configured = any(re.fullmatch(pattern, f"{title} {attribute}") for pattern in CONFIGURED)
+    return names.apply(value, addresses=not configured)
 
 
 def renamed(names: Names, path: str) -> str:

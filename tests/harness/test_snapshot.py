@@ -118,3 +118,51 @@ def test_what_equal_racks_may_differ_in_is_ignored(value: str) -> None:
 def test_each_ignored_value_has_a_reason(pattern: str, reason: str) -> None:
     assert reason
     assert not snapshot.ignored("cloud server vm1_gpu", "status")
+
+
+@pytest.mark.parametrize(
+    ("title", "attribute"),
+    [
+        (
+            "stack urn:pulumi:dev::rack::rack:tenant:ExternalAccess$"
+            "openstack:networking/subnet:Subnet::external-subnet",
+            "inputs.allocationPools.0.start",
+        ),
+        ("cloud subnet public_subnet", "allocation_pools.0.start"),
+        ("cloud subnet public_subnet", "gateway_ip"),
+    ],
+)
+def test_a_configured_address_keeps_its_value_when_neutron_gives_it_to_a_port(title: str, attribute: str) -> None:
+    """In one of two equal racks the router has the first address of the pool, in the other it has not."""
+    names = Names()
+    names.add("10.0.0.150", "address 0 of port network:router_gateway")
+    assert snapshot.named(names, title, attribute, "10.0.0.150") == "10.0.0.150"
+
+
+@pytest.mark.parametrize(
+    ("title", "attribute"),
+    [
+        ("cloud port network:router_gateway", "fixed_ips.0.ip_address"),
+        (
+            "stack urn:pulumi:dev::rack::rack:tenant:ExternalAccess$"
+            "openstack:networking/floatingIpAssociate:FloatingIpAssociate::external-vm1_gpu-associate",
+            "inputs.floatingIp",
+        ),
+    ],
+)
+def test_an_address_that_neutron_chose_is_compared_by_the_name_of_its_port(title: str, attribute: str) -> None:
+    names = Names()
+    names.add("10.0.0.150", "address 0 of port network:router_gateway")
+    assert snapshot.named(names, title, attribute, "10.0.0.150") == "<address 0 of port network:router_gateway>"
+
+
+def test_a_subnet_with_a_changed_pool_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    subnet = {"id": "1", "name": "public_subnet", "allocation_pools": [{"start": "10.0.0.150"}]}
+    monkeypatch.setattr(openstack, "read", lambda names: [("subnet public_subnet", subnet)])
+    monkeypatch.setattr(snapshot, "_fabric", lambda: ())
+    monkeypatch.setattr("lab.addresses.STATE", Path("/nonexistent"))
+    before = snapshot.take()
+    subnet["allocation_pools"] = [{"start": "10.0.0.160"}]
+    assert snapshot.difference(before, snapshot.take()) == [
+        "differs: cloud subnet public_subnet allocation_pools.0.start: 10.0.0.150 -> 10.0.0.160"
+    ]
