@@ -80,6 +80,7 @@ def serving(ca: trustme.CA, ca_file: Path, handler: Handler, name: str = "127.0.
     class Speaker(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 30
+        disable_nagle_algorithm = True  # the body is a second write, which would wait 40 ms for the first one's ACK
 
         def do(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -19,10 +19,10 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
     "second index0 accepted": {"second_index0": True},
     "removal from an absent PKey is 200": {"absent_removal_ok": True},
-    "reads follow writes": {"read_delay": 0.15},
+    "reads follow writes": {"read_delay": 0.04},
     "an absent PKey is 404": {"unknown_pkey_404": True},
     "POST takes memberships": {"post_ignores_memberships": False},
-    "all at once": {"second_index0": True, "absent_removal_ok": True, "read_delay": 0.15, "unknown_pkey_404": True},
+    "all at once": {"second_index0": True, "absent_removal_ok": True, "read_delay": 0.04, "unknown_pkey_404": True},
 }
 INVENTORIES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "regular": {},
@@ -30,7 +30,7 @@ INVENTORIES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "one dual-port HCA": {"node-2": {"system": "node-1", "description": "node-1", "number": 2}},
     "six ports without names": {f"node-{n}": {"description": "localhost ibp202s0f0"} for n in range(1, 7)},
 }
-SETTLE = (0.1, 0.25, 0.5, 1)
+SETTLE = (0.02, 0.04, 0.1, 0.25, 0.5, 1)
 
 
 @pytest.fixture(params=VARIANTS)
