@@ -23,6 +23,7 @@ TOGETHER = {
     "tests/conformance": "Wallaby's tools",
     "tests/lab/ufm": "a UFM and its fabric",
     "tests/access": "deployments under mocks",
+    "tests/editor": "programs of npm",
     "tests/components": "deployments under mocks",
 }
 """Folder or file → what its tests share: fixed addresses, or a fixture that takes seconds to make."""
@@ -33,6 +34,7 @@ MARKERS = {
     "tests/outages": ("lab", "engine"),
     "tests/engine_build": ("engine",),
     "tests/lab": ("lab",),
+    "tests/editor": ("node",),
 }
 """Folder → the markers of all tests in it. Elsewhere a file marks itself."""
 
@@ -94,7 +96,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if item.nodeid.startswith(f"{folder}/"):
                 for marker in markers:
                     item.add_marker(marker)
-        if not any(item.get_closest_marker(marker) for marker in ("lab", "engine", "wallaby", "slow")):
+        if not any(item.get_closest_marker(marker) for marker in ("lab", "engine", "wallaby", "node", "slow")):
             item.add_marker("fast")
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(portion(item.nodeid), len(LONGEST)))

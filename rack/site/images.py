@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from rack.site.elements import STOCK, VENDOR
 from rack.site.model import Address, File, Model
-from rack.site.names import Folder, KernelRelease, Label, Name, VariableName, VariableValue
+from rack.site.names import Folder, KernelRelease, Known, Label, Name, VariableName, VariableValue
 
 OFED_FILE = "DIB_MOFED_FILE"
 CUDA_URL = "DIB_CUDA_URL"
@@ -51,7 +52,7 @@ class Image(Model):
 
     name: Label
     """Name in Glance, and of the file."""
-    elements: tuple[Name, ...] = ()
+    elements: tuple[Annotated[Name, Known(tuple(sorted(VENDOR | STOCK)))], ...] = ()
     """Elements for disk-image-create, in order."""
     file: File | None = None
     """Path of a qcow2 image on the machine that runs pulumi, instead of a build. A changed image needs a new path."""

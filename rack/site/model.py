@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from rack.site.names import Kind, is_host
+from rack.site import patterns
+from rack.site.names import Kind, Spelling, is_host
 
 NAME_MAX = 255
 """Longest name of a file or folder in Linux, in bytes."""
@@ -50,11 +51,13 @@ def _file(path: Path) -> Path:
     return path
 
 
-Address = Annotated[IPv4Address, AfterValidator(_unicast)]
+Address = Annotated[IPv4Address, AfterValidator(_unicast), Spelling(patterns.ADDRESS)]
 """Unicast IPv4 address."""
-Cidr = Annotated[IPv4Network, AfterValidator(_roomy)]
+Cidr = Annotated[IPv4Network, AfterValidator(_roomy), Spelling(patterns.NETWORK)]
 """Network of /8 to /30, without host bits."""
-File = Annotated[Path, AfterValidator(_file), Kind("a path, from the project's folder or from `~`")]
+File = Annotated[
+    Path, AfterValidator(_file), Kind("a path, from the project's folder or from `~`"), Spelling(patterns.PATH)
+]
 """Path on the machine that runs pulumi."""
 Vlan = Annotated[int, Field(ge=1, le=4094)]
 TcpPort = Annotated[int, Field(ge=1, le=65535)]

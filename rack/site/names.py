@@ -15,6 +15,8 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from rack.site import patterns
+
 PKEY_MAX = 0x7FFE
 """Highest PKey of a partition. 0x7fff is UFM's management partition (NVIDIA, UFM REST API: PKey GUIDs)."""
 
@@ -57,6 +59,20 @@ class Kind:
 
 
 @dataclass(frozen=True)
+class Spelling:
+    """Metadata of a type: the pattern of all values that its validators accept, for the JSON Schema."""
+
+    pattern: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """Metadata of a type: the values that are well known, among others, for an editor's completion."""
+
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Text(Kind):
     """Metadata of a string type: the description, and the pattern that values match.
 
@@ -81,7 +97,13 @@ def _quoted(value: object) -> object:
     return value
 
 
-Guid = Annotated[str, BeforeValidator(_quoted), AfterValidator(guid), Kind("a port GUID like 'b8599f0300b00011'")]
+Guid = Annotated[
+    str,
+    BeforeValidator(_quoted),
+    AfterValidator(guid),
+    Kind("a port GUID like 'b8599f0300b00011'"),
+    Spelling(patterns.GUID),
+]
 """GUID as a quoted string, in any common spelling."""
 
 
@@ -95,6 +117,7 @@ Mac = Annotated[
     str,
     Text("an Ethernet address like '52:54:00:00:00:01'", r"(?i)([0-9a-f]{2}:){5}[0-9a-f]{2}"),
     AfterValidator(_interface_mac),
+    Spelling(patterns.MAC),
 ]
 
 Interface = Annotated[
@@ -148,6 +171,7 @@ Server = Annotated[
     str,
     Text("a host name or an IPv4 address like 'ntp.example.com'", rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}"),
     AfterValidator(_server),
+    Spelling(rf"(?:{patterns.ADDRESS}|(?=.{{1,253}}$)({_LABEL}\.)*{_TOP})"),
 ]
 
 Label = Annotated[
