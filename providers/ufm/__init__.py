@@ -10,6 +10,7 @@ from .client import Client
 from .errors import UfmError
 from .gate import PKeyGate
 from .inventory import find_members
+from .member import PKeyMember
 from .owner import PKeyOwner, PKeyOwnerGuard
 from .pkey import PKey, Qos
 from .provider import Provider
@@ -21,6 +22,7 @@ __all__ = [
     "Client",
     "PKey",
     "PKeyGate",
+    "PKeyMember",
     "PKeyOwner",
     "PKeyOwnerGuard",
     "Provider",

@@ -76,7 +76,7 @@ class Client(Transport):
         pkey: str,
         guids: Iterable[str],
         *,
-        membership: Membership = "full",
+        membership: Membership | Mapping[str, Membership] = "full",
         index0: bool = False,
         ip_over_ib: bool | None = None,
         **more: Any,
@@ -88,7 +88,7 @@ class Client(Transport):
         Args:
             pkey: the partition.
             guids: port GUIDs in UFM's spelling.
-            membership: of all members.
+            membership: of all members, or by GUID.
             index0: whether the PKey becomes the first entry of the ports' P_Key tables.
             ip_over_ib: None leaves it to UFM.
             more: `partition_name` from release 6.22, the keys of `partition.QOS` from 6.24.
@@ -114,13 +114,14 @@ class Client(Transport):
         membership: Membership = "full",
         index0: bool = False,
         ip_over_ib: bool | None = None,
+        **more: Any,
     ) -> Partition | None:
         """Add `guids` to the partition and keep its other members; create the partition if it is absent.
 
         All get the same membership: UFM's POST ignores a list `memberships` and makes such members full.
-        Returns the partition as read back.
+        `more`: `partition_name` from release 6.22. Returns the partition as read back.
         """
-        return self._write_guids("POST", pkey, guids, membership, index0, ip_over_ib, {})
+        return self._write_guids("POST", pkey, guids, membership, index0, ip_over_ib, more)
 
     def remove_guids(self, pkey: str, guids: Iterable[str]) -> Partition | None:
         """Remove `guids`, members or not; UFM deletes the partition with its last member.
@@ -228,12 +229,13 @@ class Client(Transport):
         verb: str,
         pkey: str,
         guids: Iterable[str],
-        membership: Membership,
+        membership: Membership | Mapping[str, Membership],
         index0: bool,
         ip_over_ib: bool | None,
         more: Mapping[str, Any],
     ) -> Partition | None:
-        body = {"pkey": pkey, "guids": list(guids), "membership": membership, "index0": index0, **_whole(more)}
+        sent = list(guids)
+        body = {"pkey": pkey, "guids": sent, **_memberships(sent, membership), "index0": index0, **_whole(more)}
         if ip_over_ib is not None:
             body["ip_over_ib"] = ip_over_ib
         # A second identical POST changes nothing, so it may be retried like the PUT.
@@ -251,8 +253,8 @@ class Client(Transport):
 
 def _shows(found: Partition, body: Mapping[str, Any], *, exactly: bool) -> bool:
     """Return whether a partition shows what a write of members sent; `exactly`: and no other members."""
-    member = Member(body["membership"], body["index0"])
-    members = dict.fromkeys(body["guids"], member)
+    sent = body.get("memberships") or [body["membership"]] * len(body["guids"])
+    members = {guid: Member(membership, body["index0"]) for guid, membership in zip(body["guids"], sent, strict=True)}
     return (
         members.items() <= found.members.items()
         and (not exactly or len(found.members) == len(members))
@@ -260,6 +262,14 @@ def _shows(found: Partition, body: Mapping[str, Any], *, exactly: bool) -> bool:
         and body.get("partition_name") in (None, found.name)
         and all(found.qos.get(key) == body[key] for key in partition.QOS if key in body)
     )
+
+
+def _memberships(guids: list[str], membership: Membership | Mapping[str, Membership]) -> dict[str, Any]:
+    """Return `membership` for all of them, or the list `memberships` in their order: UFM takes one of the two."""
+    if isinstance(membership, str):
+        return {"membership": membership}
+    each = [membership[guid] for guid in guids]
+    return {"memberships": each} if len(set(each)) > 1 else {"membership": each[0]}
 
 
 def _whole(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,9 +15,10 @@ Life cycle:
 - create adopts a partition that is as declared, without a write. It refuses a different one and names the differences,
   unless `adopt` is set. A failed create removes what it wrote.
 - read returns the partition in the shape of the inputs, so that the preview after a refresh shows what `up` will do. A
-  member whose membership or index0 differs from the other members' is written as `GUID (limited)`.
-- update is one PUT in authoritative mode, whatever the number of members; UFM applies only the difference. Before
-  release 6.24, quality of service needs a call of its own.
+  member whose membership or index0 differs from the other members' is written as `GUID (limited)`, see `member`.
+- update is one PUT in authoritative mode, whatever the number and memberships of the members; UFM applies only the
+  difference. A PUT has one index0 for all members, so members with and without it are written by one POST per
+  combination instead. Before release 6.24, quality of service needs a call of its own.
 - delete removes the partition if all its members are declared, else the declared members. UFM itself deletes a
   partition with its last member.
 - import (`pulumi import ufm:index:PKey NAME 0xb`) declares all members, under the names of UFM's inventory.
@@ -26,16 +27,17 @@ Every write is read back: an error names the members that UFM did not take.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Literal, TypedDict
+from dataclasses import asdict, replace
+from typing import Any, Literal, TypedDict
 
 import pulumi
 from pulumi.output import Unknown
 
-from . import errors, inventory, partition, pkey_inputs
-from .declared import AUTHORITATIVE, FOREIGN, DeclaredPartition, remark
+from . import errors, inventory, member, partition, pkey_inputs
+from .declared import AUTHORITATIVE, FOREIGN, DeclaredPartition
 from .errors import NotTakenError, TakeoverError
 from .handler import CheckResult, CreateResult, DiffResult, Props, ReadResult, ResourceHandler
+from .member import PKeyMember
 from .partition import Member, Membership, Partition
 from .provider import dynamic_alias
 
@@ -105,8 +107,9 @@ class PKeyHandler(ResourceHandler):
         self._require_release(declared)
         try:
             written = self._write(declared, current)
-        except NotTakenError:
-            if not current:  # Roll back, or the next create would find a partition that differs.
+        except errors.UfmError as error:
+            # Roll back, or the next create would find a partition that differs: UFM took a part, or one of many writes.
+            if not current and (isinstance(error, NotTakenError) or not declared.one_index0):
                 self._remove_own(declared, self.client.get_pkey(declared.pkey))
             raise
         return CreateResult(declared.pkey, _outputs(inputs, declared, written))
@@ -173,7 +176,7 @@ class PKeyHandler(ResourceHandler):
             written = self._remove(declared, written, dropped)
         unmet = [f"{name}: {text}" for name, text in declared.unmet(written).items()]
         if not unmet and written:
-            unmet = declared.name_differences(written) + declared.qos_differences(written)
+            unmet = declared.setting_differences(written) + declared.qos_differences(written)
         if unmet:
             raise self._not_taken(declared, f"UFM accepted the write but did not apply {_listed(unmet)}")
         return written
@@ -184,14 +187,39 @@ class PKeyHandler(ResourceHandler):
         evicted = declared.foreign_guids(current)
         if evicted:
             self.log("warning", f"PKey {declared.pkey}: removing members that are not declared: {_listed(evicted)}")
-        qos_by_put = bool(declared.qos) and self.client.release() >= QOS_RELEASE
-        by_put = not current or declared.member_differences(current) or declared.name_differences(current)
-        written = current
-        if by_put or qos_by_put:
-            name = {"partition_name": declared.name} if declared.name else {}
-            more = {**declared.write_options(current), **name, **(declared.qos if qos_by_put else {})}
-            written = self.client.set_guids(declared.pkey, declared.members.values(), **more)
+        written = self._put(declared, current) if declared.one_index0 else self._post_and_remove(declared, current)
         return self._set_qos(declared, written) if written and declared.qos_differences(written) else written
+
+    def _put(self, declared: DeclaredPartition, current: Partition | None) -> Partition | None:
+        qos = declared.qos if declared.qos and self.client.release() >= QOS_RELEASE else {}
+        if (
+            current
+            and not qos
+            and not declared.member_differences(current)
+            and not declared.setting_differences(current)
+        ):
+            return current
+        membership: dict[str, Any] = {guid: wanted.membership for guid, wanted in declared.wanted.items()}
+        index0 = next(iter(declared.wanted.values())).index0
+        more = {**declared.write_options(current), **qos}
+        return self.client.set_guids(
+            declared.pkey, declared.members.values(), membership=membership, index0=index0, **more
+        )
+
+    def _post_and_remove(self, declared: DeclaredPartition, current: Partition | None) -> Partition | None:
+        """Write members of which some have index 0, without a moment at which a port loses it."""
+        unmet = [declared.members[name] for name in declared.unmet(current)]
+        if current and not unmet and declared.setting_differences(current):
+            unmet = sorted(declared.wanted)[:1]  # a POST of a member that is as declared carries the settings
+        written = self._post(declared, current, unmet)
+        return self._remove(declared, written, declared.foreign_guids(current))
+
+    def _post(self, declared: DeclaredPartition, current: Partition | None, guids: Iterable[str]) -> Partition | None:
+        options, written = declared.write_options(current), current
+        for how, group in declared.groups(guids):
+            each: dict[str, Any] = {"membership": how.membership, "index0": how.index0, **options}
+            written = self.client.add_guids(declared.pkey, group, **each)
+        return written
 
     def _set_qos(self, declared: DeclaredPartition, current: Partition) -> Partition | None:
         written = self.client.set_qos(declared.pkey, {**current.qos, **declared.qos})
@@ -199,8 +227,7 @@ class PKeyHandler(ResourceHandler):
         return written
 
     def _add(self, declared: DeclaredPartition, current: Partition | None) -> Partition | None:
-        unmet = [declared.members[name] for name in declared.unmet(current)]
-        return self.client.add_guids(declared.pkey, unmet, **declared.write_options(current)) if unmet else current
+        return self._post(declared, current, [declared.members[name] for name in declared.unmet(current)])
 
     def _remove(
         self, declared: DeclaredPartition, current: Partition | None, dropped: Iterable[str]
@@ -249,17 +276,12 @@ def _outputs(inputs: Props, declared: DeclaredPartition, current: Partition | No
 def _as_found(declared: DeclaredPartition, current: Partition) -> Props:
     """Return the partition at UFM in the shape of the inputs.
 
-    If all declared members differ from the declaration in the same way, the inputs membership and index0 say so; if
-    only some do, a remark follows their GUIDs.
+    If all members are declared alike and all differ from the declaration in the same way, the inputs membership and
+    index0 say so; else the text of each one that differs.
     """
-    own = [current.members[guid] for guid in declared.own_guids(current)]
-    memberships, index0s = {member.membership for member in own}, {member.index0 for member in own}
-    common = Member(
-        memberships.pop() if len(memberships) == 1 else declared.member.membership,
-        index0s.pop() if len(index0s) == 1 else declared.member.index0,
-    )
+    common = _common(declared, [current.members[guid] for guid in declared.own_guids(current)])
     members = {
-        name: _with_remark(guid, remark(current.members[guid], common))
+        name: member.text({"guid": guid, **asdict(current.members[guid])}, asdict(common))
         for name, guid in declared.members.items()
         if guid in current.members
     }
@@ -275,8 +297,15 @@ def _as_found(declared: DeclaredPartition, current: Partition) -> Props:
     return inputs
 
 
-def _with_remark(guid: str, text: str) -> str:
-    return f"{guid} ({text})" if text else guid
+def _common(declared: DeclaredPartition, own: Sequence[Member]) -> Member:
+    """Return the membership and index0 that the inputs state for all members, given the `own` ones at UFM."""
+    if any(wanted != declared.common for wanted in declared.wanted.values()):
+        return declared.common
+    memberships, index0s = {found.membership for found in own}, {found.index0 for found in own}
+    return Member(
+        memberships.pop() if len(memberships) == 1 else declared.common.membership,
+        index0s.pop() if len(index0s) == 1 else declared.common.index0,
+    )
 
 
 def _listed(texts: Sequence[str]) -> str:
@@ -301,7 +330,7 @@ class PKey(pulumi.CustomResource):
     pkey: pulumi.Output[str]
     """In UFM's spelling: 0x65."""
     members: pulumi.Output[dict[str, str]]
-    """`host/port` → GUID, 16 lower-case hex digits."""
+    """`host/port` → GUID, 16 lower-case hex digits; with what differs from the other members in parentheses."""
     member_count: pulumi.Output[int]
     """The number of members in `members`."""
     foreign: pulumi.Output[list[str]]
@@ -314,7 +343,7 @@ class PKey(pulumi.CustomResource):
         name: str,
         *,
         pkey: pulumi.Input[str],
-        members: pulumi.Input[Mapping[str, pulumi.Input[str]]],
+        members: pulumi.Input[Mapping[str, pulumi.Input[str | PKeyMember]]],
         membership: pulumi.Input[Membership] = "full",
         index0: pulumi.Input[bool] = False,
         ip_over_ib: pulumi.Input[bool] | None = True,
@@ -329,9 +358,10 @@ class PKey(pulumi.CustomResource):
         Args:
             name: the resource's name.
             pkey: 0x1 to 0x7ffe, as a string; a change replaces the partition.
-            members: `host/port` → GUID in any common spelling; at least one.
-            membership: of all members: full, or limited (talks to full members only).
-            index0: whether the PKey is the first entry of the ports' P_Key tables; a port has one such PKey.
+            members: `host/port` → GUID in any common spelling, or a `PKeyMember`; at least one.
+            membership: of members that do not have their own: full, or limited (talks to full members only).
+            index0: of members that do not have their own: whether the PKey is the first entry of the port's P_Key
+                table; a port has one such PKey.
             ip_over_ib: whether the partition has an IPoIB multicast group; None keeps UFM's value. With additive
                 ownership it counts only if this resource creates the partition.
             ownership: authoritative or additive; see the module's docstring.

@@ -6,13 +6,13 @@ from typing import Any
 
 from pulumi.output import Unknown
 
-from . import partition
+from . import member, partition
 from .declared import AUTHORITATIVE, FOREIGN
 from .handler import CheckFailure, CheckResult, Props
 from .partition import QOS
 
 DEFAULTS: Props = {"membership": "full", "index0": False, "ownership": AUTHORITATIVE, "adopt": False}
-CHOICES = {"membership": ("full", "limited"), "ownership": (AUTHORITATIVE, "additive")}
+CHOICES = {"membership": member.MEMBERSHIPS, "ownership": (AUTHORITATIVE, "additive")}
 SWITCHES = ("index0", "ip_over_ib", "adopt")
 
 AUTHORITATIVE_ONLY = ("qos", "partition_name")
@@ -27,7 +27,7 @@ def check(given: Props) -> CheckResult:
     inputs = {**DEFAULTS, **given}
     failures: list[CheckFailure] = []
     inputs["pkey"] = _spelled(partition.usable_pkey, inputs.get("pkey"), "pkey", failures)
-    inputs["members"] = _members(inputs.get("members"), failures)
+    inputs["members"] = _members(inputs, failures)
     for key, allowed in CHOICES.items():
         if not isinstance(inputs[key], Unknown) and inputs[key] not in allowed:
             failures.append(CheckFailure(key, f"found {inputs[key]!r}; write {' or '.join(map(repr, allowed))}"))
@@ -50,7 +50,8 @@ def _spelled(spell: Callable[[str], str], value: Any, path: str, failures: list[
         return value
 
 
-def _members(value: Any, failures: list[CheckFailure]) -> Any:
+def _members(inputs: Props, failures: list[CheckFailure]) -> Any:
+    value = inputs.get("members")
     if isinstance(value, Unknown):
         return value
     if not isinstance(value, Mapping) or not value:
@@ -59,11 +60,19 @@ def _members(value: Any, failures: list[CheckFailure]) -> Any:
         return value
     members: Props = {}
     names: dict[str, str] = {}
-    for name, text in sorted(value.items()):  # maps lose their order on the wire; the failures' order stays the same
+    for name, written in sorted(value.items()):  # maps lose their order on the wire; the failures' order stays the same
         path = f'members["{name}"]'
         if name.startswith(FOREIGN):
             failures.append(CheckFailure(path, f"{FOREIGN!r} marks members that are not declared; write host/port"))
-        members[name] = guid = _spelled(partition.guid, text, path, failures)
+        members[name] = written
+        if isinstance(written, Unknown):
+            continue
+        try:
+            found = member.settings(written)
+        except member.MemberError as error:
+            failures.append(CheckFailure(f"{path}.{error.key}" if error.key else path, str(error)))
+            continue
+        members[name], guid = member.text(found, inputs), found["guid"]
         if isinstance(guid, str) and names.setdefault(guid, name) != name:
             failures.append(CheckFailure(path, f"found {guid!r} again; {names[guid]} has it; write another GUID"))
     return members

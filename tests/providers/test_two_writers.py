@@ -7,7 +7,7 @@ A GUID that the program declares is ours while it is in the state, even if anoth
 does not record the writer of an entry (`docs/lab-ufm.md`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -53,6 +53,8 @@ trouble = st.just("none") | st.sampled_from(sorted(TROUBLES))
 members = st.sets(st.sampled_from([*HOSTS, VMS[0]]), min_size=1)
 """Members that a program may declare: hosts, and a VM that Neutron adds as well."""
 membership = st.sampled_from(["full", "limited"])
+memberships = st.fixed_dictionaries(dict.fromkeys([*HOSTS, VMS[0]], membership))
+"""Of the members that a program declares, by GUID."""
 any_guid = st.sampled_from([*HOSTS, *VMS])
 
 
@@ -86,9 +88,9 @@ class Machine(RuleBasedStateMachine):
         while sessions:
             sessions.pop().close()
 
-    def up(self, guids: set[str], how: str, **more: Any) -> str:
-        named = {f"host/{guid}": guid for guid in guids}
-        return self.life.up(pkey=self.pkey, members=named, membership=how, **self.mode, **more)
+    def up(self, guids: set[str], how: Mapping[str, str], **more: Any) -> str:
+        named = {f"host/{guid}": {"guid": guid, "membership": how[guid]} for guid in guids}
+        return self.life.up(pkey=self.pkey, members=named, **self.mode, **more)
 
     def table(self) -> Table:
         """Return UFM's members, read without its REST API."""
@@ -176,23 +178,23 @@ class Tenant(Machine):
 
     # Our resources
 
-    @rule(guids=members, how=membership, trouble=trouble)
-    def we_refresh_and_declare(self, guids: set[str], how: str, trouble: str) -> None:
+    @rule(guids=members, how=memberships, trouble=trouble)
+    def we_refresh_and_declare(self, guids: set[str], how: Mapping[str, str], trouble: str) -> None:
         if self.life.id:
             self.life.refresh()
         self.declare(guids, how, trouble, refreshed=True)
 
-    @rule(guids=members, how=membership, trouble=trouble)
-    def we_declare(self, guids: set[str], how: str, trouble: str) -> None:
+    @rule(guids=members, how=memberships, trouble=trouble)
+    def we_declare(self, guids: set[str], how: Mapping[str, str], trouble: str) -> None:
         self.declare(guids, how, trouble, refreshed=False)
 
-    def declare(self, guids: set[str], how: str, trouble: str, *, refreshed: bool) -> None:
+    def declare(self, guids: set[str], how: Mapping[str, str], trouble: str, *, refreshed: bool) -> None:
         before, held = self.table(), self.held()
         self.guests -= guids
         with self.during(trouble):
             done = self.up(guids, how)
             if done != "same" or refreshed:
-                assert only(self.table(), guids) == {guid: Member(how) for guid in guids}
+                assert only(self.table(), guids) == {guid: Member(how[guid]) for guid in guids}
                 assert not self.table().keys() & (held - guids), "members that are no longer declared are removed"
             assert self.up(guids, how) == "same"
         assert without(self.table(), held | guids) == without(before, held | guids), (
@@ -265,11 +267,11 @@ class Control(Machine):
     pkey = "0x66"
     mode = {"ownership": "authoritative"}
 
-    @rule(guids=members, how=membership, refresh=st.booleans(), adopt=st.booleans(), trouble=trouble)
-    def we_declare(self, guids: set[str], how: str, refresh: bool, adopt: bool, trouble: str) -> None:
+    @rule(guids=members, how=memberships, refresh=st.booleans(), adopt=st.booleans(), trouble=trouble)
+    def we_declare(self, guids: set[str], how: Mapping[str, str], refresh: bool, adopt: bool, trouble: str) -> None:
         if refresh and self.life.id:
             self.life.refresh()
-        before, wanted, free = self.table(), {guid: Member(how) for guid in guids}, bool(self.life.id) or adopt
+        before, wanted, free = self.table(), {guid: Member(how[guid]) for guid in guids}, bool(self.life.id) or adopt
         with self.during(trouble):
             try:
                 done = self.up(guids, how, adopt=adopt)

@@ -71,6 +71,19 @@ def test_the_life_of_a_partition(ufm: LabUfm, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_members_keep_their_own_memberships(ufm: LabUfm, mode: str) -> None:
+    life, limited = life_of(PKeyHandler, ufm), {"guid": B, "membership": "limited"}
+    mixed = {"host-1/ib0": A, "host-2/ib0": limited, "host-3/ib0": {"guid": C, "index0": True}}
+    life.up(**{**declared(mode), "members": {"host-1/ib0": A, "host-2/ib0": limited}})
+    assert table(ufm) == {A: ("full", False), B: ("limited", False)}
+    life.up(**{**declared(mode), "members": mixed})
+    assert table(ufm) == {A: ("full", False), B: ("limited", False), C: ("full", True)}
+    assert life.refresh()["members"] == {"host-1/ib0": A, "host-2/ib0": f"{B} (limited)", "host-3/ib0": f"{C} (index0)"}
+    life.destroy()
+    assert table(ufm) == {}
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_drift_is_repaired(ufm: LabUfm, mode: str) -> None:
     life = life_of(PKeyHandler, ufm)
     life.up(**declared(mode, A, B))
