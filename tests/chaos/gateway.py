@@ -32,7 +32,7 @@ class Gateway(ThreadingHTTPServer):
     def __init__(self, service: str, target: str, lost: Lost) -> None:
         super().__init__((LOOPBACK, 0), _Handler)
         self.service, self.target, self.lost = service, target, lost
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self) -> str:

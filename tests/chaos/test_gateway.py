@@ -33,7 +33,7 @@ class Service(BaseHTTPRequestHandler):
 def target() -> Iterator[str]:
     Service.received.clear()
     server = HTTPServer(("127.0.0.1", 0), Service)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}/v2.1"
     server.shutdown()
     server.server_close()

@@ -27,7 +27,7 @@ class Cloud(ThreadingHTTPServer):
         self.networks = {"n1": MARK, "n2": "of another program"}
         self.calls: list[tuple[str, str, Any]] = []
         self.tokens = 0
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self) -> str:

@@ -71,7 +71,7 @@ class SmallCloud(ThreadingHTTPServer):
 def small_cloud() -> Iterator[SmallCloud]:
     """Serve a cloud."""
     cloud = SmallCloud()
-    thread = threading.Thread(target=cloud.serve_forever)
+    thread = threading.Thread(target=cloud.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield cloud

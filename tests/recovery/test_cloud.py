@@ -46,7 +46,7 @@ def server() -> Iterator[type[Fake]]:
         seen: list[tuple[str, str, Any, dict[str, str]]] = []
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        thread = threading.Thread(target=http.serve_forever)
+        thread = threading.Thread(target=http.serve_forever, args=(0.02,))
         thread.start()
         url = f"http://127.0.0.1:{http.server_port}"
         Handler.url = url
