@@ -60,12 +60,12 @@ def _ufm_ca(site: Site) -> str | None:
     ufm = site.ufm
     if ufm.ca_file is None:
         return NO_CA if ufm.certificate_from_host or ufm.fingerprint else None
-    file = ufm.ca_file.expanduser()
-    try:
-        return file.read_text() if file.is_file() else NO_CA
-    except UnicodeDecodeError:
-        found = f"ufm.caFile: found {str(ufm.ca_file)!r}, which is no text; write a file in PEM format"
-        raise ConfigError((found,)) from None
+    if not ufm.ca_file.expanduser().exists():
+        return NO_CA  # Such as on a build server. `check --files` and `pulumi up` report the file.
+    problem = files.problem_of("ufm.caFile", ufm.ca_file, Path())
+    if problem:
+        raise ConfigError((problem,))
+    return ufm.ca_file.expanduser().read_text()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -218,7 +218,7 @@ def check_stack(plan: Plan, given: argparse.Namespace) -> int:
 
 
 def _problems(plan: Plan, home: Path, given: argparse.Namespace) -> list[str]:
-    found = list(files.missing(plan.site, Path())) if given.files else []
+    found = list(files.problems(plan.site, Path())) if given.files else []
     found += [str(problem) for problem in check(home, documents(plan))]
     if given.templates:
         found += undercloud_templates.look(given.templates, TemplateRequirements(**template_requirements(plan)))

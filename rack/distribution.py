@@ -115,8 +115,6 @@ REFUSED: Mapping[Release, str] = MappingProxyType(
 )
 """Distributions that cannot be deployed, with the reason (tripleoclient 12.6.0, tripleo-heat-templates 11.6.0)."""
 
-PUBLIC_REGISTRIES = frozenset(("docker.io", "nvcr.io", "quay.io", "registry.connect.redhat.com", "registry.redhat.io"))
-"""Registries on the Internet."""
 RELEASE_PACKAGE = "python3-tripleo-repos"
 """Package in a distribution's `release_repository`."""
 LOGIN_REGISTRY = "registry.redhat.io"

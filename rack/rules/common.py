@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
+from rack.distribution import registry_of
 from rack.rules.registry import Finding
 from rack.site import Range, Site
 
@@ -99,6 +101,48 @@ def entered(site: Site) -> list[tuple[str, IPv4Address]]:
         "builder.address": builder and builder.address,
     }
     return [(path, address) for path, address in found.items() if address]
+
+
+def reached(site: Site) -> list[tuple[str, IPv4Address]]:
+    """Return the addresses beside those of NET004 that the site's hosts reach, with their paths.
+
+    These are the addresses of BMCs, servers, hosts that SSH enters, mirrors and registries.
+    """
+    bmcs = [(f"nodes[{i}].ipmi.address", node.ipmi.address) for i, node in enumerate(site.nodes)]
+    named = [(path, IPv4Address(host)) for path, host in sources(site) if host.rpartition(".")[2].isdigit()]
+    return [*bmcs, *servers(site), *entered(site), *named]
+
+
+def urls(site: Site) -> Iterator[tuple[str, str]]:
+    """Yield the URLs of repositories and packages with their paths."""
+    cloud, host = site.undercloud, site.ufm.host
+    for i, repository in enumerate(cloud.repositories):
+        for key, url in (("baseurl", repository.baseurl), ("gpgkey", repository.gpgkey)):
+            if url:
+                yield f"undercloud.repositories[{i}].{key}", url
+    if cloud.tripleo_repos_url:
+        yield "undercloud.tripleoReposUrl", cloud.tripleo_repos_url
+    if host and host.install.docker and host.install.docker.repository:
+        yield "ufm.host.install.docker.repository", host.install.docker.repository
+    if host and host.install.mlnx_ofed:
+        yield "ufm.host.install.mlnxOfed.package", host.install.mlnx_ofed.package
+
+
+def sources(site: Site) -> Iterator[tuple[str, str]]:
+    """Yield the hosts of repositories, packages and registries in the configuration with their paths."""
+    cloud, ufm = site.undercloud, site.ufm.host
+    for path, url in urls(site):
+        if host := urlsplit(url).hostname:
+            yield path, host
+    images = {
+        "undercloud.containerNamespace": cloud.container_namespace,
+        "undercloud.mlnxContainerNamespace": cloud.mlnx_container_namespace,
+        "ufm.host.image": ufm and ufm.image,
+        "ufm.host.installerImage": ufm and ufm.installer_image,
+    }
+    for path, image in images.items():
+        if image and (host := registry_of(image).partition(":")[0]):
+            yield path, host
 
 
 def site_networks(site: Site) -> list[tuple[str, IPv4Network]]:

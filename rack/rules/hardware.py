@@ -93,6 +93,18 @@ def enough_gpus(site: Site) -> Iterator[Finding]:
         yield Finding("tenant.flavor.gpus", found, "write fewer, or pin fewer instances to one compute")
 
 
+@rule("HW007", "T1", "The disk of a compute holds the disks of the instances that are pinned to it.")
+def enough_disk(site: Site) -> Iterator[Finding]:
+    """Compare the disk of the flavor with the disk of the compute."""
+    facts, each = site.compute.hardware, site.tenant.flavor.disk_gib
+    if not facts or facts.disk_gib is None:
+        return
+    name, count = _crowded(site)
+    if max(count, 1) * each > facts.disk_gib:
+        found = f"{each} GiB per instance, {count} instances on {name}, which has {facts.disk_gib} GiB"
+        yield Finding("tenant.flavor.diskGib", found, f"write at most {facts.disk_gib // max(count, 1)}")
+
+
 @rule(
     "HW006",
     "T1",

@@ -49,8 +49,8 @@ def ofed_recent(site: Site) -> Iterator[Finding]:
     for i, image in enumerate(site.images):
         release = image.ofed_release
         if release and "cuda" in image.elements and release < OFED_MINIMUM:
-            path, found = f"images[{i}].environment", f"{OFED_FILE}: {image.variables[OFED_FILE]}"
-            yield Finding(path, found, "write the file of MLNX_OFED 5.6 or later")
+            found = f"{OFED_FILE} of release {release[0]}.{release[1]}"  # Its URL is not shown: see IMG008
+            yield Finding(f"images[{i}].environment", found, "write the file of MLNX_OFED 5.6 or later")
 
 
 SHELL = re.compile(r"[A-Za-z0-9_./*?\[\] -]+")
@@ -62,7 +62,8 @@ def repository_patterns(site: Site) -> Iterator[Finding]:
     for i, image in enumerate(site.images):
         value = image.environment.get(REPOSITORY_FILES, "-")
         if not SHELL.fullmatch(value):
-            yield Finding(f"images[{i}].environment", f"{REPOSITORY_FILES}: {value!r}", "write paths and patterns")
+            found = f"{REPOSITORY_FILES} with other characters than {SHELL.pattern}"
+            yield Finding(f"images[{i}].environment", found, "write paths and patterns")
 
 
 @rule("IMG005", "G1", "Only an image that is built has variables of diskimage-builder.")
@@ -75,8 +76,9 @@ def variables_used(site: Site) -> Iterator[Finding]:
 
 
 DIGITS = re.compile(r"\d")
-LOGIN = re.compile(r"://[^\s/@]+@")
-"""User, or user and password, in a URL."""
+SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|(?<!PUBLIC)_KEY$")
+LOGIN = re.compile(r"://[^\s/@]+@|[^\s/:@]+:[^\s/@]+@|[?&;][^=\s]+=|-(passw|secret|token)", re.IGNORECASE)
+"""User, or user and password, before a host; a URL's query, which may sign it; an option with a password."""
 
 
 @rule(
@@ -85,11 +87,13 @@ LOGIN = re.compile(r"://[^\s/@]+@")
     "No variable of diskimage-builder contains a password: it would be in the stack's file and on a command line.",
 )
 def variables_without_secrets(site: Site) -> Iterator[Finding]:
-    """Look for names of passwords and for URLs with a login. Values are not shown."""
+    """Look for names of passwords and for URLs with a login or a query. Values are not shown."""
     for i, image in enumerate(site.images):
-        for name in sorted(name for name, value in image.environment.items() if "PASSW" in name or LOGIN.search(value)):
+        for name in sorted(
+            name for name, value in image.environment.items() if SECRET_NAME.search(name) or LOGIN.search(value)
+        ):
             write = "remove it: use a mirror without a login, and keys (tenant.keyPair) in place of passwords"
-            yield Finding(f"images[{i}].environment", f"{name} with a password", write)
+            yield Finding(f"images[{i}].environment", f"{name}, which may contain a password", write)
 
 
 @rule("IMG009", "G1", "No element is a mistyped one of diskimage-builder or of NVIDIA's How-to.")
@@ -113,6 +117,23 @@ def one_system(site: Site) -> Iterator[Finding]:
             yield Finding(f"images[{i}].elements", " and ".join(systems), "write one operating system")
         elif image.elements and not systems and {*image.elements} <= (STOCK | VENDOR) - WITH_SYSTEM:
             yield Finding(f"images[{i}].elements", "no operating system", "add one, like centos")
+
+
+SIZE = "DIB_IMAGE_SIZE"
+"""Size of the image in GiB (diskimage-builder)."""
+
+
+@rule("IMG011", "T1", "The disk of the flavor holds each image: nova refuses an instance with a smaller one.")
+def disk_holds_images(site: Site) -> Iterator[Finding]:
+    """Compare the size that the configuration gives to an image. Sizes of files are compared where they are."""
+    disk = site.tenant.flavor.disk_gib
+    for i, image in enumerate(site.images):
+        size = image.environment.get(SIZE, "0")
+        path, write = f"images[{i}].environment", f"write a number from 1 to {disk}, or a larger tenant.flavor.diskGib"
+        if not re.fullmatch(r"\d{1,6}", size):
+            yield Finding(path, f"{SIZE} that is no number", write)
+        elif int(size) > disk:
+            yield Finding(path, f"{SIZE} of {size} GiB, where the flavor has {disk}", write)
 
 
 @rule("IMG007", "G2", "A builder builds an image, and is neither the undercloud nor a node.")

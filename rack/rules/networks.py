@@ -1,11 +1,24 @@
 """Design rules of the networks: ranges, gateways and fixed addresses (D3, D5, C2, O1, O4, X1)."""
 
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from itertools import combinations
 
-from rack.rules.common import duplicates, entered, fixed_addresses, gateways, outside, pools, servers, site_networks
+from rack.rules.common import (
+    duplicates,
+    entered,
+    fixed_addresses,
+    gateways,
+    outside,
+    pools,
+    reached,
+    servers,
+    site_networks,
+    sources,
+)
 from rack.rules.registry import Finding, rule
 from rack.site import Range, Role, Site
+from rack.site.model import LOOPBACK
 
 
 @rule("NET001", "D3", "No two networks overlap.")
@@ -135,12 +148,9 @@ def physnet_names(site: Site) -> Iterator[Finding]:
 )
 def servers_apart(site: Site) -> Iterator[Finding]:
     """Check each server's address. An address of the provisioning network is never loopback."""
-    cidr, nodes = site.networks.provisioning.cidr, {node.address: node.name for node in site.nodes}
     for path, address in servers(site):
-        if address in nodes:
-            yield Finding(path, f"{address}, which is {nodes[address]}", "write the address of a server")
-        if address.is_loopback and address not in cidr:
-            yield Finding(path, f"{address}, which is the host itself", "write the address of a server")
+        for used in _users(site, path, address):
+            yield Finding(path, f"{address}, which is {used}", "write the address of a server")
         for pool in pools(site):
             if address in pool.range:
                 found = f"{address}, which is in {pool.path} {pool.range}"
@@ -148,6 +158,15 @@ def servers_apart(site: Site) -> Iterator[Finding]:
     for i, name in enumerate(site.networks.provisioning.ntp):
         if name.partition(".")[0] == "localhost":
             yield Finding(f"networks.provisioning.ntp[{i}]", f"{name!r}, the host itself", "write the name of a server")
+
+
+def _users(site: Site, path: str, address: IPv4Address) -> Iterator[str]:
+    """Yield what has the address of a server already."""
+    yield from (node.name for node in site.nodes if node.address == address)
+    if path.startswith("tenant.") and address == site.tenant.network.cidr[1]:
+        yield "the network's router"
+    if address.is_loopback and address not in site.networks.provisioning.cidr:
+        yield "the host itself"
 
 
 @rule(
@@ -188,3 +207,50 @@ def entered_hosts_apart(site: Site) -> Iterator[Finding]:
         found = f"{site.ufm.ssh_address} for UFM's host and the undercloud"
         if site.ufm.address != site.undercloud.address:  # Reported by NET004
             yield Finding(path, found, "write the host's own address")
+
+
+@rule(
+    "NET013",
+    "D5",
+    "No host has the network's or the broadcast address of a network in the configuration.",
+)
+def no_broadcast_addresses(site: Site) -> Iterator[Finding]:
+    """Compare each address with both ends of each network."""
+    ends = {end: (path, net) for path, net in site_networks(site) for end in (net[0], net[-1])}
+    for path, address in reached(site):
+        if address in ends:
+            name, network = ends[address]
+            kind = "network" if address == network[0] else "broadcast"
+            yield Finding(path, f"{address}, the {kind} address of {name} {network}", "write the address of a host")
+
+
+@rule(
+    "NET014",
+    "D3",
+    "The overcloud's nodes alone are on the control networks: nothing that other hosts reach has an address there.",
+)
+def control_networks_isolated(site: Site) -> Iterator[Finding]:
+    """Look for addresses of other hosts in the networks over IPoIB, which no router connects."""
+    for path, address in reached(site):
+        for name, network in site.networks.control.items():
+            ends = (network.cidr[0], network.cidr[-1])  # Reported by NET013; addresses of the pool by other rules
+            if address in network.cidr and address not in ends and address not in network.pool:
+                found = f"{address}, which is in networks.control.{name}.cidr {network.cidr}"
+                yield Finding(path, found, "write an address outside it")
+
+
+@rule(
+    "NET015",
+    "D3",
+    "No host is reached at a loopback address. The embedded lab, whose provisioning network is one of loopback "
+    "addresses, is excepted.",
+)
+def no_loopback(site: Site) -> Iterator[Finding]:
+    """Look for loopback addresses and the name localhost. Those of servers are reported by NET010."""
+    if site.networks.provisioning.cidr.overlaps(LOOPBACK):
+        return
+    checked = {path for path, _ in servers(site)}
+    hosts = [(path, str(address)) for path, address in reached(site)] + list(sources(site))
+    for path, host in dict.fromkeys(hosts):
+        if path not in checked and (host.startswith("127.") or host.rpartition(".")[2] == "localhost"):
+            yield Finding(path, f"{host}, which is the host itself", "write the address that other hosts reach")

@@ -74,6 +74,21 @@ def switch_ports(site: Site) -> Iterator[Finding]:
         yield Finding("fabric.switch.ports", f"{ports} for {hosts} hosts", "remove hosts, or write a larger switch")
 
 
+@rule(
+    "HOST002",
+    "C2",
+    "The undercloud's host name is its own: not that of a node or of the cloud's public address, and not localhost.",
+)
+def undercloud_named(site: Site) -> Iterator[Finding]:
+    """Compare the first label: TripleO writes the short names of all hosts to /etc/hosts."""
+    name, cloud = site.undercloud.hostname, Plan(site)
+    users = {host.short_hostname: f"the host name of {host.name}" for host in cloud.hosts}
+    users |= {"localhost": "every host's own name", "overcloud": "the name of the cloud's public address"}
+    used = users.get(name.partition(".")[0])
+    if used:
+        yield Finding("undercloud.hostname", f"{name!r}, {used}", "write another name, like director.localdomain")
+
+
 @rule("HOST001", "O1", "The nodes' host names with the domain have at most 64 characters, Linux's limit.")
 def hostnames_short(site: Site) -> Iterator[Finding]:
     """Measure the longest name."""

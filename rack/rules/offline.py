@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 from urllib.parse import urlsplit
 
-from rack.distribution import PUBLIC_REGISTRIES, REFUSED, Release, registry_of
-from rack.rules.common import servers
+from rack.distribution import REFUSED, Release, registry_of
+from rack.rules.common import servers, site_networks, urls
 from rack.rules.registry import Finding, rule
 from rack.rules.ufm import ufm_images
 from rack.site import Site
@@ -13,9 +13,10 @@ from rack.site import Site
 OFFLINE = "with internet: false"
 
 
-def _is_public(image: str) -> bool:
+def _is_public(site: Site, image: str) -> bool:
     """Whether the name of a container image or a namespace leads to the Internet. Without a host it is Docker Hub's."""
-    return registry_of(image) in ("", *PUBLIC_REGISTRIES)
+    host = registry_of(image).partition(":")[0]
+    return not host or _on_the_internet(site, host)
 
 
 @rule(
@@ -33,7 +34,7 @@ def packages_are_here(site: Site) -> Iterator[Finding]:
 
 @rule("OFF002", "C3", "Without Internet access, containers come from the site's own registry.")
 def containers_are_here(site: Site) -> Iterator[Finding]:
-    """Look for namespaces at public registries."""
+    """Look for namespaces at registries that are not the site's."""
     cloud = site.undercloud
     if site.internet or cloud.distribution in REFUSED:
         return
@@ -41,9 +42,10 @@ def containers_are_here(site: Site) -> Iterator[Finding]:
     if cloud.mlnx_container_namespace:
         namespaces.append(("mlnxContainerNamespace", cloud.mlnx_container_namespace))
     for key, namespace in namespaces:
-        if _is_public(namespace):
-            found = f"{namespace!r}, a public registry, {OFFLINE}"
-            yield Finding(f"undercloud.{key}", found, "write the namespace in the site's registry")
+        if _is_public(site, namespace):
+            found = f"{namespace!r}, {OFFLINE}"
+            write = f"write the namespace in the site's registry{_or_domain(registry_of(namespace))}"
+            yield Finding(f"undercloud.{key}", found, write)
 
 
 @rule("OFF003", "C5", "Without Internet access, the overcloud's disk images come from an archive on the undercloud.")
@@ -68,43 +70,49 @@ def guest_images_are_here(site: Site) -> Iterator[Finding]:
     "Without Internet access, UFM's images come from an archive on UFM's host or from the site's own registry.",
 )
 def ufm_is_here(site: Site) -> Iterator[Finding]:
-    """Look for images of public registries, where there is no archive."""
+    """Look for images of registries that are not the site's, where there is no archive."""
     if site.internet or not site.ufm.host or site.ufm.host.image_archive:
         return
     for path, image in ufm_images(site):
-        if _is_public(image):
-            found = f"{image!r}, from a public registry, {OFFLINE}"
-            yield Finding(path, found, "write ufm.host.imageArchive, or the image in the site's registry")
+        if _is_public(site, image):
+            write = f"write ufm.host.imageArchive, or the image in the site's registry{_or_domain(registry_of(image))}"
+            yield Finding(path, f"{image!r}, {OFFLINE}", write)
 
 
-PUBLIC_DOMAINS = (
-    "ntp.org", "google.com", "cloudflare.com", "nist.gov", "windows.com", "apple.com", "amazonaws.com", "ubuntu.com",
-    "debian.org", "centos.org", "fedoraproject.org", "rdoproject.org", "openstack.org", "opendev.org", "redhat.com",
-    "quay.io", "docker.com", "docker.io", "github.com", "githubusercontent.com", "kernel.org", "nvidia.com",
-    "mellanox.com",
+OWN = (
+    "localdomain", "local", "internal", "intranet", "private", "corp", "home", "lan", "home.arpa", "localhost",
+    "test", "example", "invalid", "example.com", "example.net", "example.org",
 )  # fmt: skip
-"""Domains of public time servers and mirrors. Names of other domains are taken for the site's own."""
+"""Domains that no public name server knows: RFC 2606, 6761, 6762 (appendix G) and 8375, ICANN's .internal, and
+TripleO's localdomain."""
 
 
-def _on_the_internet(host: str) -> bool:
-    """Whether a host is a global address or a name of a public domain."""
+def _on_the_internet(site: Site, host: str) -> bool:
+    """Whether a host is not known to be the site's own.
+
+    An address is the site's own if it is private or in a network of the configuration. A name is the site's own if it
+    has one label, or a domain of `OWN`, of the hosts, or of `siteDomains`: every other name may be public.
+    """
     try:
-        return IPv4Address(host).is_global
+        address = IPv4Address(host)
     except ValueError:
-        return any(host == domain or host.endswith(f".{domain}") for domain in PUBLIC_DOMAINS)
+        hosts = (site.cloud.domain, site.undercloud.hostname.partition(".")[2])
+        name = host.lower()
+        return "." in name and not any(f".{name}".endswith(f".{own}") for own in (*OWN, *hosts, *site.site_domains))
+    return address.is_global and not any(address in network for _, network in site_networks(site))
 
 
 @rule("OFF006", "C2", "Without Internet access, name servers and time servers are the site's own.")
 def servers_are_here(site: Site) -> Iterator[Finding]:
-    """Look for public names and addresses."""
+    """Look for names and addresses that are not the site's."""
     if site.internet:
         return
     p = site.networks.provisioning
     names = [(f"networks.provisioning.ntp[{i}]", name) for i, name in enumerate(p.ntp)]
     names += [(path, str(address)) for path, address in servers(site) if ".dns[" in path]
     for path, name in names:
-        if _on_the_internet(name):
-            yield Finding(path, f"{name!r}, on the Internet, {OFFLINE}", "write the address of the site's server")
+        if _on_the_internet(site, name):
+            yield Finding(path, f"{name!r}, {OFFLINE}", f"write the address of the site's server{_or_domain(name)}")
 
 
 @rule("OFF007", "C1", "Without Internet access, packages come from the site's own mirrors.")
@@ -112,19 +120,17 @@ def mirrors_are_here(site: Site) -> Iterator[Finding]:
     """Look for public hosts in the URLs of repositories and packages."""
     if site.internet:
         return
-    for path, url in _package_urls(site):
-        if _on_the_internet(urlsplit(url).hostname or ""):
-            yield Finding(path, f"{url!r}, on the Internet, {OFFLINE}", "write the URL of the site's mirror")
+    for path, url in urls(site):
+        host = urlsplit(url).hostname or ""
+        if _on_the_internet(site, host):
+            yield Finding(path, f"{url!r}, {OFFLINE}", f"write the URL of the site's mirror{_or_domain(host)}")
 
 
-def _package_urls(site: Site) -> Iterator[tuple[str, str]]:
-    for i, repository in enumerate(site.undercloud.repositories):
-        for key, url in (("baseurl", repository.baseurl), ("gpgkey", repository.gpgkey)):
-            if url:
-                yield f"undercloud.repositories[{i}].{key}", url
-    if site.ufm.host:
-        docker, ofed = site.ufm.host.install.docker, site.ufm.host.install.mlnx_ofed
-        if docker and docker.repository:
-            yield "ufm.host.install.docker.repository", docker.repository
-        if ofed:
-            yield "ufm.host.install.mlnxOfed.package", ofed.package
+def _or_domain(host: str) -> str:
+    """Return the advice to declare the domain of a name; nothing for an address, or without a host."""
+    bare = host.partition(":")[0]
+    return (
+        ""
+        if not bare or bare.rpartition(".")[2].isdigit()
+        else ", or its domain in siteDomains if it is the site's own"
+    )

@@ -1,9 +1,10 @@
 """Design rules of the host that runs UFM (U3 to U5)."""
 
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from pathlib import PurePosixPath
 
-from rack.rules.common import site_networks
+from rack.rules.common import reached, site_networks
 from rack.rules.registry import Finding, rule
 from rack.site import Site
 from rack.site.names import image_tag, is_host
@@ -32,7 +33,8 @@ def images_pinned(site: Site) -> Iterator[Finding]:
 @rule(
     "UFM002",
     "U3",
-    "The dummy address of UFM's fabric interface belongs to no network in use: UFM would have a wrong route to it.",
+    "The dummy address of UFM's fabric interface belongs to no network in use, and no BMC or server is in its network: "
+    "UFM would have a wrong route to it.",
 )
 def dummy_address(site: Site) -> Iterator[Finding]:
     """Compare the dummy address with every network, the public one included."""
@@ -45,11 +47,13 @@ def dummy_address(site: Site) -> Iterator[Finding]:
         yield Finding("ufm.host.fabricAddress", f"{dummy}, which no host may have", write)
         return
     public_network = [("externalAccess.network.cidr", public.network.cidr)] if public else []
-    for path, network in [*site_networks(site), *public_network]:
+    hosts = [(path, IPv4Network(address)) for path, address in reached(site)]
+    for path, network in [*site_networks(site), *public_network, *hosts]:
         if dummy.network.overlaps(network):
             found = f"{dummy}, which overlaps {path} {network}"
             write = "remove it to take the default, or write an address of a network that is not in use"
             yield Finding("ufm.host.fabricAddress", found, write)
+            return
 
 
 @rule("UFM003", "U5", "Images from an archive are named by tag: `docker load` restores no digests.")

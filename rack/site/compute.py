@@ -23,12 +23,15 @@ class Gpu(Model):
 
 
 class Hardware(Model):
-    """What a compute contains. The rules HW001 to HW006 compare flavor and CPU lists with it (O4, T1, B3)."""
+    """What a compute contains. The rules HW001 to HW007 compare flavor and CPU lists with it (O4, T1, B3)."""
 
     numa: tuple[CpuList, ...] = Field(min_length=1, max_length=32)
     """CPUs of each NUMA node, from node 0, as `lscpu` shows them."""
     memory_mib: int = Field(ge=1024, le=2**26)
     """Memory in MiB, as `free -m` shows it."""
+    disk_gib: int | None = Field(default=None, ge=1, le=2**20)
+    """Size in GiB of the file system with /var/lib/nova, as `df -BG` shows it. If omitted, the flavor's disk is not
+    compared."""
     gpus: int = Field(ge=1, le=16)
     """Number of GPUs of the model in `compute.gpu`."""
     hca_numa: int = Field(ge=0, le=31)
@@ -49,7 +52,7 @@ class Compute(Model):
     """CPUs of the instances, isolated from the host. Choose those of the GPU's NUMA node (O4)."""
     shared_cpus: CpuList = "0-1"
     """CPUs of the host (O4)."""
-    reserved_memory_mib: int = Field(default=4096, ge=512)
+    reserved_memory_mib: int = Field(default=4096, ge=512, le=2**26)
     """Memory in MiB that is reserved for the host (O4)."""
     kernel_args: KernelArgs = "amd_iommu=on iommu=pt"
     """Kernel arguments. On Intel, write `intel_iommu=on iommu=pt` (O4)."""

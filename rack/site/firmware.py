@@ -31,7 +31,7 @@ class FirmwareSpec(Model):
     minimum_release: FirmwareRelease | None = None
     """Oldest firmware release that is accepted (H1). If omitted, every release is accepted."""
     parameters: tuple[FirmwareParameter, ...] = ()
-    max_unavailable: int = Field(default=1, ge=1)
+    max_unavailable: int = Field(default=1, ge=1, le=1000)
     """Number of computes that reboot at the same time (a wave). Controllers always reboot one by one."""
     instances: Literal["refuse", "drain"] = "refuse"
     """What happens to instances on a compute that must reboot. refuse: report them and change nothing. drain: disable

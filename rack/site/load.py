@@ -79,7 +79,7 @@ def load(document: object, stack: str, folder: Path | None = None) -> Site:
         site = parse(document)
     except ConfigError as error:
         raise ConfigError((*found, *error.problems)) from None
-    found += files.missing(site, path.parent)
+    found += files.problems(site, path.parent)
     if found:
         raise ConfigError(tuple(found))
     return site

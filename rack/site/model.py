@@ -1,6 +1,7 @@
 """Base class of the configuration models, and field types that several models use."""
 
 import os
+import re
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated
@@ -33,13 +34,31 @@ def _unicast(address: IPv4Address) -> IPv4Address:
     return address
 
 
+SPECIAL = tuple(map(IPv4Network, ("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")))
+"""Addresses that no interface has: this network, link-local, multicast and reserved ones (RFC 6890)."""
+LOOPBACK = IPv4Network("127.0.0.0/8")
+
+
 def _roomy(network: IPv4Network) -> IPv4Network:
     if not 8 <= network.prefixlen <= 30:
         raise ValueError(f"found {network}; write a network with a prefix from /8 to /30")
+    special = next((one for one in SPECIAL if network.overlaps(one)), None)
+    if special:
+        raise ValueError(f"found {network}, with addresses of {special} that no host may have; write another network")
+    return network
+
+
+def _routable(network: IPv4Network) -> IPv4Network:
+    if network.overlaps(LOOPBACK):
+        raise ValueError(f"found {network}, whose addresses never leave a host; write another network")
     return network
 
 
 def _file(path: Path) -> Path:
+    if not path.name or "\0" in str(path):
+        raise ValueError
+    if re.match(r"[a-z+]+:/", str(path)):
+        raise ValueError("not a URL")
     if "\n" in str(path):
         raise ValueError("the path of a file, not its content")
     if any(len(os.fsencode(part)) > NAME_MAX for part in path.parts):
@@ -51,13 +70,24 @@ def _file(path: Path) -> Path:
     return path
 
 
+def _unlike(addresses: tuple[IPv4Address, ...]) -> tuple[IPv4Address, ...]:
+    twice = next((one for i, one in enumerate(addresses) if one in addresses[:i]), None)
+    if twice:
+        raise ValueError(f"found {twice} more than once; write it once: Neutron refuses duplicates")
+    return addresses
+
+
 Address = Annotated[IPv4Address, AfterValidator(_unicast), Spelling(patterns.ADDRESS)]
 """Unicast IPv4 address."""
-Cidr = Annotated[IPv4Network, AfterValidator(_roomy), Spelling(patterns.NETWORK)]
-"""Network of /8 to /30, without host bits."""
+LabCidr = Annotated[IPv4Network, AfterValidator(_roomy), Spelling(patterns.NETWORK)]
+"""Network of /8 to /30, without host bits. The embedded lab's provisioning network is a loopback network."""
+Cidr = Annotated[IPv4Network, AfterValidator(_roomy), AfterValidator(_routable), Spelling(patterns.NETWORK)]
+"""Network of /8 to /30, without host bits, whose addresses leave a host."""
 File = Annotated[
     Path, AfterValidator(_file), Kind("a path, from the project's folder or from `~`"), Spelling(patterns.PATH)
 ]
 """Path on the machine that runs pulumi."""
 Vlan = Annotated[int, Field(ge=1, le=4094)]
+NameServers = Annotated[tuple[Address, ...], Field(max_length=5), AfterValidator(_unlike)]
+"""Different name servers, at most five: the limit of a subnet in Neutron (max_dns_nameservers)."""
 TcpPort = Annotated[int, Field(ge=1, le=65535)]

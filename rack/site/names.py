@@ -5,7 +5,10 @@ and spreadsheets with `0x`, colons, dashes or upper case. This module normalizes
 that the plan contains no other.
 """
 
+import base64
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import IPv4Address
@@ -73,6 +76,11 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Hidden:
+    """Metadata of a type whose values no message shows: they may contain passwords."""
+
+
+@dataclass(frozen=True)
 class Text(Kind):
     """Metadata of a string type: the description, and the pattern that values match.
 
@@ -132,8 +140,8 @@ IbInterface = Annotated[
 """10 characters: its PKey children add 5 to the name (`ib2.800c`), and Linux limits names to 15."""
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_TOP = rf"(?!\d+$){_LABEL}"
-"""The last label. An address has digits only."""
+_TOP = rf"(?!\d+$)(?!localhost$){_LABEL}"
+"""The last label. An address has digits only, and every name below localhost is the host itself (RFC 6761)."""
 
 Domain = Annotated[
     str, Text("a domain of lower-case letters, digits, - and ., like 'localdomain'", rf"({_LABEL}\.)*{_TOP}")
@@ -150,8 +158,9 @@ Hostname = Annotated[
 
 
 def is_host(address: IPv4Address) -> bool:
-    """Return whether a host may have the address."""
-    return not (address.is_multicast or address.is_reserved or address.is_unspecified or address.is_link_local)
+    """Return whether a host may have the address. 0.0.0.0/8 is "this network" (RFC 791, RFC 6890)."""
+    this_network = int(address) >> 24 == 0
+    return not (address.is_multicast or address.is_reserved or this_network or address.is_link_local)
 
 
 def _server(text: str) -> str:
@@ -188,12 +197,40 @@ User = Annotated[
     str, Text("a user name of up to 32 letters, digits and . _ -, like 'stack'", r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 ]
 
+
+def _public_key(line: str) -> str:
+    algorithm, encoded = line.split(" ")[:2]
+    with suppress(ValueError):
+        fields = [len(field) for field in _fields(base64.b64decode(encoded, validate=True))]
+        if fields[0] == len(algorithm) and len(fields) == KEY_FIELDS[algorithm.partition("-sha2")[0]]:
+            return line
+    raise ValueError(f"found an incomplete key of type {algorithm}; copy the whole line of the .pub file")
+
+
+def _fields(content: bytes) -> Iterator[bytes]:
+    """Yield the fields of a public key, each with its length before it (RFC 4253, 6.6).
+
+    Raises:
+        ValueError: a field is incomplete.
+    """
+    while content:
+        length = int.from_bytes(content[:4], "big")
+        field, content = content[4 : 4 + length], content[4 + length :]
+        if len(field) < max(length, 1):
+            raise ValueError
+        yield field
+
+
+KEY_FIELDS = {"ssh-rsa": 3, "ssh-ed25519": 2, "ecdsa": 3}
+"""Number of fields of a public key, its type included."""
+
 PublicKey = Annotated[
     str,
     Text(
         "an OpenSSH public key like 'ssh-ed25519 AAAA… name'",
         r"(ssh-(rsa|ed25519)|ecdsa-sha2-nistp(256|384|521)) AAAA[A-Za-z0-9+/]+={0,3}( [^\n]*)?",
     ),
+    AfterValidator(_public_key),
 ]
 
 KernelRelease = Annotated[
@@ -201,7 +238,10 @@ KernelRelease = Annotated[
 ]
 
 VariableName = Annotated[str, Text("a variable of diskimage-builder like 'DIB_DHCP_TIMEOUT'", r"DIB_[A-Z0-9_]{1,60}")]
-VariableValue = Annotated[str, Text("a text in quotes, of one line", r"[^\n\0]{1,4000}")]
+VariableValue = Annotated[
+    str, Text("a text in quotes, of one line and up to 4000 characters", r"[^\n\0]{1,4000}"), Hidden()
+]
+UserData = Annotated[str, Hidden()]
 
 Folder = Annotated[
     str, Text("an absolute path of letters, digits and . _ -, like '/var/ufm_files'", r"(/[A-Za-z0-9._-]+)+/?")
@@ -215,12 +255,44 @@ HostFile = Annotated[
     ),
 ]
 
+
+def _place(host: str, port: str | None) -> None:
+    """Check host and port of a URL or of an image.
+
+    Raises:
+        ValueError: no host has the address, or no port has the number.
+    """
+    _server(host)
+    if port is not None and not 1 <= int(port) <= 65535:
+        raise ValueError(f"found port {port}; write a port from 1 to 65535")
+
+
+def _image(name: str) -> str:
+    if len(name.removesuffix(f":{image_tag(name)}").partition("@")[0]) > 255:
+        raise ValueError("a name has at most 255 characters")
+    host, slash, _ = name.partition("/")
+    if slash and ("." in host or ":" in host):
+        _place(host.partition(":")[0], host.partition(":")[2] or None)
+    return name
+
+
+_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = rf"(({_LABEL}\.)*{_LABEL}(:\d{{1,5}})?/)?{_PART}(/{_PART})*"
+"""Name of a container image without tag and digest (distribution: reference/regexp.go)."""
+
 ContainerImage = Annotated[
     str,
     Text(
-        "a container image of letters, digits and . _ / : -, like 'mellanox/ufm-enterprise:6.14.5-2'",
-        r"[a-z0-9][A-Za-z0-9._/:-]*(@sha256:[0-9a-f]+)?",
+        "a container image, with a digest of 64 hex digits if any, like 'mellanox/ufm-enterprise:6.14.5-2'",
+        _REPOSITORY + r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?",
     ),
+    AfterValidator(_image),
+]
+
+ContainerNamespace = Annotated[
+    str,
+    Text("a registry and namespace without tag, like 'registry.example:5000/tripleowallaby'", _REPOSITORY),
+    AfterValidator(_image),
 ]
 
 ContainerTag = Annotated[
@@ -246,11 +318,22 @@ RepositoryId = Annotated[
 ]
 """dnf takes the section [main] of a .repo file for options, and skips it in silence."""
 
+
+def _url(text: str) -> str:
+    place = re.match(r"https?://([^/:]+)(?::(\d+))?/", text)
+    if place:
+        _place(place[1].lower(), place[2])
+    if ".." in text.split("/"):
+        raise ValueError(f"found {text!r}; write it without ..")
+    return text
+
+
+_WEB = r"https?://[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*(:\d{1,5})?"
+
 Url = Annotated[
     str,
-    Text(
-        "a URL like 'https://mirror.example/wallaby'", r"(https?://[A-Za-z0-9.-]+(:\d+)?|file://)/[A-Za-z0-9._~/$%+-]*"
-    ),
+    Text("a URL like 'https://mirror.example/wallaby'", rf"({_WEB}|file://)/([A-Za-z0-9._~/$+-]|%[0-9A-Fa-f]{{2}})*"),
+    AfterValidator(_url),
 ]
 """URL without user and password."""
 
@@ -260,14 +343,18 @@ def image_tag(image: str) -> str:
     return image.partition("@")[0].rpartition("/")[2].partition(":")[2]
 
 
-PciAddress = Annotated[str, Text("a PCI address like 'c5:00.0'", r"([0-9a-f]{4}:)?[0-9a-f]{2}:[0-1][0-9a-f]\.[0-7]")]
-
-ServerName = Annotated[
+PciAddress = Annotated[
     str,
     Text(
-        "a host name like 'ufm' or 'ufm.example.com'",
-        r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*",
+        "the PCI address of an adapter's first function, BUS:00.0, like 'c5:00.0' (`lspci -d 15b3:`)",
+        r"(?!(0000:)?00:)([0-9a-f]{4}:)?[0-9a-f]{2}:00\.0",
     ),
+]
+"""An adapter below a PCIe port is device 0 (PCI Express Base 3.0, 7.3.1). Its other functions are its second port,
+which is not wired, and VFs. 00:00.0 is the host's own bridge."""
+
+ServerName = Annotated[
+    str, Text("a host name like 'ufm' or 'ufm.example.com'", rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}")
 ]
 
 Fingerprint = Annotated[
@@ -289,9 +376,10 @@ OfedPackage = Annotated[
     str,
     Text(
         "the path on the host, or the URL, of a file like 'MLNX_OFED_LINUX-5.8-4.1.5.0-ubuntu18.04-x86_64.tgz'",
-        r"(https?://[A-Za-z0-9.-]+(:\d+)?)?/([A-Za-z0-9._~+%-]+/)*"
+        rf"({_WEB})?/([A-Za-z0-9._~+%-]+/)*"
         r"MLNX_OFED_LINUX-\d+\.\d+-[\d.]+-ubuntu\d\d\.\d\d-(x86_64|aarch64)\.tgz",
     ),
+    AfterValidator(_url),
 ]
 """NVIDIA's name of the package. It has neither user nor password."""
 
@@ -309,7 +397,7 @@ ParameterName = Annotated[
 
 FirmwareRelease = Annotated[str, Text("a firmware release in quotes, like '20.32.1010'", r"\d{1,3}\.\d{1,4}\.\d{1,5}")]
 
-HexId = Annotated[str, Text("four hex digits in quotes, like '10de'", r"[0-9a-f]{4}")]
+HexId = Annotated[str, Text("four hex digits in quotes, like '10de'", r"(?!0000|ffff)[0-9a-f]{4}")]
 
 KernelArgs = Annotated[
     str,
@@ -347,7 +435,9 @@ def cpus(text: str) -> frozenset[int]:
 
 
 def _cpu_list(text: str) -> str:
-    cpus(text)
+    highest = max(cpus(text))
+    if highest > 8191:  # Linux's limit on x86_64: CONFIG_NR_CPUS
+        raise ValueError(f"found CPU {highest}; write numbers up to 8191")
     return text
 
 

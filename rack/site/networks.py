@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from rack.site.model import Address, Cidr, Model, Vlan
+from rack.site.model import Address, Cidr, LabCidr, Model, NameServers, Vlan
 from rack.site.names import Interface, Name, Server
 
 
@@ -38,7 +38,7 @@ class Range(Model):
 class Provisioning(Model):
     """1GbE network for provisioning; TripleO calls it ctlplane (D3)."""
 
-    cidr: Cidr = IPv4Network("192.168.24.0/24")
+    cidr: LabCidr = IPv4Network("192.168.24.0/24")
     """Address range; the default is TripleO's."""
     gateway: Address
     """Gateway; usually the undercloud, which masquerades (C2)."""
@@ -46,7 +46,7 @@ class Provisioning(Model):
     """Addresses that TripleO assigns during provisioning. UFM, switch and nodes have addresses outside it (D5)."""
     inspection: Range
     """Addresses of the nodes during introspection, which runs on all nodes at once (I1)."""
-    dns: tuple[Address, ...] = Field(min_length=1)
+    dns: NameServers = Field(min_length=1)
     """Name servers of the undercloud and the overcloud (C2, O4)."""
     ntp: tuple[Server, ...] = Field(min_length=1)
     """Time servers of the undercloud and the overcloud, as names or addresses (C2, O4)."""

@@ -4,19 +4,30 @@ import json
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from rack.site.schema import dotted, keys, type_at
+from rack.site.names import Text
+from rack.site.schema import Type, dotted, keys, type_at
 
 SECRET_WORDS = ("password", "token", "license", "secret")
 KEY = "[key]"
 """Last part of the location of an error about a mapping's key instead of its value, in pydantic."""
 
-CREDENTIALS = re.compile(r"[^\s/:@]+:[^\s/@]+(@|$)|\?")
-"""`user:password`, `user:password@host`, or the query of a URL."""
+_HOST = r"([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+"
+HARMLESS = re.compile(
+    r"[^:@/?\s]*( [^:@/?\s]*)?"  # One or two words without a separator of user, password and host
+    r"|[0-9A-Fa-f.:/%\[\]-]+"  # An address, a network, a time, a GUID, a PCI address
+    rf"|([a-z]+://)?{_HOST}(:\d{{1,5}})?(/[^?:@\s]*)?(:[\w.-]+)?"  # A URL, or an image of a registry
+    r"|[^:@?/\s]*(/[^:@?/\s]*){2,}|[~.]{1,2}/[^:@?/\s]*"  # A path
+)
+"""Texts that contain no user and password: other texts may be `user:password`, `user/password`, `user:password@host` or
+the query of a URL."""
+
+ADDRESSES = (IPv4Address, IPv4Interface, IPv4Network)
 
 MAX_SHOWN = 60
 """Number of characters of a value that a message shows."""
@@ -46,12 +57,26 @@ def _line(error: ErrorDetails, model: type[BaseModel], root: str) -> str:
     if error["type"] == "missing":
         return f"{where}: missing; write {description}"
     reason = error["msg"].removeprefix("Value error, ")
-    if reason.startswith("found "):
+    if expected and expected.hidden:
+        found = f"a text of {len(error['input'])} characters" if isinstance(error["input"], str) else "no text"
+        return f"{where}: {reason if reason.startswith('found ') else f'found {found}; write {description}'}"
+    says_all, text = reason.startswith("found "), error["input"] if isinstance(error["input"], str) else ""
+    if _may_hold_credentials(text, expected, where) and not (says_all and text not in reason):
+        return f"{where}: found a text that is not shown, since it may contain a password; write {description}"
+    if says_all:
         return f"{where}: {reason}"
-    if isinstance(error["input"], str) and _may_hold_credentials(where, error["input"]):
-        return f"{where}: found a text that may contain a password; write {description} without one"
     hint = f" ({reason})" if error["type"] == "value_error" and reason else ""
     return f"{where}: found {shown(error['input'])}; write {description}{hint}"
+
+
+def _may_hold_credentials(text: str, expected: Type | None, where: str) -> bool:
+    text = text.strip()
+    if "\n" in text:  # Not shown anyway
+        return False
+    if where.lower().endswith("user") or (expected and expected.bare in ADDRESSES):
+        return len(text.split()) > 1 or not HARMLESS.fullmatch(text)
+    with_slashes = expected and any(isinstance(m, Text) and "/" in m.pattern for m in expected.metadata)
+    return not (HARMLESS.fullmatch(text) or (with_slashes and HARMLESS.fullmatch(text.replace("/", ""))))
 
 
 def unknown(key: str, allowed: tuple[str, ...], model: type[BaseModel] | None = None) -> str:
@@ -71,9 +96,9 @@ def instead(name: str, allowed: Sequence[str]) -> str:
     return f"write {close[0]}" if close else f"write one of {', '.join(allowed)}, or remove it"
 
 
-def _may_hold_credentials(key: str, text: str) -> bool:
-    match = CREDENTIALS.search(text)
-    return bool(match) and ("@" in text or "://" in text or key.lower().endswith("user"))
+def shown_text(text: str) -> str:
+    """Return a text in quotes, or words that replace it if it may contain a password."""
+    return repr(text) if HARMLESS.fullmatch(text) else "a text that is not shown, since it may contain a password"
 
 
 def shown(value: Any) -> str:

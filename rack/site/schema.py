@@ -8,11 +8,11 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from rack.site.names import Kind
+from rack.site.names import Hidden, Kind
 
 Part = str | int
 """One part of a path: a key, or an index of a list."""
@@ -65,6 +65,11 @@ class Type:
         return Type.of(args[-1]) if holds else None
 
     @property
+    def hidden(self) -> bool:
+        """Return whether no message shows the values."""
+        return any(isinstance(m, Hidden) for m in self.metadata)
+
+    @property
     def fields(self) -> dict[str, FieldInfo]:
         """Return a model's fields by their key in the YAML."""
         return {f.alias or name: f for name, f in self.model.model_fields.items()} if self.model else {}
@@ -94,13 +99,19 @@ class Type:
             names = self.key.describe() if self.key else ", ".join(self.allowed_keys)
             return f"a mapping of {names}, each {self.item.describe()}"
         if self.item:
-            least = " of one or more" if any(isinstance(m, MinLen) for m in self.metadata) else ""
-            return f"a list{least if args[-1] is Ellipsis else f' of {len(args)}'}, each {self.item.describe()}"
+            return f"a list{self._size() if args[-1] is Ellipsis else f' of {len(args)}'}, each {self.item.describe()}"
         if origin is Literal:
             return ("one of " if len(args) > 1 else "") + ", ".join(map(str, args))
         if isinstance(self.bare, type) and issubclass(self.bare, StrEnum):
             return f"one of {', '.join(self.bare)}"
         return WORDS[self.bare]
+
+    def _size(self) -> str:
+        least = any(isinstance(m, MinLen) for m in self.metadata)
+        most = next((m.max_length for m in self.metadata if isinstance(m, MaxLen)), None)
+        if most is not None:
+            return f" of {'one' if least else 'up'} to {most}"
+        return " of one or more" if least else ""
 
     def _bounds(self) -> str:
         low = next((m.ge for m in self.metadata if isinstance(m, Ge)), None)

@@ -10,6 +10,7 @@ from rack.site.fabric import FabricSpec
 from rack.site.firmware import FirmwareSpec
 from rack.site.images import Builder, Image
 from rack.site.model import Model
+from rack.site.names import Domain
 from rack.site.networks import Networks
 from rack.site.nodes import Node, Role
 from rack.site.ssh import Ssh
@@ -41,6 +42,9 @@ class Site(Model):
     """If omitted, instances are reachable over the tenant's network only."""
     bandwidth: BandwidthSpec | None = None
     """If omitted, no test runs."""
+    site_domains: tuple[Domain, ...] = ()
+    """Domains of the site's own servers, mirrors and registries. With `internet: false`, a name outside them may be
+    public (OFF002, OFF005 to OFF007). Domains that are never public, like `rack.internal`, need not be listed."""
     internet: bool = True
     """Whether the rack has Internet access. With false, the rules OFF001 to OFF007 report everything that would be
     downloaded."""

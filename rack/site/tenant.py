@@ -1,11 +1,22 @@
 """Configuration of the tenant's flavor, network and instances (T1 to T5)."""
 
 from ipaddress import IPv4Network
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from rack.site.model import Address, Cidr, File, Model, Vlan
-from rack.site.names import Label, Name, PublicKey, User
+from rack.site.model import Cidr, File, Model, NameServers, Vlan
+from rack.site.names import Label, Name, PublicKey, User, UserData
+
+USER_DATA_MAX = 49149
+"""Longest user data in bytes: nova takes 65535 characters of Base64."""
+
+
+def _fits(text: str) -> str:
+    size = len(text.encode())
+    if size > USER_DATA_MAX:
+        raise ValueError(f"found {size} bytes; write at most {USER_DATA_MAX}, nova's limit")
+    return text
 
 
 class Flavor(Model):
@@ -13,11 +24,11 @@ class Flavor(Model):
 
     name: Name = "m1.gpu"
     """Name in Nova."""
-    ram_mib: int = Field(default=8192, ge=512)
+    ram_mib: int = Field(default=8192, ge=512, le=2**26)
     """Memory in MiB."""
-    disk_gib: int = Field(default=40, ge=1)
+    disk_gib: int = Field(default=40, ge=1, le=65536)
     """Disk in GiB."""
-    vcpus: int = Field(default=8, ge=1)
+    vcpus: int = Field(default=8, ge=1, le=8192)
     """Number of VCPUs. Each uses one dedicated CPU of the host."""
     gpus: int = Field(default=1, ge=1, le=16)
     """Number of GPUs that are passed through."""
@@ -34,7 +45,7 @@ class TenantNetwork(Model):
     """Segmentation ID; in hex it is the PKey of the tenant: 101 → 0x65 (D4)."""
     cidr: Cidr = IPv4Network("11.11.11.0/24")
     """Address range; the default follows from the guide's host names, such as host-11-11-11-250."""
-    dns: tuple[Address, ...] = ()
+    dns: NameServers = ()
     """Name servers that instances get through DHCP."""
 
 
@@ -81,7 +92,7 @@ class TenantSpec(Model):
     user: User = "stack"
     """Default user of the guest images: the element cloud-init-config names it stack, CentOS's own image centos."""
     key_pair: KeyPair = KeyPair()
-    user_data: str | None = Field(default=None, max_length=49149)
+    user_data: Annotated[UserData, AfterValidator(_fits)] | None = None
     """User data of new instances, such as a `#cloud-config` document (T5)."""
     user_data_file: File | None = None
     """Path of a file with the user data, instead of `userData`."""

@@ -117,9 +117,9 @@ class UfmSpec(Model):
     keeps the certificate of its installation, which must have this name."""
     insecure: bool = False
     """Whether UFM's certificate is left unverified. Write true for a trial only, never with a production password."""
-    token_generation: int = Field(default=1, ge=1)
+    token_generation: int = Field(default=1, ge=1, le=10**6)
     """Number to increase to rotate the API access token (U8)."""
-    password_generation: int = Field(default=1, ge=1)
+    password_generation: int = Field(default=1, ge=1, le=10**6)
     """Number to increase when `ufmPassword` changes, with the old password in `ufmPreviousPassword` (U7)."""
     adopt_pkeys: bool = False
     """Whether to adopt existing control PKeys that differ from the configuration. Members that are not declared are

@@ -8,7 +8,7 @@ from pydantic import Field
 from rack.distribution import DISTRIBUTIONS, Distribution, Release, registry_of
 from rack.site.model import Address, File, Model
 from rack.site.names import (
-    ContainerImage,
+    ContainerNamespace,
     ContainerTag,
     Folder,
     HostFile,
@@ -61,7 +61,7 @@ class UndercloudSpec(Model):
     """Host name (C2)."""
     interface: Interface = "eno1"
     """Interface on the provisioning network (C2)."""
-    root_gib: int = Field(default=100, ge=100)
+    root_gib: int = Field(default=100, ge=100, le=65536)
     """Required size of the root partition in GiB (C1)."""
     images_dir: Folder = "/home/stack/images"
     """Folder in which overcloud and guest images are built (C5, G1)."""
@@ -73,10 +73,10 @@ class UndercloudSpec(Model):
     """URL of the repository with the package python3-tripleo-repos, or of the package itself if it ends in `.rpm` (C1).
     If omitted, RDO's: https://trunk.rdoproject.org/centos8/component/tripleo/current."""
     registry: Registry = Registry()
-    container_namespace: ContainerImage | None = None
+    container_namespace: ContainerNamespace | None = None
     """Registry and namespace of TripleO's containers (C3). If omitted, the distribution's: quay.io/tripleowallaby or
     registry.redhat.io/rhosp-rhel9."""
-    mlnx_container_namespace: ContainerImage | None = None
+    mlnx_container_namespace: ContainerNamespace | None = None
     """Registry and namespace of the neutron-mlnx-agent container (C3). If omitted, `containerNamespace`."""
     container_tag: ContainerTag | None = None
     """Tag of the containers (C3), used unchanged. If omitted, the release that the distribution's tag, current-tripleo

@@ -53,6 +53,7 @@ def test_every_key_is_read_by_a_rule_a_document_or_a_resource(
     site = parse(document(OPTIONAL))
     monkeypatch.setattr(Model, "__getattribute__", recorded)
     rules.check(site)
+    rules.check(site.model_copy(update={"internet": False}))
     rendered(Plan(site))
     parameters(site, Role.COMPUTE)
     other = elsewhere(plan, tmp_path)

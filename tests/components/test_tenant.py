@@ -14,7 +14,7 @@ from rack.site.tenant import KeyPair
 from tests.components.conftest import BANDWIDTH, GUEST_KEY, Recorder, deploy, record
 from tests.components.test_rack import secret
 
-PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICBh tenant"
+PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f tenant"
 
 
 def changed(plan: Plan, **tenant: object) -> Plan:

@@ -19,6 +19,10 @@ Document = dict[str, Any]
 REFERENCE: Document = yamls.load((ROOT / "Pulumi.reference.yaml").read_text())["config"]["rack:site"]
 
 
+CERTIFICATE = (ROOT / "tests/engine/states/0.1.0/ca.pem").read_text()
+"""A certificate in PEM format."""
+
+
 class Drop:
     """Leave the key out."""
 

@@ -48,14 +48,35 @@ def stack_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dic
 # -- render
 
 
+def make_folder() -> None:
+    Path("ufm-ca").mkdir()
+
+
 @pytest.mark.parametrize("name", ["render", "check"])
-def test_a_certificate_that_is_no_text_is_reported(
-    name: str, stack_file: Callable[[dict[str, Any]], None], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("write", "says"),
+    [
+        (lambda: Path("ufm-ca").write_bytes(bytes.fromhex("308201f0a003020102")), "no text; write a file in PEM"),
+        (lambda: Path("ufm-ca").write_text("the certificate\n"), "contains no certificate; write a file in PEM format"),
+        (make_folder, "no file on this machine; write the path of the file"),
+        (lambda: Path("ufm-ca").write_text("-----BEGIN EC PRIVATE KEY-----\n"), "contains a private key; write a file"),
+    ],
+    ids=["not a text", "not PEM", "a folder", "a private key"],
+)
+def test_an_authority_that_is_no_certificate_is_reported(
+    name: str,
+    write: Callable[[], object],
+    says: str,
+    stack_file: Callable[[dict[str, Any]], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    stack_file({"ufm.caFile": "ufm-ca.der"})
-    Path("ufm-ca.der").write_bytes(bytes.fromhex("308201f0a003020102"))
+    stack_file({"ufm.caFile": "ufm-ca"})
+    write()
     assert main([name, "--stack", "mine", *(["--out", "out"] if name == "render" else [])]) == 1
-    assert "ufm.caFile: found 'ufm-ca.der', which is no text; write a file in PEM format" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "ufm.caFile: found 'ufm-ca', which" in error
+    assert says in error
+    assert "Traceback" not in error
 
 
 def test_every_document_is_rendered_without_secrets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,9 +118,9 @@ def test_the_certificate_authority_of_ufm_is_rendered_if_its_file_is_there(
     stack_file({"ufm.caFile": "ufm-ca.pem"})
     assert main(["render", "--stack", "mine", "--out", str(tmp_path / "before")]) == 0
     assert "WRITE-HERE-ufmCaFile; ufm-ca.pem (ufm.caFile) is not there\n" in capsys.readouterr().out
-    Path("ufm-ca.pem").write_text("the certificate\n")
+    Path("ufm-ca.pem").write_text(sites.CERTIFICATE)
     assert main(["render", "--stack", "mine", "--out", str(tmp_path / "out")]) == 0
-    assert "content: |\n        the certificate\n" in (tmp_path / "out" / ENV).read_text()
+    assert "content: |\n        -----BEGIN CERTIFICATE-----\n" in (tmp_path / "out" / ENV).read_text()
     assert "certificate to write" not in capsys.readouterr().out
 
 

@@ -137,14 +137,148 @@ VALUES: list[tuple[str, Any, str]] = [
     ("tenant.flavor.ramMib", 1000000, "(HW006)"),
     ("tenant.flavor.gpus", 8, "(HW005)"),
     ("fabric.switch.ports", 64, "(FAB002)"),
+    *(
+        ("ufm.host.image", image, "write a container image, with a digest of 64 hex digits if any")
+        for image in (
+            f"ufm@sha256:{'a' * 63}",
+            f"ufm:1@sha256:{'a' * 65}",
+            "ufm@sha256:",
+            "ufm@md5:" + "a" * 64,
+            "Mellanox/ufm:1",
+            "mellanox//ufm:1",
+            "mellanox/ufm-:1",
+            f"ufm:{'1' * 129}",
+            f"{'u' * 256}:1",
+        )
+    ),
+    *(("ufm.host.image", image, "write a port from 1 to 65535") for image in ("r.example:99999/ufm:1", "r:0/ufm:1")),
+    ("ufm.host.image", "10.0.0.256/ufm:1", "no address of a host"),
+    *(
+        ("undercloud.containerNamespace", name, "write a registry and namespace without tag")
+        for name in ("r.example/ns:tag", "r.example/ns/", "r.example/ns@sha256:" + "a" * 64, "r.example/NS")
+    ),
+    ("undercloud.mlnxContainerNamespace", "r.example:70000/ns", "write a port from 1 to 65535"),
+    *(("undercloud.tripleoReposUrl", f"https://m.example:{port}/a", "write a port") for port in (0, 65536, 99999)),
+    *(
+        ("undercloud.tripleoReposUrl", f"https://{host}/a", "no address of a host")
+        for host in ("10.0.0.256", "224.0.0.1", "0.0.0.0", "255.255.255.255", "10.0.0")
+    ),
+    *(
+        ("undercloud.tripleoReposUrl", url, "write a URL like")
+        for url in (
+            "https://m..example/a",
+            "https://-/a",
+            "https://m.example/%zz",
+            "ftp://m.example/a",
+            "https://m.example",
+        )
+    ),
+    ("undercloud.tripleoReposUrl", "https://m.example/a/../b", "write it without .."),
+    ("undercloud.tripleoReposUrl", "https://127.0.0.1/a", "(NET015)"),
+    ("undercloud.tripleoReposUrl", "https://10.0.0.255/a", "(NET013)"),
+    *(
+        (path, f"{first}.0/24", "that no host may have; write another network")
+        for path in ("tenant.network.cidr", "networks.external.cidr", "networks.provisioning.cidr")
+        for first in ("0.0.0", "169.254.7", "224.1.1", "240.0.0", "255.255.255")
+    ),
+    ("tenant.network.cidr", "169.0.0.0/8", "with addresses of 169.254.0.0/16 that no host may have"),
+    *(
+        (path, "127.0.3.0/24", "whose addresses never leave a host; write another network")
+        for path in ("tenant.network.cidr", "networks.external.cidr", "networks.control.Storage.cidr")
+    ),
+    *(
+        (path, address, "write the address of a host")
+        for path in ("nodes[0].ipmi.address", "networks.provisioning.dns[0]", "ufm.host.managementAddress")
+        for address in ("0.0.0.0", "0.9.9.9", "255.255.255.255", "240.1.1.1")
+    ),
+    *(
+        (path, address, "(NET013)")
+        for path in ("nodes[0].ipmi.address", "networks.provisioning.dns[0]", "networks.provisioning.ntp[0]")
+        for address in ("192.168.24.0", "192.168.24.255", "10.0.0.255")
+    ),
+    *(("nodes[0].ipmi.address", address, "(NET014)") for address in ("172.16.1.20", "172.16.3.254")),
+    ("nodes[0].ipmi.address", "127.0.0.1", "(NET015)"),
+    *(
+        ("networks.provisioning.dns", addresses, says)
+        for addresses, says in (
+            (["10.1.0.1", "10.1.0.1"], "found 10.1.0.1 more than once; write it once"),
+            ([f"10.1.0.{n}" for n in range(1, 7)], "found a list of 6; write a list of one to 5"),
+        )
+    ),
+    *(
+        (path, address, "write the PCI address of an adapter's first function, BUS:00.0")
+        for path in ("compute.hca", "firmware.controllerHca")
+        for address in (
+            "c5:00.7",
+            "c5:00.1",
+            "c5:1f.0",
+            "c5:1f.8",
+            "c5:00",
+            "C5:00.0",
+            "c5.00.0",
+            "00:00.0",
+            "0000:00:00.0",
+        )
+    ),
+    *(("compute.gpu.vendorId", number, "four hex digits") for number in ("ffff", "0000", "10DE", "0x10de")),
+    *(("tenant.flavor.diskGib", size, "write a whole number from 1 to 65536") for size in (0, -40, 65537, 10**12)),
+    ("compute.hardware.diskGib", 0, "write a whole number from 1"),
+    ("tenant.flavor.vcpus", 10**6, "write a whole number from 1 to 8192"),
+    ("compute.reservedMemoryMib", 10**12, "write a whole number from 512"),
+    ("compute.dedicatedCpus", "2-9999", "found CPU 9999; write numbers up to 8191"),
+    ("ufm.tokenGeneration", 2**60, "write a whole number from 1 to 1000000"),
+    ("undercloud.rootGib", 10**9, "write a whole number from 100"),
+    *(
+        ("undercloud.hostname", name, "(HOST002)")
+        for name in ("overcloud-controller-1.localdomain", "overcloud.localdomain", "localhost.localdomain")
+    ),
+    *(("cloud.domain", name, "a domain of") for name in ("localhost", "rack.localhost")),
+    *(
+        ("tenant.keyPair.publicKey", key, says)
+        for key, says in (
+            ("ssh-rsa AAAAB3NzaC1yc2EAAAADAQ", "found an incomplete key of type ssh-rsa"),
+            ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICBh me", "found an incomplete key of type ssh-ed25519"),
+            ("ssh-ed25519 AAAAAAAA me", "found an incomplete key of type ssh-ed25519"),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----", "write an OpenSSH public key"),
+        )
+    ),
+    ("tenant.userData", "é" * 25000, "found 50000 bytes; write at most 49149, nova's limit"),
+    *(("ssh.privateKeyFile", path, "write a path") for path in ("", ".", "/", "https://keys.example/key")),
+    ("images[0].environment", {"DIB_IMAGE_SIZE": "41"}, "(IMG011)"),
 ]
 
+PLACES = (
+    "nodes[0].ipmi.address", "nodes[0].ipmi.user", "ufm.address", "ufm.user", "ufm.serverName", "undercloud.hostname",
+    "networks.provisioning.ntp[0]", "networks.provisioning.dns[0]", "networks.external.cidr", "cloud.domain",
+    "undercloud.tripleoReposUrl", "ufm.host.fabricAddress",
+)  # fmt: skip
+"""Keys of addresses, hosts, URLs and users."""
 CREDENTIALS = {
     "images[0].environment": {"DIB_CLOUD_IMAGES": f"https://user:{SECRET}@mirror.example/images"},
     "images[1].environment": {"DIB_DEV_USER_PASSWORD": SECRET},
     "undercloud.repositories": [{"id": "a", "baseurl": f"https://user:{SECRET}@mirror.example/a"}],
     "undercloud.containerNamespace": f"user:{SECRET}@registry.example/ns",
     "undercloud.registry.user": f"robot:{SECRET}",
+    "images[1].environment.DIB_CUDA_PATH": {SECRET: SECRET},
+    "images[1].environment.DIB_DHCP_TIMEOUT": SECRET + "x" * 5000,
+    "tenant.userData": SECRET + "x" * 50000,
+    **{
+        f"{path}#{number}": text
+        for path in PLACES
+        for number, text in enumerate(
+            (
+                f"admin:{SECRET}",
+                f"admin:{SECRET}@10.0.0.1",
+                f"{SECRET}@10.0.0.1",
+                f"ipmi://admin:{SECRET}@10.0.0.1/",
+                f"https://{SECRET}@10.0.0.1/",
+                f"//admin:{SECRET}@10.0.0.1",
+                f"10.0.0.1 admin {SECRET}",
+                f"https://10.0.0.1/?password={SECRET}",
+                f"admin:{SECRET}@10.0.0.1:443/a",
+            )
+        )
+    },
     "ufm.user": f"admin:{SECRET}",
     "nodes[0].ipmi.user": f"admin:{SECRET}",
     "ssh.user": f"root:{SECRET}",
@@ -215,9 +349,17 @@ def test_values_that_do_not_fit_each_other_are_refused(
 
 @pytest.mark.parametrize(("path", "value"), CREDENTIALS.items(), ids=CREDENTIALS)
 def test_credentials_are_refused_and_not_shown(tmp_path: Path, path: str, value: object) -> None:
+    path = path.partition("#")[0]
     message = refused(tmp_path, stack({path: value}))
     assert path in message
     assert SECRET not in message
+
+
+@pytest.mark.parametrize("text", ["controller 1", "10.0.0.1:443", "fe80::1", "ntp.example.com:123"])
+@pytest.mark.parametrize("path", ["ufm.address", "nodes[0].name", "networks.provisioning.ntp[0]"])
+def test_a_text_without_a_password_is_shown(tmp_path: Path, path: str, text: str) -> None:
+    if path != "ufm.address" or " " not in text:
+        assert f"{path}: found {text!r}; write" in refused(tmp_path, stack({path: text}))
 
 
 def test_a_tabulator_between_a_value_and_a_comment_is_accepted_as_in_pulumi(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ OFFLINE: Edits = {
 }
 """The keys that a site without Internet access needs."""
 RHOSP: Edits = {"undercloud.distribution": "rhosp-17.1", "undercloud.registry": {"user": "1234|rack"}}
-DIGEST = "registry:5000/ufm@sha256:0123456789abcdef"
+DIGEST = f"registry:5000/ufm@sha256:{'0123456789abcdef' * 4}"
 
 
 class Broken(NamedTuple):

@@ -24,8 +24,8 @@ VALID: list[Edits] = [
     {ARGS: "quiet amd_iommu=on"},
     *(gpu("type-PF", product) for product in SRIOV_GPUS),
     *(gpu("type-PCI", product) for product in PLAIN_GPUS),
-    gpu("type-PCI", "ffff"),  # Not known.
-    gpu("type-PF", "ffff"),
+    gpu("type-PCI", "fffe"),  # Not known.
+    gpu("type-PF", "fffe"),
     gpu("type-PCI", "20f1", vendor="1002"),  # Another vendor's numbers.
 ]
 

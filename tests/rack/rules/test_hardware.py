@@ -24,6 +24,9 @@ BROKEN = [
     broken("HW006", RAM, {f"{FACTS}.numa": ["0-127"], RAM: 510905}),
     broken("HW006", RAM, {**BOTH_ON_COMPUTE_1, RAM: 128751}),
     broken("HW006", RESERVED, {RESERVED: 515000}),
+    broken("HW007", "tenant.flavor.diskGib", {f"{FACTS}.diskGib": 39}),
+    broken("HW007", "tenant.flavor.diskGib", {**BOTH_ON_COMPUTE_1, f"{FACTS}.diskGib": 79}),
+    broken("HW007", "tenant.flavor.diskGib", {f"{FACTS}.diskGib": 2000, "tenant.flavor.diskGib": 2001}),
 ]
 
 VALID: list[Edits] = [
@@ -36,6 +39,8 @@ VALID: list[Edits] = [
     ONE_GPU,
     {RAM: 257500},
     {f"{FACTS}.numa": ["0-127"], RAM: 510904},
+    {**BOTH_ON_COMPUTE_1, f"{FACTS}.diskGib": 80},
+    {"tenant.flavor.diskGib": 65536},
 ]
 
 

@@ -5,6 +5,7 @@ from tests.rack.rules.cases import (
     Edits,
     broken,
     broken_test,
+    findings,
     valid_test,
 )
 from tests.rack.sites import DROP
@@ -46,6 +47,21 @@ BROKEN = [
     broken("IMG007", "builder.address", {"builder": {"address": "192.168.24.21"}}),
     broken("IMG007", "builder.address", {"builder": BUILDER, **FILE, **FILE_GDR}),
     broken("IMG002", "images[0].elements", {"images[0].elements": []}),
+    *(
+        broken("IMG008", "images[0].environment", {"images[0].environment": {name: value}})
+        for name, value in (
+            ("DIB_REG_TOKEN", "text"),
+            ("DIB_CLIENT_SECRET", "text"),
+            ("DIB_ACTIVATION_KEY", "text"),
+            ("DIB_SOURCE", "user:text@mirror.example"),
+            ("DIB_SOURCE", "https://mirror.example/a?X-Signature=text"),
+            ("DIB_OPTIONS", "--password text"),
+        )
+    ),
+    *(
+        broken("IMG011", "images[0].environment", {"images[0].environment": {"DIB_IMAGE_SIZE": size}})
+        for size in ("41", "forty", "-1", "1e3")
+    ),
 ]
 
 VALID: list[Edits] = [
@@ -61,7 +77,19 @@ VALID: list[Edits] = [
     },
     {"images": [], "tenant.instances": [], "bandwidth": DROP, **NO_FLOATING},
     {"images[0].elements": [], "images[0].file": "/srv/centos.qcow2"},
+    {"images[0].environment": {"DIB_IMAGE_SIZE": "40"}},
+    {"images[0].environment": {"DIB_IMAGE_SIZE": "100"}, "tenant.flavor.diskGib": 100},
+    {"images[0].environment": {"DIB_GPG_PUBLIC_KEY": "/etc/pki/key"}},
 ]
+
+
+def test_values_of_variables_are_not_shown() -> None:
+    secret = "hunter2"
+    for name in ("DIB_MOFED_FILE", "DIB_YUM_REPO_CONF"):
+        value = f"https://u:{secret}@mirror.example/MLNX_OFED_LINUX-5.4-1.0.3.1-rhel8.5-x86_64.iso"
+        found = findings({f"{GDR}.environment": {name: value}})
+        assert len(found) == 2
+        assert secret not in "".join(found)
 
 
 test_a_broken_site_breaks_one_rule_at_its_paths = broken_test(BROKEN)

@@ -113,6 +113,45 @@ BROKEN = [
     broken("NET011", "tenant.network.cidr", {"tenant.network.cidr": "11.11.11.0/30"}),
     broken("NET011", f"{PUBLIC}.pool", pool(f"{PUBLIC}.pool", "10.0.0.151", "10.0.0.151")),
     broken("NET009", "networks.tenant.physnet", {"networks.tenant.physnet": "datacentre"}),
+    *(
+        broken("NET013", path, {path: address, **extra})
+        for path, address, extra in (
+            ("nodes[0].ipmi.address", "192.168.24.255", {}),
+            ("nodes[0].ipmi.address", "10.0.0.0", {}),
+            ("nodes[0].ipmi.address", "172.16.1.255", {}),
+            (f"{PROVISIONING}.dns[0]", "192.168.24.0", {}),
+            (f"{PROVISIONING}.ntp[0]", "10.0.0.255", {}),
+            ("tenant.network.dns[0]", "11.11.11.255", {}),
+            ("ufm.host.managementAddress", "192.168.24.255", {}),
+            ("undercloud.managementAddress", "10.0.0.255", {}),
+            ("ssh.proxy.address", "10.0.0.255", {"ssh.proxy.user": "jump"}),
+            ("builder.address", "192.168.24.255", {}),
+            ("undercloud.tripleoReposUrl", "http://10.0.0.255:8080/a", {}),
+            ("undercloud.containerNamespace", "10.0.0.0:5000/tripleo", {}),
+        )
+    ),
+    *(
+        broken("NET014", path, {path: address})
+        for path, address in (
+            ("nodes[0].ipmi.address", "172.16.1.9"),
+            (f"{PROVISIONING}.dns[0]", "172.16.2.1"),
+            (f"{PROVISIONING}.ntp[0]", "172.16.3.1"),
+            ("undercloud.managementAddress", "172.16.2.1"),
+            ("ufm.host.image", "172.16.2.1:5000/ufm:1"),
+        )
+    ),
+    *(
+        broken("NET015", path, {path: value})
+        for path, value in (
+            ("nodes[0].ipmi.address", "127.0.0.9"),
+            ("ufm.host.managementAddress", "127.0.0.1"),
+            ("builder.address", "127.0.1.1"),
+            ("undercloud.tripleoReposUrl", "http://localhost/a"),
+            ("undercloud.tripleoReposUrl", "http://mirror.localhost/a"),
+            ("ufm.host.image", "127.0.0.1:5000/ufm:1"),
+        )
+    ),
+    broken("NET010", "tenant.network.dns[0]", {"tenant.network.dns": ["11.11.11.1"]}),
 ]
 
 VALID: list[Edits] = [
@@ -146,6 +185,8 @@ VALID: list[Edits] = [
     {"externalAccess": DROP},
     OWN_PUBLIC,
     {**pool(f"{PUBLIC}.pool", "10.0.0.100", "10.0.0.199")},
+    {"tenant.network.dns": ["11.11.11.2"]},
+    {"nodes[0].ipmi.address": "192.168.23.255"},  # In no network of the configuration
 ]
 
 

@@ -29,6 +29,15 @@ BROKEN = [
     broken("FAB002", "fabric.switch.ports", {"fabric.switch.model": "MSB7800-ES2F"}),
     broken("FAB001", "fabric.switch.ports", {"fabric.switch.ports": 5}),
     broken("FAB001", "fabric.switch.ports", {"fabric.switch.ports": 4, "ufm.host": DROP}),
+    *(
+        broken("HOST002", "undercloud.hostname", {"undercloud.hostname": name})
+        for name in (
+            "overcloud-controller-0.localdomain",
+            "overcloud-computesriov-ib-1.example",
+            "localhost.localdomain",
+            "overcloud.localdomain",
+        )
+    ),
 ]
 
 VALID: list[Edits] = [
@@ -39,6 +48,8 @@ VALID: list[Edits] = [
     {"cloud": {"name": "overcloud", "domain": f"{'d' * 28}.example"}},
     {"fabric.switch.ports": 6},
     {"fabric.switch.ports": 5, "ufm.host": DROP},
+    {"undercloud.hostname": "controller-1.localdomain"},  # A name in ironic is no host name
+    {"undercloud.hostname": "overcloud-controller-3.localdomain"},
 ]
 
 

@@ -13,6 +13,7 @@ from tests.rack.sites import DROP
 
 NO_ARCHIVE: Edits = {**OFFLINE, "ufm.host.imageArchive": None}
 PACKAGE = "/ofed/MLNX_OFED_LINUX-5.8-4.1.5.0-ubuntu18.04-x86_64.tgz"
+OWN: Edits = {"siteDomains": ["corp.eu"]}
 OWN_UFM = "registry.example:5000/ufm:1"
 
 BROKEN = [
@@ -66,6 +67,20 @@ BROKEN = [
             "ufm.host.installerImage": "docker.io/mellanox/ufm-enterprise-installer:1",
         },
     ),
+    *(
+        broken("OFF006", "networks.provisioning.ntp[0]", {**OFFLINE, "networks.provisioning.ntp": [server]})
+        for server in (
+            "ntp1.ptb.de",
+            "time.facebook.com",
+            "ntp.ubuntu.com",
+            "asia.pool.ntp.org",
+            "ntp.example.edu",
+            "time.localdomain.net",
+        )
+    ),
+    broken("OFF006", "networks.provisioning.ntp[0]", {**OFFLINE, **OWN, "networks.provisioning.ntp": ["a.notcorp.eu"]}),
+    broken("OFF002", "undercloud.containerNamespace", {**OFFLINE, "undercloud.containerNamespace": "ghcr.io/x"}),
+    broken("OFF005", "ufm.host.image", {**NO_ARCHIVE, "ufm.host.image": "registry.corp.eu/ufm:1"}),
 ]
 
 VALID: list[Edits] = [
@@ -80,6 +95,15 @@ VALID: list[Edits] = [
     {**OFFLINE, "networks.provisioning.ntp": ["ntp.org.example"]},
     {**OFFLINE, "undercloud.mlnxContainerNamespace": "registry.example:5000/mlnx"},
     {**RHOSP, **OFFLINE, "undercloud.registry": {"caFile": "registry.pem"}, "undercloud.repositories": []},
+    *(
+        {**OFFLINE, "networks.provisioning.ntp": [server]}
+        for server in ("ntp", "ntp.site.internal", "ntp.example.com", "ntp1.local", "10.0.0.2", "192.168.1.9")
+    ),
+    {**OFFLINE, "cloud.domain": "rack.corp.eu", "networks.provisioning.ntp": ["ntp.rack.corp.eu"]},
+    {**OFFLINE, "undercloud.hostname": "director.corp.eu", "networks.provisioning.ntp": ["ntp.corp.eu"]},
+    {**OFFLINE, **OWN, "networks.provisioning.ntp": ["corp.eu", "ntp.corp.eu"]},
+    {**NO_ARCHIVE, **OWN, "ufm.host.image": "registry.corp.eu/ufm:1"},
+    {**OFFLINE, "tenant.network.dns": ["11.11.11.2"]},  # A public address, in the tenant's own network
 ]
 
 
@@ -96,8 +120,8 @@ def test_every_source_on_the_internet_is_reported_at_once() -> None:
 
 def test_a_public_registry_is_reported_with_its_name() -> None:
     assert findings({**OFFLINE, "undercloud.containerNamespace": None}) == [
-        "undercloud.containerNamespace: found 'quay.io/tripleowallaby', a public registry, with internet: false; "
-        "write the namespace in the site's registry (OFF002)"
+        "undercloud.containerNamespace: found 'quay.io/tripleowallaby', with internet: false; write the namespace in "
+        "the site's registry, or its domain in siteDomains if it is the site's own (OFF002)"
     ]
 
 

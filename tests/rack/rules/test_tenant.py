@@ -13,7 +13,10 @@ from tests.rack.rules.cases import (
 )
 from tests.rack.sites import DROP
 
-KEY, PUBLIC = "tenant.keyPair", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICBh tenant"
+KEY, PUBLIC = (
+    "tenant.keyPair",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f tenant",
+)
 INSTANCE, COMPUTE = "tenant.instances", "compute"
 
 BROKEN = [

@@ -40,6 +40,10 @@ BROKEN = [
         f"{HOST}.install.docker.keyFile",
         {f"{HOST}.install.docker": {"repository": "https://download.docker.com/linux/ubuntu"}},
     ),
+    *(
+        broken("UFM002", f"{HOST}.fabricAddress", {f"{HOST}.fabricAddress": address})
+        for address in ("192.168.23.13/32", "192.168.23.1/28", "0.0.0.1/30")
+    ),
 ]
 
 DOCKER = f"{HOST}.install.docker"
@@ -54,7 +58,7 @@ VALID: list[Edits] = [
     {HOST: DROP, "externalAccess": DROP},
     {"externalAccess": DROP},
     {f"{HOST}.image": DIGEST},
-    {f"{HOST}.image": "registry:5000/ufm:6.19.3-1@sha256:0123456789abcdef"},
+    {f"{HOST}.image": "registry:5000/ufm:6.19.3-1@sha256:" + "0123456789abcdef" * 4},
     {**ARCHIVE, f"{HOST}.installerImage": "mellanox/ufm-enterprise-installer:1"},
     {f"{HOST}.licenseDir": "/var/ufm_files_lic"},
 ]

@@ -1,6 +1,6 @@
 """Sites that `parse` accepts and refuses, and its messages."""
 
-import os
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from rack.site import Site
 from rack.site.load import ConfigError, load, load_stack_file, parse
 from tests import yamls
-from tests.rack.sites import DROP, document
+from tests.rack.sites import CERTIFICATE, DROP, document
 
 WHOLE = "write a whole number from 1 to 65535"
 UNKNOWN = "unknown key; "
@@ -58,7 +58,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "second line in an argument": ("compute.kernelArgs", "iommu=pt\nx = y", "found a text of 2 lines"),
     "CPU list": ("compute.dedicatedCpus", "2..63", "found '2..63'; write a list of CPUs in quotes"),
     "CPU range backwards": ("compute.dedicatedCpus", "2-9,63-10", "found '63-10'; write the lower CPU first"),
-    "PCI address": ("compute.hca", "c5:00.9", "write a PCI address like 'c5:00.0'"),
+    "PCI address": ("compute.hca", "c5:00.9", "write the PCI address of an adapter's first function"),
     "VLAN 0": ("networks.control.Storage.vlan", 0, "found 0; write a whole number from 1 to 4094"),
     "root too small": ("undercloud.rootGib", 50, "found 50; write a whole number from 100"),
     "other bridge": ("externalAccess.network.physnet", "physnet1", "found 'physnet1'; write datacentre"),
@@ -274,8 +274,9 @@ def loaded(folder: Path, written: object, text: str | None = None) -> tuple[str,
 
 def local(folder: Path) -> dict[str, Any]:
     """Edits that name existing files."""
-    for name in ("key", "known", "ca.pem"):
-        (folder / name).write_text("")
+    (folder / "key").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    (folder / "known").write_text("192.168.24.1 ssh-ed25519 AAAA\n")
+    (folder / "ca.pem").write_text(CERTIFICATE)
     return {"ssh.privateKeyFile": "key", "ssh.knownHostsFile": str(folder / "known"), "ufm.caFile": "ca.pem"}
 
 
@@ -307,10 +308,11 @@ def test_every_local_file_must_exist(tmp_path: Path) -> None:
 def test_a_private_key_in_a_file_that_is_shipped_in_plain_text_is_refused(tmp_path: Path, key: str) -> None:
     begin = "-----BEGIN PRIVATE KEY-----"
     (tmp_path / "both.pem").write_text(f"-----BEGIN CERTIFICATE-----\n{begin}\n{SECRET}\n")
+    (tmp_path / "docker.asc").write_text("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")
     edits = {
         **local(tmp_path),
         "undercloud.containerNamespace": "registry.example/ns",
-        "ufm.host.install": {"docker": {"repository": "https://mirror.example/ubuntu", "keyFile": "ca.pem"}},
+        "ufm.host.install": {"docker": {"repository": "https://mirror.example/ubuntu", "keyFile": "docker.asc"}},
         key: "both.pem",
     }
     (line,) = loaded(tmp_path, document(edits))
@@ -319,6 +321,63 @@ def test_a_private_key_in_a_file_that_is_shipped_in_plain_text_is_refused(tmp_pa
 
 def test_an_unreadable_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = document(local(tmp_path))
-    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path).name != "key")
+    really = Path.open
+
+    def refuse(path: Path, *arguments: Any) -> Any:
+        if path.name == "key":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return really(path, *arguments)
+
+    monkeypatch.setattr(Path, "open", refuse)
     (line,) = loaded(tmp_path, site)
-    assert line == "ssh.privateKeyFile: found 'key', which cannot be read; run: chmod u+r key"
+    found = "ssh.privateKeyFile: found 'key', which cannot be read (Permission denied)"
+    assert line == f"{found}; run: chmod u+r key"
+
+
+WRONG_FILES: dict[str, tuple[str, bytes, str]] = {
+    "certificate that is cut": ("ufm.caFile", CERTIFICATE.encode()[:200], "no certificate; write a file in PEM format"),
+    "certificate that is empty": ("ufm.caFile", b"", "no certificate; write a file in PEM format"),
+    "certificate in DER": ("ufm.caFile", bytes.fromhex("308201f0a003020102"), "no text; write a file in PEM format"),
+    "registry's certificate": ("undercloud.registry.caFile", b"ca", "contains no certificate"),
+    "public key of Docker": ("ufm.host.install.docker.keyFile", b"<html>", "no PGP public key; write the file that"),
+    "public SSH key": ("ssh.privateKeyFile", b"ssh-ed25519 AAAA me", "a public key; write the file with the private"),
+    "key of PuTTY": ("ssh.privateKeyFile", b"PuTTY-User-Key-File-3: ssh-ed25519", "no private key of OpenSSH"),
+    "known hosts without a key": ("ssh.knownHostsFile", b"# hosts\n\n", "no host key; run: ssh-keyscan -H ADDRESS"),
+    "guests' key": ("tenant.keyPair.privateKeyFile", b"x", "no private key of OpenSSH"),
+    "long user data": ("tenant.userDataFile", b"#" * 49150, "of 49150 bytes; write at most 49149, nova's limit"),
+    "endless file": ("tenant.userDataFile", b"#" * (2**20 + 1), "of more than 1 MiB; write the path of another file"),
+    "raw image": ("images[0].file", b"\0" * 512, "no qcow2 image; run: qemu-img convert -O qcow2 FROM TO"),
+}
+
+
+@pytest.mark.parametrize(("key", "content", "says"), WRONG_FILES.values(), ids=WRONG_FILES)
+def test_a_file_with_the_wrong_content_is_refused(tmp_path: Path, key: str, content: bytes, says: str) -> None:
+    edits = {**local(tmp_path), key: "wrong"}
+    (tmp_path / "wrong").write_bytes(content)
+    (tmp_path / "docker.asc").write_text("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")
+    edits |= {"images[0].elements": []} if key.startswith("images") else {}
+    edits |= {"undercloud.containerNamespace": "registry.example/ns"} if "registry" in key else {}
+    edits |= {"tenant.keyPair.existing": True} if "keyPair" in key else {}
+    if "docker" in key:
+        edits["ufm.host.install.docker.repository"] = "https://mirror.example/ubuntu"
+    (line,) = loaded(tmp_path, document(edits))
+    assert line.startswith(f"{key}: found 'wrong'")
+    assert says in line
+
+
+def test_an_image_with_a_larger_disk_than_the_flavor_is_refused(tmp_path: Path) -> None:
+    header = b"QFI\xfb" + bytes.fromhex("00000003" + "00" * 12 + "00000010") + (40 * 2**30 + 1).to_bytes(8, "big")
+    (tmp_path / "large.qcow2").write_bytes(header)
+    edits = {**local(tmp_path), "images[0].elements": [], "images[0].file": "large.qcow2"}
+    (line,) = loaded(tmp_path, document(edits))
+    assert line == (
+        "images[0].file: found 'large.qcow2' with a disk of 41 GiB; write at least that as tenant.flavor.diskGib, "
+        "which is 40"
+    )
+    assert loaded(tmp_path, document({**edits, "tenant.flavor.diskGib": 41})) == ()
+
+
+def test_a_path_that_may_be_a_login_is_not_shown(tmp_path: Path) -> None:
+    (line,) = loaded(tmp_path, document({**local(tmp_path), "ssh.privateKeyFile": f"admin:{SECRET}@10.0.0.1"}))
+    assert line.startswith("ssh.privateKeyFile: found a text that is not shown, since it may contain a password, which")
+    assert SECRET not in line

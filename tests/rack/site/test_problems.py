@@ -33,8 +33,11 @@ def test_a_value_is_shown_in_at_most_60_characters(value: object, text: str) -> 
     ("environment", "problem"),
     [
         ({"FOO": "x"}, "images[1].environment.FOO: not a valid name; write a variable of diskimage-builder like "),
-        ({"DIB_X": 3}, "images[1].environment.DIB_X: found 3; write a text in quotes, of one line"),
-        ({"DIB_X": "a\nb"}, "images[1].environment.DIB_X: found a text of 2 lines; write a text in quotes"),
+        ({"DIB_X": 3}, "images[1].environment.DIB_X: found no text; write a text in quotes, of one line"),
+        (
+            {"DIB_X": "a\nb"},
+            "images[1].environment.DIB_X: found a text of 3 characters; write a text in quotes, of one line",
+        ),
         (["DIB_X"], "images[1].environment: found a list of 1; write a mapping of a variable of diskimage-builder"),
     ],
 )
