@@ -8,10 +8,10 @@ from collections.abc import Iterator
 OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 ANY_ADDRESS = rf"{OCTET}(?:\.{OCTET}){{3}}"
 ADDRESS = (
-    r"(?!0\.0\.0\.0$|169\.254\.)(?:22[0-3]|2[01][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+    r"(?!0\.|169\.254\.)(?:22[0-3]|2[01][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
     rf"(?:\.{OCTET}){{3}}"
 )
-"""Address that a host may have: not multicast, reserved, link-local or 0.0.0.0 (`rack.site.names.is_host`)."""
+"""Address that a host may have: not multicast, reserved, link-local or in 0.0.0.0/8 (`rack.site.names.is_host`)."""
 
 PREFIXES = range(8, 31)
 """Prefix lengths of the rack's networks."""
