@@ -6,7 +6,7 @@ The openstack provider reports an instance that nova could not start without nov
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cloud.client import CloudApi, Login, NoAnswerError, RefusedError
+from cloud.client import CloudApi, CloudError, Login
 
 
 def faults(login: Mapping[str, str], ids: Iterable[str]) -> dict[str, str]:
@@ -16,8 +16,8 @@ def faults(login: Mapping[str, str], ids: Iterable[str]) -> dict[str, str]:
     """
     try:
         api = CloudApi(Login.of(login))
-        servers = {id_: api.server(id_) for id_ in ids}
-    except (NoAnswerError, RefusedError, ValueError, LookupError):  # the last two: no JSON, another shape
+        servers = {id_: api.call("GET", "compute", f"/servers/{id_}").get("server", {}) for id_ in ids}
+    except (CloudError, LookupError):  # the last one: another shape
         return {}
     return {id_: _reason(server) for id_, server in servers.items() if server.get("status") == "ERROR"}
 

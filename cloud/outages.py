@@ -18,7 +18,8 @@ from typing import Any
 
 import pulumi
 
-from cloud.client import CloudApi, Login, NoAnswerError, RefusedError
+from cloud import kinds
+from cloud.client import CloudApi, CloudError, Login, UnavailableError
 from cloud.hooks import has_error_hooks
 from rack import outage
 
@@ -67,17 +68,17 @@ class Outages:
         """Wait until the cloud answers, and note the objects that the create could have made.
 
         Raises:
-            NoAnswerError: an API does not answer within the limit.
-            RefusedError: keystone refuses the login.
+            UnavailableError: an API does not answer within the limit.
+            RefusedRequestError: keystone refuses the login.
         """
         api = await self._cloud()
-        search = outage.search(_short(args.type), args.new_inputs or {}) if args.old_inputs is None else None
+        search = kinds.search(args.type, args.new_inputs or {}) if args.old_inputs is None else None
         try:
             await self._look(api, args, search)
-        except NoAnswerError as error:
-            raise NoAnswerError(f"{error}; {AGAIN}") from None
+        except UnavailableError as error:
+            raise UnavailableError(f"{error}; {AGAIN}") from None
 
-    async def _look(self, api: CloudApi, args: pulumi.ResourceHookArgs, search: outage.Search | None) -> None:
+    async def _look(self, api: CloudApi, args: pulumi.ResourceHookArgs, search: kinds.Search | None) -> None:
         deadline = time.monotonic() + LIMIT
         while True:
             if time.monotonic() - self._answered > FRESH:
@@ -85,8 +86,8 @@ class Outages:
             if search is None:
                 return
             try:
-                self._before[args.urn] = await asyncio.to_thread(api.find, search)
-            except NoAnswerError:  # it went away in between
+                self._before[args.urn] = {found.id for found in await asyncio.to_thread(search.find, api)}
+            except UnavailableError:  # it went away in between
                 self._answered = float("-inf")
                 continue
             return
@@ -105,7 +106,7 @@ class Outages:
         try:
             await self._wait(api, args.name, began + LIMIT)
             return args.failed_operation != "create" or await self._repeatable(api, args)
-        except (NoAnswerError, RefusedError) as error:
+        except CloudError as error:
             self._say(f"{args.name}: {error}; {advice}")
             return False
 
@@ -131,7 +132,7 @@ class Outages:
             while silent := await asyncio.to_thread(api.silent):
                 problem = ", ".join(silent)
                 if time.monotonic() + pause > deadline:
-                    raise NoAnswerError(f"{problem}, for {LIMIT:.0f} s")
+                    raise UnavailableError(f"{problem}, for {LIMIT:.0f} s")
                 if problem != said:
                     left = deadline - time.monotonic()
                     self._say(f"{name}: {problem}; waiting, at most {left:.0f} s (two interrupts end it)")
@@ -145,28 +146,25 @@ class Outages:
     async def _repeatable(self, api: CloudApi, args: pulumi.ErrorHookArgs) -> bool:
         """Return whether a repetition of the create makes no duplicate, after deleting what the create has left."""
         inputs: Mapping[str, Any] = args.new_inputs or {}
-        if _short(args.type) in outage.REPEATABLE:
+        kind = kinds.BY_TYPE.get(args.type)
+        if kind and kind.repeatable:
             return True
-        search = outage.search(_short(args.type), inputs)
+        search = kinds.search(args.type, inputs)
         if search is None or args.urn not in self._before:
             self._say(f"{args.name}: may exist, and no mark identifies it; look for it in the cloud, then {AGAIN}")
             return False
         self._answered = float("-inf")
-        made = await asyncio.to_thread(api.find, search) - self._before[args.urn]
-        for id_ in sorted(made):
+        made = {each.id: each for each in await asyncio.to_thread(search.find, api)}
+        made = {id_: each for id_, each in made.items() if id_ not in self._before[args.urn]}
+        for id_, each in sorted(made.items()):
             self._say(f"{args.name}: the failed create has made {id_}; deleting it")
-            await asyncio.to_thread(api.discard, search, inputs, id_)
+            await asyncio.to_thread(search.kind.delete, api, each, wait=False)
         pause = self._pause
-        while made & await asyncio.to_thread(api.find, search):
+        while any(each.id in made for each in await asyncio.to_thread(search.find, api)):
             if time.monotonic() > self._since[args.urn] + LIMIT:
-                raise NoAnswerError(
+                raise UnavailableError(
                     f"{', '.join(sorted(made))} is still there after its deletion; delete it, then {AGAIN}"
                 )
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, LONGEST_PAUSE)
         return True
-
-
-def _short(type_: str) -> str:
-    """Return a type without its package: openstack:networking/port:Port → networking/port:Port."""
-    return type_.partition(":")[2]

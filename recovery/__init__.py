@@ -7,8 +7,7 @@ name and parent.
 
     pulumi      the command line of Pulumi: export, import and refresh of the state
     state       the exported state: resources and pending operations
-    cloud       OpenStack's APIs: list and delete
-    kinds       the types of objects: where they are listed, how they are recognised
+    cloud       the login to OpenStack's APIs, whose objects `cloud.kinds` lists
     tokens      UFM's access tokens
     decide      what to do with each operation and object
     command     shows it, asks (`question`), writes

@@ -4,11 +4,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from cloud.client import CloudError, wait
+from cloud.kinds import BY_TYPE, KINDS, CloudObject
 from providers.ufm.errors import UfmError
 from recovery import decide, tokens
-from recovery.cloud import PROVIDER, Cloud, CloudError, wait
+from recovery.cloud import api_of
 from recovery.decide import Clear, Delete, Import, Leave, Refresh
-from recovery.kinds import BY_TYPE, KINDS, CloudObject
 from recovery.pulumi import Pulumi, PulumiError
 from recovery.question import agreed
 from recovery.state import State
@@ -113,13 +114,12 @@ def _objects_if_needed(secrets: State) -> list[CloudObject]:
 
 def _objects(secrets: State) -> list[CloudObject]:
     """Return all objects of the stack's cloud, once it does not work on this stack's any more."""
-    provider = next(secrets.of(PROVIDER), None)
-    if provider is None:
+    api = api_of(secrets)
+    if api is None:
         return []
-    cloud = Cloud(provider)
 
     def listed() -> list[CloudObject]:
-        return [found for kind in KINDS for found in kind.list(cloud)]
+        return [found for kind in KINDS for found in kind.objects(api)]
 
     def busy(found: CloudObject) -> bool:
         return found.status in BUSY and found.mark is not None and found.mark.stack_id == secrets.owner_id
@@ -172,10 +172,10 @@ def _carry_out(pulumi: Pulumi, actions: Sequence[Action], discard: bool) -> int 
 
 
 def _delete(found: Sequence[CloudObject], secrets: State) -> None:
-    if found:
-        cloud = Cloud(next(secrets.of(PROVIDER)))
+    api = api_of(secrets) if found else None
+    if api:
         for each in found:
-            each.kind.delete(cloud, each)
+            each.kind.delete(api, each)
 
 
 def _revoke(given: Sequence[str], secrets: State) -> None:

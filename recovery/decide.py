@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recovery.kinds import BY_TYPE, KINDS, CloudObject
+from cloud.kinds import BY_TYPE, KINDS, CloudObject
 from recovery.state import Operation, Resource, State
 
 KEYPAIR = "openstack:compute/keypair:Keypair"
@@ -151,7 +151,7 @@ def _is_of(state: State, resource: Resource, found: CloudObject) -> bool:
     if found.kind.marked:
         mark = found.mark
         return mark is not None and (mark.stack_id, mark.resource) == (state.owner_id, resource.name)
-    return found.kind.matches(resource.inputs, found.raw)
+    return bool(found.kind.matches and found.kind.matches(resource.inputs, found.raw))
 
 
 def _settle(

@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cloud.client import CloudApi, CloudError, NoAnswerError
 from providers.ufm.client import Client
 from providers.ufm.errors import UfmError
 from providers.ufm.owner import GROUP, Mark
 from recovery import tokens
-from recovery.cloud import PROVIDER, Cloud, CloudError, NoAnswerError
+from recovery.cloud import PROVIDER, login_of
 from recovery.pulumi import Pulumi, PulumiError
 from recovery.question import agreed
 from recovery.state import Resource, State
@@ -31,7 +32,7 @@ ON_A_NODE = "python3 /home/stack/node.py create"
 """In the commands that user stack on the undercloud runs on an overcloud node (`access/ssh.py`)."""
 
 
-class RefusedError(Exception):
+class CannotForgetError(Exception):
     """The command must not run. The text says why and what to do."""
 
 
@@ -57,7 +58,7 @@ def run(stack: str, *, yes: bool, ask: Callable[[str], str] = input) -> int:
     """
     try:
         return _forget(Pulumi(stack), stack, yes=yes, ask=ask)
-    except RefusedError as error:
+    except CannotForgetError as error:
         print(f"rack forget: {error}", file=sys.stderr)
         return 1
     except (PulumiError, CloudError, UfmError) as error:
@@ -107,26 +108,27 @@ def _require_absent(secrets: State) -> None:
     """Check that the cloud does not answer.
 
     Raises:
-        RefusedError: it does.
+        CannotForgetError: it does.
     """
     provider = next(secrets.of(PROVIDER), None)
     if provider is None:
         return
-    url = provider.inputs.get("authUrl")
+    login = login_of(provider)
     try:
-        Cloud(provider)
+        CloudApi(login).log_in()
     except NoAnswerError:
         return
     except CloudError as error:
-        raise RefusedError(f"the cloud at {url} answers: {error}; only a cloud that is gone is forgotten") from None
-    raise RefusedError(f"the cloud at {url} exists; `pulumi destroy` deletes its resources")
+        problem = f"the cloud at {login.auth_url} answers: {error}; only a cloud that is gone is forgotten"
+        raise CannotForgetError(problem) from None
+    raise CannotForgetError(f"the cloud at {login.auth_url} exists; `pulumi destroy` deletes its resources")
 
 
 def _pkeys(secrets: State, dropped: Sequence[Resource], client: Client | None) -> list[str]:
     """Return the PKeys of dropped gates that UFM has.
 
     Raises:
-        RefusedError: another stack has marked one of them as its own.
+        CannotForgetError: another stack has marked one of them as its own.
     """
     wanted = sorted({str(gate.inputs["pkey"]) for gate in dropped if gate.type == GATE})
     if client is None or not wanted:
@@ -135,7 +137,7 @@ def _pkeys(secrets: State, dropped: Sequence[Resource], client: Client | None) -
     for pkey in wanted:
         mark = Mark.parse(groups.get(GROUP + pkey, ""))
         if mark and mark.stack_id != secrets.owner_id:
-            raise RefusedError(f"PKey {pkey} at UFM belongs to stack {mark.stack} of project {mark.project}")
+            raise CannotForgetError(f"PKey {pkey} at UFM belongs to stack {mark.stack} of project {mark.project}")
     return [pkey for pkey in wanted if client.get_pkey(pkey)]
 
 

@@ -37,7 +37,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         "doctor": "access, components.guest_images, components.ufm_host, doctor, onhost, providers.ufm, rack, "
         "standard library, pulumi, yaml",
         "doctor/__main__.py": "rack.__main__, standard library",
-        "recovery": "providers.ufm, rack.owner, recovery, review.preview, standard library, requests",
+        "recovery": "cloud.client, cloud.kinds, providers.ufm, recovery, review.preview, standard library",
         "review": "rack, review, standard library",
         "onhost": "onhost, standard library of Python 3.6",
         "providers": "providers.ufm, standard library, google.protobuf, grpc, pulumi, requests",

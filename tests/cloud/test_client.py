@@ -3,15 +3,18 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from cloud.client import CloudApi, Login, NoAnswerError, RefusedError
-from rack.outage import Search, search
+from cloud.client import CloudApi, CloudError, Login, NoAnswerError, RefusedRequestError, UnavailableError, wait
+from cloud.kinds import CloudObject, Search, search
 from rack.owner import Mark
+from tests.providers.server import Answer, authority, serving
 
 MARK = str(Mark("0a1b2c3d", "tenant-network"))
 PATHS = {"compute": "/compute/v2.1", "network": "/network", "image": "/image"}
@@ -27,6 +30,8 @@ class Cloud(ThreadingHTTPServer):
         self.networks = {"n1": MARK, "n2": "of another program"}
         self.calls: list[tuple[str, str, Any]] = []
         self.tokens = 0
+        self.page = ""
+        """What a proxy answers in place of a service."""
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
@@ -56,8 +61,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if word == "v3":
             self.send_header("X-Subject-Token", f"token{cloud.tokens}")
+        if status == 302:
+            self.send_header("Location", f"{cloud.url}/elsewhere")
         self.end_headers()
-        self.wfile.write(json.dumps(answer).encode() if status == 200 else b"<html>hunter2</html>")
+        text = json.dumps(answer) if word == "v3" or not cloud.page else cloud.page
+        self.wfile.write(text.encode() if status == 200 else b"<html>hunter2</html>")
 
     def _answer(self, path: str, query: dict[str, list[str]], body: Any) -> Any:
         cloud = self.server
@@ -92,39 +100,40 @@ def api(cloud: Cloud) -> CloudApi:
 
 
 def networks() -> Search:
-    found = search("networking/network:Network", {"description": MARK})
+    found = search("openstack:networking/network:Network", {"description": MARK})
     assert found
     return found
 
 
 def test_objects_are_found_by_their_mark_and_deleted(cloud: Cloud, api: CloudApi) -> None:
-    assert api.find(networks()) == {"n1"}
-    api.discard(networks(), {}, "n1")
-    assert api.find(networks()) == set()
+    (made,) = networks().find(api)
+    assert made.id == "n1"
+    made.kind.delete(api, made)
+    assert networks().find(api) == []
     assert cloud.networks == {"n2": "of another program"}
     assert cloud.tokens == 1, "one login serves all requests"
 
 
 def test_an_expired_token_is_renewed(cloud: Cloud, api: CloudApi) -> None:
-    assert api.find(networks()) == {"n1"}
+    assert [found.id for found in networks().find(api)] == ["n1"]
     cloud.tokens += 1
-    assert api.find(networks()) == {"n1"}
+    assert [found.id for found in networks().find(api)] == ["n1"]
 
 
 def test_an_object_that_is_gone_counts_as_deleted(cloud: Cloud, api: CloudApi) -> None:
-    api.find(networks())
+    (made,) = networks().find(api)
     cloud.status["network"] = 404
-    api.discard(networks(), {}, "n1")
+    made.kind.delete(api, made)
     cloud.status["network"] = 409
-    with pytest.raises(RefusedError, match="status 409"):
-        api.discard(networks(), {}, "n1")
+    with pytest.raises(RefusedRequestError, match="status 409"):
+        made.kind.delete(api, made)
 
 
 def test_a_router_interface_is_detached(cloud: Cloud, api: CloudApi) -> None:
     inputs = {"routerId": "r", "subnetId": "s"}
-    found = search("networking/routerInterface:RouterInterface", inputs)
+    found = search("openstack:networking/routerInterface:RouterInterface", inputs)
     assert found
-    api.discard(found, inputs, "p")
+    found.kind.delete(api, CloudObject(found.kind, {"id": "p", "device_id": "r"}))
     assert cloud.calls[-1] == ("PUT", "/network/v2.0/routers/r/remove_router_interface", {"port_id": "p"})
 
 
@@ -138,8 +147,9 @@ def test_all_services_answer(cloud: Cloud, api: CloudApi) -> None:
 def test_a_service_that_fails_is_named(cloud: Cloud, api: CloudApi, status: int) -> None:
     cloud.status = {"network": status}
     assert api.silent() == [f"neutron answers with status {status}"]
-    with pytest.raises(NoAnswerError, match="neutron"):
-        api.find(networks())
+    with pytest.raises(UnavailableError, match="neutron") as error:
+        networks().find(api)
+    assert not isinstance(error.value, NoAnswerError), "something answers"
     cloud.status = {"v3": status}
     assert api.silent() == [f"keystone answers with status {status}"]
 
@@ -154,6 +164,51 @@ def test_a_service_that_refuses_the_connection_is_named(cloud: Cloud, api: Cloud
 
 def test_a_refused_login_is_reported_without_the_password(cloud: Cloud, api: CloudApi) -> None:
     cloud.status = {"v3": 401}
-    with pytest.raises(RefusedError, match=r"keystone.*status 401") as error:
+    with pytest.raises(RefusedRequestError, match=r"keystone.*status 401") as error:
         api.silent()
     assert "hunter2" not in str(error.value)
+
+
+def test_the_login_names_user_project_and_domains(cloud: Cloud, api: CloudApi) -> None:
+    api.log_in()
+    ((_, _, body),) = cloud.calls
+    user = {"name": "admin", "password": "hunter2", "domain": {"name": "Default"}}
+    assert body["auth"]["identity"]["password"]["user"] == user
+    assert body["auth"]["scope"] == {"project": {"name": "admin", "domain": {"name": "Default"}}}
+
+
+def test_a_service_that_the_catalogue_lacks_is_named(cloud: Cloud, api: CloudApi, monkeypatch: Any) -> None:
+    monkeypatch.delitem(PATHS, "network")
+    with pytest.raises(CloudError, match="no public endpoint of type network in regionOne"):
+        networks().find(api)
+
+
+def test_a_redirect_is_refused(cloud: Cloud, api: CloudApi) -> None:
+    """Else the token would be sent to the address in it."""
+    cloud.status["network"] = 302
+    with pytest.raises(RefusedRequestError, match="status 302"):
+        networks().find(api)
+
+
+def test_the_page_of_a_proxy_is_no_answer_of_the_service(cloud: Cloud, api: CloudApi) -> None:
+    cloud.page = "<html>"
+    with pytest.raises(UnavailableError, match="neutron answers with no JSON"):
+        networks().find(api)
+
+
+def test_certificates_are_verified_unless_the_login_says_otherwise(tmp_path: Path) -> None:
+    with serving(*authority(tmp_path), lambda _request: Answer(status=401)) as server:
+        login = Login(f"https://127.0.0.1:{server.port}", "admin", "hunter2", "admin")
+        with pytest.raises(NoAnswerError, match="certificate verify failed"):
+            CloudApi(login).log_in()
+        assert server.requests == [], "the password is not sent"
+        for trusting in (replace(login, ca_file=str(server.ca_file)), replace(login, insecure=True)):
+            with pytest.raises(RefusedRequestError, match="status 401"):
+                CloudApi(trusting).log_in()
+
+
+def test_waiting_ends() -> None:
+    answers = iter([False, False, True])
+    wait(lambda: next(answers), "never", (0.0, 0.0))
+    with pytest.raises(CloudError, match="it is still there after 0 s"):
+        wait(lambda: False, "it is still there", (0.0, 0.0), limit=0.0)

@@ -1,16 +1,16 @@
 """The hooks that continue after an outage of the cloud's APIs, without engine and cloud."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import pulumi
 import pytest
 
 from cloud import outages
-from cloud.client import CloudApi, Login, NoAnswerError, RefusedError
+from cloud.client import CloudApi, Login, RefusedRequestError, UnavailableError
 from cloud.outages import ATTEMPTS, Outages
-from rack.outage import Search
 from rack.owner import Mark
 
 LOGIN = Login("http://k:5000", "admin", "hunter2", "admin", "Default", "Default", "regionOne")
@@ -25,7 +25,7 @@ class Cloud(CloudApi):
 
     def __init__(self) -> None:
         super().__init__(LOGIN)
-        self.objects: list[str] = []
+        self.networks: list[str] = []
         self.silence: list[list[str]] = []
         self.deleted: list[str] = []
         self.slow = 0
@@ -34,17 +34,20 @@ class Cloud(CloudApi):
     def silent(self) -> list[str]:
         return self.silence.pop(0) if self.silence else []
 
-    def find(self, search: Search) -> set[str]:
-        assert search.query == {"description": MARK}
-        found = set(self.objects)
+    def objects(self, service: str, path: str) -> Iterator[dict[str, Any]]:
+        assert (service, path) == ("network", f"/networks?{urlencode({'description': MARK})}")
+        found = list(self.networks)
         if self.deleted and self.slow:
             self.slow -= 1
-            return found | set(self.deleted)
-        return found
+            found += self.deleted
+        return iter([{"id": id_, "description": MARK} for id_ in found])
 
-    def discard(self, search: Search, inputs: Any, id_: str) -> None:
-        self.objects.remove(id_)
+    def call(self, verb: str, service: str, path: str, body: Any = None) -> dict[str, Any]:
+        assert (verb, service, body) == ("DELETE", "network", None)
+        id_ = path.removeprefix("/networks/")
+        self.networks.remove(id_)
         self.deleted.append(id_)
+        return {}
 
 
 class Rig:
@@ -115,12 +118,12 @@ def test_a_failed_create_is_repeated_once_the_cloud_answers(rig: Rig) -> None:
 
 def test_what_a_failed_create_has_made_is_deleted_before_the_repetition(rig: Rig) -> None:
     async def create() -> None:
-        rig.cloud.objects.append("new")
+        rig.cloud.networks.append("new")
 
-    rig.cloud.objects, rig.cloud.slow = ["of an earlier create"], 3
+    rig.cloud.networks, rig.cloud.slow = ["of an earlier create"], 3
     assert run(rig.before, create, lambda: rig.after(REFUSED))[-1] is True
     assert rig.cloud.deleted == ["new"]
-    assert rig.cloud.objects == ["of an earlier create"], "a replacement's old object stays"
+    assert rig.cloud.networks == ["of an earlier create"], "a replacement's old object stays"
     assert rig.cloud.slow == 0, "it waits until the object is gone"
 
 
@@ -142,7 +145,7 @@ def test_a_refusal_is_not_repeated(rig: Rig) -> None:
 
 
 def test_a_create_that_an_object_of_an_interrupted_up_refuses_names_the_command(rig: Rig) -> None:
-    rig.cloud.objects.append("n1")
+    rig.cloud.networks.append("n1")
     assert run(rig.before, lambda: rig.after(CONFLICT))[-1] is False
     found = "tenant-network: n1 is in the cloud already, perhaps of an interrupted `up`; "
     assert rig.said == [f"{found}run `python -m rack recover --stack stack`, then `pulumi up` again"]
@@ -163,20 +166,20 @@ def test_an_outage_longer_than_the_limit_ends_the_operation_with_advice(
     assert run(lambda: rig.after(REFUSED, operation="update")) == [False]
     assert "neutron does not answer" in rig.said[-1]
     assert rig.said[-1].endswith("; run `pulumi up` again")
-    with pytest.raises(NoAnswerError, match=r"neutron does not answer.*; run `pulumi up` again"):
+    with pytest.raises(UnavailableError, match=r"neutron does not answer.*; run `pulumi up` again"):
         run(rig.before)
 
 
 def test_a_refused_deletion_ends_the_operation(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
-        raise RefusedError("neutron: DELETE http://n is refused with status 409", 409)
+        raise RefusedRequestError("neutron answers with status 409: in use", "DELETE http://n", 409)
 
     async def create() -> None:
-        rig.cloud.objects.append("new")
+        rig.cloud.networks.append("new")
 
-    monkeypatch.setattr(rig.cloud, "discard", refuse)
+    monkeypatch.setattr(rig.cloud, "call", refuse)
     assert run(rig.before, create, lambda: rig.after(REFUSED))[-1] is False
-    assert "refused with status 409" in rig.said[-1]
+    assert "DELETE http://n: neutron answers with status 409" in rig.said[-1]
 
 
 def test_no_message_contains_the_password(rig: Rig) -> None:

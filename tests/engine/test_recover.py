@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from cloud.client import CloudApi, wait
+from cloud.kinds import BY_TYPE, KINDS, CloudObject
 from providers.ufm.token import REQUESTED
-from recovery.cloud import Cloud, wait
-from recovery.kinds import BY_TYPE, KINDS, CloudObject
+from recovery.cloud import api_of
 from recovery.state import State
 from recovery.tokens import client_of
 from tests.engine.conftest import PROJECT, Pulumi
@@ -32,6 +33,14 @@ AT_THE_END = ("bandwidth-ib-write-bw", "protection")
 """Resources that depend on all others, besides the guards of the ownership."""
 
 
+def cloud_of(state: State) -> CloudApi:
+    """Return a client that is logged in."""
+    api = api_of(state)
+    assert api
+    api.log_in()
+    return api
+
+
 class Stack:
     """The dev stack, its cloud, and its state as a file."""
 
@@ -45,22 +54,22 @@ class Stack:
         return State(self.pulumi.json("stack", "export", "--show-secrets"))
 
     @property
-    def cloud(self) -> Cloud:
-        return Cloud(next(self.state.of("pulumi:providers:openstack")))
+    def cloud(self) -> CloudApi:
+        return cloud_of(self.state)
 
-    def login_if_deployed(self) -> Iterator[Cloud]:
+    def login_if_deployed(self) -> Iterator[CloudApi]:
         """Yield the cloud once an `up` that still runs has begun to create the tenant's objects."""
         try:
             state = self.state
         except subprocess.CalledProcessError:
             return  # Read while the engine was writing it.
         if any(r.type == KEYPAIR for r in (*state.resources, *(op.resource for op in state.operations))):
-            yield Cloud(next(state.of("pulumi:providers:openstack")))
+            yield cloud_of(state)
 
     def objects(self, *types: str) -> list[CloudObject]:
         cloud = self.cloud
         kinds = [BY_TYPE[type_] for type_ in types] or KINDS
-        return [found for kind in kinds for found in kind.list(cloud)]
+        return [found for kind in kinds for found in kind.objects(cloud)]
 
     def ids(self) -> dict[str, set[str]]:
         """Return the IDs of all objects of the cloud, by type."""
@@ -140,14 +149,14 @@ def stack(pulumi: Pulumi) -> Iterator[Stack]:
 def killed(stack: Stack) -> Stack:
     """Kill the first `up` while nova builds a server: every process at once, with SIGKILL."""
     command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"]
-    cloud: list[Cloud] = []
+    cloud: list[CloudApi] = []
     with subprocess.Popen(
         command, cwd=PROJECT, env=stack.pulumi.env, start_new_session=True, stdout=subprocess.DEVNULL
     ) as up:
 
         def built() -> bool:
             assert up.poll() is None, "the `up` has ended"
-            return any(found.mark for found in BY_TYPE[SERVER].list(cloud[0]))
+            return any(found.mark for found in BY_TYPE[SERVER].objects(cloud[0]))
 
         def deploys() -> bool:
             assert up.poll() is None, "the `up` has ended"

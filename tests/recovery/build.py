@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recovery.kinds import BY_TYPE, CloudObject
+from cloud.kinds import BY_TYPE, CloudObject
 from recovery.state import SECRET, State
 
 STACK_ID = "1a2b3c4d"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from cloud.client import CloudError
+from cloud.kinds import CloudObject
 from rack.__main__ import main
 from recovery import command
-from recovery.cloud import CloudError
-from recovery.kinds import CloudObject
 from recovery.pulumi import PulumiError
 from recovery.state import Resource, State
 from tests.recovery.build import NETWORK, PORT, UNKNOWN, creating, found, resource, state

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from cloud.client import CloudApi, CloudError, NoAnswerError, UnavailableError
 from providers.ufm.errors import UnreachableError
 from providers.ufm.owner import Mark
 from rack.__main__ import main
 from recovery import forget, tokens
-from recovery.cloud import CloudError, NoAnswerError
 from recovery.pulumi import PulumiError
 from recovery.state import State
 from tests.recovery.build import FLAVOR, NETWORK, OWNER, STACK_ID, resource
@@ -93,17 +93,16 @@ def ufm(monkeypatch: pytest.MonkeyPatch) -> Ufm:
 def cloud(monkeypatch: pytest.MonkeyPatch, error: Exception | None) -> None:
     """Let the login at the cloud raise `error`, or succeed."""
 
-    def login(_: object) -> object:
+    def log_in(_: CloudApi) -> None:
         if error:
             raise error
-        return object()
 
-    monkeypatch.setattr(forget, "Cloud", login)
+    monkeypatch.setattr(CloudApi, "log_in", log_in)
 
 
 @pytest.fixture
 def gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    cloud(monkeypatch, NoAnswerError("POST 192.0.2.5:5000/v3/auth/tokens: no answer"))
+    cloud(monkeypatch, NoAnswerError("keystone does not answer", "POST 192.0.2.5:5000/v3/auth/tokens"))
 
 
 def names(fake: Fake) -> list[str]:
@@ -142,7 +141,9 @@ def test_no_kept_resource_depends_on_a_dropped_one(pulumi: Fake, ufm: Ufm) -> No
 
 
 @pytest.mark.parametrize(
-    "error", [None, CloudError("POST …: 401 wrong password"), CloudError("POST …: 503 no backend")], ids=str
+    "error",
+    [None, CloudError("POST …: 401 wrong password"), UnavailableError("keystone answers with status 503")],
+    ids=str,
 )
 def test_a_cloud_that_answers_is_not_forgotten(
     monkeypatch: pytest.MonkeyPatch,
