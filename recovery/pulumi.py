@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from recovery.state import Resource, State
+from review.preview import PreviewError, ask, parse
 
 LOCKED = "currently locked by"
 HOLDER = re.compile(r"created by \S+@(\S+) \(pid (\d+)\)")
@@ -34,7 +35,14 @@ class Pulumi:
 
     def planned(self) -> Sequence[Resource]:
         """Return the resources that an `up` would create now, with their inputs. Runs the program as a preview."""
-        steps = json.loads(self._run("preview", "--json"))["steps"]
+        try:
+            text, failed = ask(self._stack)
+            errors = parse(text).errors
+        except PreviewError as error:
+            raise PulumiError(str(error)) from None
+        if failed:
+            raise PulumiError(f"pulumi preview: {'; '.join(errors) or 'it failed without an error'}")
+        steps = json.loads(text)["steps"]
         return [Resource(step["newState"]) for step in steps if step["op"] == "create" and "newState" in step]
 
     def store(self, state: State) -> None:

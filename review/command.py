@@ -1,8 +1,6 @@
 """`python -m rack diff`: a preview as a review."""
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
@@ -12,7 +10,7 @@ from rack.plan import Plan
 from rack.site.load import load_stack_file
 from rack.tripleo.documents import HOME, documents, placeholder
 from review.markdown import markdown
-from review.preview import PreviewError, parse
+from review.preview import ask, parse
 from review.report import Report, report
 from review.terminal import terminal
 
@@ -62,28 +60,7 @@ def written(found: Report, form: str, coloured: bool) -> str:
 def _text(options: Options) -> str:
     if options.file == STDIN:
         return sys.stdin.read()
-    return Path(options.file).read_text() if options.file else ask(options.stack, options.refresh)
-
-
-def ask(stack: str, refresh: bool) -> str:
-    """Run `pulumi preview --json`, or a refresh that writes nothing, and return what it prints.
-
-    The JSON of a failed preview contains its errors.
-
-    Raises:
-        PreviewError: there is no pulumi, or it failed without JSON; the text has what it reports.
-    """
-    words = ["refresh", "--preview-only"] if refresh else ["preview"]
-    command = ["pulumi", *words, "--json", "--non-interactive", "--stack", stack]
-    try:
-        # `pulumi` refuses a refresh that only previews together with a confirmation given in advance.
-        env = {name: value for name, value in os.environ.items() if name != "PULUMI_SKIP_CONFIRMATIONS"}
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words and a stack's name
-    except FileNotFoundError:
-        raise PreviewError('found no `pulumi` on PATH; run: eval "$(make -s env)"') from None
-    if done.returncode and not done.stdout.lstrip().startswith("{"):
-        raise PreviewError(f"`{' '.join(command)}` failed: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
+    return Path(options.file).read_text() if options.file else ask(options.stack, refresh=options.refresh)[0]
 
 
 def masked(stack: str, base: Path) -> Mapping[str, tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Reads what `pulumi preview --json` and `pulumi refresh --preview-only --json` print, as typed changes.
+"""Runs `pulumi preview --json` or `pulumi refresh --preview-only --json`, and reads the output as typed changes.
 
 The engine prints one step per operation. A replacement is up to three steps of one resource; here it is one change. A
 secret is the text `[secret]`, and a value that only the deployment will know is one of the engine's marks; both are
@@ -6,7 +6,9 @@ kept as they are (pulumi/pkg: backend/display/json.go, resource/plugin/rpc.go).
 """
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -121,6 +123,27 @@ class Preview:
 def unknown(value: Any) -> bool:
     """Return whether only the deployment will know the value."""
     return isinstance(value, str) and any(mark in value for mark in UNKNOWNS)
+
+
+def ask(stack: str, *, refresh: bool = False) -> tuple[str, bool]:
+    """Run a preview, or the preview of a refresh, and return the JSON and whether it failed; nothing is written.
+
+    The JSON of a failed preview contains its errors.
+
+    Raises:
+        PreviewError: there is no pulumi, or it failed without JSON; the text has what it reports.
+    """
+    words = ["refresh", "--preview-only"] if refresh else ["preview"]
+    command = ["pulumi", *words, "--json", "--non-interactive", "--stack", stack]
+    try:
+        # `pulumi` refuses a refresh that only previews together with a confirmation given in advance.
+        env = {name: value for name, value in os.environ.items() if name != "PULUMI_SKIP_CONFIRMATIONS"}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words and a stack's name
+    except FileNotFoundError:
+        raise PreviewError('found no `pulumi` on PATH; run: eval "$(make -s env)"') from None
+    if done.returncode and not done.stdout.lstrip().startswith("{"):
+        raise PreviewError(f"`{' '.join(command)}` failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout, bool(done.returncode)
 
 
 def parse(text: str) -> Preview:

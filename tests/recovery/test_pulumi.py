@@ -21,7 +21,10 @@ case "$1 $2" in
   "stack export") echo '{{"version": 3, "deployment": {{"resources": []}}}}' ;;
   "preview --json")
     echo '{{"steps": [{{"op": "same", "newState": {{"urn": "a"}}}},'
-    echo '{{"op": "create", "newState": {{"urn": "b"}}}}]}}' ;;
+    echo '{{"op": "create", "urn": "b", "newState": {{"urn": "b"}}}}], "diagnostics": ['
+    [ ! -e {lock} ] || echo '{{"severity": "error", "message": "a problem of the program"}}'
+    echo ']}}'
+    [ ! -e {lock} ] || exit 255 ;;
   "whoami --json") echo '{{"user": "u", "url": "{url}"}}' ;;
   "stack import") shift 3; stat -c %a "$1" >> {log} ;;
   "cancel --yes") rm -f {lock} ;;
@@ -77,6 +80,18 @@ def test_a_refresh_names_its_targets(log: Path) -> None:
 
 def test_a_preview_tells_what_would_be_created(log: Path) -> None:
     assert [r.urn for r in Pulumi("dev").planned()] == ["b"]
+
+
+def test_a_failed_preview_is_an_error(log: Path) -> None:
+    log.with_name("lock").touch()
+    with pytest.raises(PulumiError, match=r"^pulumi preview: a problem of the program$"):
+        Pulumi("dev").planned()
+
+
+def test_a_preview_without_pulumi_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(PulumiError, match="found no `pulumi` on PATH"):
+        Pulumi("dev").planned()
 
 
 def test_the_lock_of_a_dead_process_is_removed(log: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from rack.__main__ import FORMATS, KINDS, main
-from review import command
 from review.effects import EFFECTS
+from review.preview import ask
 from tests.review.record import PREVIEWS, STACK
 
 pytestmark = pytest.mark.fast
@@ -83,10 +83,10 @@ def test_pulumi_is_asked_for_a_preview_that_writes_nothing(tmp_path: Path, monke
     tool.write_text('#!/bin/sh\necho "$@"\n')
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    assert command.ask("prod", refresh=False).split() == [
+    assert ask("prod", refresh=False)[0].split() == [
         "preview", "--json", "--non-interactive", "--stack", "prod"
     ]  # fmt: skip
-    assert command.ask("prod", refresh=True).startswith("refresh --preview-only --json")
+    assert ask("prod", refresh=True)[0].startswith("refresh --preview-only --json")
 
 
 def test_a_failed_preview_shows_the_errors_of_its_json(
