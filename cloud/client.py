@@ -38,11 +38,11 @@ class CloudError(Exception):
         """The text without the request."""
 
 
-class UnavailableError(CloudError):
+class OutageError(CloudError):
     """A service cannot serve requests at the moment: it does not answer, or answers with 500 or above."""
 
 
-class NoAnswerError(UnavailableError):
+class NoAnswerError(OutageError):
     """Nothing answers at the address of a service."""
 
 
@@ -93,7 +93,7 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class CloudApi:
-    """The APIs of one cloud. All methods raise UnavailableError and RefusedRequestError."""
+    """The APIs of one cloud. All methods raise OutageError and RefusedRequestError."""
 
     def __init__(self, login: Login, timeout: float = TIMEOUT) -> None:
         """Prepare the client; nothing is sent. `timeout`: seconds."""
@@ -126,13 +126,13 @@ class CloudApi:
         """
         try:
             self.log_in()
-        except UnavailableError as error:
+        except OutageError as error:
             return [error.problem]
         found = []
         for service in SERVICES:
             try:
                 self._answer("GET", service, _root(self._endpoint(service)))
-            except UnavailableError as error:
+            except OutageError as error:
                 found.append(error.problem)
             except RefusedRequestError:  # the service answers
                 continue
@@ -210,7 +210,7 @@ class CloudApi:
             with error:
                 reason = _reason(error)
             if error.code >= 500:
-                raise UnavailableError(f"{name} answers with status {error.code}", said) from None
+                raise OutageError(f"{name} answers with status {error.code}", said) from None
             raise RefusedRequestError(f"{name} answers with status {error.code}: {reason}", said, error.code) from None
         except (OSError, ValueError, http.client.HTTPException) as error:  # timeouts and broken connections among them
             cause = getattr(error, "reason", error)
@@ -254,7 +254,7 @@ def _decoded(text: str, name: str, request: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(text)
     except ValueError:
-        raise UnavailableError(f"{name} answers with no JSON", request) from None
+        raise OutageError(f"{name} answers with no JSON", request) from None
     return found
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import pulumi
 
 from cloud import kinds
-from cloud.client import CloudApi, CloudError, Login, UnavailableError
+from cloud.client import CloudApi, CloudError, Login, OutageError
 from cloud.hooks import has_error_hooks
 from rack import outage
 
@@ -68,15 +68,15 @@ class Outages:
         """Wait until the cloud answers, and note the objects that the create could have made.
 
         Raises:
-            UnavailableError: an API does not answer within the limit.
+            OutageError: an API does not answer within the limit.
             RefusedRequestError: keystone refuses the login.
         """
         api = await self._cloud()
         search = kinds.search(args.type, args.new_inputs or {}) if args.old_inputs is None else None
         try:
             await self._look(api, args, search)
-        except UnavailableError as error:
-            raise UnavailableError(f"{error}; {AGAIN}") from None
+        except OutageError as error:
+            raise OutageError(f"{error}; {AGAIN}") from None
 
     async def _look(self, api: CloudApi, args: pulumi.ResourceHookArgs, search: kinds.Search | None) -> None:
         deadline = time.monotonic() + LIMIT
@@ -87,7 +87,7 @@ class Outages:
                 return
             try:
                 self._before[args.urn] = {found.id for found in await asyncio.to_thread(search.find, api)}
-            except UnavailableError:  # it went away in between
+            except OutageError:  # it went away in between
                 self._answered = float("-inf")
                 continue
             return
@@ -132,7 +132,7 @@ class Outages:
             while silent := await asyncio.to_thread(api.silent):
                 problem = ", ".join(silent)
                 if time.monotonic() + pause > deadline:
-                    raise UnavailableError(f"{problem}, for {LIMIT:.0f} s")
+                    raise OutageError(f"{problem}, for {LIMIT:.0f} s")
                 if problem != said:
                     left = deadline - time.monotonic()
                     self._say(f"{name}: {problem}; waiting, at most {left:.0f} s (two interrupts end it)")
@@ -162,7 +162,7 @@ class Outages:
         pause = self._pause
         while any(each.id in made for each in await asyncio.to_thread(search.find, api)):
             if time.monotonic() > self._since[args.urn] + LIMIT:
-                raise UnavailableError(
+                raise OutageError(
                     f"{', '.join(sorted(made))} is still there after its deletion; delete it, then {AGAIN}"
                 )
             await asyncio.sleep(pause)

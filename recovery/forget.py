@@ -19,7 +19,7 @@ from typing import Any
 from cloud.client import CloudApi, CloudError, NoAnswerError
 from providers.ufm.client import Client
 from providers.ufm.errors import UfmError
-from providers.ufm.owner import GROUP, Mark
+from providers.ufm.owner import GROUP, PKeyMark
 from recovery import tokens
 from recovery.cloud import PROVIDER, login_of
 from recovery.pulumi import Pulumi, PulumiError
@@ -135,7 +135,7 @@ def _pkeys(secrets: State, dropped: Sequence[Resource], client: Client | None) -
         return []
     groups = client.groups()
     for pkey in wanted:
-        mark = Mark.parse(groups.get(GROUP + pkey, ""))
+        mark = PKeyMark.parse(groups.get(GROUP + pkey, ""))
         if mark and mark.stack_id != secrets.owner_id:
             raise CannotForgetError(f"PKey {pkey} at UFM belongs to stack {mark.stack} of project {mark.project}")
     return [pkey for pkey in wanted if client.get_pkey(pkey)]

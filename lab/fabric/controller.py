@@ -39,7 +39,7 @@ RESTART = signal.SIGUSR1
 """Asks the main thread to restart OpenSM."""
 
 
-class RefusedError(Exception):
+class InvalidRequestError(Exception):
     """A request is invalid; the text goes to the client."""
 
 
@@ -51,7 +51,7 @@ class Controller:
 
         Raises:
             ChildError: ibsim or OpenSM does not start.
-            NotInstalledError: a Debian package is missing.
+            MissingPackageError: a Debian package is missing.
         """
         content = (folder / "fabric.json").read_text()
         self._digest = digest(content)
@@ -100,7 +100,7 @@ class Controller:
         """Return the answer to a request of `lab.fabric.client`, which documents the operations.
 
         Raises:
-            RefusedError: the request is invalid or names an unknown object.
+            InvalidRequestError: the request is invalid or names an unknown object.
             ChildError: ibsim or OpenSM failed.
         """
         ops: dict[str, Callable[..., dict[str, Any] | None]] = {
@@ -116,11 +116,11 @@ class Controller:
         arguments = dict(request)
         op = str(arguments.pop("op", None))
         if op not in ops:
-            raise RefusedError(f"unknown operation: {op!r}")
+            raise InvalidRequestError(f"unknown operation: {op!r}")
         try:
             inspect.signature(ops[op]).bind(**arguments)
         except TypeError as error:
-            raise RefusedError(f"{op}: {error}") from error
+            raise InvalidRequestError(f"{op}: {error}") from error
         return {"ok": True, **(ops[op](**arguments) or {})}
 
     def ping(self) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class Controller:
         """Unlink a host's port and its VFs."""
         host = self._host(node)
         if host.name == self._topology.manager:
-            raise RefusedError(f"cannot unlink {node}: OpenSM runs there")
+            raise InvalidRequestError(f"cannot unlink {node}: OpenSM runs there")
         with self._lock:
             gone = [hca for hca in self._topology.hcas if host.name in (hca.name, hca.vf_of)]
             gone = [hca for hca in gone if hca.name in self._state.linked]
@@ -168,7 +168,7 @@ class Controller:
                 return
             for other in self._hcas.values():
                 if other.name != hca.name and other.name in self._state.linked and self._port_guid(other) == value:
-                    raise RefusedError(f"cannot plug {hca.name}: {other.name} already has GUID {value}")
+                    raise InvalidRequestError(f"cannot plug {hca.name}: {other.name} already has GUID {value}")
             changed = hca.name in self._state.linked
             if changed:
                 self._disconnect(hca)
@@ -201,7 +201,7 @@ class Controller:
             if refusal := self._opensm.refusal:
                 write(self._partitions, before)
                 self._sweep()
-                raise RefusedError(f"OpenSM: {refusal}")
+                raise InvalidRequestError(f"OpenSM: {refusal}")
 
     def reap(self) -> None:
         """Free ibsim's connections to killed programs."""
@@ -266,20 +266,20 @@ class Controller:
     def _host(self, node: str) -> Hca:
         hca = self._hcas.get(node)
         if hca is None or hca.vf_of is not None:
-            raise RefusedError(f"no host {node!r} on the fabric")
+            raise InvalidRequestError(f"no host {node!r} on the fabric")
         return hca
 
     def _vf(self, node: str, index: int) -> Hca:
         for hca in self._hcas.values():
             if hca.vf_of == node and hca.vf_index == index:
                 return hca
-        raise RefusedError(f"{node!r} has no VF {index!r}")
+        raise InvalidRequestError(f"{node!r} has no VF {index!r}")
 
     def _guid(self, value: str) -> str:
         try:
             return text(value)
         except ValueError as error:
-            raise RefusedError(str(error)) from error
+            raise InvalidRequestError(str(error)) from error
 
     def _port_guid(self, hca: Hca) -> str:
         return self._state.plugged.get(hca.name, text(hca.port_guid))

@@ -11,8 +11,8 @@ import threading
 from pathlib import Path
 
 from lab.fabric.child import ChildError
-from lab.fabric.controller import RESTART, Controller, RefusedError
-from lab.fabric.sim import NotInstalledError
+from lab.fabric.controller import RESTART, Controller, InvalidRequestError
+from lab.fabric.sim import MissingPackageError
 
 
 class _Handler(socketserver.StreamRequestHandler):
@@ -23,7 +23,7 @@ class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         try:
             answer = self.server.controller.handle(json.loads(self.rfile.readline()))
-        except (RefusedError, ChildError) as error:
+        except (InvalidRequestError, ChildError) as error:
             answer = {"error": str(error)}
         except ValueError as error:
             answer = {"error": f"the request is not a JSON object: {error}"}
@@ -47,7 +47,7 @@ def serve(folder: Path) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         controller = Controller(folder)
-    except (ChildError, NotInstalledError) as error:
+    except (ChildError, MissingPackageError) as error:
         print(f"the fabric does not start: {error}", file=sys.stderr, flush=True)
         return 1
     path = folder / "control.sock"

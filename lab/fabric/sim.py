@@ -6,7 +6,7 @@ from pathlib import Path
 LIBRARIES = Path("/usr/lib")
 
 
-class NotInstalledError(Exception):
+class MissingPackageError(Exception):
     """A Debian package of the fabric is missing; the text names it."""
 
 
@@ -14,11 +14,11 @@ def umad2sim() -> Path:
     """Return the library that replaces the kernel's /dev/infiniband/umad*.
 
     Raises:
-        NotInstalledError: the Debian package libumad2sim0 is missing.
+        MissingPackageError: the Debian package libumad2sim0 is missing.
     """
     found = next(LIBRARIES.glob("*/umad2sim/libumad2sim.so"), None)
     if found is None:
-        raise NotInstalledError("no libumad2sim.so: install the Debian package libumad2sim0")
+        raise MissingPackageError("no libumad2sim.so: install the Debian package libumad2sim0")
     return found
 
 

@@ -44,7 +44,7 @@ _MARK = re.compile(rf"owned by ([^/\s]+)/([^/\s]+) ({ID.pattern}) since (\S+)")
 
 
 @dataclass(frozen=True)
-class Mark:
+class PKeyMark:
     """The owner of a PKey. `stack_id` is None while the stack has none: in the preview of its first `up`."""
 
     project: str
@@ -57,17 +57,17 @@ class Mark:
         return f"owned by {self.project}/{self.stack} {self.stack_id} since {self.since}"
 
     @classmethod
-    def parse(cls, text: str) -> "Mark | None":
+    def parse(cls, text: str) -> "PKeyMark | None":
         """Return the mark in the description of a group, or None if it is another text."""
         found = _MARK.fullmatch(text)
         return cls(*found.groups()) if found else None
 
-    def same(self, other: "Mark") -> bool:
+    def same(self, other: "PKeyMark") -> bool:
         """Return whether both are of one stack."""
         return (self.project, self.stack, self.stack_id) == (other.project, other.stack, other.stack_id)
 
 
-Marks = Mapping[str, Mark | None]
+Marks = Mapping[str, PKeyMark | None]
 """PKey → its mark; None: it has none."""
 
 
@@ -107,10 +107,10 @@ class MarkedHandler(ResourceHandler):
         found = {**state, "pkeys": marked}
         return ReadResult(id_, found, found) if marked else None
 
-    def _mine(self, props: Props) -> Mark:
+    def _mine(self, props: Props) -> PKeyMark:
         head, project = self.urn.split("::")[:2]
         owner = props["owner"]
-        return Mark(project, head.rpartition(":")[2], None if isinstance(owner, Unknown) else str(owner))
+        return PKeyMark(project, head.rpartition(":")[2], None if isinstance(owner, Unknown) else str(owner))
 
     def _marks(self, client: Client, pkeys: Sequence[str]) -> Marks:
         """Return the marks of the PKeys.
@@ -121,8 +121,8 @@ class MarkedHandler(ResourceHandler):
         groups = client.groups()
         return {pkey: self._parsed(pkey, groups.get(GROUP + pkey)) for pkey in pkeys}
 
-    def _parsed(self, pkey: str, text: str | None) -> Mark | None:
-        mark = Mark.parse(text) if text is not None else None
+    def _parsed(self, pkey: str, text: str | None) -> PKeyMark | None:
+        mark = PKeyMark.parse(text) if text is not None else None
         if text is not None and mark is None:
             problem = f"its group {GROUP}{pkey} has the description {text!r}, which names no owner"
             remedy = "if no stack uses the PKey, delete this group in UFM (Managed Elements > Groups)"
@@ -161,7 +161,7 @@ class PKeyOwnerHandler(MarkedHandler):
         return replace(diff, changes=diff.changes or None in marks.values(), replaces=[])
 
     def create(self, inputs: Props) -> CreateResult:
-        """Mark the PKeys.
+        """PKeyMark the PKeys.
 
         Raises:
             OwnedError: another stack has marked one of them; none was marked.
@@ -175,7 +175,7 @@ class PKeyOwnerHandler(MarkedHandler):
         return CreateResult(inputs["owner"], inputs)
 
     def update(self, state: Props, inputs: Props) -> Props:
-        """Mark the PKeys and remove the marks of the others, as `create` does."""
+        """PKeyMark the PKeys and remove the marks of the others, as `create` does."""
         self._claim(inputs, self._permitted(state, inputs))
         self._release(sorted(set(state["pkeys"]) - set(inputs["pkeys"])), state)
         return inputs
@@ -204,7 +204,7 @@ class PKeyOwnerHandler(MarkedHandler):
         self._refuse_others(marks, inputs, take_from)
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         mine = self._mine(inputs)
-        text = str(Mark(mine.project, mine.stack, mine.stack_id, now))
+        text = str(PKeyMark(mine.project, mine.stack, mine.stack_id, now))
         for pkey, mark in marks.items():
             if mark is None or not mark.same(mine):
                 write = self.client.describe_group if mark else self.client.create_group

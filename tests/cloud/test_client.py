@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from cloud.client import CloudApi, CloudError, Login, NoAnswerError, RefusedRequestError, UnavailableError, wait
+from cloud.client import CloudApi, CloudError, Login, NoAnswerError, OutageError, RefusedRequestError, wait
 from cloud.kinds import CloudObject, Search, search
 from rack.owner import Mark
 from tests.providers.server import Answer, authority, serving
@@ -147,7 +147,7 @@ def test_all_services_answer(cloud: Cloud, api: CloudApi) -> None:
 def test_a_service_that_fails_is_named(cloud: Cloud, api: CloudApi, status: int) -> None:
     cloud.status = {"network": status}
     assert api.silent() == [f"neutron answers with status {status}"]
-    with pytest.raises(UnavailableError, match="neutron") as error:
+    with pytest.raises(OutageError, match="neutron") as error:
         networks().find(api)
     assert not isinstance(error.value, NoAnswerError), "something answers"
     cloud.status = {"v3": status}
@@ -192,7 +192,7 @@ def test_a_redirect_is_refused(cloud: Cloud, api: CloudApi) -> None:
 
 def test_the_page_of_a_proxy_is_no_answer_of_the_service(cloud: Cloud, api: CloudApi) -> None:
     cloud.page = "<html>"
-    with pytest.raises(UnavailableError, match="neutron answers with no JSON"):
+    with pytest.raises(OutageError, match="neutron answers with no JSON"):
         networks().find(api)
 
 

@@ -9,7 +9,7 @@ import pulumi
 import pytest
 
 from cloud import outages
-from cloud.client import CloudApi, Login, RefusedRequestError, UnavailableError
+from cloud.client import CloudApi, Login, OutageError, RefusedRequestError
 from cloud.outages import ATTEMPTS, Outages
 from rack.owner import Mark
 
@@ -166,7 +166,7 @@ def test_an_outage_longer_than_the_limit_ends_the_operation_with_advice(
     assert run(lambda: rig.after(REFUSED, operation="update")) == [False]
     assert "neutron does not answer" in rig.said[-1]
     assert rig.said[-1].endswith("; run `pulumi up` again")
-    with pytest.raises(UnavailableError, match=r"neutron does not answer.*; run `pulumi up` again"):
+    with pytest.raises(OutageError, match=r"neutron does not answer.*; run `pulumi up` again"):
         run(rig.before)
 
 

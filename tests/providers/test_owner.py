@@ -7,7 +7,7 @@ from lab.ufm.faults import Rule
 from providers.ufm import UfmError
 from providers.ufm.errors import OwnedError, RejectedError
 from providers.ufm.handler import ResourceHandler
-from providers.ufm.owner import Mark, PKeyOwnerGuardHandler, PKeyOwnerHandler
+from providers.ufm.owner import PKeyMark, PKeyOwnerGuardHandler, PKeyOwnerHandler
 from tests.providers.conftest import LabUfm, Start, configuration
 from tests.providers.engine import CheckFailedError, Lifecycle
 from tests.providers.server import Answer
@@ -27,8 +27,8 @@ def writes(ufm: LabUfm) -> list[str]:
     return [call for call in ufm.calls if call.startswith(WRITES)]
 
 
-def marks(ufm: LabUfm) -> dict[str, Mark | None]:
-    return {name: Mark.parse(text) for name, text in ufm.client.groups().items()}
+def marks(ufm: LabUfm) -> dict[str, PKeyMark | None]:
+    return {name: PKeyMark.parse(text) for name, text in ufm.client.groups().items()}
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_of_two_stacks_at_once_one_wins_and_the_other_leaves_no_mark(
     read = second.handler.client.groups
     answers = iter([dict[str, str]()])
     monkeypatch.setattr(second.handler.client, "groups", lambda: next(answers, None) or read())
-    ufm.client.create_group("pulumi_pkey_0xb", str(Mark("rack", "dev", FIRST, "2026-12-01T09:00:00Z")))
+    ufm.client.create_group("pulumi_pkey_0xb", str(PKeyMark("rack", "dev", FIRST, "2026-12-01T09:00:00Z")))
     with pytest.raises(OwnedError, match="PKey 0xb: it belongs to stack dev"):
         second.up(owner=SECOND, pkeys=PKEYS)
     assert {name: mark and mark.stack for name, mark in marks(ufm).items()} == {"pulumi_pkey_0xb": "dev"}
@@ -254,6 +254,6 @@ def test_the_guard_needs_ufm_s_answer(first: Lifecycle, ufm: LabUfm) -> None:
 
 
 def test_marks_are_read_as_they_are_written() -> None:
-    mark = Mark("rack", "dev", FIRST, "2026-12-01T09:00:00Z")
-    assert Mark.parse(str(mark)) == mark
-    assert Mark.parse("owned by rack/dev") is None
+    mark = PKeyMark("rack", "dev", FIRST, "2026-12-01T09:00:00Z")
+    assert PKeyMark.parse(str(mark)) == mark
+    assert PKeyMark.parse("owned by rack/dev") is None

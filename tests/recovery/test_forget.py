@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cloud.client import CloudApi, CloudError, NoAnswerError, UnavailableError
+from cloud.client import CloudApi, CloudError, NoAnswerError, OutageError
 from providers.ufm.errors import UnreachableError
-from providers.ufm.owner import Mark
+from providers.ufm.owner import PKeyMark
 from rack.__main__ import main
 from recovery import forget, tokens
 from recovery.pulumi import PulumiError
@@ -142,7 +142,7 @@ def test_no_kept_resource_depends_on_a_dropped_one(pulumi: Fake, ufm: Ufm) -> No
 
 @pytest.mark.parametrize(
     "error",
-    [None, CloudError("POST …: 401 wrong password"), UnavailableError("keystone answers with status 503")],
+    [None, CloudError("POST …: 401 wrong password"), OutageError("keystone answers with status 503")],
     ids=str,
 )
 def test_a_cloud_that_answers_is_not_forgotten(
@@ -176,12 +176,12 @@ def test_it_writes_only_after_a_yes(pulumi: Fake, ufm: Ufm, answer: str | BaseEx
 
 @pytest.mark.usefixtures("gone")
 def test_a_pkey_of_another_stack_is_not_deleted(pulumi: Fake, ufm: Ufm, capsys: pytest.CaptureFixture[str]) -> None:
-    ufm.marks["pulumi_pkey_0x65"] = str(Mark("rack", "copy", "99999999", "2026-12-01T09:00:00Z"))
+    ufm.marks["pulumi_pkey_0x65"] = str(PKeyMark("rack", "copy", "99999999", "2026-12-01T09:00:00Z"))
     assert forget.run("dev", yes=True) == 1
     assert pulumi.calls == []
     assert ufm.pkeys == ["0xb", "0x65"]
     assert "PKey 0x65 at UFM belongs to stack copy of project rack" in capsys.readouterr().err
-    ufm.marks["pulumi_pkey_0x65"] = str(Mark("rack", "dev", STACK_ID, "2026-12-01T09:00:00Z"))
+    ufm.marks["pulumi_pkey_0x65"] = str(PKeyMark("rack", "dev", STACK_ID, "2026-12-01T09:00:00Z"))
     assert forget.run("dev", yes=True) == 0
 
 

@@ -60,7 +60,7 @@ class NetworkAgent:
     """Its administrative state."""
 
 
-class RefusedError(LabError):
+class ServiceRefusedError(LabError):
     """A service of the overcloud refuses a request; `reason` is its own text."""
 
     def __init__(self, reason: str, status: int, url: str = "") -> None:
@@ -132,7 +132,7 @@ class CloudBackend(Protocol):
         """Delete a compute service by its ID.
 
         Raises:
-            RefusedError: there is no such service, or its host has servers.
+            ServiceRefusedError: there is no such service, or its host has servers.
         """
 
     def agents(self, host: str = "") -> Sequence[NetworkAgent]:
@@ -142,7 +142,7 @@ class CloudBackend(Protocol):
         """Delete an agent by its ID.
 
         Raises:
-            RefusedError: there is no such agent.
+            ServiceRefusedError: there is no such agent.
         """
 
     def lose(self, host: str, say: Say) -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from lab.cloud import configuration, deployment, operations, processes
 from lab.cloud.client import ApiError, CloudClient, Port, Session
-from lab.hosts.backends.interfaces import ComputeService, Guest, NetworkAgent, RefusedError
+from lab.hosts.backends.interfaces import ComputeService, Guest, NetworkAgent, ServiceRefusedError
 
 OLDEST = {"OpenStack-API-Version": "compute 2.1"}
 """The microversion that Wallaby's openstackclient requests: its services have numbers as IDs."""
@@ -142,7 +142,7 @@ def _delete(url: str) -> None:
     try:
         Session().send("DELETE", url, headers=OLDEST)
     except ApiError as error:
-        raise RefusedError(error.reason, error.status, error.url) from error
+        raise ServiceRefusedError(error.reason, error.status, error.url) from error
 
 
 def _keys(session: Session, server: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ Servers (B1), compute services and network agents. The last two outlive their ho
 
 from collections.abc import Callable, Sequence
 
-from lab.hosts.backends.interfaces import RefusedError
+from lab.hosts.backends.interfaces import ServiceRefusedError
 from lab.hosts.call import Call
 from lab.hosts.commands.openstack import Login, parser, subcommand
 from lab.hosts.kinds.undercloud import Undercloud
@@ -71,7 +71,7 @@ def _delete(call: Call[Undercloud], names: Sequence[str], what: str, delete: Cal
     for name in names:
         try:
             delete(name)
-        except RefusedError as error:
+        except ServiceRefusedError as error:
             failed += 1
             shown = says.format(error.reason, error.status, error.url)
             call.err(f"Failed to delete {what} with ID '{name}': {shown}")

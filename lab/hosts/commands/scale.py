@@ -7,7 +7,7 @@ import re
 
 import yaml
 
-from lab.hosts.backends.interfaces import ComputeService, RefusedError
+from lab.hosts.backends.interfaces import ComputeService, ServiceRefusedError
 from lab.hosts.call import Call
 from lab.hosts.commands.openstack import parser, subcommand
 from lab.hosts.commands.overcloud_deploy import CONFIG_DOWNLOAD, INVENTORY
@@ -134,7 +134,7 @@ def _scale_compute(call: Call[Undercloud], stack: str, hardware: Compute) -> Non
     hardware.set_nova("stopped")
     try:
         cloud.delete_compute(str(service.id))
-    except RefusedError as error:
+    except ServiceRefusedError as error:
         said = f"Failed to delete compute service with ID '{service.id}': {error.reason} (HTTP {error.status})"
         call.out(f"{STAMP} |      FATAL | Delete nova-compute service | {fqdn.partition('.')[0]} -> localhost | {said}")
         raise Refusal(_failed(stack, PLAYBOOK.format(stack), 2)) from None

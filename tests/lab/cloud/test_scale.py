@@ -10,7 +10,7 @@ from lab.cloud import configuration, deployment
 from lab.cloud.client import CloudClient
 from lab.cloud.service import CloudService
 from lab.cloud.translation import ComputeHardware
-from lab.hosts.backends.interfaces import ComputeService, NetworkAgent, RefusedError
+from lab.hosts.backends.interfaces import ComputeService, NetworkAgent, ServiceRefusedError
 from lab.hosts.backends.lab_cloud import LabCloud
 
 from .support import COMPUTES, HARDWARE, FabricRecorder, UfmRecorder, sample_files
@@ -114,7 +114,7 @@ def test_nova_keeps_the_service_of_a_compute_with_servers(deploy: Deploy, cloud:
     assert server["status"] == "ACTIVE", server.get("fault")
     LabCloud().set_compute(THIRD, disabled=True)
     LabCloud().stop_compute(THIRD, print)
-    with pytest.raises(RefusedError, match=r"hosting instances\. Migrate or delete the instances") as refused:
+    with pytest.raises(ServiceRefusedError, match=r"hosting instances\. Migrate or delete the instances") as refused:
         LabCloud().delete_compute(str(found.id))
     assert refused.value.status == 409
     stopped = service(THIRD)
@@ -139,7 +139,7 @@ def test_a_deleted_compute_keeps_its_agents_in_neutron(deploy: Deploy, cloud: Cl
     assert found.up, "a deployment starts the stopped compute, which registers again"
     LabCloud().stop_compute(THIRD, print)
     LabCloud().delete_compute(str(found.id))
-    with pytest.raises(RefusedError, match=r"Service \d+ not found"):
+    with pytest.raises(ServiceRefusedError, match=r"Service \d+ not found"):
         LabCloud().delete_compute(str(found.id))
     LabCloud().lose(THIRD, print)
     assert [(agent.type, agent.alive) for agent in agents(THIRD)] == [(MLNX, False), ("Open vSwitch agent", False)]
@@ -156,7 +156,7 @@ def test_dead_agents_can_be_deleted(deploy: Deploy) -> None:
     for agent in dead:
         LabCloud().delete_agent(agent.id)
     assert agents(THIRD) == []
-    with pytest.raises(RefusedError, match=f"Agent {dead[0].id} could not be found") as refused:
+    with pytest.raises(ServiceRefusedError, match=f"Agent {dead[0].id} could not be found") as refused:
         LabCloud().delete_agent(dead[0].id)
     assert refused.value.status == 404
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 
 from lab.cloud.translation import ComputeHardware, DeployFiles
-from lab.hosts.backends.interfaces import Backends, ComputeService, Guest, NetworkAgent, RefusedError
+from lab.hosts.backends.interfaces import Backends, ComputeService, Guest, NetworkAgent, ServiceRefusedError
 from lab.process import LabError, Say
 
 IBSTAT = """\
@@ -122,9 +122,9 @@ class FakeCloud:
     def delete_compute(self, service: str) -> None:
         host = next((s.host for s in self.services.values() if str(s.id) == service), None)
         if host is None:
-            raise RefusedError(f"Service {service} not found.", 404)
+            raise ServiceRefusedError(f"Service {service} not found.", 404)
         if any(vm.host == host for vm in self.vms):
-            raise RefusedError("Unable to delete compute service that is hosting instances.", 409)
+            raise ServiceRefusedError("Unable to delete compute service that is hosting instances.", 409)
         del self.services[host]
 
     def agents(self, host: str = "") -> Sequence[NetworkAgent]:
@@ -132,7 +132,9 @@ class FakeCloud:
 
     def delete_agent(self, agent: str) -> None:
         if self.agents_.pop(agent, None) is None:
-            raise RefusedError(f"Agent {agent} could not be found.", 404, f"http://overcloud:9696/v2.0/agents/{agent}")
+            raise ServiceRefusedError(
+                f"Agent {agent} could not be found.", 404, f"http://overcloud:9696/v2.0/agents/{agent}"
+            )
 
     def lose(self, host: str, say: Say) -> None:
         self.lost.append(host)
