@@ -82,7 +82,7 @@ def http(url: str, accepted: Sequence[int], ca: str = "", insecure: bool = False
 
 
 def dns(host: str, name: str, port: int = 53) -> Result:
-    """Ask a name server for an address of `name`; any answer counts, also that there is none."""
+    """Ask a name server for an address of `name`; the answer that there is none counts too."""
     question = b"".join(struct.pack("B", len(part)) + part.encode() for part in name.split(".")) + b"\0"
     query = struct.pack(">6H", 0x1234, 0x0100, 1, 0, 0, 0) + question + struct.pack(">2H", 1, 1)
     answer = _ask(host, port, query)

@@ -1,4 +1,4 @@
-# Become the owner of a host without a mark, or of one that the stack TAKE_FROM owns. Print who owns the host now.
+# Become the owner of a host without a mark, or of one that the stack TAKE_FROM owns. Print the host's owner.
 #
 #   TAKE_FROM   the ID of the owner that is replaced, or empty
 

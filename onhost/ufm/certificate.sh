@@ -1,12 +1,12 @@
 # Make UFM serve a certificate for its address, and print it. Its clients then verify UFM by it.
 #
 #   ADDRESS, PORT          of UFM's REST API
-#   NAME                   empty, or the name in UFM's own certificate: then this step changes nothing and prints that one
+#   NAME                   empty, or the name in UFM's own certificate, which this step then prints and does not replace
 #   FILES, GUID, LIMIT     as for install
 #
-# UFM's own certificate is self-signed and does not name the address, so no client can verify it. The one made here is
-# self-signed too, and no authority: it cannot sign others. Its key never leaves the host. What is printed was read from
-# this host's own port.
+# UFM's own certificate is self-signed and does not name the address, so no client can verify it. The certificate that
+# is made here is self-signed too, and cannot sign others. Its key never leaves the host. The printed certificate is
+# read from this host's own port.
 
 ours=$NOTES/server.crt
 

@@ -10,7 +10,7 @@ only_ubuntu() {
   [ "$ID" = ubuntu ] || fail "the OS is $PRETTY_NAME; install Ubuntu, on which the guide's UFM runs (U1)"
 }
 
-# Runs `apt-get update` or `apt-get install PACKAGE...`. Waits for another package manager that holds the lock, such as
+# Run `apt-get update` or `apt-get install PACKAGE...`. Wait for another package manager that holds the lock, such as
 # unattended-upgrades after a boot. Warnings and errors go to stderr: apt-get update succeeds although a source failed.
 apt() {
   waited=0 pause=1 told=$(mktemp)
@@ -28,13 +28,13 @@ apt() {
   rm "$told"
 }
 
-# Fails while UFM runs here: the fabric would be without its manager, so the operator chooses the time.
+# Fail while UFM runs here: without UFM the fabric has no manager, so the operator chooses the time.
 not_while_ufm_runs() {
   [ -z "$(docker ps -q --filter 'name=^ufm$' 2>/dev/null)" ] || fail "UFM runs, and $1 would interrupt it; stop it \
 (systemctl stop ufm-enterprise, or docker stop ufm), run pulumi up, and start it again (U1)"
 }
 
-# The wired port as ibstat has it, like Active/LinkUp; nothing where no port has the GUID (U2).
+# Print the state of the wired port as ibstat shows it, like Active/LinkUp; nothing if no port has the GUID (U2).
 port() {
   ibstat 2>/dev/null | awk -v guid="0x$GUID" '
     $1 == "State:" { state = $2 }
@@ -46,20 +46,20 @@ status() {
   docker exec ufm /etc/init.d/ufmd status 2>&1 | tail -n 1
 }
 
-# The release that UFM's REST API reports, asked on UFM's own host, where it wants no password; nothing while it is silent.
+# Print the release that UFM's REST API reports, which needs no password on UFM's own host; nothing without an answer.
 release() {
   curl -fsS -m 10 -H 'X-Remote-User: ufmsystem' http://127.0.0.1:8000/app/ufm_version 2>/dev/null |
     sed -n 's/.*"ufm_release_version": *"\([^"]*\)".*/\1/p'
 }
 
-# What UFM still lacks, in words; nothing once it runs, answers, and its SM has made the wired port Active (U2, U6).
+# Print what UFM still lacks; nothing once it runs, answers, and its SM has made the wired port Active (U2, U6).
 lacks() {
   case "$(status)" in *"is running"*) ;; *) echo "ufmd: $(status)" && return ;; esac
   [ -n "$(release)" ] || { echo "its REST API does not answer" && return; }
   [ "$(port)" = Active/LinkUp ] || echo "port 0x$GUID is $(port), not Active/LinkUp"
 }
 
-# Waits until UFM runs (U6, O6).
+# Wait until UFM runs (U6, O6).
 running() {
   waited=0 pause=1
   while lack=$(lacks) && [ -n "$lack" ]; do
@@ -74,18 +74,18 @@ running() {
   done
 }
 
-# Places the certificate that the step `certificate` has made where UFM's web server finds it.
+# Copy the certificate that the step `certificate` has made to the folder that UFM's web server reads.
 place_certificate() {
   folder=$FILES/conf/webclient
   if [ -e "$folder/server.crt" ] && [ ! -e "$NOTES/certificate" ]; then
-    fail "$folder/server.crt is not of this program, so it stays: write its authority's file as ufm.caFile"
+    fail "$folder/server.crt was not written by this program, so it stays: write its authority's file as ufm.caFile"
   fi
   echo "$folder" > "$NOTES/certificate"
   install -D -m 0644 "$NOTES/server.crt" "$folder/server.crt"
   install -m 0600 "$NOTES/server.key" "$folder/server.key"
 }
 
-# Takes back what was done to the fabric interface (U3).
+# Undo the changes to the fabric interface (U3).
 take_back() {
   if [ -e "$ADDRESS_UNIT" ]; then
     systemctl disable rack-fabric-address

@@ -1,4 +1,4 @@
-# Install Docker and enable it at boot, unless the host has it (U1). What the host has in the wanted version stays.
+# Install Docker and enable it at boot, unless the host has it (U1). Packages in the wanted version stay unchanged.
 #
 #   PACKAGES     the packages, each as NAME or NAME=VERSION, separated by spaces
 #   REPOSITORY   URL of their apt repository, whose public key comes on stdin; or empty: they are in Ubuntu's own
@@ -31,7 +31,7 @@ systemctl enable --now docker >/dev/null 2>&1 || true  # it may be installed and
 if ! complete; then
   not_while_ufm_runs "the installation of Docker"
   [ -z "$REPOSITORY" ] || add_repository
-  apt update || fail "apt-get update failed; the reason is above: correct the repositories or the way to them (U1)"
+  apt update || fail "apt-get update failed; the reason is above: correct the repositories or the route to them (U1)"
   apt install --allow-downgrades $PACKAGES ||
     fail "Docker can't be installed; the reason is above: correct ufm.host.install.docker, or install it yourself (U1)"
   systemctl enable --now docker

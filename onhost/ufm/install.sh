@@ -1,4 +1,4 @@
-# UFM in a container (U5, U6): installed, upgraded, started or left as it is, whatever state it is in.
+# Install, upgrade or start UFM in a container, from any state (U5, U6). A UFM as configured stays unchanged.
 #
 #   IMAGE, INSTALLER      UFM, pinned; the guide's separate installer, or empty: then IMAGE installs itself
 #   ARCHIVE               a `docker save` of both on this host, or empty: they are pulled
@@ -14,7 +14,7 @@ image_id() { docker image inspect -f '{{.Id}}' "$1"; }
 installed() { container ufm || [ -e "$UNIT" ]; }
 upgrading() { [ -e "$NOTES/upgrade" ]; }
 
-# Asked on UFM's first step here: what is ours, and what was here before?
+# Record, before the first change, whether UFM or files of it were on this host.
 first_look() {
   if installed; then echo found; elif [ -z "$(ls -A "$FILES")" ]; then echo "files $FILES"; fi > "$NOTES/install"
 }
@@ -44,7 +44,7 @@ load() {
 
 # run_installer --install | --upgrade: with the mounts and options of each form's documents, so that it asks nothing.
 run_installer() {
-  ! container ufm_installer || docker rm -f ufm_installer >/dev/null  # of a run that was cut off
+  ! container ufm_installer || docker rm -f ufm_installer >/dev/null  # of an interrupted run
   interfaces="--fabric-interface $FABRIC --mgmt-interface $MANAGEMENT"
   installation="-v $FILES/:/installation/ufm_files/ -v $LICENSES/:/installation/ufm_licenses/"
   units="-v /etc/systemd/system/:/etc/systemd_files/"
@@ -58,7 +58,7 @@ run_installer() {
   docker run --name=ufm_installer --rm -v /var/run/docker.sock:/var/run/docker.sock "$@"
 }
 
-# Today's form is a systemd unit, the guide's a plain container.
+# Current releases install a systemd unit, the guide's release a plain container.
 start() {
   if [ -e "$UNIT" ]; then
     systemctl daemon-reload
@@ -81,7 +81,7 @@ halt() {
   ! container ufm || docker stop -t 60 ufm >/dev/null
 }
 
-# The image of the UFM that is installed. The unit's container lives only while the unit is started.
+# The image of the UFM that is installed. The unit's container exists only while the unit is started.
 current() {
   container ufm || start
   docker container inspect -f "{{.$1}}" ufm
@@ -97,10 +97,10 @@ no_downgrade() {
   have=$(release) want=$(named)
   [ -n "$have" ] && [ -n "$want" ] || return 0
   [ "$(printf '%s\n' "$have" "$want" | sort -V | tail -n 1)" = "$want" ] ||
-    fail "UFM $have can't be turned back into $want: its files are of the newer one. Write $have or newer"
+    fail "UFM $have can't be downgraded to $want: its files are of the newer release. Write $have or newer"
 }
 
-# Everything that going back takes, so that a failed upgrade costs nothing but time.
+# Save everything that a rollback needs.
 keep() {
   tar -C "$FILES" --exclude=./log -czpf "$NOTES/files.tgz" .
   [ ! -e "$UNIT" ] || cp -p "$UNIT" "$NOTES/unit"
@@ -112,7 +112,7 @@ put_back_files() {
   tar -C "$FILES" -xzpf "$NOTES/files.tgz"
 }
 
-# U5 once more, with another image: the old UFM runs until the new one is here, and its files stay.
+# Repeat U5 with another image: the old UFM runs until the new image is on this host, and its files stay.
 upgrade() {
   no_downgrade
   old="$(current Image)
@@ -144,14 +144,14 @@ verify() {
   esac
 }
 
-# UFM is as configured: what an upgrade left for going back, and images of ours that are not used, go.
+# Clean up once UFM is as configured: remove the data for a rollback, and unused images of this stack.
 settle() {
   forget_upgrade
   ! container ufm_before || docker rm ufm_before >/dev/null
   sed -n 's/^image //p' "$NOTES/install" > "$NOTES/images"
   while read -r image; do
     case " $IMAGE $INSTALLER " in *" $image "*) continue ;; esac
-    ! present "$image" || docker rmi "$image" >&2 || continue  # in use by somebody else: asked again next time
+    ! present "$image" || docker rmi "$image" >&2 || continue  # in use by another container; the next run tries again
     sed -i "\\|^image $image\$|d" "$NOTES/install"
   done < "$NOTES/images"
   rm "$NOTES/images"
@@ -161,21 +161,21 @@ finish() {
   [ "$1" != 0 ] && upgrading || return 0
   set +e
   old=$(tail -n 1 "$NOTES/upgrade")
-  echo "UFM host: the upgrade to $IMAGE failed; going back to $old with its files" >&2
+  echo "UFM host: the upgrade to $IMAGE failed; rolling back to $old with its files" >&2
   go_back
   start
   if running >&2; then
-    echo "UFM host: $old runs again. Write it as ufm.host.image to stay with it; up with $IMAGE tries once more" >&2
+    echo "UFM host: $old runs again. To keep it, write it as ufm.host.image; to try $IMAGE again: pulumi up" >&2
   else
     echo "UFM host: $old is back with its files, but does not run either; see docker logs ufm" >&2
   fi
 }
 
-# A connection that breaks is a failure like any other.
+# A broken connection must not end the step before its rollback.
 trap '' HUP PIPE
 trap 'finish $?' EXIT
 [ -e "$NOTES/install" ] || first_look
-! upgrading || go_back  # from one that a reboot cut off
+! upgrading || go_back  # of an upgrade that a reboot interrupted
 fetch
 if ! installed; then
   run_installer "$([ -e "$FILES/conf/gv.cfg" ] && echo --upgrade || echo --install)"

@@ -1,4 +1,4 @@
-# The licence, for the installer to take from its folder (U4). A renewed one goes to the UFM that runs, too.
+# Write the licence into the folder that the installer reads (U4). A renewed one is also given to a running UFM.
 #
 #   FILES     UFM's folder
 #   LICENSES  the folder of the licence, with nothing else in it; the licence comes on stdin

@@ -13,13 +13,13 @@ log=/var/log/rack-ofed.log
 
 installed() { [ "$(ofed_info -s 2>/dev/null)" = "$release:" ]; }
 
-# Whether the kernel runs the modules that are on disk. Those of a release that was just installed are on disk only.
+# Return whether the kernel runs the modules on disk. A release that was just installed is on disk only.
 loaded() {
   disk=$(modinfo -F version mlx5_core 2>/dev/null) || return 1
   [ "$disk" = "$(cat /sys/module/mlx5_core/version 2>/dev/null)" ]
 }
 
-# A package for another system is refused before it is downloaded.
+# Refuse a package for another system before it is downloaded.
 fits() {
   here=ubuntu$VERSION_ID-$(uname -m)
   case " $OPTIONS" in *" --distro"* | *" --skip-distro-check"*) return 0 ;; esac
@@ -72,7 +72,7 @@ load() {
 }
 
 only_ubuntu
-# A run whose connection broke goes on; this one waits for it and finds its result.
+# A run continues when its connection breaks; the next one waits for it and finds its result.
 trap '' HUP PIPE
 exec 9> /run/rack-ofed.lock
 flock 9
@@ -82,7 +82,7 @@ if ! installed; then
   trap 'rm -rf "$work"' EXIT
   rm -rf "$work"
   mkdir -m 0700 "$work"
-  apt update || echo "apt-get update failed: going on with the packages that are here" >&2
+  apt update || echo "apt-get update failed: continuing with the packages on this host" >&2
   fetch
   kernel_headers
   echo "installing $release, which takes about ten minutes; log: $log"

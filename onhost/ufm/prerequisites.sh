@@ -12,7 +12,7 @@ fault() {
   faults=$((faults + 1))
 }
 
-# still_to_come STEP COMMAND...: whether the command fails because that step has not installed its program yet.
+# still_to_come STEP COMMAND...: return whether the command fails because that step has not installed its program yet.
 still_to_come() {
   case " $LATER " in *" $1 "*) ;; *) return 1 ;; esac
   shift
@@ -23,14 +23,14 @@ check_docker() {
   docker version >/dev/null 2>&1 ||
     fault "Docker does not answer; run: systemctl enable --now docker; or write ufm.host.install.docker (U1)"
   systemctl is-enabled -q docker 2>/dev/null ||
-    fault "the docker service is not enabled, so UFM would be gone after a reboot; run: systemctl enable docker (U1)"
+    fault "the docker service is not enabled, so UFM would not start after a reboot; run: systemctl enable docker (U1)"
   for image in $IMAGE $INSTALLER; do
     docker image inspect "$image" >/dev/null 2>&1 && continue
     if [ -n "$ARCHIVE" ]; then
       [ -s "$ARCHIVE" ] ||
         fault "there is no file $ARCHIVE of ufm.host.imageArchive on this host, to take $image from (U5)"
     elif ! why=$(docker manifest inspect "$image" 2>&1 >/dev/null); then
-      fault "$image can't be pulled: $why; check the name, docker login, the way out, or write ufm.host.imageArchive (U5)"
+      fault "$image can't be pulled: $why; check the name, docker login, the route to it, or write ufm.host.imageArchive (U5)"
     fi
   done
 }

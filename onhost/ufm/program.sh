@@ -10,7 +10,7 @@
 #   address   "address INTERFACE ADDRESS" for an address set here, "link INTERFACE" for an interface brought up here
 #   install   "found" if UFM was here before, "files FOLDER" if its files are ours, "image NAME" for each image of ours
 #   certificate, server.crt, server.key   the folder in which UFM finds them; UFM's certificate and its key
-#   upgrade   there while an upgrade is not complete: image ID and name of the UFM that it replaces
+#   upgrade   exists while an upgrade is not complete: image ID and name of the UFM that it replaces
 set -eu
 step=$1
 shift

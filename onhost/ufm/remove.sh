@@ -20,7 +20,7 @@ remove_ufm() {
 
 remove_folders() {
   sort -r "$NOTES/folders" | while read -r folder; do
-    rmdir "$folder" || true  # it contains files of others
+    rmdir "$folder" || true  # it contains other files
   done
 }
 

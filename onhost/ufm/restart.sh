@@ -1,4 +1,4 @@
-# Restart UFM, which reads its configuration anew (O6).
+# Restart UFM, so that it reads its configuration again (O6).
 #
 #   FILES, GUID, LIMIT   as for install
 

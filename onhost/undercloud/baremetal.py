@@ -1,4 +1,4 @@
-"""Ironic's nodes: their states, and what brings a node out of a state in which it stays."""
+"""Ironic's nodes: their states, and the commands that end the states which need an operator."""
 
 import json
 from typing import Dict, Iterator, List, NamedTuple, Optional
@@ -15,7 +15,7 @@ REPAIRS = {
     "deploy failed": "openstack baremetal node undeploy {0}",
     "error": "openstack baremetal node undeploy {0}",
 }
-"""State that a node does not leave by itself to the command that does it."""
+"""State that needs an operator, to the command that ends it."""
 CLIENT_ID = "ff:00:00:00:00:00:02:00:00:02:c9:00:"
 """Start of the DHCP client-id that ironic's agent writes for an InfiniBand interface; the port GUID follows."""
 

@@ -1,4 +1,4 @@
-"""The OpenStack client, and a login for it that is in no environment.
+"""The OpenStack client, whose login is kept out of the environment.
 
 An rc file exports the password, so that every child of the shell that sources it has the password in its environment.
 Here the client alone gets it, as clouds.yaml on an inherited file descriptor: OS_CLIENT_CONFIG_FILE names the

@@ -1,8 +1,8 @@
 """Adapters of new nodes, set before the first deployment of the nodes (H1 to H3). Run by stack on the undercloud.
 
 The network configuration of a deployment creates the VFs (O2), so the adapters must offer them by then. Between
-provisioning and deployment, a node has an operating system and no services: its adapter is set and it is rebooted at
-any time. A node that runs services is never changed or rebooted here; `wave.py` does that, node by node.
+provisioning and deployment, a node has an operating system and no services, so its adapter can be set and the node can
+be rebooted at any time. A node that runs services is never changed or rebooted here; `wave.py` does that, node by node.
 
 The order is that of `wave.py`, for all nodes of a role. It is idempotent and may be run again at any time.
 """
@@ -20,7 +20,7 @@ CONTAINERS = "if command -v podman >/dev/null; then podman ps -aq; fi"
 
 
 class NewNode(WaveNode):
-    """A node that may be new. One that is deployed is only looked at."""
+    """A node that may be new. A deployed node is only inspected."""
 
     def __init__(self, order: WaveOrder, member: WaveMember, folder: str) -> None:
         """Prepare the connection; nothing is sent."""
@@ -31,7 +31,7 @@ class NewNode(WaveNode):
         """Read firmware and BIOS and change nothing.
 
         Raises:
-            Fault: a new node differs from the guide in a way that no reboot fixes, or a deployed one has other VFs.
+            Fault: a new node has a fault that a reboot does not fix, or a deployed one has other VFs.
         """
         self._read()
         self._deployed = bool(self._shell.run(CONTAINERS).strip())
@@ -47,7 +47,7 @@ class NewNode(WaveNode):
             super().settle()
 
     def report(self) -> Iterator[str]:
-        """Return what the node holds, one line each."""
+        """Return the node's values, one per line."""
         if self._deployed:
             yield f"{self.name}: is deployed, unchanged"
         else:
@@ -68,7 +68,7 @@ class NewNode(WaveNode):
 
 
 def run(order: WaveOrder, folder: str) -> None:
-    """Set the adapters and print what the nodes hold. `folder` holds known_hosts and is the program's own.
+    """Set the adapters and print the values of the nodes. `folder` holds known_hosts and is the program's own.
 
     Raises:
         Fault: a node was refused, or is not as wanted afterwards.

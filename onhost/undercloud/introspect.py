@@ -53,7 +53,7 @@ class Introspection:
     # -- what the nodes and UFM show
 
     def _look(self) -> List[str]:
-        """Record which ports are active. Nothing is missing afterwards."""
+        """Record which ports are active, and return no line: nothing is missing."""
         self._ports.look(self._ufm.active())
         return []
 
@@ -62,10 +62,10 @@ class Introspection:
         return [text for _, text in self._ports.unseen(self._nodes)]
 
     def _unsettled(self) -> List[str]:
-        """Read the nodes and return those that are on their way to another state.
+        """Read the nodes and return those whose state is about to change.
 
         Raises:
-            Fault: a node is not registered, or is in a state that it does not leave by itself.
+            Fault: a node is not registered, or is in a state that an operator must end.
         """
         known = registered()
         self._nodes = [known[name] for name in self._names if name in known]
@@ -137,7 +137,7 @@ class Introspection:
             self._record.save()
 
     def _watch(self, child: "subprocess.Popen[bytes]") -> None:
-        """Look at the ports while the agent runs: they go down with the power at the end of introspection."""
+        """Poll the ports while the agent runs: UFM stops listing them when introspection powers the node off."""
         pauses = growing(self._wait.pauses)
         while child.poll() is None:
             try:

@@ -1,21 +1,21 @@
 #!/usr/bin/python3 -I
 """The job runner: commands of minutes or hours that outlive their caller (C4, C5, I1, O5, G1, G2).
 
-  rack-job run NAME COMMAND...   start it, or join it where it runs; exit with its status
+  rack-job run NAME COMMAND...   start it, or join it if it runs; exit with its status
   rack-job status [NAME...]      list the latest run of each job and its log
-  rack-job stop NAME...          stop what runs
-  rack-job forget [NAME...]      remove the records, of all jobs without a name; refused while a job runs
+  rack-job stop NAME...          stop running jobs
+  rack-job forget [NAME...]      remove the records of these jobs, or of all; refused while one of them runs
 
 The command's standard error is its log, shown here while it grows; its standard output is its result, kept and
 printed once it has succeeded. A job's key is made of its command and standard input. The same key joins a run that is
 under way, repeats the result of one that has succeeded, and starts a new run after a failure. Another key under the
 same name is refused while a run is under way.
 
-Lines of shell in /etc/rack-job/NAME precede the script of a job, its last argument. They are not part of the key: a
-default that a later version adds repeats no job.
+The shell lines in /etc/rack-job/NAME precede the script of a job, which is its last argument. They are not part of the
+key, so a default that a later version adds does not repeat a job.
 
 A run belongs to no SSH session: it is a unit of systemd, or a session of its own where systemd does not run. Standard
-input reaches it by a named pipe and is never on the disk.
+input reaches it by a named pipe and is never written to the disk.
 """
 
 import errno
@@ -40,7 +40,7 @@ DEFAULTS = Path(os.environ.get("RACK_JOB_DEFAULTS", "/etc/rack-job"))
 
 
 class Detached(Exception):  # noqa: N818
-    """The follower was asked to end while the run goes on. Holds the exit status."""
+    """The follower was asked to end; the run continues. Holds the exit status."""
 
 
 # -- the supervisor

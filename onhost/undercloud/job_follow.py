@@ -13,7 +13,7 @@ from onhost.undercloud.job_report import failing_step, printable, text_lines
 from onhost.undercloud.job_runs import LOOK_SECONDS, Job, Run
 
 SHOWN_FIRST, SHOWN_EACH_SECONDS = 100, 10.0
-"""So many first lines are all shown, then one line per this many seconds: pulumi-command keeps them in the state."""
+"""How many first lines are all shown, and seconds per line after them: pulumi-command stores them in the state."""
 SPACE = 1 << 16
 """Free bytes below which a file system counts as full: a supervisor could not note how its command ended."""
 READ_BYTES = 4 << 20
@@ -101,7 +101,7 @@ def _wait() -> None:
 
 
 class ShownLog:
-    """Show a growing log line by line, thinned out after its first lines (see SHOWN_FIRST)."""
+    """Show a growing log: all of its first lines, then one line per interval (see SHOWN_FIRST)."""
 
     def __init__(self) -> None:
         """Start with an empty log."""

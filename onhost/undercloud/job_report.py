@@ -1,4 +1,4 @@
-"""What is shown of a job's log: single lines while it grows, the failing step when it has failed."""
+"""Excerpts of a job's log: single lines while the job runs, the failing step after a failure."""
 
 import json
 import re

@@ -1,6 +1,6 @@
 """Jobs and their runs on disk: state, log and result of each run, and the locks that decide what may start.
 
-A run's supervisor holds a lock of the kernel while it lives, so that a running job is recognised without a pid, and a
+A run's supervisor holds a lock of the kernel while it runs, so that a running job is recognised without a pid, and a
 reboot leaves no stale lock. State files and locks are read by runners of other versions: their format is fixed.
 """
 
@@ -25,7 +25,7 @@ HOME = Path(os.environ.get("RACK_JOBS", "/var/lib/rack-jobs"))
 STOP_SECONDS = 30
 """Seconds between SIGTERM and SIGKILL, and after it."""
 LOOK_SECONDS = 0.2
-"""Seconds between two looks at a log or at processes: the standard library cannot wait for a file."""
+"""Seconds between two polls of a log or of processes: the standard library cannot wait for a file."""
 
 
 def when(seconds: float) -> str:
@@ -62,7 +62,7 @@ class Run:
 
     @property
     def state(self) -> Dict[str, Any]:
-        """What is noted of the run; empty where it does not exist.
+        """The recorded state of the run; empty if it does not exist.
 
         From its start: `key`, `command`, `at`. From its supervisor's start: `boot`, `session`, `begun`. From its end:
         `status`, `ended`. Times are in seconds since the epoch, `begun` in ticks since boot.
@@ -90,7 +90,7 @@ class Run:
                 session, begun = process(int(entry.name))
                 if session == state["session"]:
                     found[int(entry.name)] = begun
-        # The kernel uses a session's number again once all its processes have ended.
+        # The kernel reuses a session's number once all its processes have ended.
         reused = found.get(state["session"], state["begun"]) != state["begun"]
         return [] if reused else sorted(found)
 
@@ -116,7 +116,7 @@ class Job:
 
     @property
     def running(self) -> bool:
-        """Whether a supervisor lives."""
+        """Whether a supervisor runs."""
         try:
             with (self.folder / "running").open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -132,7 +132,7 @@ class Job:
 
     @contextmanager
     def locked(self, name: str = "lock") -> Iterator[None]:
-        """Hold a lock of this job: `lock` to decide what happens, `running` while a run's supervisor lives."""
+        """Hold a lock of this job: `lock` to decide what happens, `running` while a run's supervisor runs."""
         while True:
             try:
                 self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ class Job:
 
     @property
     def choice(self) -> str:
-        """What an operator can do about a run that is in the way."""
+        """What an operator can do about a run that blocks another one."""
         return f"Wait until it ends, then pulumi up; or stop it: {PROGRAM} stop {self.name}"
 
     # -- commands of an operator
@@ -178,7 +178,7 @@ class Job:
     def _signal(self, run: Run, number: int) -> None:
         """Signal the processes of a run except its supervisor, which notes the status and then ends.
 
-        The oldest first: a script would continue if the command that it waits for ended before itself.
+        The oldest first: a script continues when the command that it waits for ends, so the script must end before it.
         """
         for pid in sorted(set(run.processes()) - ({run.state["session"]} if self.running else set())):
             with suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Start a run of a job, or join the one that does the same."""
+"""Start a run of a job, or join the running one with the same key."""
 
 import os
 import shutil
@@ -61,7 +61,7 @@ def _attach(job: Job, run: Run, key: str, given: bytes) -> Run:
 
 
 def _outlive(job: Job, run: Run) -> None:
-    """Wait for processes that a killed supervisor may have left: nothing starts beside them."""
+    """Wait until the processes of a killed supervisor have ended: a new run must not work beside them."""
     if "status" in run.state:
         return
     if run.processes():
@@ -86,7 +86,7 @@ def _start(job: Job, key: str, command: List[str], given: bytes) -> Run:
 
 
 def _hand_over(job: Job, run: Run, given: bytes) -> None:
-    """Pass the input on to the supervisor by a named pipe, so that it is never on the disk.
+    """Pass the input on to the supervisor by a named pipe, so that it is never written to the disk.
 
     The pipe opens once the supervisor has opened it, which then holds its lock. Its name is removed first: a process
     that holds the job's lock and finds the name knows that nothing was written yet.
@@ -99,7 +99,7 @@ def _hand_over(job: Job, run: Run, given: bytes) -> None:
 
 
 def _supervise(job: Job, run: Run) -> None:
-    """Start the supervisor outside of this SSH session, in which sshd, logind or a lost terminal end processes."""
+    """Start the supervisor outside of this SSH session, whose processes sshd, logind or a lost terminal would end."""
     supervise = [sys.executable, "-I", str(PROGRAM.resolve()), "supervise", str(run.folder)]
     if not (SYSTEMD.is_dir() and os.geteuid() == 0):
         _detach(supervise)

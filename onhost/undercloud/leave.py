@@ -25,7 +25,7 @@ class Leave:
         """Read which nodes the last run knew; nothing is sent."""
         self._stack, self._nodes, self._roles = order.stack, order.nodes, order.roles
         self._drain: Optional[float] = order.limit if order.instances == "drain" else None
-        """Seconds to wait for instances to go; None: refuse where there are any."""
+        """Seconds to wait until no instance is left; None: refuse if there is one."""
         self._cleaning = order.cleaning
         self._wait = Wait(order.limit, order.pauses, LEAVE_ADVICE)
         self._record = Path(order.record)
@@ -35,10 +35,10 @@ class Leave:
         self._deployed = Path(self._login).exists()
 
     def run(self) -> None:
-        """Remove what was a node of the configuration and is none any more.
+        """Remove the nodes that are no longer in the configuration.
 
         Raises:
-            Fault: the removal is refused, or waited for too long.
+            Fault: the removal is refused, or timed out.
         """
         there = registered()
         leaving = {name: node for name, node in self._known.items() if name not in self._nodes}

@@ -1,7 +1,7 @@
 """Run a step of the program on one overcloud node, as root. User stack runs it; the order comes on standard input.
 
     node.py create    runs the order's script with the order's input
-    node.py delete    undoes it, unless the node cannot be entered: the disk of a node that has left is erased
+    node.py delete    undoes it, unless the node cannot be entered: the disk of a removed node is erased
 
 TripleO authorises only the key of stack on the nodes (O5), so the operator's machine cannot enter them.
 """

@@ -1,12 +1,12 @@
-"""The nodes' life on the undercloud, run by stack with stackrc's login. Orders come as JSON on standard input.
+"""Manage the nodes' life cycle. Run by stack on the undercloud with stackrc's login; reads an order as JSON.
 
     nodes.py introspect    introspects new nodes, checks their ports in the fabric, makes them available (I1, I2, O2);
                            prints node -> {"interface": ..., "guid": ...}
     nodes.py gate          waits until every control PKey has every member (I4)
-    nodes.py leave         removes nodes from the cloud and from ironic that were removed from the configuration
+    nodes.py leave         scales in the nodes that were removed from the configuration, and deletes them from ironic
 
-Each is idempotent and may be run again at any time. Progress goes to standard error. UFM's token is in the order alone
-and never in a line that is printed.
+Each is idempotent and may be run again at any time. Progress goes to standard error. UFM's token is only in the order
+and is never printed.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""Orders: what the operator's side tells the programs on the undercloud, as JSON on standard input.
+"""Orders: the input of the programs on the undercloud, as JSON on standard input.
 
 The components build an order and `encode` it; the program decodes it into the same type. Times are in seconds. The
-sequence of fields is part of the contract: a job's key is made of its input, so another sequence runs the job again.
+sequence of fields is part of the contract: a job's key is made of its input, so a changed one runs the job again.
 """
 
 import json
@@ -65,7 +65,7 @@ class GateOrder(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """What TripleO makes of a node."""
+    """A node's role and host name in TripleO."""
 
     role: str
     host: str
@@ -84,7 +84,7 @@ class LeaveOrder(NamedTuple):
     instances: str
     """`refuse` or `drain`."""
     limit: float
-    """How long to wait for instances to go."""
+    """How long to wait until no instance is left."""
     cleaning: float
     """How long cleaning a node's disks may take."""
     pauses: Sequence[float]
@@ -183,7 +183,7 @@ class WaveOrder(NamedTuple):
 
 
 class TemplateRequirements(NamedTuple):
-    """What documents and deploy command need of TripleO's templates and client (C1): the order of `templates.py`."""
+    """What TripleO's templates and client must provide for the documents (C1): the order of `templates.py`."""
 
     templates: str
     """Folder of the templates on the undercloud."""
@@ -198,7 +198,7 @@ class TemplateRequirements(NamedTuple):
 
     @classmethod
     def decode(cls, text: str) -> "TemplateRequirements":
-        """Read the needs from their JSON text."""
+        """Read an order from its JSON text."""
         return cls(**json.loads(text))
 
 

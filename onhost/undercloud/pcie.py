@@ -13,7 +13,7 @@ lspci -vvv
 """Prints the adapter's path, the GPUs' paths, and every device in detail."""
 
 RESTORE = "/bin/sh /etc/rack-pcie.sh"
-"""Command on the compute that sets what a boot resets."""
+"""Command on the compute that restores the settings which a boot resets."""
 UNIT = """\
 install -m 0644 /dev/stdin /etc/rack-pcie.sh <<'END'
 # ACS of every device that has it (B2): source validation, request and completion redirect, upstream forwarding, direct

@@ -52,9 +52,9 @@ class Ports:
         """Compare with the configuration: `guids` by node name and `interface`, each None where it is to be found."""
         self.record, self._guids, self._interface = record, guids, interface
         self._others: Optional[Set[str]] = None
-        """Ports that were active before anything was introspected; they may belong to hosts that are not ours."""
+        """Ports that were active before anything was introspected; they may belong to other hosts."""
         self._active: Set[str] = set()
-        """Ports that were active at the last look."""
+        """Ports that were active at the last poll."""
 
     # -- seen in the fabric (I2)
 

@@ -9,7 +9,7 @@ from onhost.undercloud.orders import SshAccess
 KEYS = ("~/overcloud-deploy/{stack}/ssh_private_key", "~/.ssh/id_rsa_tripleo", "~/.ssh/id_rsa")
 """Keys of stack. TripleO authorises the first that exists (tripleoclient.utils.get_key)."""
 UNREACHABLE = 255
-"""Exit status of ssh itself; also that of a host that goes down under the command."""
+"""Exit status of ssh itself, also if the host goes down while the command runs."""
 
 
 class Unreachable(Exception):  # noqa: N818

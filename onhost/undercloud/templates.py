@@ -4,9 +4,10 @@
   rack-inspection < REQUIREMENTS               on an undercloud: its templates and its client
   rack-inspection FOLDER < REQUIREMENTS        the templates of a folder only
 
-Package versions are not enough: MlnxSDNToken came to Wallaby's branch without a new version. So the content is checked:
-the environment files and options of the deploy command, every parameter and every service of the documents. All faults
-are listed at once, each with what to do; nothing is changed. REQUIREMENTS is JSON, see `orders.TemplateRequirements`.
+Package versions are not enough: MlnxSDNToken was added to Wallaby's branch without a new version. So the content is
+checked: the environment files and options of the deploy command, every parameter and every service of the documents.
+All faults are listed at once, each with what to do; nothing is changed. REQUIREMENTS is JSON, see
+`orders.TemplateRequirements`.
 """
 
 import re
@@ -23,8 +24,8 @@ SECTION = re.compile(r"([a-z_]+):")
 ENTRY = re.compile(r"  ([^\s:][^\s]*?):(?:\s+(\S+))?\s*(?:#.*)?$")
 """An entry of a section, with its value if that is one word. Service names contain colons that no space follows."""
 UPDATE = "dnf update openstack-tripleo-heat-templates"
-SINCE = {"MlnxSDNToken": "Wallaby's branch has it since 2021-12-12, the release 14.3.0 has not"}
-"""Parameters that came late."""
+SINCE = {"MlnxSDNToken": "in Wallaby's branch since 2021-12-12, not in release 14.3.0"}
+"""Parameters that were added to Wallaby's templates after their first release."""
 
 
 def entries(path: Path, section: str) -> Iterator[Tuple[str, str]]:
@@ -92,7 +93,7 @@ def client(required: TemplateRequirements) -> Iterator[str]:
     """Return the options that the installed client's help does not list."""
     text = help_of_deploy()
     if text is None:
-        yield "openstack overcloud deploy: the client does not know it; dnf install python3-tripleoclient"
+        yield "openstack overcloud deploy: the client lacks the command; dnf install python3-tripleoclient"
         return
     words = set(re.findall(r"(?<![\w-])--?[\w-]+", text))
     for option in required.options:

@@ -24,7 +24,7 @@ class Ufm:
         """Prepare TLS and the token; nothing is sent.
 
         Raises:
-            Fault: the token has characters that cannot stand in a header.
+            Fault: the token has characters that a header must not have.
         """
         url = urlsplit(api.url)
         self._host, self._port = str(url.hostname), url.port
@@ -71,7 +71,7 @@ def parse_answer(path: str, status: int, body: bytes) -> Any:
     """Return the JSON of an answer of UFM; an empty object for 404.
 
     Raises:
-        Fault: UFM refuses the token, which it may also do with a redirect or a login page, or answers otherwise.
+        Fault: UFM refuses the token, possibly with a redirect or a login page, or answers with another status.
         Unavailable: UFM restarts, or the answer is incomplete.
     """
     if status >= 500:

@@ -1,11 +1,11 @@
 """One wave of overcloud nodes: adapter firmware, BIOS, ACS (H1 to H4, B1, B2). Run by stack on the undercloud.
 
-The order comes as JSON on standard input. Progress goes to standard error; at the end, what each node holds and what
-Linux cannot show go to standard output. The wave's nodes are worked on in parallel; a step starts when every node has
-completed the step before.
+The order comes as JSON on standard input. Progress goes to standard error; at the end, the values of each node and a
+check list for its BIOS go to standard output. The nodes of a wave are processed in parallel; a step starts when every
+node has completed the previous step.
 
-It is idempotent and may be run again at any time: what differs is read from the adapters, and nova keeps which computes
-were disabled by this program. A compute that was disabled for another reason stays disabled.
+It is idempotent and may be run again at any time: it reads the current values from the adapters, and nova stores which
+computes this program has disabled. A compute that was disabled for another reason stays disabled.
 """
 
 import sys
@@ -34,7 +34,7 @@ KINDS = {"compute": Compute, "controller": Controller}
 
 
 def drain(nodes: List[Any], waits: bool) -> None:
-    """Drain all nodes or none: where one is refused, the others are put back into service unchanged.
+    """Drain all nodes or none: if one is refused, the others are put back into service unchanged.
 
     With `waits`, a compute that is being drained stays disabled, so that the next run continues.
     """
@@ -47,7 +47,7 @@ def drain(nodes: List[Any], waits: bool) -> None:
 
 
 def run(order: WaveOrder, folder: str) -> None:
-    """Run the wave and print what its nodes hold. `folder` holds known_hosts and is the program's own.
+    """Run the wave and print the values of its nodes. `folder` holds known_hosts and is the program's own.
 
     Raises:
         Fault: a node was refused, or is not as wanted afterwards.

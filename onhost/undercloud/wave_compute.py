@@ -72,14 +72,14 @@ class Compute(WaveNode):
             raise Fault(f"{error}{after}") from None
 
     def release(self) -> None:
-        """Enable the compute once nova has it up: an agent that starts would lose an instance placed earlier."""
+        """Enable the compute once nova reports it up: a starting agent would lose an instance placed earlier."""
         if self._ours:
             self._until_healthy()
             self._set_service("--enable")
             self._ours = False
 
     def report(self) -> Iterator[str]:
-        """Return what the node holds, one line each."""
+        """Return the node's values, one per line."""
         yield from super().report()
         facts = self.facts
         yield (
@@ -103,7 +103,7 @@ class Compute(WaveNode):
     def _instances(self) -> List[str]:
         """Return what runs on the compute: nova's instances, or else QEMU processes that nova does not know of.
 
-        Nova is asked first because it knows of instances that are on their way to the compute.
+        Nova is asked first because it knows of instances that are scheduled to the compute and have no process yet.
         """
         which = ("--all-projects", "--host", self._hostname, "--no-name-lookup")
         columns = ("-c", "ID", "-c", "Name", "-c", "Status")
@@ -120,7 +120,7 @@ class Compute(WaveNode):
         except Unreachable as error:
             return [str(error)]
         up = self._service()["State"] == "up"
-        return [] if healthy and up else ["nova_compute is not healthy" if up else "nova has it down"]
+        return [] if healthy and up else ["nova_compute is not healthy" if up else "nova reports it down"]
 
     # -- BIOS and PCIe
 
@@ -135,7 +135,7 @@ class Compute(WaveNode):
         self.remarks = [] if self._bridges.beside else [alone]
 
     def _after_boot(self) -> None:
-        """Install the unit that sets what a boot resets, and run its program where something is not set (B2)."""
+        """Install the unit that restores what a boot resets, and run its program if a setting is not there (B2)."""
         self._shell.run(unit(self._order.device, self._order.read_request))
         if not (all(self._bridges.acs().values()) and self._reads_as_wanted()):
             self._shell.run(RESTORE)
@@ -155,7 +155,7 @@ class Compute(WaveNode):
         yield from settled_faults(self.facts, self._order.kernel_args)
         yield from lacking_vfs(self.facts, self._wanted)
         for bridge in (bridge for bridge, on in self._bridges.acs().items() if not on):
-            yield f"PCIe bridge {bridge} does not take ACS direct translation; enable ACS in the BIOS (H4)"
+            yield f"PCIe bridge {bridge} does not accept ACS direct translation; enable ACS in the BIOS (H4)"
         if not self._reads_as_wanted():
             found, wanted_bytes = self._bridges.read_request(self._order.device), self._order.read_request
             yield f"the adapter has MaxReadReq {found} and not {wanted_bytes} bytes; see setpci -s {self._order.device}"

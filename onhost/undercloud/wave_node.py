@@ -42,7 +42,7 @@ class WaveNode(ABC):
         """Read firmware and BIOS and change nothing. A node of an interrupted run may still be booting.
 
         Raises:
-            Fault: the node differs from the guide in a way that no reboot fixes.
+            Fault: the node differs from the guide in a way that a reboot does not fix.
         """
         self._read()
         self._refuse(self._faults())
@@ -67,7 +67,7 @@ class WaveNode(ABC):
         """Put the node back into service where this program has taken it out."""
 
     def report(self) -> Iterator[str]:
-        """Return what the node holds, one line each."""
+        """Return the node's values, one per line."""
         held = " ".join(f"{name}={self._shown[name].current}" for name in self._wanted)
         yield f"{self.name}: firmware {self.facts['release']}, {held}"
         yield from (f"{self.name}: remark: {remark}" for remark in self.remarks)
@@ -86,7 +86,7 @@ class WaveNode(ABC):
         self._learn()
 
     def _faults(self) -> Iterator[str]:
-        """Return what is wrong with the node and no reboot fixes."""
+        """Return the faults of the node that a reboot does not fix."""
         yield from release_faults(self.facts["release"], self._order.minimum_release, self._order.device)
         yield from self._bios_faults()
         if self._hidden() and not self._pending():
@@ -109,7 +109,7 @@ class WaveNode(ABC):
         return self._shell.run(TOOL.format(tools=tools)).strip().splitlines()[-1].rpartition("/")[2]
 
     def _query(self) -> None:
-        """Read all parameters that the adapter shows. To ask for a hidden one by name would be an error."""
+        """Read all parameters that the adapter shows. A query for a hidden one by name fails."""
         self._shown = settings(self._shell.run(f"{self._tool} -d {self._order.device} -e query"))
 
     def _pending(self) -> Dict[str, str]:
@@ -132,7 +132,7 @@ class WaveNode(ABC):
         self.facts = {key: value for key, _, value in (line.partition(" ") for line in lines)}
 
     def _bios_faults(self) -> Iterator[str]:
-        """Return what is wrong with the BIOS (H4), as far as it concerns every role."""
+        """Return the faults of the BIOS (H4) that concern every role."""
         mode, wanted = self.facts["boot_mode"], self._order.boot_mode
         if mode != wanted:
             yield f"it has booted by {mode}; set the BIOS to {wanted}, or undercloud.bootMode to {mode}"
@@ -142,7 +142,7 @@ class WaveNode(ABC):
         return iter(())
 
     def _after_boot(self) -> None:
-        """Set what a boot resets (B2)."""
+        """Restore the settings that a boot resets (B2)."""
 
     # -- reboot
 
@@ -150,7 +150,7 @@ class WaveNode(ABC):
         before = self._boot_id()
         self._stop_services()
         say(f"{self.name}: reboots")
-        with contextlib.suppress(Unreachable):  # it may go down under the command
+        with contextlib.suppress(Unreachable):  # the node may go down before the command ends
             self._shell.run("systemctl reboot")
         self._until(lambda: self._away(before), self._order.reboot_limit, "see its console")
         self._until_healthy()

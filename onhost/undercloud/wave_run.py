@@ -1,4 +1,4 @@
-"""What the programs that work on a group of nodes share: parallel steps, one run at a time, order and exit status."""
+"""Shared by the programs that work on groups of nodes: parallel steps, one run at a time, order and exit status."""
 
 import fcntl
 import os
@@ -39,7 +39,7 @@ def each(nodes: List[Any], step: str) -> None:
 
 @contextmanager
 def reported(nodes: List[Any]) -> Iterator[None]:
-    """Close the connections to the nodes at the end, and then print what each holds, unless a step has failed."""
+    """Close the connections to the nodes at the end, then print each node's values, unless a step has failed."""
     try:
         yield
     finally:
@@ -50,12 +50,12 @@ def reported(nodes: List[Any]) -> Iterator[None]:
 
 
 def lock() -> None:
-    """Return once no other run is at work on this undercloud, including a run that has lost its caller."""
+    """Return once no other run is active on this undercloud, including a run whose caller has ended."""
     home = os.open(str(Path.home()), os.O_RDONLY)
     try:
         fcntl.flock(home, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        say("an earlier run is still at work; waiting until it ends")
+        say("an earlier run is still active; waiting until it ends")
         fcntl.flock(home, fcntl.LOCK_EX)
 
 

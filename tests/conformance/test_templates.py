@@ -152,7 +152,7 @@ def test_each_option_that_an_older_client_lacks_is_reported(tmp_path: Path) -> N
 @pytest.mark.parametrize("script", ["exit 2", None])
 def test_a_missing_client_is_reported(script: str | None, tmp_path: Path) -> None:
     done = asked(client(tmp_path, script) if script else str(tmp_path))
-    assert "openstack overcloud deploy: the client does not know it; dnf install python3-tripleoclient" in done.stderr
+    assert "openstack overcloud deploy: the client lacks the command; dnf install python3-tripleoclient" in done.stderr
 
 
 def test_a_folder_is_checked_without_a_client(branch: Path, tmp_path: Path) -> None:

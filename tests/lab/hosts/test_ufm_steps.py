@@ -488,7 +488,9 @@ def test_a_certificate_of_the_operator_is_not_overwritten(lab: Lab, stack: Stack
     stack.ok(image=OLD)
     ok(lab, f"install -D /dev/stdin {CERTIFICATE}", "the operator's")
     said = stack.refused(certify=True, image=OLD)
-    assert f"{CERTIFICATE} is not of this program, so it stays: write its authority's file as ufm.caFile" in said
+    assert (
+        f"{CERTIFICATE} was not written by this program, so it stays: write its authority's file as ufm.caFile" in said
+    )
     assert ok(lab, f"cat {CERTIFICATE}") == "the operator's"
 
 
@@ -532,7 +534,7 @@ def test_a_failed_upgrade_is_rolled_back_and_reported(lab: Lab, stack: Stack, fo
     set_state(lab, broken_releases=["6.19.3-1"])
     said = stack.refused(image=NEW, installer_image=FORMS[form])
     assert "migration of the database failed" in said
-    assert f"the upgrade to {NEW} failed; going back to {OLD} with its files" in said
+    assert f"the upgrade to {NEW} failed; rolling back to {OLD} with its files" in said
     assert f"{OLD} runs again. Write it as ufm.host.image to stay with it" in said
     assert running(lab) == f"ufm {OLD}"
     assert ok(lab, "cat /var/ufm_files/conf/mine.cfg") == "mine\n"
@@ -569,7 +571,7 @@ def test_the_old_ufm_keeps_running_if_the_image_cannot_be_pulled(lab: Lab, stack
 def test_a_downgrade_is_refused(lab: Lab, stack: Stack) -> None:
     stack.ok(image=NEW)
     said = stack.refused(image=OLD)
-    assert "UFM 6.19.3-1 can't be turned back into 6.14.5-2" in said
+    assert "UFM 6.19.3-1 can't be downgraded to 6.14.5-2" in said
     assert running(lab) == f"ufm {NEW}"
     assert lab.ufm.calls == ["install 6.19.3-1"]
     stack.ok(image=NEW)

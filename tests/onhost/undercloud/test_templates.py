@@ -83,7 +83,7 @@ def test_every_fault_is_listed_with_advice(folder: Path) -> None:
         parameters={"Value": "ib.yaml", "MlnxSDNToken": "sdn.yaml"},
         services={GONE: "roles.yaml", "NoService": "roles.yaml"},
     )
-    since = "Wallaby's branch has it since 2021-12-12, the release 14.3.0 has not"
+    since = "in Wallaby's branch since 2021-12-12, not in release 14.3.0"
     assert look(folder, required) == [
         f"environments/none.yaml: missing, and the deploy command names it (O5); {UPDATE}",
         f"environments/bad.yaml: A is ../deployment/gone.yaml, which is missing; {UPDATE}",
@@ -132,7 +132,7 @@ def test_a_missing_client_is_one_fault(monkeypatch: pytest.MonkeyPatch, missing:
     if missing == "client":
         monkeypatch.setattr(templates, "execute", no_program)
     (fault,) = client(NOTHING._replace(options=["-e", "-n"]))
-    assert fault == "openstack overcloud deploy: the client does not know it; dnf install python3-tripleoclient"
+    assert fault == "openstack overcloud deploy: the client lacks the command; dnf install python3-tripleoclient"
 
 
 # -- the command line

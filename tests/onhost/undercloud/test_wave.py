@@ -328,7 +328,7 @@ def test_a_second_run_waits_for_the_first(rig: Rig) -> None:
     second: list[tuple[int, str]] = []
 
     def again() -> None:
-        second.append(rig.run_and("an earlier run is still at work", rig.nova.go.set, "compute-1"))
+        second.append(rig.run_and("an earlier run is still active", rig.nova.go.set, "compute-1"))
 
     rig.nova.go.clear()
     thread = threading.Thread(target=again)

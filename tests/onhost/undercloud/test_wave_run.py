@@ -92,7 +92,7 @@ def test_a_run_waits_for_an_earlier_one(home: Path, monkeypatch: pytest.MonkeyPa
     waiting = threading.Thread(target=lock)
     waiting.start()
     assert said.wait(30)
-    assert texts == ["an earlier run is still at work; waiting until it ends"]
+    assert texts == ["an earlier run is still active; waiting until it ends"]
     assert waiting.is_alive()
     fcntl.flock(mine, fcntl.LOCK_UN)
     waiting.join(30)

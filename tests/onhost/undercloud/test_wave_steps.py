@@ -222,7 +222,7 @@ def test_acs_that_does_not_stick_is_a_fault(rig: Rig) -> None:
     node.drain()
     with pytest.raises(Fault) as fault:
         node.settle()
-    told = "does not take ACS direct translation; enable ACS in the BIOS (H4)"
+    told = "does not accept ACS direct translation; enable ACS in the BIOS (H4)"
     assert str(fault.value).splitlines() == [
         f"compute-1: PCIe bridge c2:04.0 {told}", f"  compute-1: PCIe bridge c2:08.0 {told}",
         "  nova places nothing on it before a run succeeds",
@@ -400,7 +400,7 @@ def test_a_compute_is_unhealthy_until_container_service_and_ssh_work(rig: Rig) -
     assert node._unhealthy() == ["nova_compute is not healthy"]
     assert node._unhealthy() == []
     rig.nova.service["State"] = "down"
-    assert node._unhealthy() == ["nova has it down"]
+    assert node._unhealthy() == ["nova reports it down"]
     rig.machine.down = 1
     assert node._unhealthy() == ["compute-1 cannot be reached by SSH: refused"]
 
@@ -411,7 +411,7 @@ def test_a_compute_that_stays_unhealthy_stays_disabled(rig: Rig) -> None:
     node.inspect()
     node.drain()
     with pytest.raises(
-        Fault, match=r"compute-1: timed out after 1 minutes: nova has it down; see podman ps\n  nova places nothing"
+        Fault, match=r"compute-1: timed out after 1 minutes: nova reports it down; see podman ps\n  nova places nothing"
     ):
         node.settle()
     assert rig.nova.did == [DISABLED]
