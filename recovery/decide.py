@@ -16,7 +16,7 @@ ATTACHMENTS = (
     "openstack:networking/floatingIpAssociate:FloatingIpAssociate",
 )
 TOKEN = "ufm:index:AccessToken"  # noqa: S105 - a type
-NAMESAKE = "an earlier version, which set no marks, may have created it; if nobody else did, delete it"
+NAMESAKE = "an earlier version, which set no marks, may have created it; delete it unless another user did"
 UNANSWERED = "the answer to its creation was lost"
 
 

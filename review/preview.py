@@ -142,7 +142,7 @@ def ask(stack: str, *, refresh: bool = False) -> tuple[str, bool]:
     except FileNotFoundError:
         raise PreviewError('found no `pulumi` on PATH; run: eval "$(make -s env)"') from None
     if done.returncode and not done.stdout.lstrip().startswith("{"):
-        raise PreviewError(f"`{' '.join(command)}` failed: {done.stderr.strip() or done.stdout.strip()}")
+        raise PreviewError(f"{' '.join(command)} printed no preview: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout, bool(done.returncode)
 
 

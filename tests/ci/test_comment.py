@@ -142,4 +142,6 @@ def test_an_unreachable_api_is_one_line(
 ) -> None:
     monkeypatch.setenv("GITHUB_API_URL" if ci == "github" else "CI_API_V4_URL", "http://127.0.0.1:1")
     assert main([review(tmp_path, "x")]) == 1
-    assert capsys.readouterr().err.count("\n") == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "is the API reachable from here?" in error

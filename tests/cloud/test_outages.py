@@ -127,6 +127,16 @@ def test_what_a_failed_create_has_made_is_deleted_before_the_repetition(rig: Rig
     assert rig.cloud.slow == 0, "it waits until the object is gone"
 
 
+def test_a_deletion_that_takes_longer_than_the_limit_is_reported(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def create() -> None:
+        rig.cloud.networks.append("new")
+        monkeypatch.setattr(outages, "LIMIT", 0)
+
+    rig.cloud.slow = 10**6
+    assert run(rig.before, create, lambda: rig.after(REFUSED))[-1] is False
+    assert "new is still there after its deletion; delete it, then run `pulumi up` again" in rig.said[-1]
+
+
 def test_an_object_that_cannot_be_told_from_others_is_not_created_again(rig: Rig) -> None:
     without_mark = {"description": ""}
     assert run(lambda: rig.after(REFUSED, **without_mark)) == [False]

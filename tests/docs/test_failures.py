@@ -15,6 +15,7 @@ SOURCES = (
     "__main__.py",
     "Makefile",
     "access",
+    "ci",
     "cloud",
     "components",
     "doctor",
@@ -23,7 +24,10 @@ SOURCES = (
     "providers",
     "rack",
     "recovery",
+    "review",
 )
+LISTED = ("access", "ci", "cloud", "components", "recovery", "review")
+"""Directories whose errors each have a row. Elsewhere, one row stands for all errors of one key or input."""
 REFERENCE = re.compile(r"`(tests/[\w/.-]+)::(\w+)`")
 HEADER = "| Message | Meaning | What to do | What the program does by itself | Test |"
 
@@ -61,6 +65,27 @@ def source() -> str:
     paths = (path for name in SOURCES for path in (PROJECT / name, *sorted((PROJECT / name).rglob("*"))))
     texts = (path.read_text() for path in paths if path.suffix in (".py", ".sh", ".go") or path.name == "Makefile")
     return re.sub(r'"\s*\n\s*f?"', "", "\n".join(texts))
+
+
+class Raised(NamedTuple):
+    """A text with which the product raises an error."""
+
+    place: str
+    """File and line."""
+    parts: list[str]
+    """The parts of the text that are equal in every case."""
+
+
+def raised() -> list[Raised]:
+    """Return the texts of all errors that are raised in `LISTED`; an error without a text passes on another one's."""
+    found = []
+    for path in (path for name in LISTED for path in sorted((PROJECT / name).rglob("*.py"))):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+                values = [each.value for each in ast.walk(node.exc) if isinstance(each, ast.Constant)]
+                parts = [part for value in values if isinstance(value, str) and len(part := value.strip(" ;:,.")) > 9]
+                found += [Raised(f"{path.relative_to(PROJECT)}:{node.lineno}", parts)] if parts else []
+    return found
 
 
 @cache
@@ -119,6 +144,16 @@ def test_the_tests_of_a_row_look_at_its_message(row: Row) -> None:
     pairs = single | {f"{a} {b}" for part in words for a, b in pairwise(part)}
     text = "\n".join((PROJECT / path).read_text() for path, _ in row.tests)
     assert [pair for pair in pairs if pair in text], f"none of {sorted(pairs)} is in the test's file"
+
+
+@pytest.mark.parametrize("error", raised(), ids=lambda error: error.place)
+def test_an_error_has_a_row(error: Raised) -> None:
+    quoted = [part for row in ROWS for message in row.messages for part in literals(message) if len(part) > 9]
+    assert [part for part in error.parts for text in quoted if part in text or text in part], "no row quotes it"
+
+
+def test_the_errors_of_each_directory_are_found() -> None:
+    assert {error.place.partition("/")[0] for error in raised()} == set(LISTED)
 
 
 def test_operations_and_readme_link_to_the_page() -> None:

@@ -1,18 +1,19 @@
 """The command: what it shows, when it writes, what it leaves."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cloud.client import CloudError
+from cloud.client import CloudApi, CloudError
 from cloud.kinds import CloudObject
 from rack.__main__ import main
 from recovery import command
 from recovery.pulumi import PulumiError
 from recovery.state import Resource, State
-from tests.recovery.build import NETWORK, PORT, UNKNOWN, creating, found, resource, state
+from tests.recovery.build import NETWORK, PORT, UNKNOWN, creating, found, mark, resource, state
 
 TENANT = resource("rack:tenant:Tenant", "tenant")
 PROVIDER = {"urn": "p", "type": "pulumi:providers:openstack", "inputs": {}}
@@ -117,7 +118,7 @@ def test_without_a_terminal_it_says_how_to_confirm(
 
     pulumi(monkeypatch, pending())
     assert command.run("dev", yes=False, discard=False, ask=ask) == 1
-    assert "with --yes" in capsys.readouterr().err
+    assert "not confirmed; run the command in a terminal, or with --yes" in capsys.readouterr().err
 
 
 def test_a_change_between_the_question_and_the_answer_stops_it(
@@ -131,7 +132,7 @@ def test_a_change_between_the_question_and_the_answer_stops_it(
 
     assert command.run("dev", yes=False, discard=False, ask=ask) == 1
     assert fake.calls == ["claim"]
-    assert "run the command again" in capsys.readouterr().err
+    assert "state or cloud have changed meanwhile; run the command again" in capsys.readouterr().err
 
 
 def test_what_is_left_to_the_operator_gives_status_1(
@@ -195,6 +196,25 @@ def test_operations_on_hosts_are_cleared_without_a_cloud(
     assert command.run("dev", yes=True, discard=False) == 0
     assert fake.calls == ["claim", "store"]
     assert "unrecorded objects were not looked for: POST cloud/v3/auth/tokens: no answer" in capsys.readouterr().err
+
+
+def test_an_object_that_stays_unfinished_is_reported_and_decided_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An image whose upload was killed stays queued forever."""
+    queued = {"id": "i", "status": "saving", "rack_owner": mark("image")}
+
+    def listed(_: CloudApi, service: str, path: str) -> Iterator[dict[str, Any]]:
+        return iter([queued] if (service, path) == ("image", "/images") else [])
+
+    monkeypatch.setattr(CloudApi, "objects", listed)
+    monkeypatch.setattr(command, "BUSY_SECONDS", 0.0)
+    inputs = {"authUrl": "http://127.0.0.1:1"}
+    pulumi(monkeypatch, state(resource("pulumi:providers:openstack", "admin", inputs=inputs)))
+    assert command.run("dev", yes=True, discard=False) == 1
+    shown = capsys.readouterr()
+    assert "objects are still being created after 0 s" in shown.err
+    assert "image (i) of image" in shown.out
 
 
 def test_a_hint_names_the_command_and_asks_no_api(

@@ -112,4 +112,4 @@ def test_a_failure_without_json_shows_what_pulumi_said(
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert main(["diff", "--stack=x"]) == 2
-    assert "failed: error: no stack named x" in capsys.readouterr().err
+    assert "printed no preview: error: no stack named x" in capsys.readouterr().err

@@ -20,9 +20,15 @@ def digest(*steps: dict[str, Any], **more: Any) -> str:
     return json.dumps({"steps": steps, "changeSummary": {"same": 7}, **more})
 
 
-@pytest.mark.parametrize("text", ["", "no JSON", "[]", "{}", '{"type": "diagnostic"}', "3"])
-def test_a_text_that_is_no_preview_is_refused_with_the_command_to_run(text: str) -> None:
-    with pytest.raises(PreviewError, match="run `pulumi preview --json`"):
+@pytest.mark.parametrize("text", ["", "no JSON"])
+def test_a_text_without_json_is_refused_with_the_command_to_run(text: str) -> None:
+    with pytest.raises(PreviewError, match=r"found no JSON in the preview: .*; run `pulumi preview --json`"):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"type": "diagnostic"}', "3"])
+def test_the_json_of_another_command_is_refused_with_the_command_to_run(text: str) -> None:
+    with pytest.raises(PreviewError, match="is not that of a preview; run `pulumi preview --json`"):
         parse(text)
 
 
