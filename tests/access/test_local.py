@@ -68,3 +68,10 @@ def test_an_unreadable_certificate_authority_is_reported(plan: Plan) -> None:
     ufm = plan.site.ufm.model_copy(update={"ca_file": plan.site.ufm.ca_file and plan.site.ufm.ca_file.parent})
     with pytest.raises(pulumi.RunError, match=r"ufm\.caFile: can't read"):
         local.ufm_ca(ufm)
+
+
+def test_a_file_that_is_no_text_is_reported(tmp_path: Path) -> None:
+    file = tmp_path / "ca.der"
+    file.write_bytes(bytes.fromhex("308201f0a003020102"))
+    with pytest.raises(pulumi.RunError, match=r"ufm\.caFile: found '.*', which is no text; write a file in PEM format"):
+        local.read("ufm.caFile", file)
