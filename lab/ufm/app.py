@@ -1,5 +1,6 @@
 """The WSGI application that serves UFM's REST API."""
 
+import json
 import time
 from collections.abc import Mapping
 
@@ -65,7 +66,9 @@ def create_app(
     @app.after_request
     def finish(response: Response) -> Response:
         response.headers.update(HEADERS)
-        if response.is_json:  # infra-controller takes only the body `{}` for an absent PKey, without a newline.
+        if response.is_json:
+            _name_site(response, app.config["UFM"].quirks.site_name)
+            # infra-controller takes only the body `{}` for an absent PKey, without a newline.
             response.set_data(response.get_data().rstrip())
         requests.note(request, response.status_code, time.monotonic() - g.started)
         return response
@@ -73,6 +76,16 @@ def create_app(
     injector = FaultInjector(app.wsgi_app, faults or Faults(), requests.note, HEADERS)
     app.wsgi_app = Slashes(injector)  # type: ignore[method-assign]
     return app
+
+
+def _name_site(response: Response, site: str) -> None:
+    """Add the site's name to the answer, and to each object of a list."""
+    document = response.get_json()
+    if site and isinstance(document, dict | list):
+        named = [document] if isinstance(document, dict) else [entry for entry in document if isinstance(entry, dict)]
+        for entry in named:
+            entry["site_name"] = site
+        response.set_data(json.dumps(document))
 
 
 def refused(error: RefusedError) -> Response:

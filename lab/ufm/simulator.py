@@ -47,6 +47,8 @@ class Quirks:
     """A GUID may have index0 in a second PKey; otherwise that is refused with 400."""
     absent_removal_ok: bool = False
     """Removing GUIDs from an absent PKey is 200, as by NVIDIA's own mock, instead of 404."""
+    site_name: str = ""
+    """Added to every JSON answer, as with `expose_site_name = true` in gv.cfg; empty: not added."""
     read_delay: float = 0
     """Seconds before a change of the table is visible to reads (nv-config-manager repeats such reads)."""
 

@@ -21,6 +21,9 @@ from .trust import Trust, reason
 
 PREFIX = "/ufmRest"
 
+SITE = "site_name"
+"""The key that UFM adds to every answer with `expose_site_name = true` in gv.cfg: an absent partition has no other."""
+
 BUSY = (502, 503, 504)
 """Statuses of UFM's Apache while UFM starts or restarts behind it."""
 
@@ -125,6 +128,9 @@ class Transport:
         if not isinstance(document, kinds):
             expected = " or ".join("object" if kind is dict else "list" for kind in kinds)
             raise self._error(errors.ShapeError, call, f"the answer is not a JSON {expected}")
+        for entry in document if isinstance(document, list) else [document]:
+            if isinstance(entry, dict):
+                entry.pop(SITE, None)
         return document
 
     def _send(self, call: Call, **request: Any) -> requests.Response:

@@ -22,7 +22,14 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "reads follow writes": {"read_delay": 0.04},
     "an absent PKey is 404": {"unknown_pkey_404": True},
     "POST takes memberships": {"post_ignores_memberships": False},
-    "all at once": {"second_index0": True, "absent_removal_ok": True, "read_delay": 0.04, "unknown_pkey_404": True},
+    "the site is named": {"site_name": "hall-1"},
+    "all at once": {
+        "second_index0": True,
+        "site_name": "hall-1",
+        "absent_removal_ok": True,
+        "read_delay": 0.04,
+        "unknown_pkey_404": True,
+    },
 }
 INVENTORIES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "regular": {},

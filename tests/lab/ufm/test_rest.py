@@ -113,6 +113,13 @@ def test_an_unknown_pkey_is_an_empty_object(ufm: Rig, rest: Session) -> None:
     assert rest.get("/resources/pkeys/0x66").status_code == 404
 
 
+def test_the_site_s_name_is_added_to_every_answer(ufm: Rig, rest: Session) -> None:
+    ufm.admin("PUT", "/quirks", json={"site_name": "hall-1"})
+    assert rest.get("/resources/pkeys/0x66").json() == {"site_name": "hall-1"}
+    assert rest.get("/resources/pkeys?guids_data=true").json()["site_name"] == "hall-1"
+    assert {port["site_name"] for port in rest.get("/resources/ports").json()} == {"hall-1"}
+
+
 def test_post_adds_full_members_and_ignores_memberships(ufm: Rig, rest: Session) -> None:
     one, two = BARE["controller-1"], BARE["controller-2"]
     assert post(rest, [one], membership="limited", ip_over_ib=False) == 200
