@@ -59,9 +59,12 @@ def write(name: str, text: str) -> None:
 
 
 def machine() -> str:
-    """Return date and machine of the measurement. Seconds depend on them; ratios hardly do."""
+    """Return date, commit and machine of the measurement. Seconds depend on them; ratios hardly do."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True).stdout.strip()
     return (
-        f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores {platform.machine()}, Python {platform.python_version()}"
+        f"{time.strftime('%Y-%m-%d')}, commit `{commit}`, {os.cpu_count()} cores {platform.machine()}, "
+        f"Python {platform.python_version()}"
     )
 
 
