@@ -28,6 +28,8 @@ SOURCES = (
 )
 LISTED = ("access", "ci", "cloud", "components", "recovery", "review")
 """Directories whose errors each have a row. Elsewhere, one row stands for all errors of one key or input."""
+LINE_OF_TEXT = re.compile(r'"\s*\n\s*[fr]*"')
+"""Between two adjacent string literals."""
 REFERENCE = re.compile(r"`(tests/[\w/.-]+)::(\w+)`")
 HEADER = "| Message | Meaning | What to do | What the program does by itself | Test |"
 
@@ -64,7 +66,10 @@ def source() -> str:
     """Return the text of the product, with adjacent string literals joined."""
     paths = (path for name in SOURCES for path in (PROJECT / name, *sorted((PROJECT / name).rglob("*"))))
     texts = (path.read_text() for path in paths if path.suffix in (".py", ".sh", ".go") or path.name == "Makefile")
-    return re.sub(r'"\s*\n\s*f?"', "", "\n".join(texts))
+    return LINE_OF_TEXT.sub("", "\n".join(texts))
+
+
+Definition = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
 
 
 class Raised(NamedTuple):
@@ -89,15 +94,33 @@ def raised() -> list[Raised]:
 
 
 @cache
-def functions(path: str) -> dict[str, str]:
-    """Return the tests of a file with their text, including that of decorators."""
+def definitions(path: str) -> dict[str, tuple[Definition, str]]:
+    """Return what a file defines at its top level, with its text, including that of decorators."""
     text = (PROJECT / path).read_text()
-    found = {}
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef):
+    found = dict[str, tuple[Definition, str]]()
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
             begin = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            found[node.name] = "\n".join(text.splitlines()[begin - 1 : node.end_lineno])
+            found[node.name] = node, "\n".join(text.splitlines()[begin - 1 : node.end_lineno])
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+            found.update({name: (node, ast.get_source_segment(text, node) or "") for name in names})
     return found
+
+
+def text_of(path: str, test: str) -> str:
+    """Return the text of a test with the helpers, fixtures and constants of its file that it uses."""
+    known, todo, texts = dict(definitions(path)), [test], list[str]()
+    while todo:
+        node, text = known.pop(todo.pop(), (None, ""))
+        texts.append(text)
+        for part in ast.walk(node) if node else ():
+            if isinstance(part, ast.Name):
+                todo.append(part.id)
+            elif isinstance(part, ast.arg):
+                todo.append(part.arg)
+    return LINE_OF_TEXT.sub("", "\n".join(texts)).replace("\\", "")
 
 
 ROWS = rows(PAGE.read_text())
@@ -124,7 +147,11 @@ def test_a_row_is_complete(row: Row) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
 def test_the_tests_of_a_row_exist(row: Row) -> None:
-    missing = [f"{path}::{name}" for path, name in row.tests if name not in functions(path)]
+    missing = [
+        f"{path}::{name}"
+        for path, name in row.tests
+        if not isinstance(definitions(path).get(name, (None,))[0], ast.FunctionDef)
+    ]
     assert missing == []
 
 
@@ -138,12 +165,12 @@ def test_a_message_is_in_the_code_or_in_the_test_that_provokes_it(row: Row) -> N
 
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
 def test_the_tests_of_a_row_look_at_its_message(row: Row) -> None:
-    """Two adjacent words of the message are in the file of the test: its texts may be constants of the file."""
+    """Two adjacent words of the message are in each test, or in the helpers and constants that it uses."""
     words = [part.split() for message in row.messages for part in literals(message)]
     single = {part[0] for part in words if len(part) == 1}
     pairs = single | {f"{a} {b}" for part in words for a, b in pairwise(part)}
-    text = "\n".join((PROJECT / path).read_text() for path, _ in row.tests)
-    assert [pair for pair in pairs if pair in text], f"none of {sorted(pairs)} is in the test's file"
+    blind = [name for path, name in row.tests if not any(pair in text_of(path, name) for pair in pairs)]
+    assert blind == [], f"none of {sorted(pairs)} is in the test"
 
 
 @pytest.mark.parametrize("error", raised(), ids=lambda error: error.place)

@@ -121,7 +121,7 @@ def test_a_create_whose_object_cannot_be_read_leaves_one_network(stack: Stack) -
 
 def test_a_service_that_fails_for_a_while_does_not_fail_the_up(stack: Stack) -> None:
     stack.cloud.fail(Fault("POST", NETWORKS, "503", 2), Fault("GET", "/neutron/$", "503", 2))
-    stack.up()
+    assert "ib: neutron answers with status 503; waiting, at most " in stack.up()
     assert stack.names == ["ib"]
     assert stack.cloud.count("POST", NETWORKS) == 3
     stack.unchanged()

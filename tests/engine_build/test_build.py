@@ -133,6 +133,7 @@ def test_without_pulumi_go_and_pip_the_error_says_what_to_install(
     monkeypatch.setattr(sys, "executable", str(script(tmp_path / "python", "echo no pip >&2; exit 1")))
     with pytest.raises(build.EngineError) as error:
         build.install_go()
+    assert str(error.value).startswith("Found neither a released pulumi nor a usable Go")
     for says in ("no pip", "Pulumi 3.200.0", "Go 1.25.11", "GOTOOLCHAIN=go1.26.6", "python3-pip"):
         assert says in str(error.value)
 

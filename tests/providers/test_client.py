@@ -276,7 +276,7 @@ def test_a_silent_ufm_times_out_without_a_retry(start: Start) -> None:
 
 def test_a_closed_port_is_unreachable(start: Start) -> None:
     client = Client("127.0.0.1", "admin", PASSWORD, port=1, pauses=())
-    text = r"UFM 127\.0\.0\.1:1 PKey 0x65 .*refused.*inputs address and port"
+    text = r"UFM 127\.0\.0\.1:1 PKey 0x65 .*no connection: .*refused.*check that UFM runs.*inputs address and port"
     with pytest.raises(errors.UnreachableError, match=text):
         client.get_pkey("0x65")
     client.close()

@@ -165,7 +165,7 @@ def test_a_password_that_is_already_set_is_adopted_without_a_write(ufm: LabUfm) 
 def test_an_unknown_password_is_an_error_with_advice(ufm: LabUfm) -> None:
     ufm.core.accounts.set_password("admin", "somebody_elses")
     life = lifecycle_of(AdminPasswordHandler, ufm)
-    text = "the provider's password, UFM's default; .*previous_password"
+    text = "user 'admin' is refused with the provider's password, UFM's default; .*previous_password"
     with pytest.raises(errors.AuthenticationError, match=text):
         life.up(generation=1)
 

@@ -37,6 +37,7 @@ def test_the_result_of_the_last_size_is_used() -> None:
 def test_no_result_shows_the_end_of_the_output(output: str) -> None:
     with pytest.raises(NoResultError) as error:
         Result.parse(output)
+    assert str(error.value).startswith("ib_write_bw: found no result line; see the end of its output:\n")
     assert output[-100:].strip() in str(error.value)
 
 
