@@ -23,7 +23,7 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: engine lab stack ## Deploy the rack on the embedded lab: engine, lab, pulumi up (STACK=dev)
-	$(call step,pulumi up: the guide's rack on stack $(STACK),$(ENV) && { pulumi up --stack $(STACK) --yes --skip-preview || { $(RECOVER); false; }; })
+	$(call step,pulumi up: the guide's rack on stack $(STACK),$(ENV) && { $(PYTHON) -m engine.shown pulumi up --stack $(STACK) --yes --skip-preview || { $(RECOVER); false; }; })
 
 preview: engine stack ## Show what `up` would change
 	$(call step,pulumi preview on stack $(STACK),$(ENV) && pulumi preview --stack $(STACK) --diff)

@@ -23,7 +23,7 @@ from pathlib import Path
 import pulumi
 from pulumi_command import remote
 
-from access.keys import check_agent, encrypted
+from access.keys import agent_hooks, check_agent, encrypted
 from access.known_hosts import HostKeyError, known_host_key
 from access.reach import Reach
 from onhost import shipping
@@ -55,6 +55,8 @@ class Operator:
     """Passphrase of the private key."""
     proxy_key: pulumi.Output[str] | None = None
     """Private key for the bastion, if it has its own."""
+    fetch_hooks: pulumi.ResourceHookBinding | None = None
+    """For steps whose program `ssh` uses the private key on the machine that runs pulumi, and for steps before them."""
     _reached: dict[str, Reach] = field(default_factory=dict)
     """By address of the host."""
 
@@ -95,6 +97,7 @@ class Operator:
             read("knownHostsFile", ssh.known_hosts_file),
             passphrase,
             pulumi.Output.secret(proxy_key) if proxy_key else None,
+            agent_hooks(str(ssh.private_key_file), bool(key and encrypted(key) and not agent)),
         )
 
     def host(self, address: object) -> "SshHost":

@@ -79,6 +79,7 @@ class GuestImages(Component):
         super().__init__(name, opts)
         self._plan, self._overcloud, self._mark = plan, overcloud, owner.mark
         self._builder = self._build_host(undercloud, operator, claims)
+        self._fetching = pulumi.ResourceOptions(hooks=operator.fetch_hooks)
         self.images = {image.name: self._image(image) for image in plan.site.images}
         self.register_outputs({})
 
@@ -109,7 +110,8 @@ class GuestImages(Component):
             'nvidia-smi -L >&2 || { echo "no CUDA GPU on the build host, which mofed and cuda need (G2)" >&2; exit 1; }'
         )
         prepared = builder.ready
-        before = [self._check(image, self._child(*prepared)), *self._defaults(image, self._child(*prepared))]
+        checked = pulumi.ResourceOptions.merge(self._child(*prepared), self._fetching)
+        before = [self._check(image, checked), *self._defaults(image, self._child(*prepared))]
         return builder.host.job(
             f"{self._name}-build-{image.name}",
             builder.wrap(
@@ -176,7 +178,7 @@ class GuestImages(Component):
             ),
             delete=f"rm -f {target}",
             add_previous_output_in_env=False,
-            opts=self._child(built),
+            opts=pulumi.ResourceOptions.merge(self._child(built), self._fetching),
         )
 
 

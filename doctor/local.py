@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pulumi
 
+from access.keys import encrypted
 from access.known_hosts import known_host_key
 from doctor.case import SECONDS, Case
 from doctor.finding import Finding, error, ok, unknown, warning
@@ -49,8 +50,22 @@ def login(case: Case) -> Iterator[Finding]:
     if agent and not _answers(agent):
         found = f"SSH_AUTH_SOCK is {agent}, where no SSH agent answers"
         yield error(HERE, found, "start one, or run: unset SSH_AUTH_SOCK")
+    yield from _passphrase(case, agent)
     if not key and not agent:
         yield error(HERE, "ssh.privateKeyFile is not set, and SSH_AUTH_SOCK names no SSH agent", "set one of them")
+
+
+def _passphrase(case: Case, agent: str) -> Iterator[Finding]:
+    """Check that the passphrase of the private key is known to whatever uses the key."""
+    key = case.site.ssh.private_key_file
+    if not key or not key.expanduser().is_file() or not encrypted(key.expanduser().read_text(errors="replace")):
+        return
+    if "sshKeyPassphrase" not in case.configured:
+        found = f"ssh.privateKeyFile: {key} has a passphrase, and the secret sshKeyPassphrase is missing"
+        yield error(HERE, found, "pulumi config set --secret sshKeyPassphrase")
+    if not agent and any(image.file is None for image in case.site.images):
+        found = f"ssh.privateKeyFile: {key} has a passphrase, and SSH_AUTH_SOCK names no SSH agent"
+        yield error(HERE, f"{found}; ssh fetches built images", f'eval "$(ssh-agent)"; ssh-add {key}', "G1")
 
 
 def _answers(path: str) -> bool:

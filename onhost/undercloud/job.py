@@ -18,6 +18,7 @@ A run belongs to no SSH session: it is a unit of systemd, or a session of its ow
 input reaches it by a named pipe and is never written to the disk.
 """
 
+import errno
 import os
 import shutil
 import signal
@@ -30,7 +31,7 @@ from pathlib import Path
 from typing import IO, Any, List
 
 from onhost.undercloud.common import Fault, say
-from onhost.undercloud.job_follow import follow
+from onhost.undercloud.job_follow import follow, full
 from onhost.undercloud.job_runs import HOME, PROGRAM, Job, Run, boot, jobs, key_of, process, valid_name
 from onhost.undercloud.job_start import START_SECONDS, join
 
@@ -96,9 +97,18 @@ def detach(number: int, _: Any) -> None:
 
 
 def run(name: str, command: List[str]) -> int:
-    """Start or join a job, follow it and return its exit status."""
+    """Start or join a job, follow it and return its exit status.
+
+    Raises:
+        Fault: the job does not start.
+    """
     job = Job(HOME / name)
-    found = join(job, command, sys.stdin.buffer.read())
+    try:
+        found = join(job, command, sys.stdin.buffer.read())
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise Fault(f"{name}: did not start: {full(HOME)}") from None
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, detach)
     try:

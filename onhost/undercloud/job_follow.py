@@ -5,6 +5,7 @@ import select
 import shutil
 import sys
 import time
+from pathlib import Path
 from typing import Any, Dict, List
 
 from onhost.undercloud.common import say
@@ -15,7 +16,6 @@ SHOWN_FIRST, SHOWN_EACH_SECONDS = 100, 10.0
 """How many first lines are all shown, and seconds per line after them: pulumi-command stores them in the state."""
 SPACE = 1 << 16
 """Free bytes below which a file system counts as full: a supervisor could not note how its command ended."""
-"""So many first lines are all shown, then one line per this many seconds: pulumi-command keeps them in the state."""
 READ_BYTES = 4 << 20
 """Bytes at the end of a log in which the failing step is searched."""
 
@@ -49,7 +49,8 @@ def _show(job: Job, run: Run) -> None:
 
 
 def _failed(job: Job, run: Run, state: Dict[str, Any]) -> int:
-    interrupted = "was interrupted: its supervisor was killed"
+    why = full(run.folder) if space(run.folder) < SPACE else "its supervisor was killed"
+    interrupted = f"was interrupted: {why}"
     how = f"failed with status {state['status']}" if "status" in state else interrupted
     say(f"{job.name} {how} after {duration(state.get('ended', time.time()) - state['at'])}:")
     for line in failing_step(last_lines(run)):
@@ -57,6 +58,17 @@ def _failed(job: Job, run: Run, state: Dict[str, Any]) -> int:
     say(f"The whole log, on {os.uname().nodename}: {run.log}")
     say(f"To resume: fix the cause, then pulumi up; {job.name} runs again and continues from what is done")
     return int(state.get("status", 1))
+
+
+def full(folder: Path) -> str:
+    """Return the reason of a failure on a full disk, with what to do."""
+    return f"no space left in {folder} on {os.uname().nodename}; free space there"
+
+
+def space(folder: Path) -> int:
+    """Return the free bytes of a folder's file system."""
+    found = os.statvfs(str(folder))
+    return found.f_bavail * found.f_frsize
 
 
 def duration(seconds: float) -> str:

@@ -277,6 +277,21 @@ def test_missing_files_keys_and_secrets(keys: Site, tmp_path: Path, monkeypatch:
     assert "the secret ufmPassword" not in text
 
 
+def test_a_key_with_a_passphrase_needs_the_secret_and_an_agent(
+    keys: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    assert any(image.file is None for image in keys.images)
+    text = errors(list(local.login(case_of(keys, configured=frozenset()))))
+    assert "has a passphrase, and the secret sshKeyPassphrase is missing" in text
+    assert "names no SSH agent; ssh fetches built images" in text
+    known = case_of(keys, configured=frozenset({"sshKeyPassphrase"}))
+    assert "sshKeyPassphrase" not in errors(list(local.login(known)))
+    monkeypatch.setattr(local, "_answers", lambda path: True)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+    assert list(local.login(known)) == []
+
+
 def test_pulumi_and_its_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "there is no program pulumi" in errors(list(local.programs()))

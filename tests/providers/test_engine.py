@@ -240,11 +240,12 @@ def test_the_state_is_kept_while_ufm_is_unreachable(stack: Stack, ufm: LabUfm) -
 def test_a_wrong_password_fails_in_preview_and_up_and_is_not_stored(stack: Stack, ufm: LabUfm) -> None:
     stack.up()
     stack.run("config", "set", "--secret", "password", "mistyped_pw")
-    for shown in (stack.run("preview", fails=True), stack.up(fails=True)):
+    current = ("refresh", "--yes", "--run-program")
+    for shown in (stack.run("preview", fails=True), stack.up(fails=True), stack.run(*current, fails=True)):
         assert "user 'admin' is refused with the provider's password, UFM's default" in shown
         assert "correct the provider's input password" in shown
         assert "mistyped_pw" not in shown
-    stack.run("refresh", "--yes", "--expect-no-changes")  # the state has the right password
+    stack.run("refresh", "--yes", "--expect-no-changes")  # of the state, which has the right password
 
 
 def test_a_preview_without_ufm_does_not_check_the_password(stack: Stack, ufm: LabUfm) -> None:

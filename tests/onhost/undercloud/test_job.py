@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -463,6 +464,65 @@ def test_a_unit_that_never_answers_times_out(units: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(job_start, "START_SECONDS", 1)
     with pytest.raises(Fault, match="did not start within 1 s"):
         join(Job(units / "jobs/deploy"), ["true"], b"")
+
+
+# -- a full disk
+
+
+class Disk:
+    """A small file system for the jobs of a host."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], check=True)
+
+    def fill(self) -> None:
+        """Write until the disk is full."""
+        with (self.folder / "ballast").open("wb", buffering=0) as stream, suppress(OSError):
+            while stream.write(bytes(4096)):
+                pass
+
+    def free(self) -> None:
+        """Delete what fills the disk."""
+        (self.folder / "ballast").unlink()
+
+
+@pytest.fixture
+def disk(host: Host) -> Iterator[Disk]:
+    made = Disk(host.jobs)
+    yield made
+    host.clean()
+    subprocess.run(["umount", str(host.jobs)], check=True)
+
+
+@pytest.mark.lab  # mounts a file system
+def test_a_job_that_does_not_start_on_a_full_disk_says_so_and_starts_next_time(host: Host, disk: Disk) -> None:
+    disk.fill()
+    refused = host.run("echo done")
+    assert refused.returncode == 1
+    assert f"deploy: did not start: no space left in {host.jobs} on {os.uname().nodename}; free" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    disk.free()
+    assert host.run("echo done").stdout == "done\n"
+
+
+@pytest.mark.lab  # mounts a file system
+def test_a_job_during_which_the_disk_fills_up_says_so_and_is_run_again(host: Host, disk: Disk) -> None:
+    """Nobody knows how its command ended: there is no space to note it."""
+    child = host.begin()
+    disk.fill()
+    host.open()
+    _, said = child.communicate(timeout=50)
+    assert child.returncode == 1
+    assert "deploy was interrupted: no space left in" in said
+    assert "To resume: fix the cause, then pulumi up" in said
+    disk.free()
+    again = host.begin()
+    host.open()
+    assert again.communicate(timeout=50)[0].endswith("result\n")
+    assert again.returncode == 0
+    assert host.count == 2
 
 
 # -- error texts
