@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from components.guest_images import checks
+from doctor.answers import not_entered
 from doctor.case import Case
 from doctor.finding import Finding, error, ok
-from doctor.questions import not_entered, shell
 from doctor.ssh import Host, SshError
+from onhost.questions import ShellQuestion
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -16,7 +17,7 @@ def check(case: Case) -> Iterator[Finding]:
         return
     host = Host("builder", str(builder.address), case.site.ssh)
     built = [image for image in case.site.images if image.elements]
-    questions = [shell(image.name, "\n".join(checks(image, builder.elements_path))) for image in built]
+    questions = [ShellQuestion(image.name, "\n".join(checks(image, builder.elements_path))) for image in built]
     try:
         answers = host.probe(questions)
     except SshError as problem:

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from doctor import nodes, owner
+from doctor.answers import Answers, not_entered
 from doctor.case import Case
 from doctor.finding import Finding, error, ok, unknown, warning
-from doctor.questions import Answers, Questions, not_entered, shell
 from doctor.ssh import Host, SshError
+from onhost.questions import BmcQuestion, DnsQuestion, HttpQuestion, NtpQuestion, Question, ShellQuestion, TcpQuestion
 
 MANAGEMENT_PORTS = (22, 443, 80)
 """Where a managed switch answers."""
@@ -35,11 +36,11 @@ def undercloud(case: Case) -> Iterator[Finding]:
 # The undercloud itself
 
 
-def _system() -> Questions:
+def _system() -> list[Question]:
     return [
-        shell("root", "id -u"),
-        shell("os", '. /etc/os-release; echo "$ID-$VERSION_ID"'),
-        shell("disk", "df -P -k / | tail -n 1"),
+        ShellQuestion("root", "id -u"),
+        ShellQuestion("os", '. /etc/os-release; echo "$ID-$VERSION_ID"'),
+        ShellQuestion("disk", "df -P -k / | tail -n 1"),
     ]
 
 
@@ -72,29 +73,21 @@ def _gib(line: str) -> int:
 # What the undercloud reaches
 
 
-def _network(case: Case) -> Questions:
+Network = HttpQuestion | DnsQuestion | NtpQuestion | TcpQuestion
+
+
+def _network(case: Case) -> list[Network]:
     site = case.site
     provisioning = site.networks.provisioning
-    asked: Questions = [
-        {"id": f"repository {name}", "kind": "http", "url": url, "accepted": [200]}
-        for name, url in _repositories(case).items()
-    ]
-    asked += [{"id": f"dns {a}", "kind": "dns", "host": str(a), "name": DNS_NAME} for a in provisioning.dns]
-    asked += [{"id": f"ntp {a}", "kind": "ntp", "host": str(a)} for a in provisioning.ntp]
+    asked: list[Network] = [HttpQuestion(f"repository {name}", url, [200]) for name, url in _repositories(case).items()]
+    asked += [DnsQuestion(f"dns {a}", str(a), DNS_NAME) for a in provisioning.dns]
+    asked += [NtpQuestion(f"ntp {a}", str(a)) for a in provisioning.ntp]
     if address := site.fabric.switch.address:
-        asked.append({"id": "switch", "kind": "tcp", "host": str(address), "ports": MANAGEMENT_PORTS})
+        asked.append(TcpQuestion("switch", str(address), MANAGEMENT_PORTS))
     if registry := site.undercloud.registry_host:
         scheme = "http" if site.undercloud.registry.insecure and ":" in registry else "https"
-        asked.append(
-            {
-                "id": "registry",
-                "kind": "http",
-                "url": f"{scheme}://{registry}/v2/",
-                "accepted": REGISTRY_ACCEPTED,
-                "ca": _text(site.undercloud.registry.ca_file),
-                "insecure": site.undercloud.registry.insecure,
-            }
-        )
+        ca, insecure = _text(site.undercloud.registry.ca_file), site.undercloud.registry.insecure
+        asked.append(HttpQuestion("registry", f"{scheme}://{registry}/v2/", REGISTRY_ACCEPTED, ca, insecure))
     return asked
 
 
@@ -124,9 +117,9 @@ def _about_network(case: Case, answers: Answers) -> Iterator[Finding]:
         "switch": ("correct fabric.switch.address, or connect the switch's management port", "D5"),
     }
     for question in _network(case):
-        name = question["id"]
+        name = question.id
         answer, (fix, step) = answers[name], fixes[name.partition(" ")[0]]
-        target = question.get("url") or question["host"]
+        target = question.url if isinstance(question, HttpQuestion) else question.host
         title = f"{name.partition(' ')[0]} {target}"
         if answer["ok"]:
             yield ok(where, f"{title}: {answer['text']}", step)
@@ -141,15 +134,9 @@ def _about_network(case: Case, answers: Answers) -> Iterator[Finding]:
 # BMCs
 
 
-def _bmcs(case: Case) -> Questions:
+def _bmcs(case: Case) -> list[Question]:
     return [
-        {
-            "id": f"bmc {node.name}",
-            "kind": "bmc",
-            "host": str(node.ipmi.address),
-            "user": node.ipmi.user,
-            "password": case.bmc_password(node.name) or "",
-        }
+        BmcQuestion(f"bmc {node.name}", str(node.ipmi.address), node.ipmi.user, case.bmc_password(node.name) or "")
         for node in case.site.nodes
     ]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from doctor.case import Case
 from doctor.finding import Finding, error, ok, unknown, warning
+from onhost.questions import ShellQuestion
 from onhost.undercloud.shell import KEYS
 from rack.firmware import parameters
 from rack.plan import Host
@@ -46,9 +47,9 @@ for gpu in $(lspci -D -n -d {gpu} | cut -d ' ' -f 1); do echo "gpu=$gpu $(numa "
 """What the node is asked, as lines KEY=VALUE; an empty value: unknown. lspci shows no NUMA node where there is one."""
 
 
-def questions(case: Case) -> list[dict[str, Any]]:
+def questions(case: Case) -> list[ShellQuestion]:
     """Return a question per node, for the probe on the undercloud."""
-    return [{"id": f"node {host.name}", "kind": "shell", "script": _script(case, host)} for host in case.plan.hosts]
+    return [ShellQuestion(f"node {host.name}", _script(case, host)) for host in case.plan.hosts]
 
 
 def _script(case: Case, host: Host) -> str:

@@ -6,10 +6,10 @@ from typing import Any
 
 from doctor.case import Case
 from doctor.finding import Finding, error, ok
-from doctor.questions import shell
+from onhost.questions import ShellQuestion
 
 MARK = "/var/lib/rack/owner.json"
-QUESTION = shell("owner", f"[ ! -e {MARK} ] || cat {MARK}")
+QUESTION = ShellQuestion("owner", f"[ ! -e {MARK} ] || cat {MARK}")
 DOCS = 'see docs/operations.md, "Two stacks, one rack"'
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from access import ssh_client
 from onhost import shipping
+from onhost.questions import Question, encode_questions
 from rack.site import Ssh
 
 SECONDS = 50
@@ -38,7 +39,7 @@ class Host:
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"
 
-    def probe(self, questions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    def probe(self, questions: Sequence[Question]) -> Mapping[str, Any]:
         """Return the answers of `onhost/probe.py` on the host. Secrets in the questions travel by standard input.
 
         Raises:
@@ -47,7 +48,11 @@ class Host:
         program = f"{PYTHON} -c {shlex.quote(shipping.program('probe'))}"
         try:
             done = subprocess.run(
-                [*self.argv(), program], input=json.dumps(questions), capture_output=True, text=True, timeout=SECONDS
+                [*self.argv(), program],
+                input=encode_questions(questions),
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
             )
         except subprocess.TimeoutExpired:
             raise SshError(f"no end after {SECONDS} s") from None

@@ -11,6 +11,7 @@ from access.local import ufm_ca
 from doctor.case import Case
 from doctor.finding import Finding, error, ok, unknown, warning
 from doctor.ssh import Host, SshError
+from onhost.questions import ShellQuestion
 from providers.ufm import Client, UfmError
 from providers.ufm.errors import AuthenticationError, CertificateError
 from rack.site.ufm import UfmSpec
@@ -77,7 +78,7 @@ def _certificate(case: Case) -> str:
     host = Host("UFM host", str(case.site.ufm.ssh_address), case.site.ssh)
     name = "served.crt" if case.site.ufm.server_name else "server.crt"
     try:
-        answer = host.probe([{"id": "certificate", "kind": "shell", "script": f"cat {NOTES}/{name}"}])["certificate"]
+        answer = host.probe([ShellQuestion("certificate", f"cat {NOTES}/{name}")])["certificate"]
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(answer["text"])).hexdigest() if answer["ok"] else ""
     except (SshError, ValueError):
         return ""  # `hosts` reports what is wrong with the connection.

@@ -8,10 +8,11 @@ from typing import Any
 
 from components.ufm_host import LICENSE_FILE, settings
 from doctor import owner
+from doctor.answers import Answers, not_entered
 from doctor.case import Case
 from doctor.finding import Finding, error, ok, unknown, warning
-from doctor.questions import Answers, Questions, not_entered, shell
 from doctor.ssh import Host, SshError
+from onhost.questions import Question, ShellQuestion
 
 DOCKER_DIR = "/var/lib/docker"
 ROOM_GIB, LEAST_GIB = 20, 5
@@ -38,7 +39,13 @@ def check(case: Case) -> Iterator[Finding]:
     given = "\n".join(f"{key}={shlex.quote(value)}" for key, value in values.items())
     script = "\n".join([given, *((SCRIPTS / name).read_text() for name in ("common.sh", "prerequisites.sh"))])
     try:
-        asked = [owner.QUESTION, shell("prerequisites", script), shell("ufm", RUNNING), *_room(case), *_licence(case)]
+        asked = [
+            owner.QUESTION,
+            ShellQuestion("prerequisites", script),
+            ShellQuestion("ufm", RUNNING),
+            *_room(case),
+            *_licence(case),
+        ]
         answers = host.probe(asked)
     except SshError as problem:
         yield not_entered(host, problem, "U1")
@@ -67,12 +74,12 @@ def _about_ufm(where: str, answer: Mapping[str, Any]) -> Iterator[Finding]:
         yield error(where, f"UFM is installed on its host, and does not run: {answer['text']}", fix, "U6")
 
 
-def _room(case: Case) -> Questions:
+def _room(case: Case) -> list[Question]:
     """Ask for the file systems of UFM's files and of Docker's images. A folder that is missing is in its parent's."""
     script = 'd={}; while [ ! -e "$d" ]; do d=$(dirname "$d"); done; df -P -k "$d" | tail -n 1'
     spec = case.site.ufm.host
     assert spec
-    return [shell(f"room {name}", script.format(name)) for name in (spec.files_dir, DOCKER_DIR)]
+    return [ShellQuestion(f"room {name}", script.format(name)) for name in (spec.files_dir, DOCKER_DIR)]
 
 
 def _about_room(where: str, answers: Answers) -> Iterator[Finding]:
@@ -93,7 +100,7 @@ def _about_room(where: str, answers: Answers) -> Iterator[Finding]:
             yield ok(where, f"{folder} has {free} GiB of free space", "U5")
 
 
-def _licence(case: Case) -> Questions:
+def _licence(case: Case) -> list[Question]:
     """Ask for checksums of the licences that `up` has placed and that UFM uses, and for UFM's own words on it."""
     spec = case.site.ufm.host
     assert spec
@@ -101,8 +108,10 @@ def _licence(case: Case) -> Questions:
     log = f"{spec.files_dir.rstrip('/')}/log/ufm.log"
     complaint = "licen[cs]e.*(expir|invalid|not valid|missing|exceed)"
     return [
-        *(shell(f"licence {i}", f"sha256sum {file}") for i, file in enumerate(files)),
-        shell("licence log", f"tail -n 2000 {log} | grep -iE {shlex.quote(complaint)} | tail -n 1 | cut -c -300"),
+        *(ShellQuestion(f"licence {i}", f"sha256sum {file}") for i, file in enumerate(files)),
+        ShellQuestion(
+            "licence log", f"tail -n 2000 {log} | grep -iE {shlex.quote(complaint)} | tail -n 1 | cut -c -300"
+        ),
     ]
 
 

@@ -1,6 +1,6 @@
 """Look at a host and at what it reaches, and change nothing. `rack doctor` runs it over SSH; it is not stored.
 
-    standard input     a JSON list of questions: `id`, `kind`, and the arguments of the function in `KINDS`
+    standard input     questions, see `onhost.questions`
     standard output    a JSON object: id → {"ok": bool, "text": what was found}
 
 All questions are asked at the same time. Passwords are in the input only.
@@ -19,7 +19,18 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Sequence, Tuple, Type
+
+from onhost.questions import (
+    BmcQuestion,
+    DnsQuestion,
+    HttpQuestion,
+    NtpQuestion,
+    Question,
+    ShellQuestion,
+    TcpQuestion,
+    decode_questions,
+)
 
 SECONDS = 8
 """Limit of one attempt to reach something."""
@@ -152,15 +163,22 @@ def _ask(host: str, port: int, message: bytes) -> bytes:
     raise OSError("no answer")
 
 
-KINDS = {"shell": shell, "tcp": tcp, "http": http, "dns": dns, "ntp": ntp, "bmc": bmc}
+ANSWERS: Dict[Type[Any], Callable[..., Result]] = {
+    ShellQuestion: shell,
+    TcpQuestion: tcp,
+    HttpQuestion: http,
+    DnsQuestion: dns,
+    NtpQuestion: ntp,
+    BmcQuestion: bmc,
+}
+"""Type of a question to the function that answers it; the arguments are the question's other fields."""
 
 
-def ask(question: Dict[str, Any]) -> Dict[str, Any]:
+def ask(question: Question) -> Dict[str, Any]:
     """Answer one question; what cannot be reached is not ok."""
-    given = dict(question)
-    given.pop("id")
+    _, *given = question
     try:
-        ok, text = KINDS[given.pop("kind")](**given)  # type: ignore[operator]
+        ok, text = ANSWERS[type(question)](*given)
     except (OSError, subprocess.SubprocessError) as error:
         ok, text = False, str(getattr(error, "reason", error)) or type(error).__name__
     return {"ok": ok, "text": text[-2000:]}
@@ -168,10 +186,10 @@ def ask(question: Dict[str, Any]) -> Dict[str, Any]:
 
 def main() -> int:
     """Answer all questions on standard input."""
-    questions: List[Dict[str, Any]] = json.load(sys.stdin)
+    questions = decode_questions(sys.stdin.read())
     with ThreadPoolExecutor(max(1, len(questions))) as pool:
         answers = list(pool.map(ask, questions))
-    json.dump({question["id"]: answer for question, answer in zip(questions, answers)}, sys.stdout)
+    json.dump({question.id: answer for question, answer in zip(questions, answers)}, sys.stdout)
     return 0
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from lab.hosts.management import Bmc, name_server, time_server
 from onhost import probe, shipping
+from onhost.questions import BmcQuestion, HttpQuestion, ShellQuestion, TcpQuestion, encode_questions
 from tests.providers.conftest import Start, ca, start  # noqa: F401
 from tests.providers.server import Answer
 
@@ -64,10 +65,10 @@ def test_a_bmc_that_cannot_be_used() -> None:
     with udp(bmc(())) as port:
         assert probe.bmc("127.0.0.1", "admin", "calvin", port)[1] == "it supports neither of the cipher suites 3 and 17"
     with udp(lambda _message: b"what?") as port:
-        asked = {"id": "b", "kind": "bmc", "host": "127.0.0.1", "user": "a", "password": "p", "port": port}
+        asked = BmcQuestion("b", "127.0.0.1", "a", "p", port)
         assert probe.ask(asked) == {"ok": False, "text": "it does not speak IPMI 2.0"}
     with udp(lambda _message: b"") as port:
-        assert probe.ask({**asked, "port": port}) == {"ok": False, "text": "no answer"}
+        assert probe.ask(asked._replace(port=port)) == {"ok": False, "text": "no answer"}
 
 
 def test_dns_and_ntp() -> None:
@@ -106,7 +107,7 @@ def test_http_and_its_certificate(start: Start) -> None:  # noqa: F811
     assert probe.http(f"{url}/v2/", (200, 401), insecure=True)[0]
     with pytest.raises(urllib.error.URLError):
         probe.http(f"{url}/v2/", (200, 401))
-    answer = probe.ask({"id": "r", "kind": "http", "url": f"{url}/v2/", "accepted": [401]})
+    answer = probe.ask(HttpQuestion("r", f"{url}/v2/", [401]))
     assert not answer["ok"]
     assert "certificate verify failed" in answer["text"]
     assert probe.http("file:///etc/passwd", (200,)) == (False, "not a URL of HTTP")
@@ -116,14 +117,16 @@ def test_the_shipped_program_answers_every_question(tmp_path: Path) -> None:
     """Another user than root has a sudo that changes nothing, so that the test runs for every user."""
     (tmp_path / "sudo").write_text('#!/bin/sh\nshift\nexec "$@"\n')
     (tmp_path / "sudo").chmod(0o755)
-    questions = [
-        {"id": "good", "kind": "shell", "script": "echo found"},
-        {"id": "bad", "kind": "shell", "script": "echo out; echo why >&2; exit 3"},
-        {"id": "down", "kind": "tcp", "host": "127.0.0.1", "ports": [1]},
-    ]
+    questions = encode_questions(
+        [
+            ShellQuestion("good", "echo found"),
+            ShellQuestion("bad", "echo out; echo why >&2; exit 3"),
+            TcpQuestion("down", "127.0.0.1", [1]),
+        ]
+    )
     command = [sys.executable, "-c", shipping.program("probe")]
     env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    done = subprocess.run(command, input=json.dumps(questions), capture_output=True, text=True, check=True, env=env)
+    done = subprocess.run(command, input=questions, capture_output=True, text=True, check=True, env=env)
     answers = json.loads(done.stdout)
     assert answers["good"] == {"ok": True, "text": "found"}
     assert answers["bad"] == {"ok": False, "text": "why"}

@@ -10,11 +10,13 @@ import struct
 import subprocess
 import sys
 import urllib.error
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from onhost import probe
+from onhost.questions import ShellQuestion, TcpQuestion, encode_questions
 
 
 class Peer:
@@ -222,27 +224,25 @@ def test_a_script_runs_as_root_and_ends_after_its_limit(monkeypatch: pytest.Monk
     ],
 )
 def test_what_cannot_be_reached_is_not_ok(monkeypatch: pytest.MonkeyPatch, error: Exception, text: str) -> None:
-    def fail(host: str) -> Any:
-        assert host == "h"
+    def fail(host: str, ports: Sequence[int]) -> Any:
+        assert (host, ports) == ("h", [22])
         raise error
 
-    monkeypatch.setitem(probe.KINDS, "tcp", fail)
-    question = {"id": "a", "kind": "tcp", "host": "h"}
-    assert probe.ask(question) == {"ok": False, "text": text}
-    assert question == {"id": "a", "kind": "tcp", "host": "h"}
+    monkeypatch.setitem(probe.ANSWERS, TcpQuestion, fail)
+    assert probe.ask(TcpQuestion("a", "h", [22])) == {"ok": False, "text": text}
 
 
 def test_a_long_text_is_shown_by_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(probe.KINDS, "shell", lambda script: (True, "x" + 2000 * "y"))
-    assert probe.ask({"id": "a", "kind": "shell", "script": ""}) == {"ok": True, "text": 2000 * "y"}
+    monkeypatch.setitem(probe.ANSWERS, ShellQuestion, lambda script: (True, "x" + 2000 * "y"))
+    assert probe.ask(ShellQuestion("a", "")) == {"ok": True, "text": 2000 * "y"}
 
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_every_question_is_answered_by_its_id(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], count: int
 ) -> None:
-    monkeypatch.setitem(probe.KINDS, "tcp", lambda host: (host == "0", host))
-    questions = [{"id": f"q{n}", "kind": "tcp", "host": str(n)} for n in range(count)]
-    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(questions)))
+    monkeypatch.setitem(probe.ANSWERS, TcpQuestion, lambda host, _: (host == "0", host))
+    questions = encode_questions([TcpQuestion(f"q{n}", str(n), [22]) for n in range(count)])
+    monkeypatch.setattr(sys, "stdin", io.StringIO(questions))
     assert probe.main() == 0
     assert json.loads(capsys.readouterr().out) == {f"q{n}": {"ok": n == 0, "text": str(n)} for n in range(count)}

@@ -1,4 +1,4 @@
-"""Questions for the probe on a host, and the finding where a host cannot be entered."""
+"""The answers of the probe on a host, and the finding where a host cannot be entered."""
 
 import shlex
 from collections.abc import Mapping
@@ -8,15 +8,10 @@ from doctor.finding import Finding, error
 from doctor.ssh import Host, SshError
 
 Answers = Mapping[str, Any]
-Questions = list[dict[str, Any]]
+"""By the question's ID."""
 
 
 def not_entered(host: Host, problem: SshError, step: str) -> Finding:
     """Return the finding that SSH fails, with the command that has to work."""
     fix = f"make this work: {shlex.join([*host.argv(), 'true'])}"
     return error(str(host), f"SSH as {host.ssh.user} fails: {problem}", fix, step)
-
-
-def shell(identity: str, script: str) -> dict[str, Any]:
-    """Return the question for a script that runs as root and only reads."""
-    return {"id": identity, "kind": "shell", "script": script}
