@@ -1,4 +1,4 @@
-"""Reads instances at nova with the administrator's login, for messages. Nothing is written, and no answer is no error.
+"""Reads instances at nova with the administrator's login, for messages. An unavailable cloud is not an error.
 
 The openstack provider reports an instance that nova could not start without nova's reason.
 """
