@@ -3,7 +3,7 @@
 import pulumi
 
 import components as c
-from access.local import ufm_ca
+from access.local import ufm_ca_in_preview
 from access.ssh import Operator
 from rack.plan import Plan
 from rack.site.load import ConfigError, load
@@ -13,7 +13,7 @@ try:
     site = load(config.require_object("site"), pulumi.get_stack())
 except ConfigError as error:
     raise pulumi.RunError(str(error)) from None
-plan = Plan(site, pulumi.get_stack(), ufm_ca(site.ufm))
+plan = Plan(site, pulumi.get_stack(), ufm_ca_in_preview(site.ufm))
 operator = Operator.load(plan.site, config.get_secret("sshKeyPassphrase"))
 
 owner = c.Owner("owner")

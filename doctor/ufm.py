@@ -140,7 +140,7 @@ def _managers(client: Client, where: str) -> Iterator[Finding]:
 
 def _ports(case: Case, client: Client, where: str) -> Iterator[Finding]:
     """Compare the fabric with the configuration. Nodes that are off are not in it."""
-    ports = {str(port["guid"]).lower().removeprefix("0x"): port for port in client.ports("Computer")}
+    ports = {port["guid"] for port in client.ports("Computer")}
     missing = [host.name for host in case.plan.hosts if host.guid_or_none and host.guid_or_none not in ports]
     if missing:
         found = f"{len(missing)} of {len(case.plan.hosts)} nodes have no port in the fabric: {', '.join(missing)}"

@@ -9,6 +9,7 @@ ib-kubernetes and networking-mlnx handle.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -142,11 +143,17 @@ class Client(Transport):
     # Inventory
 
     def ports(self, sys_type: str | None = None) -> list[dict[str, Any]]:
-        """Return the fabric's ports as UFM describes them: guid, system_name, logical_state and more.
+        """Return the fabric's ports as UFM describes them: guid, system_name, number, logical_state and more.
 
+        GUIDs have UFM's usual spelling. Ports without a valid GUID are left out: they are members of nothing.
         `sys_type`: Computer or Switch; None for all.
         """
-        return self._records("/resources/ports", {"sys_type": sys_type} if sys_type else None)
+        records = self._records("/resources/ports", {"sys_type": sys_type} if sys_type else None)
+        found = []
+        for port in records:
+            with suppress(ValueError):
+                found.append({**port, "guid": partition.guid(str(port.get("guid")))})
+        return found
 
     def systems(self) -> list[dict[str, Any]]:
         """Return the fabric's hosts and switches as UFM describes them."""
