@@ -190,7 +190,17 @@ class Stack:
         self.state: Any = json.loads(
             (STATES / version / STATE_FILE).read_text().replace(f"$HOME/{IMAGE_CACHE}", str(Path.home() / IMAGE_CACHE))
         )
-        for name in ("__main__.py", "Pulumi.yaml", "components", "onhost", "providers", "rack", ".venv"):
+        for name in (
+            "__main__.py",
+            "Pulumi.yaml",
+            "access",
+            "cloud",
+            "components",
+            "onhost",
+            "providers",
+            "rack",
+            ".venv",
+        ):
             (folder / name).symlink_to(PROJECT / name)
         (folder / STACK_FILE).write_text((STATES / version / STACK_FILE).read_text())
         (folder / "backend").mkdir()

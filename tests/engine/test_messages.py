@@ -40,7 +40,17 @@ class Stack:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        for name in ("__main__.py", "Pulumi.yaml", "access", "components", "onhost", "providers", "rack", ".venv"):
+        for name in (
+            "__main__.py",
+            "Pulumi.yaml",
+            "access",
+            "cloud",
+            "components",
+            "onhost",
+            "providers",
+            "rack",
+            ".venv",
+        ):
             (folder / name).symlink_to(PROJECT / name)
         (folder / "backend").mkdir()
         for path, text in {"hosts/id_ed25519": PRIVATE_KEY, **BESIDE_TEXTS}.items():

@@ -26,7 +26,7 @@ from tests.engine.test_rack import edited, served_certificate, writes
 
 pytestmark = [pytest.mark.lab, pytest.mark.engine, pytest.mark.timeout(1800)]
 
-FILES = ("Pulumi.yaml", "components", "onhost", "providers", "rack", ".venv", ".lab")
+FILES = ("Pulumi.yaml", "access", "cloud", "components", "onhost", "providers", "rack", ".venv", ".lab")
 PROGRAM = (PROJECT / "__main__.py").read_text()
 UFM_ONLY = """\
 import pulumi
