@@ -1,8 +1,9 @@
 """`python -m rack render` writes the TripleO documents of a stack; `python -m rack check` checks them.
 
 `python -m rack doctor` looks at the real site, `python -m rack recover` puts the state in order after a crash,
-`python -m rack forget` after the loss of a cloud, and `python -m rack diff` shows a preview as a review. Their code is
-in `doctor/`, `recovery/` and `review/`, since `rack/` knows neither the network nor Pulumi.
+`python -m rack forget` after the loss of a cloud, `python -m rack diff` shows a preview as a review, and
+`python -m rack new` writes a stack file. Their code is in `doctor/`, `recovery/`, `review/` and `draft/`, since `rack/`
+knows neither the network nor Pulumi.
 """
 
 import argparse
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return diff(given)
         if given.command == "forget":
             return forget(given)
+        if given.command == "new":
+            return new(given)
         site = load_stack_file(Path(f"Pulumi.{given.stack}.yaml"))
         plan = Plan(site, given.stack, _ufm_ca(site))
         return render(plan, given.out) if given.command == "render" else check_stack(plan, given)
@@ -77,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         ("doctor", "look at the real site, about a minute, and change nothing; exit 1 if `up` would fail"),
         ("recover", "find objects that a killed `up` created and did not record, and import them into the state"),
         ("diff", "show what `up` would change: interruptions first; exit 1 if --fail-on names one of them"),
+        ("new", "ask what a stack file needs, and write it; with --answers, --set or no terminal, without questions"),
         ("forget", "drop the resources of a cloud that no longer exists from the state, and its PKeys from UFM"),
     ):
         command = commands.add_parser(name, help=description, description=description, allow_abbrev=False)
@@ -93,6 +97,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--discard", action="store_true", help="delete the objects instead of importing them")
         elif name == "diff":
             _add_diff(command)
+        elif name == "new":
+            _add_new(command)
         else:
             command.add_argument(
                 "--dir", type=Path, help="a rendered folder, possibly edited; default: what `render` would write"
@@ -121,6 +127,47 @@ def _add_diff(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--fail-on", metavar="KINDS", default="", help=f"kinds of interruptions, with commas, of: {', '.join(KINDS)}"
     )
+
+
+def _add_new(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--answers", type=Path, metavar="FILE", help="YAML with keys of rack:site; the rest is default"
+    )
+    command.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", help="one answer, such as networks.external.vlan=10"
+    )
+    command.add_argument(
+        "--nodes", type=Path, metavar="FILE", help="nodes: a table with a heading (CSV), or TripleO's instackenv.json"
+    )
+    command.add_argument("--from-ufm", action="store_true", help="read port GUIDs and switch from the running UFM")
+    command.add_argument("--ufm-fingerprint", metavar="SHA256", help="of UFM's certificate, for --from-ufm")
+    command.add_argument("--existing-ufm", action="store_true", help="UFM is there and not to be installed")
+    command.add_argument("--no-workload", action="store_true", help="leave out images, instances and bandwidth test")
+    command.add_argument("--ask", action="store_true", help="ask for what --answers and --set leave open")
+
+
+def new(given: argparse.Namespace) -> int:
+    """Write a new stack file and return 0, or 1 if the answers do not allow it."""
+    from draft import command
+    from draft.options import NewError, Options
+
+    asked = command.terminal() and (given.ask or not (given.answers or given.set))
+    options = Options(
+        given.stack,
+        given.answers,
+        given.set,
+        given.nodes,
+        given.from_ufm,
+        given.ufm_fingerprint,
+        existing_ufm=given.existing_ufm,
+        workload=not given.no_workload,
+        interactive=asked,
+    )
+    try:
+        return command.run(options)
+    except NewError as error:
+        print(f"rack new: {error}", file=sys.stderr)
+        return 1
 
 
 def diff(given: argparse.Namespace) -> int:

@@ -25,8 +25,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     for place, imports in {
         "__main__.py": "access, components, rack, pulumi",
         "rack": "rack, standard library, annotated_types, pydantic, pydantic_core, yaml",
-        "rack/__main__.py": "doctor, rack, recovery, review, onhost.undercloud.orders, onhost.undercloud.templates, "
-        "standard library",
+        "rack/__main__.py": "doctor, draft, rack, recovery, review, onhost.undercloud.orders, "
+        "onhost.undercloud.templates, standard library",
         "rack/wallaby/inside": "rack/wallaby/inside, standard library, ansible, baremetal_deploy, heat, heatclient, "
         "network_data_v2, os_net_config, osc_lib, oslo_config, oslo_utils, tripleo_common, tripleoclient, yaml",
         "components": "access, cloud, components, onhost, providers.ufm, rack, standard library, pulumi, "
@@ -36,6 +36,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         "ci": "ci, standard library, requests",
         "doctor": "access, components.guest_images, components.ufm_host, doctor, onhost, providers.ufm, rack, "
         "standard library, pulumi, yaml",
+        "draft": "draft, providers.ufm, rack, standard library, pydantic, pydantic_core, yaml",
         "doctor/__main__.py": "rack.__main__, standard library",
         "recovery": "cloud.client, cloud.kinds, providers.ufm, recovery, review.preview, standard library",
         "review": "rack, review, standard library",
