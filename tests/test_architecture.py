@@ -14,6 +14,8 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
+from tests.engine.record import PROGRAM
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 STANDARD_LIBRARY = "standard library"
@@ -192,6 +194,22 @@ def graph() -> "nx.DiGraph[str]":
             if found:
                 edges.add_edge(str(file), str(found))
     return edges
+
+
+def program_folders() -> set[str]:
+    """Return the top-level directories that the program imports."""
+    return {Path(file).parts[0] for file in nx.descendants(graph(), "__main__.py")}
+
+
+def test_projects_of_the_engine_s_tests_have_the_whole_program() -> None:
+    names = {name for name in PROGRAM if (PROJECT / name).is_dir() and not name.startswith(".")}
+    assert program_folders() == names
+
+
+@pytest.mark.parametrize("name", ["preview", "deploy"])
+def test_a_workflow_runs_after_a_change_of_the_program(name: str) -> None:
+    text = (PROJECT / f".github/workflows/{name}.yml").read_text()
+    assert {folder for folder in program_folders() if f'"{folder}/**"' not in text} == set()
 
 
 def test_no_modules_import_each_other() -> None:

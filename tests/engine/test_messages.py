@@ -10,7 +10,7 @@ import yaml
 
 from engine.build import environment
 from rack.site.load import ConfigError, load_stack_file
-from tests.engine.record import BESIDE, PRIVATE_KEY, PROJECT, STATES
+from tests.engine.record import BESIDE, PRIVATE_KEY, PROGRAM, PROJECT, STATES
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -40,17 +40,7 @@ class Stack:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        for name in (
-            "__main__.py",
-            "Pulumi.yaml",
-            "access",
-            "cloud",
-            "components",
-            "onhost",
-            "providers",
-            "rack",
-            ".venv",
-        ):
+        for name in PROGRAM:
             (folder / name).symlink_to(PROJECT / name)
         (folder / "backend").mkdir()
         for path, text in {"hosts/id_ed25519": PRIVATE_KEY, **BESIDE_TEXTS}.items():
