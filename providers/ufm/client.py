@@ -14,8 +14,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from . import errors, partition
+from .login import LONGEST_PREFIX
 from .partition import Member, Membership, Partition
-from .transport import PREFIX, Call, Transport
+from .transport import Call, Transport
 
 PKEYS = "/resources/pkeys"
 GROUPS = "/resources/groups"
@@ -286,7 +287,7 @@ def _whole(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def chunks(path: str, guids: Iterable[str]) -> Iterator[str]:
     """Yield `guids` as comma-separated texts, each short enough for the request line of a DELETE of `path`."""
-    room = REQUEST_LINE - len(f"DELETE {PREFIX}{path} HTTP/1.1\r\n")
+    room = REQUEST_LINE - len(f"DELETE {LONGEST_PREFIX}{path} HTTP/1.1\r\n")
     ordered = list(guids)
     most = (room + 1) // 17  # 16 digits and a comma, which the last GUID does not need
     for start in range(0, len(ordered), most):
