@@ -108,7 +108,7 @@ def test_everything_that_is_missing_is_listed_with_what_to_write(
     found = capsys.readouterr().err
     assert found.startswith("rack new: the answers are incomplete; no file was written:\n")
     for line in (
-        "  - networks.provisioning.dns: missing; write a list of one or more, each an IPv4 address like 192.168.24.1",
+        "  - networks.provisioning.dns: missing; write a list of one",
         "  - networks.external.cidr: missing; write a network like 192.168.24.0/24: Address range of the external",
         "  - nodes[0].mac: missing; write an Ethernet address like '52:54:00:00:00:01': MAC address from which",
         "  - nodes[4].ipmi.address: missing; write an IPv4 address",
