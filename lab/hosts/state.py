@@ -251,6 +251,10 @@ class NodeState(HostState):
     """Whether a deployment has started its services."""
     kernel_args: str | None = None
     """Kernel arguments of the deployment; None before it."""
+    container_images: dict[str, str] = field(default_factory=dict)
+    """Image of each container that the deployment has started."""
+    stopped: list[str] = field(default_factory=list)
+    """Containers that were stopped by their units, sorted. nova_compute has its own health."""
     firmware: dict[str, int] = field(default_factory=dict)
     """Current settings of the HCA that differ from the factory's."""
     firmware_next: dict[str, int] = field(default_factory=dict)

@@ -59,6 +59,16 @@ def provide(call: Call[Undercloud]) -> None:
 
 
 COLUMNS = ("UUID", "Name", "Instance UUID", "Power State", "Provisioning State", "Maintenance")
+FIELDS = {
+    "uuid": "UUID",
+    "name": "Name",
+    "instance_uuid": "Instance UUID",
+    "power_state": "Power State",
+    "provision_state": "Provisioning State",
+    "maintenance": "Maintenance",
+    "driver_info": "Driver Info",
+}
+"""Fields of `--fields`, with their headings (python-ironicclient, v1/resource_fields.py)."""
 
 
 @subcommand("baremetal node list")
@@ -68,19 +78,26 @@ def list_(call: Call[Undercloud]) -> None:
     add_format(options)
     options.add_argument("--provision-state")
     options.add_argument("--long", action="store_true")
+    options.add_argument("--fields", nargs="+", choices=list(FIELDS))
     given = options.parse()
     rows = [
-        dict(
-            zip(
-                COLUMNS,
-                (n.uuid, n.name, n.instance, ironic.power(call, n), n.state, n.maintenance),
-                strict=True,
-            )
-        )
+        {
+            "UUID": n.uuid,
+            "Name": n.name,
+            "Instance UUID": n.instance,
+            "Power State": ironic.power(call, n),
+            "Provisioning State": n.state,
+            "Maintenance": n.maintenance,
+            "Driver Info": _driver_info(n),
+        }
         for n in ironic.nodes(call)
         if given.provision_state in (None, n.state)
     ]
-    listing(call, given, rows, COLUMNS)
+    listing(call, given, rows, [FIELDS[field] for field in given.fields] if given.fields else COLUMNS)
+
+
+def _driver_info(node: IronicNode) -> dict[str, str]:
+    return {"ipmi_address": node.pm_addr, "ipmi_username": node.pm_user, "ipmi_password": "******"}
 
 
 @subcommand("baremetal node show")
@@ -97,7 +114,7 @@ def show(call: Call[Undercloud]) -> None:
     fields = {
         "uuid": node.uuid, "name": node.name, "driver": "ipmi", "instance_uuid": node.instance,
         "power_state": ironic.power(call, node), "provision_state": node.state, "maintenance": node.maintenance,
-        "driver_info": {"ipmi_address": node.pm_addr, "ipmi_username": node.pm_user, "ipmi_password": "******"},
+        "driver_info": _driver_info(node),
         "properties": {**root_device, "capabilities": capabilities},
     }  # fmt: skip
     showing(call, given, {k: v for k, v in fields.items() if not given.fields or k in given.fields})

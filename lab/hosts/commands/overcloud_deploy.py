@@ -11,6 +11,7 @@ from lab.cloud import puppet
 from lab.cloud.expansion import Instance
 from lab.cloud.translation import DeployFiles
 from lab.hosts.call import Call
+from lab.hosts.commands import tripleo_containers
 from lab.hosts.commands.openstack import parser, subcommand
 from lab.hosts.commands.provisioning import (
     configure_networks,
@@ -30,6 +31,8 @@ from rack.plan import HEAT_TEMPLATES
 
 ML2_CONF = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
 WORKING_DIR = "/home/stack/overcloud-deploy/{0}"
+STATUS = f"{WORKING_DIR}/{{0}}-deployment_status.yaml"
+"""Source: tripleoclient 16.5.0, `utils.update_deployment_status`."""
 CONFIG_DOWNLOAD = f"{WORKING_DIR}/config-download/{{0}}"
 """Folder of a deployment's playbooks; {0} is the stack."""
 INVENTORY = f"{CONFIG_DOWNLOAD}/tripleo-ansible-inventory.yaml"
@@ -63,9 +66,10 @@ def deploy(call: Call[Undercloud]) -> None:
     call.rack.backends.cloud.deploy(files, hardware, call.out)
     _configure_controllers(call)
     _trust(call, parameters)
-    _start_containers(call, instances)
+    _start_containers(call, instances, parameters)
     call.write(INVENTORY.format(given.stack), _inventory(instances))
     call.write(f"/home/stack/{given.stack}rc", call.rack.backends.cloud.overcloudrc(), 0o600)
+    call.write(STATUS.format(given.stack), "deployment_status: DEPLOY_SUCCESS\n")
     call.out(f"Overcloud rc file: /home/stack/{given.stack}rc\nOvercloud Deployed successfully")
 
 
@@ -158,9 +162,12 @@ def _trust(call: Call[Undercloud], parameters: dict[str, Any]) -> None:
             node.root.write(path, content)
 
 
-def _start_containers(call: Call[Undercloud], instances: list[Instance]) -> None:
-    """Start nova_compute where it was stopped."""
+def _start_containers(call: Call[Undercloud], instances: list[Instance], parameters: dict[str, Any]) -> None:
+    """Start the containers that do not run."""
     names = {instance.hostname for instance in instances}
+    for node in call.rack.deployed(Node):
+        if node.short_name in names:
+            tripleo_containers.start_all(node, parameters)
     for compute in call.rack.deployed(Compute):
         if compute.short_name in names:
             compute.set_nova("healthy")

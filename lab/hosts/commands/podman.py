@@ -27,7 +27,7 @@ def podman(call: Call[Node]) -> None:
     given = options.parse()
     call.as_root()
     if given.verb == "ps":
-        _ps(call, "{{.ID}}" if given.quiet else given.format, given.filter)
+        _ps(call, "{{.ID}}" if given.quiet else given.format, given.filter, stopped=given.all)
         return
     for name in given.names or [""]:
         if name not in call.host.containers:
@@ -62,29 +62,31 @@ def _exec(call: Call[Node]) -> None:
         call.out("\t".join(row))
 
 
-def _ps(call: Call[Node], template: str | None, filters: list[str]) -> None:
-    rows = [row for row in _containers(call) if all(_passes(row, f) for f in filters)]
+def _ps(call: Call[Node], template: str | None, filters: list[str], *, stopped: bool) -> None:
+    rows = [row for row in _containers(call, stopped=stopped) if all(_passes(row, f) for f in filters)]
     if template:
         for row in rows:
             line = template
-            for key in ("ID", "Names", "Status"):
+            for key in ("ID", "Image", "Names", "Status"):
                 line = line.replace("{{." + key + "}}", row[key])
             call.out(line)
         return
-    call.out(f"{'CONTAINER ID':<14}{'STATUS':<28}NAMES")
+    call.out(f"{'CONTAINER ID':<14}{'IMAGE':<60}{'STATUS':<28}NAMES")
     for row in rows:
-        call.out(f"{row['ID']:<14}{row['Status']:<28}{row['Names']}")
+        call.out(f"{row['ID']:<14}{row['Image']:<60}{row['Status']:<28}{row['Names']}")
 
 
-def _containers(call: Call[Node]) -> list[dict[str, str]]:
-    """Return the containers that run on this node."""
+def _containers(call: Call[Node], *, stopped: bool = False) -> list[dict[str, str]]:
+    """Return the containers that run on this node; with `stopped`, the others too."""
     rows = []
     for number, name in enumerate(call.host.containers if call.host.deployed else ()):
         health = call.host.container_health(name)
-        if health == "stopped":
+        if health == "stopped" and not stopped:
             continue
-        status = f"Up 5 minutes ago ({health})"
-        rows.append({"ID": f"{number + 0xA1B2C3:012x}", "Names": name, "Status": status, "health": health})
+        status = "Exited (0) 5 minutes ago" if health == "stopped" else f"Up 5 minutes ago ({health})"
+        image = call.host.state.container_images.get(name, "")
+        row = {"ID": f"{number + 0xA1B2C3:012x}", "Image": image, "Names": name, "Status": status, "health": health}
+        rows.append(row)
     return rows
 
 

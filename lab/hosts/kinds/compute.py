@@ -92,6 +92,7 @@ class Compute(Node):
 
     def forget_services(self) -> None:
         """Treat the next nova_compute container as healthy, and create no VFs at boot."""
+        super().forget_services()
         self.state.nova, self.state.boot_vfs = "healthy", 0
 
     def stop_services(self) -> None:

@@ -134,10 +134,11 @@ class Node(Host):
 
     def forget_services(self) -> None:
         """Reset what the deployment configured and started. Called inside `change`."""
+        self.state.container_images, self.state.stopped = {}, []
 
     def container_health(self, name: str) -> str:
         """Return the health of a container in podman's words, or "stopped"."""
-        return "healthy"
+        return "stopped" if name in self.state.stopped else "healthy"
 
     @property
     def bmc_login(self) -> tuple[str, str]:

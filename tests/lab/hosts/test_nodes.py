@@ -1,10 +1,12 @@
 """Computes and controllers: firmware, PCIe, reboots, containers."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
-from lab.hosts.backends.interfaces import Guest
+from lab.hosts.backends.interfaces import ComputeService, Guest
+from lab.hosts.commands import tripleo_containers
 from lab.process import until
 from providers.ufm.errors import RESET_JOURNAL
 from tests.lab.hosts.conftest import MARKS, Lab
@@ -224,3 +226,43 @@ def test_podman_ps_lists_containers_and_inspect_refuses_unknown_ones(lab: Lab) -
         "",
         f"{'CONTAINER ID':<14}{'STATUS':<20}NAMES\n",
     )
+
+
+def deployed(lab: Lab) -> None:
+    """Let a deployment start the containers of compute-1 and controller-1."""
+    prepare = [{"set": {"namespace": "quay.io/own", "name_prefix": "openstack-", "tag": "7"}}]
+    for name in ("compute-1", "controller-1"):
+        tripleo_containers.start_all(lab.rack.nodes[name], {"ContainerImagePrepare": prepare})
+
+
+def test_a_deployment_leaves_startup_configuration_units_and_images(lab: Lab) -> None:
+    deployed(lab)
+    shown = lab.ok("controller-1", "podman ps -a --format '{{.Names}} {{.Image}}'").splitlines()
+    assert "neutron_api undercloud.ctlplane:8787/own/openstack-neutron-server:7" in shown
+    assert "galera-bundle-podman-0 cluster.common.tag/galera:pcmklatest" in shown
+    folder = "/var/lib/tripleo-config/container-startup-config/step_4"
+    config = json.loads(lab.ok("controller-1", f"cat {folder}/neutron_api.json"))
+    assert (config["image"], config["restart"]) == ("undercloud.ctlplane:8787/own/openstack-neutron-server:7", "always")
+    assert lab.ok("controller-1", f"stat -c %a {folder}/neutron_api.json") == "600\n"
+    assert "galera" not in lab.ok("controller-1", f"ls {folder} /etc/systemd/system"), "pacemaker starts its bundles"
+
+
+def test_a_container_is_stopped_and_started_by_its_unit(lab: Lab) -> None:
+    deployed(lab)
+    lab.ok("compute-1", "systemctl stop tripleo_nova_libvirt")
+    assert "nova_libvirt" not in lab.ok("compute-1", "podman ps --format '{{.Names}}'")
+    assert "nova_libvirt Exited (0)" in lab.ok("compute-1", "podman ps -a --format '{{.Names}} {{.Status}}'")
+    lab.ok("compute-1", "systemctl start tripleo_nova_libvirt")
+    assert "nova_libvirt" in lab.ok("compute-1", "podman ps --format '{{.Names}}'")
+
+
+def test_nova_compute_s_unit_stops_nova_s_service(lab: Lab) -> None:
+    deployed(lab)
+    host = lab.plan.host("compute-1").hostname
+    lab.cloud.services[host] = ComputeService(id=1, host=host, up=True, disabled=False, reason="", updated="")
+    lab.ok("compute-1", "systemctl stop tripleo_nova_compute")
+    assert not lab.cloud.services[host].up
+    assert "nova_compute Exited" in lab.ok("compute-1", "podman ps -a --format '{{.Names}} {{.Status}}'")
+    lab.ok("compute-1", "systemctl restart tripleo_nova_compute")
+    assert "nova_compute" in lab.ok("compute-1", "podman ps --filter health=healthy --format '{{.Names}}'")
+    assert lab.cloud.compute_restarts[-1][0] == host

@@ -231,6 +231,9 @@ def test_c7_an_import_registers_each_node_once(lab: Lab) -> None:
     assert FACTORY_BMC not in (lab.rack.undercloud.folder / "state.json").read_text()
     listed = lab.ok("undercloud", admin("openstack baremetal node list"))
     assert "| Name         | Instance UUID | Power State | Provisioning State | Maintenance |" in listed
+    fields = json.loads(lab.ok("undercloud", admin("openstack baremetal node list --fields name driver_info -f json")))
+    assert {row["Name"]: row["Driver Info"]["ipmi_password"] for row in fields}["compute-1"] == "******"
+    assert fields[0].keys() == {"Name", "Driver Info"}
     show = lab.ok("undercloud", admin("openstack baremetal node show compute-1 -f value -c provision_state"))
     assert show == "manageable\n"
     assert "404" in lab.refused("undercloud", admin("openstack baremetal node show compute-9"))
@@ -477,6 +480,8 @@ def test_o5_a_deployment_activates_all_nodes_and_writes_the_login(lab: Lab) -> N
     assert set(lab.cloud.hardware) == {h.hostname for h in lab.plan.computes}
     assert {h.vfs for h in lab.cloud.hardware.values()} == {lab.plan.site.compute.vfs}
     assert lab.ok("undercloud", "cat /home/stack/overcloudrc") == lab.cloud.overcloudrc()
+    status = "/home/stack/overcloud-deploy/overcloud/overcloud-deployment_status.yaml"
+    assert lab.ok("undercloud", f"cat {status}") == "deployment_status: DEPLOY_SUCCESS\n"
 
 
 def test_o5_nodes_have_their_deployed_names(lab: Lab) -> None:
