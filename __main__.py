@@ -3,18 +3,20 @@
 import pulumi
 
 import components as c
-from access.local import ufm_ca_in_preview
+from access.local import ufm_ca
+from access.repair import Repairs
 from access.ssh import Operator
 from rack.plan import Plan
-from rack.site.load import ConfigError, load
+from rack.site.load import ConfigError, load, repairs
 
 config = pulumi.Config()
 try:
     site = load(config.require_object("site"), pulumi.get_stack())
+    again = Repairs(repairs(config.get_object("repair")))
 except ConfigError as error:
     raise pulumi.RunError(str(error)) from None
-plan = Plan(site, pulumi.get_stack(), ufm_ca_in_preview(site.ufm))
-operator = Operator.load(plan.site, config.get_secret("sshKeyPassphrase"))
+plan = Plan(site, pulumi.get_stack(), ufm_ca(site.ufm))
+operator = Operator.load(plan.site, config.get_secret("sshKeyPassphrase"), again)
 
 owner = c.Owner("owner")
 ownership = c.Ownership(plan, operator, owner, config.get("takeFrom"))
@@ -38,8 +40,10 @@ access = plan.site.external_access
 external = c.ExternalAccess("external", access, overcloud, tenant, owner) if access else None
 test = plan.site.bandwidth
 bandwidth = c.Bandwidth("bandwidth", test, plan, overcloud, firmware, tenant, external) if test else None
-guard = ownership.guard(ufm.api, [bandwidth or external or tenant, images])
+repair = [c.Repair("repair", plan, again, undercloud, overcloud)] if c.Repair.asked(again, plan) else []
+guard = ownership.guard(ufm.api, [bandwidth or external or tenant, images, *repair])
 c.Protection("protection", plan.site.protect, [guard])
+again.warn()
 
 pulumi.export("ufm", {"url": ufm.url, "version": ufm.version})
 pulumi.export("pkeys", fabric.summary)

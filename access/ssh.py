@@ -26,6 +26,7 @@ from pulumi_command import remote
 from access.keys import agent_hooks, check_agent, encrypted
 from access.known_hosts import HostKeyError, known_host_key
 from access.reach import Reach
+from access.repair import Repairs
 from onhost import shipping
 from rack.site import Site, Ssh
 
@@ -57,11 +58,15 @@ class Operator:
     """Private key for the bastion, if it has its own."""
     fetch_hooks: pulumi.ResourceHookBinding | None = None
     """For steps whose program `ssh` uses the private key on the machine that runs pulumi, and for steps before them."""
+    repairs: Repairs = field(default_factory=Repairs)
+    """Which steps run again."""
     _reached: dict[str, Reach] = field(default_factory=dict)
     """By address of the host."""
 
     @classmethod
-    def load(cls, site: Site, passphrase: pulumi.Output[str] | None = None) -> "Operator":
+    def load(
+        cls, site: Site, passphrase: pulumi.Output[str] | None = None, repairs: Repairs | None = None
+    ) -> "Operator":
         """Read keys and known_hosts from the machine that runs pulumi. `passphrase`: of the private key, if it has one.
 
         Raises:
@@ -98,6 +103,7 @@ class Operator:
             passphrase,
             pulumi.Output.secret(proxy_key) if proxy_key else None,
             agent_hooks(str(ssh.private_key_file), bool(key and encrypted(key) and not agent)),
+            repairs or Repairs(),
         )
 
     def host(self, address: object) -> "SshHost":
@@ -116,7 +122,7 @@ class Operator:
             dial_error_limit=DIALS,
             proxy=self._proxy(),
         )
-        return SshHost(str(address), connection, self.ssh.user, self._reach(str(address)).hooks)
+        return SshHost(str(address), connection, self.ssh.user, self._reach(str(address)).hooks, self.repairs)
 
     def _reach(self, address: str) -> Reach:
         """Return what awaits a host's SSH server: one per host, because the engine knows a hook by its name."""
@@ -151,6 +157,8 @@ class SshHost:
     """User of the connection."""
     hooks: pulumi.ResourceHookBinding | None = None
     """They await its SSH server before each step."""
+    repairs: Repairs = field(default_factory=Repairs)
+    """Which steps run again."""
 
     def run(
         self,
@@ -177,6 +185,21 @@ class SshHost:
             logging: which output streams are logged while the step runs.
             opts: the resource's options.
         """
+        mark = self.repairs.line(name)
+        command = pulumi.Output.concat(mark, create) if mark else create
+        return self._register(name, command, delete, stdin, quiet=quiet, logging=logging, opts=opts)
+
+    def _register(
+        self,
+        name: str,
+        create: pulumi.Input[str],
+        delete: pulumi.Input[str] | None,
+        stdin: pulumi.Input[str] | None,
+        *,
+        quiet: bool,
+        logging: remote.Logging,
+        opts: pulumi.ResourceOptions,
+    ) -> remote.Command:
         return remote.Command(
             name,
             connection=self.connection,
@@ -228,11 +251,11 @@ class SshHost:
             quiet: as for `run`.
             opts: the resource's options.
         """
-        return self.run(
+        return self._register(
             name,
-            pulumi.Output.concat(f"{RUNNER} run {name} ", command),
-            delete=script(f"{RUNNER} forget {name}", delete),
-            stdin=stdin,
+            pulumi.Output.concat(f"{RUNNER} run {name} {self.repairs.words(name)}", command),
+            script(f"{RUNNER} forget {name}", delete),
+            stdin,
             quiet=quiet,
             logging=remote.Logging.STDERR,
             # The replacement has the same job name: it would find the old run complete, and the later delete would undo

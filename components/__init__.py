@@ -1,7 +1,7 @@
 """The rack's components, one per file, in the order of the guide.
 
     Owner → Ownership → UfmHost → Undercloud → Introspection → Fabric → Gate → Overcloud → Firmware → GuestImages →
-    Tenant → ExternalAccess → Bandwidth → Protection
+    Tenant → ExternalAccess → Bandwidth → Repair → Protection
 
 Each takes the plan and outputs of earlier components. Whatever follows from the configuration is decided in the plan.
 """
@@ -16,6 +16,7 @@ from components.introspection import Introspection
 from components.overcloud import Overcloud
 from components.owner import Owner, Ownership
 from components.protection import Protection
+from components.repair import Repair
 from components.tenant import Tenant
 from components.ufm_host import UfmHost
 from components.undercloud import Undercloud
@@ -32,6 +33,7 @@ __all__ = [
     "Owner",
     "Ownership",
     "Protection",
+    "Repair",
     "Tenant",
     "UfmHost",
     "Undercloud",

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
@@ -125,16 +125,16 @@ def unknown(value: Any) -> bool:
     return isinstance(value, str) and any(mark in value for mark in UNKNOWNS)
 
 
-def ask(stack: str, *, refresh: bool = False) -> tuple[str, bool]:
+def ask(stack: str, *, refresh: bool = False, options: Sequence[str] = ()) -> tuple[str, bool]:
     """Run a preview, or the preview of a refresh, and return the JSON and whether it failed; nothing is written.
 
-    The JSON of a failed preview contains its errors.
+    The JSON of a failed preview contains its errors. `options`: more words for the command.
 
     Raises:
         PreviewError: there is no pulumi, or it failed without JSON; the text has what it reports.
     """
     words = ["refresh", "--preview-only"] if refresh else ["preview"]
-    command = ["pulumi", *words, "--json", "--non-interactive", "--stack", stack]
+    command = ["pulumi", *words, "--json", "--non-interactive", "--stack", stack, *options]
     try:
         # `pulumi` refuses a refresh that only previews together with a confirmation given in advance.
         env = {name: value for name, value in os.environ.items() if name != "PULUMI_SKIP_CONFIRMATIONS"}

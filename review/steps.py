@@ -9,7 +9,12 @@ from typing import Any
 from review.preview import SECRET, Change, unknown
 
 COMMAND = "command:remote:Command"
-FILE = re.compile(r"(?:sudo -n sh -c ')?install (?:-D )?(?:-T )?(?:-o \S+ -g \S+ )?-m \d+ /dev/stdin (?P<path>[^\s']+)")
+REPAIR = re.compile(r"^(?P<head>(?:sudo -n sh -c ')?): repair \d+\n")
+"""The line of `access.repair` that makes a step run again."""
+FILE = re.compile(
+    r"(?:sudo -n sh -c ')?(?:: repair \d+\n)?"
+    r"install (?:-D )?(?:-T )?(?:-o \S+ -g \S+ )?-m \d+ /dev/stdin (?P<path>[^\s']+)"
+)
 MARK = re.compile(r"^: (?:program|nodes|deployment) [0-9a-f]+$", re.MULTILINE)
 """A line without effect, which makes a step run again after what it names has changed."""
 PROGRAM = re.compile(r"^(?:/opt/rack-|/home/stack/[a-z]+\.py$)")
@@ -49,12 +54,17 @@ class Step:
     def repeated_only(self) -> bool:
         """Return whether the step runs again as it was: its program, its connection or an earlier step has changed."""
         change = self.change
-        if change.kind != "update" or self.path:
+        if change.kind != "update" or (self.path and not change.changed("create")):
             return False
-        commands = [MARK.sub("", inputs.get("create") or "") for inputs in (change.old, change.new)]
+        commands = [_without_marks(inputs.get("create") or "") for inputs in (change.old, change.new)]
         hidden = "stdin" in change.paths and not change.changed("stdin")  # a secret that differs
         same = not change.changed("stdin") or unknown(change.new.get("stdin"))
         return commands[0] == commands[1] and same and not hidden
+
+
+def _without_marks(command: str) -> str:
+    """Return a command without the lines that only make it run again. A job with a new counter is another job."""
+    return MARK.sub("", REPAIR.sub(r"\g<head>", command))
 
 
 def _order(text: Any) -> Mapping[str, Any]:

@@ -54,7 +54,7 @@ def hidden(wanted: Dict[str, str], shown: Dict[str, Value]) -> List[str]:
 
 def unset(changes: Dict[str, str], shown: Dict[str, Value]) -> List[str]:
     """Return the words for `set`; a parameter that an interrupted run has set only waits for the reboot."""
-    return [f"{name}={value}" for name, value in changes.items() if shown[name].following != value]
+    return [f"{name}={value}" for name, value in changes.items() if name in shown and shown[name].following != value]
 
 
 def unapplied(changes: Dict[str, str], shown: Dict[str, Value]) -> Iterator[str]:

@@ -14,8 +14,7 @@ lspci -vvv
 
 RESTORE = "/bin/sh /etc/rack-pcie.sh"
 """Command on the compute that restores the settings which a boot resets."""
-UNIT = """\
-install -m 0644 /dev/stdin /etc/rack-pcie.sh <<'END'
+SCRIPT = """\
 # ACS of every device that has it (B2): source validation, request and completion redirect, upstream forwarding, direct
 # translated P2P. A boot resets it.
 for device in $(lspci -D | cut -d ' ' -f 1); do
@@ -23,8 +22,9 @@ for device in $(lspci -D | cut -d ' ' -f 1); do
     setpci -v -s "$device" ECAP_ACS+0x6.w=0x5D || exit
   fi
 done
-{read_request}END
-install -D -m 0644 /dev/stdin /etc/systemd/system/rack-pcie.service <<'END'
+"""
+"""The script of `RESTORE`."""
+SERVICE = f"""\
 [Unit]
 Description=PCIe settings for GPUDirect RDMA
 Before=tripleo_nova_compute.service
@@ -32,27 +32,31 @@ Before=tripleo_nova_compute.service
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart={command}
+ExecStart={RESTORE}
 
 [Install]
 WantedBy=multi-user.target
-END
-systemctl daemon-reload
-systemctl -q enable rack-pcie
 """
-"""Installs the script of `RESTORE`, and the unit that runs it at each boot before nova-compute starts."""
+"""The unit that runs the script at each boot before nova-compute starts."""
+UNIT = "rack-pcie"
 READ_REQUEST = "setpci -v -s {device} CAP_EXP+0x8.w={code:#x}:0x7000\n"
 """Sets MaxReadReq in the device control register; the code of 128 bytes is 0, and each next one is twice as large."""
 
 
-def unit(device: str, read_request: Optional[int]) -> str:
-    """Return the script that installs the unit. `read_request`: MaxReadReq of the adapter in bytes, if it is to be set.
-
-    It sets no register.
-    """
+def pcie_files(device: str, read_request: Optional[int]) -> Dict[str, str]:
+    """Return path to content of the unit and its script. `read_request`: MaxReadReq in bytes, if it is to be set."""
     code = (read_request or 128).bit_length() - 8
     extra = READ_REQUEST.format(device=device, code=code << 12) if read_request else ""
-    return UNIT.format(command=RESTORE, read_request=extra)
+    return {RESTORE.split()[-1]: SCRIPT + extra, f"/etc/systemd/system/{UNIT}.service": SERVICE}
+
+
+def unit(device: str, read_request: Optional[int]) -> str:
+    """Return the script that installs and enables the unit. It sets no register. See `pcie_files`."""
+    files = [
+        f"install -D -m 0644 /dev/stdin {path} <<'END'\n{content}END\n"
+        for path, content in pcie_files(device, read_request).items()
+    ]
+    return "".join([*files, "systemctl daemon-reload\n", f"systemctl -q enable {UNIT}\n"])
 
 
 class Bridges(NamedTuple):

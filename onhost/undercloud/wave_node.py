@@ -95,7 +95,8 @@ class WaveNode(ABC):
     def _change(self) -> None:
         """Set what differs and reboot, until nothing differs.
 
-        Twice, as in the guide (B1): the adapter shows MAX_ACC_OUT_READ only once ADVANCED_PCI_SETTINGS is on.
+        Twice, as in the guide (B1): the adapter shows MAX_ACC_OUT_READ only once ADVANCED_PCI_SETTINGS is on. A value
+        that only the next boot would change is set back without a reboot.
         """
         while self._pending():
             changes = self._pending()
@@ -103,6 +104,10 @@ class WaveNode(ABC):
             self._reboot()
             self._query()
             self._refuse(unapplied(changes, self._shown))
+        waiting = unset(self._wanted, self._shown)
+        if waiting:
+            say(f"{self.name}: {', '.join(waiting)} for the next boot, as now")
+            self._shell.run(f"{self._tool} -d {self._order.device} -y set {' '.join(waiting)}")
 
     def _find_tool(self) -> str:
         tools = {"auto": "mstconfig mlxconfig"}.get(self._order.tool, self._order.tool)

@@ -24,7 +24,7 @@ from rack.site.load import ENCRYPTED
 from rack.site.names import Known, Label, Spelling, Text
 from rack.site.reference import meaning
 from rack.site.schema import Key, Type
-from rack.site.secrets import NODE_SECRETS, OPTIONS
+from rack.site.secrets import COUNTED, NODE_SECRETS, OPTIONS
 
 FILE = Path(__file__).with_name("stack.schema.json")
 """The generated file."""
@@ -133,6 +133,10 @@ def _site() -> Schema:
     return {"description": Site.__doc__, **site}
 
 
+COUNTER: Schema = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^0*[1-9][0-9]*$"}]}
+"""A number of repairs; `pulumi config set` may write it as text."""
+
+
 def _secret(key: str) -> Schema:
     if key not in NODE_SECRETS:
         return {**SECURE, "description": SECRETS[key]}
@@ -146,7 +150,8 @@ def _secret(key: str) -> Schema:
 
 
 def _option(key: str) -> Schema:
-    return {"description": OPTIONS[key]}
+    counters = {"type": "object", "additionalProperties": COUNTER} if key in COUNTED else {}
+    return {"description": OPTIONS[key], **counters}
 
 
 def _model(kind: Type) -> Schema:

@@ -10,13 +10,15 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from rack import rules
-from rack.site import SECRETS, Site, files, partial, problems, stack_file
+from rack.site import SECRETS, Site, files, partial, problems, repair, stack_file
 from rack.site.secrets import NODE_SECRETS, OPTIONS
 
 MAX_LINES = 30
 """Number of problems that the text of ConfigError lists."""
 ENCRYPTED = re.compile(r"v\d+:[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+|[A-Za-z0-9+/=]{24,}")
 """What Pulumi writes: nonce and text of a passphrase (sdk: config/crypt.go), or the Base64 of a service or KMS."""
+REPAIR = "repair"
+"""The option that names steps to run again."""
 IN_PLAIN_TEXT = "found a secret in plain text; change it, and run"
 
 
@@ -83,6 +85,20 @@ def load(document: object, stack: str, folder: Path | None = None) -> Site:
     if found:
         raise ConfigError(tuple(found))
     return site
+
+
+def repairs(value: object) -> Mapping[str, int]:
+    """Return the counters in the value of `rack:repair`, by step; none if the stack does not have it.
+
+    Raises:
+        ConfigError: it is no mapping of steps to numbers.
+    """
+    if value is None:
+        return {}
+    found = tuple(repair.problems(value))
+    if found:
+        raise ConfigError(found)
+    return repair.counters(value)
 
 
 def load_stack_file(path: Path) -> Site:
@@ -154,6 +170,8 @@ def _beside(config: Mapping[str, Any]) -> Iterator[str]:
     nodes = _node_names(_written(config["rack:site"]))
     for name, value in config.items():
         key = name.removeprefix("rack:")
+        if key == REPAIR:
+            yield from repair.problems(value)
         if key in (name, "site", *OPTIONS):
             continue
         if key not in SECRETS:

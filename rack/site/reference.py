@@ -30,7 +30,7 @@ IDs in parentheses such as (U4) are steps of the guide. [Guide coverage](guide-c
 SECRETS_INTRO = (
     "Set each with `pulumi config set --secret KEY`. Secrets never appear in `rack:site`, command lines or logs.\n"
 )
-OPTIONS_INTRO = "Set it with `pulumi config set KEY`: see [two stacks](operations.md#two-stacks-one-rack).\n"
+OPTIONS_INTRO = "See [two stacks](operations.md#two-stacks-one-rack) and [drift](operations.md#repair-drift).\n"
 RULES_INTRO = "Conditions across several keys. A broken rule stops `pulumi preview` and `pulumi up`.\n"
 
 
@@ -43,7 +43,7 @@ def text() -> str:
                 "## Secrets\n",
                 SECRETS_INTRO,
                 *_table(("Key", "Meaning"), ((f"`{name}`", meaning) for name, meaning in SECRETS.items())),
-                "## Ownership\n",
+                "## Options\n",
                 OPTIONS_INTRO,
                 *_table(("Key", "Meaning"), ((f"`{name}`", meaning) for name, meaning in OPTIONS.items())),
                 "## Keys of rack:site\n",

@@ -1,4 +1,4 @@
-"""The keys beside `rack:site`: the stack's secrets, which are Pulumi config secrets, and one option."""
+"""The keys beside `rack:site`: the stack's secrets, which are Pulumi config secrets, and options."""
 
 SECRETS = {
     "ufmPassword": "Password of UFM's admin: 4 to 30 letters, digits or _. Replaces the default 123456 (U7).",
@@ -18,8 +18,13 @@ OCCASIONAL_SECRETS = {"ufmPreviousPassword", "registryPassword", "ipmiPasswords"
 OPTIONS = {
     "takeFrom": "ID of the stack that owns the rack, while this stack takes it over. Remove it after the `up`: "
     "`pulumi config rm takeFrom`.",
+    "repair": "Number of repairs, by step: a step runs again when its number changes. `python -m rack drift --repair` "
+    "writes it.",
 }
 """Key of each option that is no secret, for `pulumi config set KEY`, with its meaning."""
+
+COUNTED = {"repair"}
+"""Options with one number per step."""
 
 NODE_SECRETS = {"ipmiPasswords"}
 """Secrets with one value per node."""

@@ -22,6 +22,8 @@ SYSTEM_CAS = "/etc/pki/tls/certs/ca-bundle.crt"
 """The system's authorities, mounted in neutron_api too."""
 ML2_CONFIG = "neutron::config::plugin_ml2_config"
 """Puppet's key for options of ml2_conf.ini that its modules do not know."""
+ML2_FILE = "/var/lib/config-data/puppet-generated/neutron/etc/neutron/plugins/ml2/ml2_conf.ini"
+"""ml2_conf.ini on the controllers, from where the container neutron_api has it."""
 
 
 def lower(network: str) -> str:

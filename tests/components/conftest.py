@@ -254,7 +254,14 @@ def deploy(plan: Plan, operator: Operator) -> dict[str, Any]:
     external = c.ExternalAccess("external", plan.site.external_access, overcloud, tenant, marks.owner)
     bandwidth = c.Bandwidth("bandwidth", plan.site.bandwidth, plan, overcloud, firmware, tenant, external)
     c.Protection("protection", plan.site.protect, [marks.guard(ufm.api, [bandwidth, images])])
-    return {"fabric": fabric, "tenant": tenant, "external": external, "bandwidth": bandwidth}
+    return {
+        "fabric": fabric,
+        "tenant": tenant,
+        "external": external,
+        "bandwidth": bandwidth,
+        "undercloud": undercloud,
+        "overcloud": overcloud,
+    }
 
 
 @pytest.fixture(scope="session")

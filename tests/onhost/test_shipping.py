@@ -25,6 +25,7 @@ PROGRAMS = (
     "undercloud.templates",
     "undercloud.node",
     "probe",
+    "drift.look",
 )
 VERMIN = "import vermin; vermin.main()"
 NEWER = {"dataclasses", "contextvars", "graphlib", "tomllib", "zoneinfo", "importlib.resources", "importlib.metadata"}
@@ -103,8 +104,9 @@ def imported(tree: ast.AST) -> Iterator[tuple[str, list[str]]]:
 
 def test_every_module_belongs_to_a_program() -> None:
     shipped = {module for name in PROGRAMS for module in shipping.modules(f"onhost.{name}")}
-    there = {f"onhost.undercloud.{path.stem}" for path in ONHOST.glob("undercloud/*.py")}
-    assert shipped == there - {"onhost.undercloud.__init__"} | {"onhost.probe", "onhost.questions"}
+    folders = ("undercloud", "drift")
+    there = {f"onhost.{folder}.{path.stem}" for folder in folders for path in ONHOST.glob(f"{folder}/*.py")}
+    assert shipped == there - {f"onhost.{folder}.__init__" for folder in folders} | {"onhost.probe", "onhost.questions"}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

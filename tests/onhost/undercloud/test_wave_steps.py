@@ -195,6 +195,15 @@ def test_a_parameter_that_an_interrupted_run_set_is_not_set_again(rig: Rig) -> N
     assert (rig.machine.sets, rig.machine.boots) == ([], 1)
 
 
+def test_a_value_that_only_the_next_boot_would_change_is_set_back_without_a_reboot(rig: Rig) -> None:
+    """Somebody has run mstconfig; the compute may have instances."""
+    rig.wanted()
+    rig.machine.following["NUM_OF_VFS"] = "4"
+    steps(rig.node())
+    assert rig.machine.following["NUM_OF_VFS"] == "8"
+    assert rig.machine.boots == 0
+
+
 def test_acs_alone_needs_no_reboot(rig: Rig) -> None:
     rig.wanted()
     rig.machine.acs = False

@@ -1,6 +1,7 @@
 """Sites that `parse` accepts and refuses, and its messages."""
 
 import errno
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from rack.site import Site
-from rack.site.load import ConfigError, load, load_stack_file, parse
+from rack.site.load import ConfigError, load, load_stack_file, parse, repairs
 from tests import yamls
 from tests.rack.sites import CERTIFICATE, DROP, document
 
@@ -208,6 +209,26 @@ def test_the_id_of_a_former_owner_is_no_secret(tmp_path: Path) -> None:
     assert beside(tmp_path, takeFrom="1a2b3c4d") == ""
 
 
+def test_counters_of_repairs_are_accepted_beside_the_site(tmp_path: Path) -> None:
+    assert beside(tmp_path, repair={"overcloud-deploy": 1, "ufm-license": "12"}) == ""
+    assert repairs({"overcloud-deploy": 1, "ufm-license": "12"}) == {"overcloud-deploy": 1, "ufm-license": 12}
+    assert repairs(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("overcloud-deploy", "rack:repair: found str; write a mapping of steps to positive numbers"),
+        ({"overcloud-deploy": 0}, "rack:repair.overcloud-deploy: found '0'; write"),
+        ({"overcloud-deploy": True}, "rack:repair.overcloud-deploy: found 'True'; write"),
+    ],
+)
+def test_a_repair_that_is_no_counter_is_refused(tmp_path: Path, value: object, says: str) -> None:
+    assert says in beside(tmp_path, repair=value)
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        repairs(value)
+
+
 @pytest.mark.parametrize("passwords", [{"controller-1": SEALED, "compute-2": SEALED}, SEALED, {}])
 def test_each_node_may_have_its_own_ipmi_password(tmp_path: Path, passwords: object) -> None:
     assert beside(tmp_path, ipmiPasswords=passwords) == ""
@@ -341,10 +362,9 @@ WRONG_FILES: dict[str, tuple[str, bytes, str]] = {
     "registry's certificate": ("undercloud.registry.caFile", b"ca", "contains no certificate"),
     "public key of Docker": ("ufm.host.install.docker.keyFile", b"<html>", "no PGP public key; write the file that"),
     "public SSH key": ("ssh.privateKeyFile", b"ssh-ed25519 AAAA me", "a public key; write the file with the private"),
-    "key of PuTTY": ("ssh.privateKeyFile", b"PuTTY-User-Key-File-3: ssh-ed25519", "a key of PuTTY; run: puttygen"),
+    "key of PuTTY": ("ssh.privateKeyFile", b"PuTTY-User-Key-File-3: ssh-ed25519", "no private key of OpenSSH"),
     "known hosts without a key": ("ssh.knownHostsFile", b"# hosts\n\n", "no host key; run: ssh-keyscan -H ADDRESS"),
-    "guests' key": ("tenant.keyPair.privateKeyFile", b"\n", "no private key of OpenSSH"),
-    "certificate for a key": ("ssh.privateKeyFile", CERTIFICATE.encode(), "no private key of OpenSSH"),
+    "guests' key": ("tenant.keyPair.privateKeyFile", b"x", "no private key of OpenSSH"),
     "long user data": ("tenant.userDataFile", b"#" * 49150, "of 49150 bytes; write at most 49149, nova's limit"),
     "endless file": ("tenant.userDataFile", b"#" * (2**20 + 1), "of more than 1 MiB; write the path of another file"),
     "raw image": ("images[0].file", b"\0" * 512, "no qcow2 image; run: qemu-img convert -O qcow2 FROM TO"),
