@@ -24,7 +24,7 @@ ROUTER_INTERFACES = (
 class CloudObject:
     """An object of the cloud."""
 
-    kind: "ObjectKind"
+    kind: "Kind"
     raw: Json
 
     @property
@@ -75,7 +75,7 @@ def _same_name(inputs: Json, raw: Json) -> bool:
 
 
 @dataclass(frozen=True)
-class ObjectKind:
+class Kind:
     """A type of objects."""
 
     type: str
@@ -135,8 +135,8 @@ def _mark_of(inputs: Json) -> Json:
     return {"description": str(inputs.get("description"))}
 
 
-KINDS: Sequence[ObjectKind] = (
-    ObjectKind(
+KINDS: Sequence[Kind] = (
+    Kind(
         "openstack:networking/floatingIpAssociate:FloatingIpAssociate",
         "association of floating IP",
         "network",
@@ -147,7 +147,7 @@ KINDS: Sequence[ObjectKind] = (
         removal=lambda raw: (f"/floatingips/{raw['id']}", {"floatingip": {"port_id": None}}),
         repeatable=True,
     ),
-    ObjectKind(
+    Kind(
         "openstack:compute/instance:Instance",
         "server",
         "compute",
@@ -156,10 +156,8 @@ KINDS: Sequence[ObjectKind] = (
         mark_input=f"metadata.{KEY}",
         lingers=True,
     ),
-    ObjectKind(
-        "openstack:networking/floatingIp:FloatingIp", "floating IP", "network", "/floatingips", filters=_mark_of
-    ),
-    ObjectKind(
+    Kind("openstack:networking/floatingIp:FloatingIp", "floating IP", "network", "/floatingips", filters=_mark_of),
+    Kind(
         "openstack:networking/routerInterface:RouterInterface",
         "router interface",
         "network",
@@ -170,11 +168,11 @@ KINDS: Sequence[ObjectKind] = (
         listed=lambda raw: raw.get("device_owner") in ROUTER_INTERFACES,
         removal=lambda raw: (f"/routers/{raw['device_id']}/remove_router_interface", {"port_id": raw["id"]}),
     ),
-    ObjectKind("openstack:networking/router:Router", "router", "network", "/routers", filters=_mark_of),
-    ObjectKind("openstack:networking/port:Port", "port", "network", "/ports", filters=_mark_of),
-    ObjectKind("openstack:networking/subnet:Subnet", "subnet", "network", "/subnets", filters=_mark_of),
-    ObjectKind("openstack:networking/network:Network", "network", "network", "/networks", filters=_mark_of),
-    ObjectKind(
+    Kind("openstack:networking/router:Router", "router", "network", "/routers", filters=_mark_of),
+    Kind("openstack:networking/port:Port", "port", "network", "/ports", filters=_mark_of),
+    Kind("openstack:networking/subnet:Subnet", "subnet", "network", "/subnets", filters=_mark_of),
+    Kind("openstack:networking/network:Network", "network", "network", "/networks", filters=_mark_of),
+    Kind(
         "openstack:images/image:Image",
         "image",
         "image",
@@ -183,7 +181,7 @@ KINDS: Sequence[ObjectKind] = (
         mark_input=f"properties.{KEY}",
         filters=lambda inputs: {"name": str(inputs.get("name") or "")},
     ),
-    ObjectKind(
+    Kind(
         "openstack:compute/flavor:Flavor",
         "flavor",
         "compute",
@@ -191,7 +189,7 @@ KINDS: Sequence[ObjectKind] = (
         query={"is_public": "None"},
         matches=_same_name,
     ),
-    ObjectKind(
+    Kind(
         "openstack:compute/keypair:Keypair",
         "key pair",
         "compute",
@@ -204,14 +202,14 @@ KINDS: Sequence[ObjectKind] = (
 )
 """All types, in the order of deletion."""
 
-BY_TYPE: Mapping[str, ObjectKind] = {kind.type: kind for kind in KINDS}
+BY_TYPE: Mapping[str, Kind] = {kind.type: kind for kind in KINDS}
 
 
 @dataclass(frozen=True)
 class Search:
     """How to find the objects that a create with certain inputs makes."""
 
-    kind: ObjectKind
+    kind: Kind
     inputs: Json
 
     def find(self, api: CloudApi) -> list[CloudObject]:

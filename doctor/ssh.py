@@ -29,7 +29,7 @@ class SshError(Exception):
 
 
 @dataclass(frozen=True)
-class ProbedHost:
+class Host:
     """A host that the operator's machine enters."""
 
     name: str
@@ -57,7 +57,7 @@ class ProbedHost:
         except subprocess.TimeoutExpired:
             raise SshError(f"no end after {SECONDS} s") from None
         if done.returncode:
-            raise SshError(_reason(done.stderr))
+            raise SshError(reason(done.stderr))
         try:
             answers: Mapping[str, Any] = json.loads(done.stdout)
         except ValueError:
@@ -70,7 +70,8 @@ class ProbedHost:
         return ["ssh", *shlex.split(options), f"{self.ssh.user}@{self.address}"]
 
 
-def _reason(text: str) -> str:
+def reason(text: str) -> str:
+    """Return the line of ssh's standard error that says why it failed."""
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("@")]
     told = [line for line in lines if "fail" in line.lower() or "denied" in line.lower() or "refused" in line.lower()]
     return (told or lines or ["ssh gives no reason"])[-1]

@@ -1,9 +1,9 @@
 """`python -m rack render` writes the TripleO documents of a stack; `python -m rack check` checks them.
 
 `python -m rack doctor` looks at the real site, `python -m rack recover` puts the state in order after a crash,
-`python -m rack forget` after the loss of a cloud, `python -m rack diff` shows a preview as a review, and
-`python -m rack new` writes a stack file. Their code is in `doctor/`, `recovery/`, `review/` and `draft/`, since `rack/`
-knows neither the network nor Pulumi.
+`python -m rack forget` after the loss of a cloud, `python -m rack diff` shows a preview as a review, and `python -m
+rack drift` compares everything on the hosts, at UFM and in OpenStack with the last `up`. Their code is in `doctor/`,
+`recovery/`, `review/` and `drift/`, since `rack/` knows neither the network nor Pulumi.
 """
 
 import argparse
@@ -27,7 +27,9 @@ from rack.wallaby.tools import FOLDER, ToolsError, install
 from review.effects import EFFECTS
 
 FORMATS = ("terminal", "markdown", "json")
-"""Formats of `diff`."""
+"""Formats of `diff` and `drift`."""
+SEVERITIES = ("drift", "broken")
+"""Severities of `drift` that fail, the least first."""
 KINDS = tuple(EFFECTS)
 """Kinds of interruptions that `diff` finds, the worst first."""
 NO_CA = placeholder("ufmCaFile")
@@ -46,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return diff(given)
         if given.command == "forget":
             return forget(given)
-        if given.command == "new":
-            return new(given)
+        if given.command == "drift":
+            return drift(given)
         site = load_stack_file(Path(f"Pulumi.{given.stack}.yaml"))
         plan = Plan(site, given.stack, _ufm_ca(site))
         return render(plan, given.out) if given.command == "render" else check_stack(plan, given)
@@ -80,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         ("doctor", "look at the real site, about a minute, and change nothing; exit 1 if `up` would fail"),
         ("recover", "find objects that a killed `up` created and did not record, and import them into the state"),
         ("diff", "show what `up` would change: interruptions first; exit 1 if --fail-on names one of them"),
-        ("new", "ask what a stack file needs, and write it; with --answers, --set or no terminal, without questions"),
+        ("drift", "compare hosts, UFM and OpenStack with the last `up`; exit 1 for drift, 3 if a part was not seen"),
         ("forget", "drop the resources of a cloud that no longer exists from the state, and its PKeys from UFM"),
     ):
         command = commands.add_parser(name, help=description, description=description, allow_abbrev=False)
@@ -97,8 +99,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--discard", action="store_true", help="delete the objects instead of importing them")
         elif name == "diff":
             _add_diff(command)
-        elif name == "new":
-            _add_new(command)
+        elif name == "drift":
+            _add_drift(command)
         else:
             command.add_argument(
                 "--dir", type=Path, help="a rendered folder, possibly edited; default: what `render` would write"
@@ -129,45 +131,32 @@ def _add_diff(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_new(command: argparse.ArgumentParser) -> None:
+def _add_drift(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--format", choices=FORMATS, default=FORMATS[0])
     command.add_argument(
-        "--answers", type=Path, metavar="FILE", help="YAML with keys of rack:site; the rest is default"
-    )
-    command.add_argument(
-        "--set", action="append", default=[], metavar="PATH=VALUE", help="one answer, such as networks.external.vlan=10"
+        "--fail-on", choices=SEVERITIES, default=SEVERITIES[0], help="the least severity with exit status 1"
     )
     command.add_argument(
-        "--nodes", type=Path, metavar="FILE", help="nodes: a table with a heading (CSV), or TripleO's instackenv.json"
+        "--repair", action="store_true", help="write into the stack's file what the next `pulumi up` runs again"
     )
-    command.add_argument("--from-ufm", action="store_true", help="read port GUIDs and switch from the running UFM")
-    command.add_argument("--ufm-fingerprint", metavar="SHA256", help="of UFM's certificate, for --from-ufm")
-    command.add_argument("--existing-ufm", action="store_true", help="UFM is there and not to be installed")
-    command.add_argument("--no-workload", action="store_true", help="leave out images, instances and bandwidth test")
-    command.add_argument("--ask", action="store_true", help="ask for what --answers and --set leave open")
+    command.add_argument("--hosts-only", action="store_true", help="do not run `pulumi refresh --preview-only`")
+    command.add_argument("--config-file", type=Path, metavar="FILE", help="default: Pulumi.STACK.yaml")
 
 
-def new(given: argparse.Namespace) -> int:
-    """Write a new stack file and return 0, or 1 if the answers do not allow it."""
-    from draft import command
-    from draft.options import NewError, Options
+def drift(given: argparse.Namespace) -> int:
+    """Report what is not as the last `up` left it, and return 1 if there is something, else 0 or 3."""
+    from drift import command  # Not at the top, like doctor.
+    from drift.finding import Severity
+    from drift.repair import RepairError
+    from drift.state import StateError
 
-    asked = command.terminal() and (given.ask or not (given.answers or given.set))
-    options = Options(
-        given.stack,
-        given.answers,
-        given.set,
-        given.nodes,
-        given.from_ufm,
-        given.ufm_fingerprint,
-        existing_ufm=given.existing_ufm,
-        workload=not given.no_workload,
-        interactive=asked,
-    )
+    severity = Severity(given.fail_on)
+    options = command.Options(given.stack, given.format, severity, given.repair, given.hosts_only, given.config_file)
     try:
         return command.run(options)
-    except NewError as error:
-        print(f"rack new: {error}", file=sys.stderr)
-        return 1
+    except (StateError, RepairError) as error:
+        print(f"rack drift: {error}", file=sys.stderr)
+        return 2
 
 
 def diff(given: argparse.Namespace) -> int:

@@ -13,7 +13,10 @@ PULUMI = """\
 #!/bin/sh
 echo "$@" >> {folder}/calls
 [ -z "${{PULUMI_SKIP_CONFIRMATIONS-}}" ] || echo "confirmed in advance" >> {folder}/calls
-cat {folder}/preview.json 2>/dev/null
+case "$*" in
+  *"stack export"*) cat {folder}/state.json ;;
+  *) cat {folder}/preview.json 2>/dev/null ;;
+esac
 exit $(cat {folder}/status)
 """
 
@@ -112,13 +115,39 @@ def test_a_deployment_fails_as_pulumi_does(site: Site) -> None:
     assert site.run("deploy.sh", "dev").returncode == 3
 
 
-def test_drift_fails_the_job_and_is_reported(site: Site) -> None:
-    site.answers("drift")
-    done = site.run("drift.sh", "dev", PULUMI_SKIP_CONFIRMATIONS="true")
-    assert done.returncode == 1
-    assert "**drift**" in done.stdout
-    assert site.calls == ["refresh --stack dev --preview-only --json --non-interactive"]
+# -- drift. No host answers here, so that something is never looked at; tests/engine has a rack that answers
+
+STATE = {"deployment": {"resources": [{
+    "urn": "urn:pulumi:dev::rack::command:remote:Command::step", "type": "command:remote:Command",
+    "inputs": {"create": "true", "connection": {"host": "127.0.0.1"}},
+}]}}  # fmt: skip
 
 
-def test_no_drift_is_a_success(site: Site) -> None:
-    assert site.run("drift.sh", "dev").returncode == 0
+@pytest.mark.parametrize(
+    ("preview", "more", "status"),
+    [
+        ("drift", {}, 1),
+        ("drift", {"RACK_DRIFT_FAIL_ON": "broken"}, 1),
+        ("unchanged", {}, 3),
+    ],
+)
+def test_drift_fails_the_job_and_is_reported(site: Site, preview: str, more: dict[str, str], status: int) -> None:
+    site.answers(preview)
+    (site.folder / "state.json").write_text(json.dumps(STATE))
+    done = site.run("drift.sh", "dev", PULUMI_SKIP_CONFIRMATIONS="true", **more)
+    assert done.returncode == status, done.stderr
+    assert done.stdout == site.out("drift.md")
+    assert done.stdout.startswith("<!-- rack drift: dev -->\n**dev: ")
+    assert "**unknown** SSH as root fails" in done.stdout
+    assert ("**broken** PKey" in done.stdout) == (preview == "drift")
+    assert json.loads(site.out("drift.json"))["stack"] == "dev"
+    (refresh,) = (call for call in site.calls if "refresh" in call)
+    assert refresh == "refresh --preview-only --json --non-interactive --stack dev", "and not confirmed in advance"
+
+
+def test_a_report_that_cannot_be_made_fails_with_its_reason(site: Site) -> None:
+    (site.folder / "state.json").write_text('{"deployment": {}}')
+    done = site.run("drift.sh", "dev")
+    assert done.returncode == 2
+    assert "the stack has deployed nothing" in done.stderr
+    assert done.stdout == ""
