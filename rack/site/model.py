@@ -81,7 +81,7 @@ Address = Annotated[IPv4Address, AfterValidator(_unicast), Spelling(patterns.ADD
 """Unicast IPv4 address."""
 LabCidr = Annotated[IPv4Network, AfterValidator(_roomy), Spelling(patterns.NETWORK)]
 """Network of /8 to /30, without host bits. The embedded lab's provisioning network is a loopback network."""
-Cidr = Annotated[IPv4Network, AfterValidator(_roomy), AfterValidator(_routable), Spelling(patterns.NETWORK)]
+Cidr = Annotated[IPv4Network, AfterValidator(_roomy), AfterValidator(_routable), Spelling(patterns.ROUTABLE)]
 """Network of /8 to /30, without host bits, whose addresses leave a host."""
 File = Annotated[
     Path, AfterValidator(_file), Kind("a path, from the project's folder or from `~`"), Spelling(patterns.PATH)

@@ -180,7 +180,7 @@ Server = Annotated[
     str,
     Text("a host name or an IPv4 address like 'ntp.example.com'", rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}"),
     AfterValidator(_server),
-    Spelling(rf"(?:{patterns.ADDRESS}|(?=.{{1,253}}$)({_LABEL}\.)*{_TOP})"),
+    Spelling(rf"(?:{patterns.ADDRESS}|(?=.{{1,253}}$)({_LABEL}\.)*(?!\d+$){_LABEL})"),
 ]
 
 Label = Annotated[

@@ -38,8 +38,18 @@ def _networks() -> Iterator[str]:
         yield r"\.".join(octets) + f"/{_lengths(prefix)}"
 
 
-NETWORK = f"(?:{'|'.join(_networks())})"
-"""Network of /8 to /30 without host bits."""
+def _around(first: int, second: int) -> Iterator[str]:
+    """Yield the pattern of each network larger than /16 that contains FIRST.SECOND.0.0."""
+    for prefix in range(PREFIXES.start, 16):
+        whole = second & (0xFF00 >> (prefix - 8)) & 0xFF
+        yield rf"{first}\.{whole}\.0\.0/{_lengths(prefix)}$"
+
+
+_SPECIAL = "|".join((r"0\.", r"169\.254\.", *_around(169, 254), r"22[4-9]\.", r"2[3-5][0-9]\."))
+NETWORK = f"(?!{_SPECIAL})(?:{'|'.join(_networks())})"
+"""Network of /8 to /30 without host bits, and without addresses that no host may have (`rack.site.model.SPECIAL`)."""
+ROUTABLE = rf"(?!127\.){NETWORK}"
+"""Network whose addresses leave a host."""
 INTERFACE = rf"{ANY_ADDRESS}(?:/(?:{'|'.join([*map(_lengths, range(1, 32)), _lengths(0), _lengths(32)])}))?"
 """Address with the prefix of its network."""
 
@@ -55,5 +65,5 @@ GUID = rf"(?!{_START}(?:{_hex('0')}|{_hex('[fF]')})$){_START}{_hex('[0-9a-fA-F]'
 """64-bit GUID in any common spelling; not all bits are equal (`rack.site.names.guid`)."""
 MAC = r"(?!(?:00:){5}00$)[0-9a-fA-F][02468aceACE](?::[0-9a-fA-F]{2}){5}"
 """Ethernet address of an interface: neither multicast nor null."""
-PATH = r"[^/\n]{0,255}(?:/[^/\n]{0,255})*"
-"""Path of one line."""
+PATH = r"(?!(?:\./|/)*\.?$)(?![a-z+]+:/)[^/\n]{0,255}(?:/[^/\n]{0,255})*"
+"""Path of one line, with a name, that is no URL."""

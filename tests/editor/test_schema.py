@@ -21,8 +21,11 @@ from tests.rack.corpus import test_corpus as corpus
 from tests.rack.site.test_load import REFUSED
 from tests.rack.sites import ROOT, STACK_FILES, document, documents
 
-BEYOND = re.compile(r"ends|no time zone|of a user without a home|write the lower CPU first")
-"""Messages of types that the schema cannot express: they depend on the machine, or compare two numbers."""
+BEYOND = re.compile(
+    r"ends|no time zone|of a user without a home|write the lower CPU first|write numbers up to 8191|found port"
+    r"|without \.\.|no address of a host|more than once|incomplete key|found \d+ bytes|at most 255"
+)
+"""Messages of types that the schema cannot express: they depend on the machine, or on a part of the value."""
 
 
 class Validator:
@@ -55,10 +58,17 @@ def refused_by_type(stack: Any) -> list[str]:
         found = [one for one in _beside(config) if "no such node" not in one]
         Site.model_validate_json(to_json(_written(config["rack:site"])), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        return found + [one["msg"] for one in error.errors() if not BEYOND.search(one["msg"])]
+        return found + [one["msg"] for one in error.errors()]
     except ConfigError as error:
         return list(error.problems)
     return found
+
+
+def assert_judged_alike(validator: "Validator", stack: Any) -> None:
+    """Assert that the schema accepts what the loader accepts, and refuses what it refuses, where it can."""
+    refused, errors = refused_by_type(stack), validator.errors(stack)
+    assert refused or not errors, errors
+    assert errors or all(BEYOND.search(one) for one in refused), refused
 
 
 def of(site: Any) -> Any:
@@ -71,7 +81,9 @@ def test_the_stack_files_are_accepted(validator: Validator, name: str) -> None:
 
 
 EDITS = [{path: value} for path, value, _ in (*corpus.VALUES, *REFUSED.values())]
-EDITS += [{path: value} for path, value in corpus.CREDENTIALS.items()] + [edits for edits, _, _ in corpus.SETS]
+EDITS += [{path.partition("#")[0]: value} for path, value in corpus.CREDENTIALS.items()] + [
+    edits for edits, _, _ in corpus.SETS
+]
 
 
 @pytest.mark.parametrize("edits", EDITS, ids=lambda edits: repr(edits)[:60])
@@ -82,7 +94,7 @@ def test_a_site_of_the_corpus_is_refused_exactly_if_its_types_are_wrong(
         stack = stack_file.read(yamls.dump(of(document(edits))).encode())
     except stack_file.StackFileError:
         return  # Not a matter of types: the language server reports the YAML itself.
-    assert bool(validator.errors(stack)) == bool(refused_by_type(stack)), refused_by_type(stack)
+    assert_judged_alike(validator, stack)
 
 
 @pytest.mark.parametrize("name", corpus.TEXTS)
@@ -93,7 +105,10 @@ def test_a_text_of_the_corpus_is_refused_exactly_if_its_types_are_wrong(validato
         has_site = {"site", "rack:site"} & stack["config"].keys()
     except stack_file.StackFileError:
         return
-    assert bool(validator.errors(stack)) == (not has_site or bool(refused_by_type(stack)))
+    if has_site:
+        assert_judged_alike(validator, stack)
+    else:
+        assert validator.errors(stack)
 
 
 @given(documents())
@@ -141,7 +156,7 @@ def test_any_value_at_any_key_is_judged_as_the_loader_does(
         here = here[part]
     here[path[-1]] = value
     stack = of(site)
-    assert bool(validator.errors(stack)) == bool(refused_by_type(stack)), refused_by_type(stack)
+    assert_judged_alike(validator, stack)
 
 
 SECRET = "v1:M59lTNlfgrBKaorR:P4e3cA+8dLd57VqhIW/LDEWvbiS6D+XCW24="

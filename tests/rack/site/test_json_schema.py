@@ -86,10 +86,10 @@ def test_every_secret_is_there_and_must_be_encrypted() -> None:
 
 KINDS = list({json_schema._pattern(kind): kind for _, kind in texts()}.values())
 MORE = (
-    "a time zone", "a list of CPUs", "a path", "a network", "a container image", "a registry and namespace", "a URL",
+    "a time zone", "a list of CPUs", "a container image", "a registry and namespace", "a URL",
     "the path on the host, or the URL", "an OpenSSH public key",
 )  # fmt: skip
-"""Types of which a pattern cannot tell all: time zones of the machine, the order of two numbers, special networks, the
+"""Types of which a pattern cannot tell all: time zones of the machine, the order of two numbers, the
 numbers of ports and addresses, the fields of a key."""
 ALPHABET = st.sampled_from([*"0123456789abcdfxXzAFZ.:-_/ ,=@+$%~|\t\n\\'\"", "é", "\u00a0", "\u3000", "٣"])
 
