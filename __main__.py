@@ -3,7 +3,7 @@
 import pulumi
 
 import components as c
-from access.local import ufm_ca
+from access.local import ufm_ca_in_preview
 from access.repair import Repairs
 from access.ssh import Operator
 from rack.plan import Plan
@@ -15,7 +15,7 @@ try:
     again = Repairs(repairs(config.get_object("repair")))
 except ConfigError as error:
     raise pulumi.RunError(str(error)) from None
-plan = Plan(site, pulumi.get_stack(), ufm_ca(site.ufm))
+plan = Plan(site, pulumi.get_stack(), ufm_ca_in_preview(site.ufm))
 operator = Operator.load(plan.site, config.get_secret("sshKeyPassphrase"), again)
 
 owner = c.Owner("owner")

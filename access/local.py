@@ -1,8 +1,10 @@
 """Files on the machine that runs pulumi, named by the configuration."""
 
 import hashlib
+import os
 import socket
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,10 @@ import pulumi
 from rack.site import UfmSpec
 
 CONNECT_SECONDS = 10
+
+
+class UfmDownError(pulumi.RunError):
+    """UFM does not answer, so its pinned certificate is not known."""
 
 
 def read(key: str, path: Path) -> str:
@@ -30,16 +36,68 @@ def read(key: str, path: Path) -> str:
 def ufm_ca(ufm: UfmSpec) -> str | None:
     """Return the certificate authority of UFM's certificate, or None if the configuration does not name one.
 
+    A pinned certificate is read from UFM and kept in the user's cache, so that it is known while UFM does not answer.
+
     Raises:
+        UfmDownError: UFM does not answer, and its pinned certificate was never read on this machine.
         RunError: the file can't be read, or UFM's certificate does not have the fingerprint of the configuration, or
             Neutron could not verify UFM by this certificate.
     """
     if not ufm.fingerprint:
         return read("ufm.caFile", ufm.ca_file) if ufm.ca_file else None
-    certificate = _pinned(str(ufm.address), ufm.port, ufm.fingerprint)
-    if problem := unverifiable(ufm, certificate):
+    try:
+        certificate = _pinned(str(ufm.address), ufm.port, ufm.fingerprint)
+        problem = unverifiable(ufm, certificate)
+    except OSError as error:
+        if cached := _cached(ufm.fingerprint):
+            return cached
+        raise UfmDownError(
+            f"ufm.fingerprint: UFM at {ufm.address}:{ufm.port} presents no certificate: {error}"
+        ) from None
+    if problem:
         raise pulumi.RunError(f"ufm.fingerprint: {problem}")
+    _keep(ufm.fingerprint, certificate)
     return certificate
+
+
+def ufm_ca_in_preview(ufm: UfmSpec) -> str | None:
+    """Return what `ufm_ca` returns. In a preview, None if UFM does not answer: then the authority is unknown.
+
+    Raises:
+        RunError: see `ufm_ca`.
+    """
+    try:
+        return ufm_ca(ufm)
+    except UfmDownError as down:
+        if not pulumi.runtime.is_dry_run():
+            raise
+        pulumi.warn(f"{down}; the preview shows documents with this certificate as changed")
+        return None
+
+
+def _cache(fingerprint: str) -> Path:
+    folder = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(folder).expanduser() / "rack" / f"ufm-{_digits(fingerprint)}.pem"
+
+
+def _digits(fingerprint: str) -> str:
+    return fingerprint.replace(":", "").lower()
+
+
+def _cached(fingerprint: str) -> str | None:
+    """Return the certificate with this fingerprint, if it was read before."""
+    with suppress(OSError, ValueError):
+        certificate = _cache(fingerprint).read_text()
+        if hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest() == _digits(fingerprint):
+            return certificate
+    return None
+
+
+def _keep(fingerprint: str, certificate: str) -> None:
+    file = _cache(fingerprint)
+    with suppress(OSError):  # Only a preview without UFM needs it
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(certificate)
 
 
 def unverifiable(ufm: UfmSpec, certificate: str) -> str:
@@ -78,16 +136,18 @@ def _handshake(ufm: UfmSpec, context: ssl.SSLContext, name: str | None) -> list[
 
 
 def _pinned(address: str, port: int, fingerprint: str) -> str:
-    """Return the certificate with this fingerprint, which UFM presents. Nothing is sent to UFM."""
+    """Return the certificate with this fingerprint, which UFM presents. Nothing is sent to UFM.
+
+    Raises:
+        OSError: no answer.
+        RunError: the certificate has another fingerprint.
+    """
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the fingerprint decides alone
-    try:
-        with socket.create_connection((address, port), CONNECT_SECONDS) as plain, context.wrap_socket(plain) as tls:
-            certificate = tls.getpeercert(binary_form=True) or b""
-    except OSError as error:
-        raise pulumi.RunError(f"ufm.fingerprint: UFM at {address}:{port} presents no certificate: {error}") from None
+    with socket.create_connection((address, port), CONNECT_SECONDS) as plain, context.wrap_socket(plain) as tls:
+        certificate = tls.getpeercert(binary_form=True) or b""
     found = hashlib.sha256(certificate).hexdigest()
-    if found != fingerprint.replace(":", "").lower():
+    if found != _digits(fingerprint):
         problem = f"ufm.fingerprint: UFM at {address}:{port} presents a certificate with the fingerprint {found}"
         raise pulumi.RunError(f"{problem}; compare it on UFM's host before you write it")
     return ssl.DER_cert_to_PEM_cert(certificate)

@@ -187,6 +187,8 @@ def rebuilds() -> str:
             'peak of the resident set of each process in a round. "Left over": objects, files and processes that the\n'
             "rack, the temporary directory and the backend have after `destroy` and had not before. Round 1 starts\n"
             "on factory-new hosts: it shows what `destroy` keeps (below). Later rounds are compared with round 1.\n"
+            "The backend is not that of `make`, which keeps the newest 20 backups of a stack: this one keeps all\n"
+            "of them, and Pulumi's history.\n"
             f"{machine()}.\n\n"
         )
         after = "".join(f"\nRound {n} left:\n\n{lines}" for n, lines in rebuild.left(found))

@@ -24,7 +24,7 @@ ROUTER_INTERFACES = (
 class CloudObject:
     """An object of the cloud."""
 
-    kind: "Kind"
+    kind: "ObjectKind"
     raw: Json
 
     @property
@@ -75,7 +75,7 @@ def _same_name(inputs: Json, raw: Json) -> bool:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ObjectKind:
     """A type of objects."""
 
     type: str
@@ -135,8 +135,8 @@ def _mark_of(inputs: Json) -> Json:
     return {"description": str(inputs.get("description"))}
 
 
-KINDS: Sequence[Kind] = (
-    Kind(
+KINDS: Sequence[ObjectKind] = (
+    ObjectKind(
         "openstack:networking/floatingIpAssociate:FloatingIpAssociate",
         "association of floating IP",
         "network",
@@ -147,7 +147,7 @@ KINDS: Sequence[Kind] = (
         removal=lambda raw: (f"/floatingips/{raw['id']}", {"floatingip": {"port_id": None}}),
         repeatable=True,
     ),
-    Kind(
+    ObjectKind(
         "openstack:compute/instance:Instance",
         "server",
         "compute",
@@ -156,8 +156,10 @@ KINDS: Sequence[Kind] = (
         mark_input=f"metadata.{KEY}",
         lingers=True,
     ),
-    Kind("openstack:networking/floatingIp:FloatingIp", "floating IP", "network", "/floatingips", filters=_mark_of),
-    Kind(
+    ObjectKind(
+        "openstack:networking/floatingIp:FloatingIp", "floating IP", "network", "/floatingips", filters=_mark_of
+    ),
+    ObjectKind(
         "openstack:networking/routerInterface:RouterInterface",
         "router interface",
         "network",
@@ -168,11 +170,11 @@ KINDS: Sequence[Kind] = (
         listed=lambda raw: raw.get("device_owner") in ROUTER_INTERFACES,
         removal=lambda raw: (f"/routers/{raw['device_id']}/remove_router_interface", {"port_id": raw["id"]}),
     ),
-    Kind("openstack:networking/router:Router", "router", "network", "/routers", filters=_mark_of),
-    Kind("openstack:networking/port:Port", "port", "network", "/ports", filters=_mark_of),
-    Kind("openstack:networking/subnet:Subnet", "subnet", "network", "/subnets", filters=_mark_of),
-    Kind("openstack:networking/network:Network", "network", "network", "/networks", filters=_mark_of),
-    Kind(
+    ObjectKind("openstack:networking/router:Router", "router", "network", "/routers", filters=_mark_of),
+    ObjectKind("openstack:networking/port:Port", "port", "network", "/ports", filters=_mark_of),
+    ObjectKind("openstack:networking/subnet:Subnet", "subnet", "network", "/subnets", filters=_mark_of),
+    ObjectKind("openstack:networking/network:Network", "network", "network", "/networks", filters=_mark_of),
+    ObjectKind(
         "openstack:images/image:Image",
         "image",
         "image",
@@ -181,7 +183,7 @@ KINDS: Sequence[Kind] = (
         mark_input=f"properties.{KEY}",
         filters=lambda inputs: {"name": str(inputs.get("name") or "")},
     ),
-    Kind(
+    ObjectKind(
         "openstack:compute/flavor:Flavor",
         "flavor",
         "compute",
@@ -189,7 +191,7 @@ KINDS: Sequence[Kind] = (
         query={"is_public": "None"},
         matches=_same_name,
     ),
-    Kind(
+    ObjectKind(
         "openstack:compute/keypair:Keypair",
         "key pair",
         "compute",
@@ -202,14 +204,14 @@ KINDS: Sequence[Kind] = (
 )
 """All types, in the order of deletion."""
 
-BY_TYPE: Mapping[str, Kind] = {kind.type: kind for kind in KINDS}
+BY_TYPE: Mapping[str, ObjectKind] = {kind.type: kind for kind in KINDS}
 
 
 @dataclass(frozen=True)
 class Search:
     """How to find the objects that a create with certain inputs makes."""
 
-    kind: Kind
+    kind: ObjectKind
     inputs: Json
 
     def find(self, api: CloudApi) -> list[CloudObject]:

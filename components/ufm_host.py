@@ -16,8 +16,10 @@ import hashlib
 import shlex
 import ssl
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import pulumi
+from pulumi.output import UNKNOWN
 from pulumi_command import remote
 
 from access import local
@@ -130,6 +132,8 @@ class UfmHost(Component):
             ownership.claim_hosts()
         installed = self._install(at, license_text, ownership.claims) if at else None
         self.ca = plan.ufm_ca
+        if ufm.fingerprint and self.ca is None:  # A preview while UFM does not answer
+            self.ca = _unknown()
         if at and installed and ufm.certificate_from_host:
             self.ca = self._step(at, "certificate", after=[installed]).stdout.apply(_certificate)
         self.api = self._rest_api(password, previous_password)
@@ -152,7 +156,7 @@ class UfmHost(Component):
     def _rest_api(self, password: pulumi.Input[str], previous_password: pulumi.Input[str] | None) -> Provider:
         """Return the provider. A certificate that was read on UFM's host is trusted alone, whatever its names."""
         ufm = self._site.ufm
-        pin = self.ca.apply(_fingerprint) if isinstance(self.ca, pulumi.Output) else ufm.fingerprint
+        pin = ufm.fingerprint or (self.ca.apply(_fingerprint) if isinstance(self.ca, pulumi.Output) else None)
         return Provider(
             "ufm-api",
             address=str(ufm.address),
@@ -222,6 +226,10 @@ class UfmHost(Component):
 def _certificate(text: str) -> str:
     """Return the certificate at the end of a step's output."""
     return text[text.index("-----BEGIN CERTIFICATE-----") :].strip() + "\n"
+
+
+def _unknown() -> pulumi.Output[str]:
+    return pulumi.Output.from_input("").apply(lambda _: cast(str, UNKNOWN), run_with_unknowns=True)
 
 
 def _fingerprint(certificate: str) -> str:

@@ -6,7 +6,7 @@ from components.guest_images import checks
 from doctor.answers import not_entered
 from doctor.case import Case
 from doctor.finding import Finding, error, ok
-from doctor.ssh import Host, SshError
+from doctor.ssh import ProbedHost, SshError
 from onhost.questions import ShellQuestion
 
 
@@ -15,7 +15,7 @@ def check(case: Case) -> Iterator[Finding]:
     builder = case.site.builder
     if builder is None:
         return
-    host = Host("builder", str(builder.address), case.site.ssh)
+    host = ProbedHost("builder", str(builder.address), case.site.ssh)
     built = [image for image in case.site.images if image.elements]
     questions = [ShellQuestion(image.name, "\n".join(checks(image, builder.elements_path))) for image in built]
     try:

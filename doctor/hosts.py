@@ -7,7 +7,7 @@ from doctor import nodes, owner
 from doctor.answers import Answers, not_entered
 from doctor.case import Case
 from doctor.finding import Finding, error, ok, unknown, warning
-from doctor.ssh import Host, SshError
+from doctor.ssh import ProbedHost, SshError
 from onhost.questions import BmcQuestion, DnsQuestion, HttpQuestion, NtpQuestion, Question, ShellQuestion, TcpQuestion
 
 MANAGEMENT_PORTS = (22, 443, 80)
@@ -19,7 +19,7 @@ REGISTRY_ACCEPTED = (200, 401)
 
 def undercloud(case: Case) -> Iterator[Finding]:
     """Yield the findings on the undercloud, and on all that it reaches."""
-    host = Host("undercloud", str(case.site.undercloud.ssh_address), case.site.ssh)
+    host = ProbedHost("undercloud", str(case.site.undercloud.ssh_address), case.site.ssh)
     try:
         answers = host.probe([owner.QUESTION, *_system(), *_network(case), *_bmcs(case), *nodes.questions(case)])
     except SshError as problem:

@@ -29,7 +29,7 @@ class SshError(Exception):
 
 
 @dataclass(frozen=True)
-class Host:
+class ProbedHost:
     """A host that the operator's machine enters."""
 
     name: str

@@ -10,7 +10,7 @@ import pulumi
 from access.local import ufm_ca
 from doctor.case import Case
 from doctor.finding import Finding, error, ok, unknown, warning
-from doctor.ssh import Host, SshError
+from doctor.ssh import ProbedHost, SshError
 from onhost.questions import ShellQuestion
 from providers.ufm import Client, UfmError
 from providers.ufm.errors import AuthenticationError, CertificateError
@@ -75,7 +75,7 @@ def _unusable(ufm: UfmSpec) -> str:
 
 def _certificate(case: Case) -> str:
     """Return the fingerprint of the certificate that `up` has left on UFM's host, read as `up` does; empty: none."""
-    host = Host("UFM host", str(case.site.ufm.ssh_address), case.site.ssh)
+    host = ProbedHost("UFM host", str(case.site.ufm.ssh_address), case.site.ssh)
     name = "served.crt" if case.site.ufm.server_name else "server.crt"
     try:
         answer = host.probe([ShellQuestion("certificate", f"cat {NOTES}/{name}")])["certificate"]
@@ -140,7 +140,7 @@ def _managers(client: Client, where: str) -> Iterator[Finding]:
 
 def _ports(case: Case, client: Client, where: str) -> Iterator[Finding]:
     """Compare the fabric with the configuration. Nodes that are off are not in it."""
-    ports = {str(port["guid"]).lower().removeprefix("0x"): port for port in client.ports("Computer")}
+    ports = {port["guid"] for port in client.ports("Computer")}
     missing = [host.name for host in case.plan.hosts if host.guid_or_none and host.guid_or_none not in ports]
     if missing:
         found = f"{len(missing)} of {len(case.plan.hosts)} nodes have no port in the fabric: {', '.join(missing)}"

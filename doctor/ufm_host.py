@@ -11,7 +11,7 @@ from doctor import owner
 from doctor.answers import Answers, not_entered
 from doctor.case import Case
 from doctor.finding import Finding, error, ok, unknown, warning
-from doctor.ssh import Host, SshError
+from doctor.ssh import ProbedHost, SshError
 from onhost.questions import Question, ShellQuestion
 
 DOCKER_DIR = "/var/lib/docker"
@@ -33,7 +33,7 @@ def check(case: Case) -> Iterator[Finding]:
     spec = case.site.ufm.host
     if spec is None:
         return
-    host = Host("UFM host", str(case.site.ufm.ssh_address), case.site.ssh)
+    host = ProbedHost("UFM host", str(case.site.ufm.ssh_address), case.site.ssh)
     later = [step for step, wanted in (("docker", spec.install.docker), ("ofed", spec.install.mlnx_ofed)) if wanted]
     values = {**settings(case.site), "LATER": " ".join(later)}
     given = "\n".join(f"{key}={shlex.quote(value)}" for key, value in values.items())

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from doctor.case import decrypted
-from doctor.ssh import Host, SshError
+from doctor.ssh import ProbedHost, SshError
 from drift.cloud import cloud_findings
 from drift.compare import digests, host_findings, ufm_findings, ufm_look, unknown
 from drift.expected import DEPLOY, Expected, Rack, expected
@@ -135,11 +135,11 @@ def _safely(title: str, ask: Callable[[], Iterator[Finding]]) -> list[Finding]:
 
 def _host(site: Site, rack: Rack, title: str, address: str) -> Callable[[], Iterator[Finding]]:
     """Return the look at one host."""
-    host = Host(title.partition(" (")[0], address, site.ssh)
+    host = ProbedHost(title.partition(" (")[0], address, site.ssh)
     return lambda: _look(host, title, rack, rack.hosts[address])
 
 
-def _look(host: Host, title: str, rack: Rack, wanted: Expected) -> Iterator[Finding]:
+def _look(host: ProbedHost, title: str, rack: Rack, wanted: Expected) -> Iterator[Finding]:
     ufm = rack.ufm if host.address == rack.ufm_host else None
     cloud = _cloud(rack) if host.address == rack.undercloud else None
     order = LookOrder(

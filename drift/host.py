@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-from doctor.ssh import Host, SshError, reason
+from doctor.ssh import ProbedHost, SshError, reason
 from onhost import shipping
 from onhost.drift.cloud import LOADER, PYTHON, with_program
 from onhost.drift.orders import LookOrder
@@ -16,7 +16,7 @@ SECONDS = 300
 """Limit of one connection: a node that does not answer takes seconds, a client of OpenStack a few more."""
 
 
-def look(host: Host, order: LookOrder) -> Mapping[str, Any]:
+def look(host: ProbedHost, order: LookOrder) -> Mapping[str, Any]:
     """Return what `onhost/drift/look.py` sees on a host.
 
     Raises:

@@ -1,17 +1,19 @@
 """`python -m rack render` writes the TripleO documents of a stack; `python -m rack check` checks them.
 
 `python -m rack doctor` looks at the real site, `python -m rack recover` puts the state in order after a crash,
-`python -m rack forget` after the loss of a cloud, `python -m rack diff` shows a preview as a review, and `python -m
-rack drift` compares everything on the hosts, at UFM and in OpenStack with the last `up`. Their code is in `doctor/`,
-`recovery/`, `review/` and `drift/`, since `rack/` knows neither the network nor Pulumi.
+`python -m rack forget` after the loss of a cloud, `python -m rack diff` shows a preview as a review, `python -m rack
+drift` compares everything on the hosts, at UFM and in OpenStack with the last `up`, and `python -m rack new` writes a
+stack file. Their code is in `doctor/`, `recovery/`, `review/`, `drift/` and `draft/`, since `rack/` knows neither the
+network nor Pulumi.
 """
 
 import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from onhost.undercloud import templates as undercloud_templates
 from onhost.undercloud.orders import TemplateRequirements
@@ -36,23 +38,19 @@ NO_CA = placeholder("ufmCaFile")
 """Stands for the certificate of UFM or of its authority where it is not known here."""
 
 
+class Command(NamedTuple):
+    """One command: what it does, its options besides --stack, and its function, which returns the exit status."""
+
+    description: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0 success, 1 problems found, 2 the command itself failed."""
     given = _parser().parse_args(arguments)
     try:
-        if given.command == "doctor":
-            return doctor(given)
-        if given.command == "recover":
-            return recover(given)
-        if given.command == "diff":
-            return diff(given)
-        if given.command == "forget":
-            return forget(given)
-        if given.command == "drift":
-            return drift(given)
-        site = load_stack_file(Path(f"Pulumi.{given.stack}.yaml"))
-        plan = Plan(site, given.stack, _ufm_ca(site))
-        return render(plan, given.out) if given.command == "render" else check_stack(plan, given)
+        return COMMANDS[given.command].run(given)
     except (ConfigError, UnknownPortError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -73,48 +71,48 @@ def _ufm_ca(site: Site) -> str | None:
     return ufm.ca_file.expanduser().read_text()
 
 
+def _plan(given: argparse.Namespace) -> Plan:
+    site = load_stack_file(Path(f"Pulumi.{given.stack}.yaml"))
+    return Plan(site, given.stack, _ufm_ca(site))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m rack", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, description in (
-        ("render", "write every document, the deploy command and a README to a folder; change nothing else"),
-        ("check", "check the stack file and its documents; exit 1 if there are problems"),
-        ("doctor", "look at the real site, about a minute, and change nothing; exit 1 if `up` would fail"),
-        ("recover", "find objects that a killed `up` created and did not record, and import them into the state"),
-        ("diff", "show what `up` would change: interruptions first; exit 1 if --fail-on names one of them"),
-        ("drift", "compare hosts, UFM and OpenStack with the last `up`; exit 1 for drift, 3 if a part was not seen"),
-        ("forget", "drop the resources of a cloud that no longer exists from the state, and its PKeys from UFM"),
-    ):
+    for name, (description, add_options, _) in COMMANDS.items():
         command = commands.add_parser(name, help=description, description=description, allow_abbrev=False)
-        command.add_argument("--stack", required=True, help="STACK: reads Pulumi.STACK.yaml in this folder")
-        if name == "render":
-            command.add_argument("--out", type=Path, required=True, help="a folder that does not exist or is empty")
-        elif name == "doctor":
-            command.add_argument("--json", action="store_true", help="print a list of findings as JSON")
-        elif name == "forget":
-            command.add_argument("--yes", action="store_true", help="do not ask before writing")
-        elif name == "recover":
-            command.add_argument("--yes", action="store_true", help="do not ask before writing")
-            command.add_argument("--hint", action="store_true", help="only say whether an `up` was interrupted")
-            command.add_argument("--discard", action="store_true", help="delete the objects instead of importing them")
-        elif name == "diff":
-            _add_diff(command)
-        elif name == "drift":
-            _add_drift(command)
-        else:
-            command.add_argument(
-                "--dir", type=Path, help="a rendered folder, possibly edited; default: what `render` would write"
-            )
-            command.add_argument(
-                "--templates",
-                type=Path,
-                help="a copy of the undercloud's templates, to check as `up` does (C1)",
-            )
-            command.add_argument(
-                "--files", action="store_true", help="also check, as `up` does, that local files exist"
-            )
-            command.add_argument("--deep", action="store_true", help="also run the real Wallaby tools, about 20 s")
+        command.add_argument("--stack", required=True, help="STACK: Pulumi.STACK.yaml in this folder")
+        add_options(command)
     return parser
+
+
+def _add_render(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", type=Path, required=True, help="a folder that does not exist or is empty")
+
+
+def _add_check(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--dir", type=Path, help="a rendered folder, possibly edited; default: what `render` would write"
+    )
+    command.add_argument(
+        "--templates", type=Path, help="a copy of the undercloud's templates, to check as `up` does (C1)"
+    )
+    command.add_argument("--files", action="store_true", help="also check, as `up` does, that local files exist")
+    command.add_argument("--deep", action="store_true", help="also run the real Wallaby tools, about 20 s")
+
+
+def _add_doctor(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print a list of findings as JSON")
+
+
+def _add_forget(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--yes", action="store_true", help="do not ask before writing")
+
+
+def _add_recover(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--yes", action="store_true", help="do not ask before writing")
+    command.add_argument("--hint", action="store_true", help="only say whether an `up` was interrupted")
+    command.add_argument("--discard", action="store_true", help="delete the objects instead of importing them")
 
 
 def _add_diff(command: argparse.ArgumentParser) -> None:
@@ -129,6 +127,47 @@ def _add_diff(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--fail-on", metavar="KINDS", default="", help=f"kinds of interruptions, with commas, of: {', '.join(KINDS)}"
     )
+
+
+def _add_new(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--answers", type=Path, metavar="FILE", help="YAML with keys of rack:site; the rest is default"
+    )
+    command.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", help="one answer, such as networks.external.vlan=10"
+    )
+    command.add_argument(
+        "--nodes", type=Path, metavar="FILE", help="nodes: a table with a heading (CSV), or TripleO's instackenv.json"
+    )
+    command.add_argument("--from-ufm", action="store_true", help="read port GUIDs and switch from the running UFM")
+    command.add_argument("--ufm-fingerprint", metavar="SHA256", help="of UFM's certificate, for --from-ufm")
+    command.add_argument("--existing-ufm", action="store_true", help="UFM is there and not to be installed")
+    command.add_argument("--no-workload", action="store_true", help="leave out images, instances and bandwidth test")
+    command.add_argument("--ask", action="store_true", help="ask for what --answers and --set leave open")
+
+
+def new(given: argparse.Namespace) -> int:
+    """Write a new stack file and return 0, or 1 if the answers do not allow it."""
+    from draft import command
+    from draft.options import NewError, Options
+
+    asked = command.terminal() and (given.ask or not (given.answers or given.set))
+    options = Options(
+        given.stack,
+        given.answers,
+        given.set,
+        given.nodes,
+        given.from_ufm,
+        given.ufm_fingerprint,
+        existing_ufm=given.existing_ufm,
+        workload=not given.no_workload,
+        interactive=asked,
+    )
+    try:
+        return command.run(options)
+    except NewError as error:
+        print(f"rack new: {error}", file=sys.stderr)
+        return 1
 
 
 def _add_drift(command: argparse.ArgumentParser) -> None:
@@ -266,6 +305,47 @@ def _problems(plan: Plan, home: Path, given: argparse.Namespace) -> list[str]:
 
 def _log(text: str) -> None:
     print(text, file=sys.stderr)
+
+
+COMMANDS: Mapping[str, Command] = {
+    "render": Command(
+        "write every document, the deploy command and a README to a folder; change nothing else",
+        _add_render,
+        lambda given: render(_plan(given), given.out),
+    ),
+    "check": Command(
+        "check the stack file and its documents; exit 1 if there are problems",
+        _add_check,
+        lambda given: check_stack(_plan(given), given),
+    ),
+    "doctor": Command(
+        "look at the real site, about a minute, and change nothing; exit 1 if `up` would fail", _add_doctor, doctor
+    ),
+    "recover": Command(
+        "find objects that a killed `up` created and did not record, and import them into the state",
+        _add_recover,
+        recover,
+    ),
+    "diff": Command(
+        "show what `up` would change: interruptions first; exit 1 if --fail-on names one of them", _add_diff, diff
+    ),
+    "drift": Command(
+        "compare hosts, UFM and OpenStack with the last `up`; exit 1 for drift, 3 if a part was not seen",
+        _add_drift,
+        drift,
+    ),
+    "new": Command(
+        "ask what a stack file needs, and write it; with --answers, --set or no terminal, without questions",
+        _add_new,
+        new,
+    ),
+    "forget": Command(
+        "drop the resources of a cloud that no longer exists from the state, and its PKeys from UFM",
+        _add_forget,
+        forget,
+    ),
+}
+"""In the order of the help text."""
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ LONGEST = 100
 
 
 @dataclass(frozen=True)
-class Document:
+class DocumentChange:
     """A file on a host that changes."""
 
     path: str
@@ -59,7 +59,7 @@ class Report:
     refreshed: bool
     effects: tuple[Effect, ...]
     sections: tuple[Section, ...]
-    documents: tuple[Document, ...]
+    documents: tuple[DocumentChange, ...]
     repeated: tuple[str, ...]
     """Steps that run again as they are."""
     unknown: tuple[str, ...]
@@ -222,7 +222,7 @@ def _step(step: Step) -> str:
     return f"{SIGNS[change.kind]} {change.name}{': ' + ', '.join(inputs) if change.kind == 'update' and inputs else ''}"
 
 
-def _documents(steps: list[Step], masked: Mapping[str, tuple[str, str]]) -> Iterator[Document]:
+def _documents(steps: list[Step], masked: Mapping[str, tuple[str, str]]) -> Iterator[DocumentChange]:
     for step in steps:
         if not step.path or step.ships:
             continue
@@ -230,9 +230,9 @@ def _documents(steps: list[Step], masked: Mapping[str, tuple[str, str]]) -> Iter
         texts = step.texts() or masked.get(step.path)
         diff = tuple(unified(*texts)) if texts else ()
         if diff or (change.kind == "update" and "stdin" not in change.paths):
-            yield Document(step.path, diff)
+            yield DocumentChange(step.path, diff)
         else:
-            yield Document(step.path, (), _hidden(change, texts is not None))
+            yield DocumentChange(step.path, (), _hidden(change, texts is not None))
 
 
 def _hidden(change: Change, compared: bool) -> str:

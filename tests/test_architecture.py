@@ -14,6 +14,8 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
+from tests.engine.record import PROGRAM
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 STANDARD_LIBRARY = "standard library"
@@ -25,7 +27,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     for place, imports in {
         "__main__.py": "access, components, rack, pulumi",
         "rack": "rack, standard library, annotated_types, pydantic, pydantic_core, yaml",
-        "rack/__main__.py": "doctor, drift, rack, recovery, review, onhost.undercloud.orders, "
+        "rack/__main__.py": "doctor, draft, drift, rack, recovery, review, onhost.undercloud.orders, "
         "onhost.undercloud.templates, standard library",
         "rack/wallaby/inside": "rack/wallaby/inside, standard library, ansible, baremetal_deploy, heat, heatclient, "
         "network_data_v2, os_net_config, osc_lib, oslo_config, oslo_utils, tripleo_common, tripleoclient, yaml",
@@ -36,6 +38,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         "ci": "ci, standard library, requests",
         "doctor": "access, components.guest_images, components.ufm_host, doctor, onhost, providers.ufm, rack, "
         "standard library, pulumi, yaml",
+        "draft": "draft, providers.ufm, rack, standard library, pydantic, pydantic_core, yaml",
         "drift": "access, components.ufm_host, doctor.case, doctor.ssh, drift, onhost, rack, review, standard library, "
         "yaml",
         "doctor/__main__.py": "rack.__main__, standard library",
@@ -193,6 +196,22 @@ def graph() -> "nx.DiGraph[str]":
             if found:
                 edges.add_edge(str(file), str(found))
     return edges
+
+
+def program_folders() -> set[str]:
+    """Return the top-level directories that the program imports."""
+    return {Path(file).parts[0] for file in nx.descendants(graph(), "__main__.py")}
+
+
+def test_projects_of_the_engine_s_tests_have_the_whole_program() -> None:
+    names = {name for name in PROGRAM if (PROJECT / name).is_dir() and not name.startswith(".")}
+    assert program_folders() == names
+
+
+@pytest.mark.parametrize("name", ["preview", "deploy"])
+def test_a_workflow_runs_after_a_change_of_the_program(name: str) -> None:
+    text = (PROJECT / f".github/workflows/{name}.yml").read_text()
+    assert {folder for folder in program_folders() if f'"{folder}/**"' not in text} == set()
 
 
 def test_no_modules_import_each_other() -> None:

@@ -7,7 +7,7 @@ import secrets
 import string
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -69,13 +69,16 @@ class Accounts:
         self._lock, self._save = lock, save
         self.users = {user["name"]: User(**user) for user in stored.get("users", [])}
         self.tokens: dict[str, dict[str, Any]] = stored.get("tokens", {})
+        self.client_sans: dict[str, str] = stored.get("client_cert_sans", {})
+        """Alternative name of a client certificate → user. If there is one, /ufmRest takes certificates only."""
         self._sessions: dict[str, str] = {}
         if not self.users:
             self.users["admin"] = User.create("admin", ADMIN, DEFAULT_PASSWORD)
 
     def dump(self) -> dict[str, Any]:
-        """Return users and tokens for the state file."""
-        return {"users": [asdict(user) for user in self.users.values()], "tokens": self.tokens}
+        """Return users, tokens and names of client certificates for the state file."""
+        users = [asdict(user) for user in self.users.values()]
+        return {"users": users, "tokens": self.tokens, "client_cert_sans": self.client_sans}
 
     def login(self, name: str, password: str) -> User:
         """Return the user with this name and password.
@@ -109,6 +112,20 @@ class Accounts:
             UnauthorizedError: the token does not exist, or was revoked.
         """
         return self._user(self.tokens.get(token, {}).get("username"))
+
+    def user_of_certificate(self, names: Iterable[str]) -> User:
+        """Return the user whom an alternative name of a verified client certificate stands for.
+
+        Raises:
+            UnauthorizedError: there is none.
+        """
+        return self._user(next((self.client_sans[name] for name in names if name in self.client_sans), None))
+
+    def set_client_sans(self, sans: Mapping[str, str]) -> None:
+        """Replace the names of client certificates, as `PUT /app/client_authentication/settings` does."""
+        with self._lock:
+            self.client_sans = dict(sans)
+            self._save()
 
     def set_password(self, name: str, password: str) -> None:
         """Change a password and end the user's sessions. Tokens stay valid, as in UFM.

@@ -112,7 +112,9 @@ def read_login(rc: str) -> Dict[str, str]:
     login = dict(zip(names, found))
     if done.returncode or not login.get("OS_PASSWORD"):
         reason = done.stderr.decode(errors="replace").strip() or "it sets no OS_PASSWORD"
-        raise Fault(f"cannot read the cloud's login from {rc}: {reason}; run the deployment again")
+        raise Fault(
+            f"cannot read the cloud's login from {rc}: {reason}; write it again: openstack overcloud credentials"
+        )
     return login
 
 

@@ -34,7 +34,7 @@ def join(job: Job, command: List[str], given: bytes) -> Run:
         running = job.running  # asked before the state is read: a run that ends in between is complete, not interrupted
         latest = job.latest
         state = latest.state if latest else {}
-        # A supervisor that has noted the end may still live; the supervisor of the next run waits for it.
+        # A supervisor that has recorded the end may still run; the supervisor of the next run waits for it.
         if latest and "status" not in state and running:
             return _attach(job, latest, key, given)
         if latest and state.get("key") == key and state.get("status") == 0:

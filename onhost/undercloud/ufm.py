@@ -45,7 +45,7 @@ class Ufm:
     def active(self) -> Dict[str, str]:
         """Return the hosts' ports with an active link: GUID to UFM's name of the host."""
         ports = self._get("/resources/ports?sys_type=Computer") or ()
-        up = [port for port in ports if str(port["logical_state"]).lower() == "active"]
+        up = [port for port in ports if str(port.get("logical_state")).lower() == "active" and port.get("guid")]
         return {bare_guid(port["guid"]): str(port.get("node_description") or port.get("system_name")) for port in up}
 
     def _get(self, path: str) -> Any:

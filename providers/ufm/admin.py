@@ -41,7 +41,10 @@ class AdminPasswordHandler(ResourceHandler):
     def check(self, inputs: Props) -> CheckResult:
         """Check `generation` and the provider's password."""
         checked, failures = check_generation(inputs)
-        if not ALLOWED.fullmatch(self.settings.password):
+        if not self.settings.password:
+            reason = "the provider has no input password; set it, or remove this resource"
+            failures.append(CheckFailure("generation", reason))
+        elif not ALLOWED.fullmatch(self.settings.password):
             reason = (
                 "the provider's input password breaks UFM's rule: 4 to 30 letters, digits or _; set it to another one"
             )
@@ -99,6 +102,8 @@ def accepted(session: Session) -> tuple[str, str]:
         AuthenticationError: UFM accepts none of them.
     """
     settings = session.settings
+    if not settings.password:
+        return "", session.client.version()
     candidates = {"the provider's password": settings.password}
     if settings.previous_password:
         candidates["previous_password"] = settings.previous_password

@@ -9,12 +9,14 @@ ib-kubernetes and networking-mlnx handle.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from . import errors, partition
+from .login import LONGEST_PREFIX
 from .partition import Member, Membership, Partition
-from .transport import PREFIX, Call, Transport
+from .transport import Call, Transport
 
 PKEYS = "/resources/pkeys"
 GROUPS = "/resources/groups"
@@ -142,11 +144,17 @@ class Client(Transport):
     # Inventory
 
     def ports(self, sys_type: str | None = None) -> list[dict[str, Any]]:
-        """Return the fabric's ports as UFM describes them: guid, system_name, logical_state and more.
+        """Return the fabric's ports as UFM describes them: guid, system_name, number, logical_state and more.
 
+        GUIDs have UFM's usual spelling. Ports without a valid GUID are left out: they are members of nothing.
         `sys_type`: Computer or Switch; None for all.
         """
-        return self._records("/resources/ports", {"sys_type": sys_type} if sys_type else None)
+        records = self._records("/resources/ports", {"sys_type": sys_type} if sys_type else None)
+        found = []
+        for port in records:
+            with suppress(ValueError):
+                found.append({**port, "guid": partition.guid(str(port.get("guid")))})
+        return found
 
     def systems(self) -> list[dict[str, Any]]:
         """Return the fabric's hosts and switches as UFM describes them."""
@@ -279,7 +287,7 @@ def _whole(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def chunks(path: str, guids: Iterable[str]) -> Iterator[str]:
     """Yield `guids` as comma-separated texts, each short enough for the request line of a DELETE of `path`."""
-    room = REQUEST_LINE - len(f"DELETE {PREFIX}{path} HTTP/1.1\r\n")
+    room = REQUEST_LINE - len(f"DELETE {LONGEST_PREFIX}{path} HTTP/1.1\r\n")
     ordered = list(guids)
     most = (room + 1) // 17  # 16 digits and a comma, which the last GUID does not need
     for start in range(0, len(ordered), most):

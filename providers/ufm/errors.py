@@ -104,9 +104,9 @@ class AnswerError(UfmError):
 
 
 class AuthenticationError(AnswerError):
-    """UFM rejects the user name or the password."""
+    """UFM rejects the user name or the password, the token or the client certificate."""
 
-    remedy = f"check the provider's inputs user and password {_LAST_UP}"
+    remedy = f"check the provider's inputs user and password, token, or cert_file {_LAST_UP}"
 
 
 class ForbiddenError(AnswerError):

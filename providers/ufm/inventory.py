@@ -29,12 +29,21 @@ def by_name(client: Client, ports: Iterable[Mapping[str, Any]]) -> dict[str, str
     """
     named: dict[str, Mapping[str, Any]] = {}
     for port in ports:
-        name = f"{port['system_name']}/{port['number']}"
+        name = _name(port)
         other = named.setdefault(name, port)
         if other["guid"] != port["guid"]:
             problem = f"two ports are named {name}: {_described(other)} and {_described(port)}"
             raise AmbiguousPortsError(problem, host=client.host)
     return {name: str(port["guid"]) for name, port in named.items()}
+
+
+def _name(port: Mapping[str, Any]) -> str:
+    return f"{_host(port)}/{port.get('number', '?')}" if _host(port) else f"unknown/{port['guid']}"
+
+
+def _host(port: Mapping[str, Any]) -> str:
+    """Return the name of a port's host; the node description where UFM has none; empty where it has neither."""
+    return str(port.get("system_name") or port.get("node_description") or "")
 
 
 def _described(port: Mapping[str, Any]) -> str:
@@ -49,13 +58,13 @@ def members(client: Client, hosts: Sequence[str]) -> dict[str, str]:
         UnknownHostsError: some hosts have no active port.
         AmbiguousPortsError: two of the ports have the same host and number.
     """
-    active = [port for port in client.ports("Computer") if port.get("logical_state") == "Active"]
-    active_hosts = {str(port["system_name"]) for port in active}
+    active = [port for port in client.ports("Computer") if str(port.get("logical_state")).lower() == "active"]
+    active_hosts = set(map(_host, active)) - {""}
     if unknown := sorted(set(hosts) - active_hosts):
         listed = ", ".join(sorted(active_hosts)) or "none"
         problem = f"no active port of {', '.join(unknown)}; hosts with active ports: {listed}"
         raise UnknownHostsError(problem, host=client.host)
-    return by_name(client, (port for port in active if port["system_name"] in hosts))
+    return by_name(client, (port for port in active if _host(port) in hosts))
 
 
 def invoke(client: Client, arguments: Props) -> Props:

@@ -131,7 +131,7 @@ class PKeyHandler(ResourceHandler):
         Raises:
             AmbiguousPortsError: two of its members have the same host and number at UFM.
         """
-        ports = [port for port in self.client.ports("Computer") if str(port["guid"]) in current.members]
+        ports = [port for port in self.client.ports("Computer") if port["guid"] in current.members]
         names = {guid: name for name, guid in inventory.by_name(self.client, ports).items()}
         members = {names.get(guid, f"unknown/{guid}"): guid for guid in current.members}
         return {**pkey_inputs.DEFAULTS, "pkey": current.pkey, "members": members}

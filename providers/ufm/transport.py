@@ -1,6 +1,6 @@
 """HTTPS transport of the REST client: one request, its retries, and the mapping of failures to errors.
 
-- Basic authentication under /ufmRest, over TLS that is verified: see `trust`.
+- The credentials (see `login`) are sent over TLS that is verified (see `trust`).
 - Every request has a connect and a read timeout. A broken connection and the statuses 502, 503 and 504 are retried with
   back-off if the request is idempotent. A read timeout is not retried: UFM may still be processing the request.
 - No cookies, no redirects, no proxy, no ~/.netrc: a redirect or an HTML page is UFM's login page, so the credentials
@@ -14,12 +14,10 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
 
 import requests
-from requests.auth import HTTPBasicAuth
 
 from . import errors
+from .login import FORM, Login, SessionAuth
 from .trust import Trust, reason
-
-PREFIX = "/ufmRest"
 
 SITE = "site_name"
 """The key that UFM adds to every answer with `expose_site_name = true` in gv.cfg: an absent partition has no other."""
@@ -50,8 +48,13 @@ class Call:
     """If not empty, a call is not retried, because a retry would have a second effect. The text is the effect that UFM
     may have applied although it did not answer."""
 
-    def __str__(self) -> str:
-        return f"{self.verb} {PREFIX}{self.path}" + ("…" if self.csv else "")
+    def shown(self, prefix: str) -> str:
+        """Return the call for an error message; `prefix`: of the path."""
+        return f"{self.verb} {prefix}{self.path}" + ("…" if self.csv else "")
+
+
+LOGIN = Call("POST", FORM)
+"""Opens a session."""
 
 
 class Transport:
@@ -61,8 +64,12 @@ class Transport:
         self,
         host: str,
         user: str,
-        password: str,
+        password: str | None,
         *,
+        token: str | None = None,
+        cert_file: str | None = None,
+        key_file: str | None = None,
+        session: bool = False,
         port: int = 443,
         ca_file: str | None = None,
         ca: str | None = None,
@@ -78,8 +85,12 @@ class Transport:
 
         Args:
             host: UFM's host name or IP address.
-            user: the user for Basic authentication.
+            user: see `Login`, like the next five.
             password: the user's password.
+            token: an access token instead of a password.
+            cert_file: of a client certificate instead of a password.
+            key_file: of its private key.
+            session: open a session by user and password.
             port: the HTTPS port.
             ca_file: see `Trust`, like the next four.
             ca: the authority as text.
@@ -93,15 +104,15 @@ class Transport:
         """
         self.host = host if port == 443 else f"{host}:{port}"
         self.user = user
+        self._login = Login(user, password, token, cert_file, key_file, session)
         self._trust = Trust(ca_file, ca, server_name, fingerprint, insecure)
         self._timeout, self._pauses, self._settle = timeout, tuple(pauses), tuple(settle)
         self._cancelled = cancelled or threading.Event()
-        self._session = session = requests.Session()
-        session.trust_env = False
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        # As bytes: requests would encode a str as Latin-1, and quote it in the error if that fails.
-        session.auth = HTTPBasicAuth(user.encode(), password.encode())
-        self._trust.apply(session)
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        self._trust.apply(self._session)
+        self._login.apply(self._session, self._open_session)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.host!r}, user={self.user!r})"
@@ -142,6 +153,8 @@ class Transport:
                 if pause is None or not isinstance(error, BROKEN) or self._trust.problem(error):
                     raise self._unreachable(call, error) from None
             else:
+                if self._session_is_lost(response):
+                    response = self._try(call, request)
                 if pause is None or response.status_code not in BUSY:
                     break
             if self._cancelled.wait(pause):
@@ -150,8 +163,33 @@ class Transport:
         return response
 
     def _try(self, call: Call, request: Mapping[str, Any]) -> requests.Response:
-        url = f"https://{self.host}{PREFIX}{call.path}{call.csv}"
+        url = f"https://{self.host}{self._login.prefix}{call.path}{call.csv}"
         return self._session.request(call.verb, url, timeout=self._timeout, allow_redirects=False, **request)
+
+    def _open_session(self) -> str:
+        """Log in and return the session's cookie as a header.
+
+        Raises:
+            AuthenticationError: UFM refuses user or password.
+            OSError: no answer; the request that needs the session fails with it.
+        """
+        form = {"httpd_username": self._login.user, "httpd_password": self._login.password or ""}
+        url = f"https://{self.host}{FORM}"
+        # Not by the session's credentials: they are what this call obtains.
+        response = self._session.post(url, data=form, auth=_no_auth, timeout=self._timeout, allow_redirects=False)
+        cookie = response.headers.get("Set-Cookie", "").partition(";")[0]
+        if response.status_code >= 500:
+            self._raise_for_status(LOGIN, response)
+        if not cookie or response.status_code in (401, 403):
+            raise self._error(errors.AuthenticationError, LOGIN, f"{self._login} is refused", response.status_code)
+        return cookie
+
+    def _session_is_lost(self, response: requests.Response) -> bool:
+        """Return whether UFM does not know the session of a request any more, e.g. after its restart."""
+        auth = self._session.auth
+        if not isinstance(auth, SessionAuth) or not _refuses(response):
+            return False
+        return auth.forget(str(response.request.headers.get("Cookie", "")))
 
     def _unreachable(self, call: Call, error: OSError) -> errors.UnreachableError:
         if distrust := self._trust.problem(error):
@@ -161,15 +199,14 @@ class Transport:
         return self._error(errors.UnreachableError, call, problem)
 
     def _raise_for_status(self, call: Call, response: requests.Response) -> None:
-        status = response.status_code
-        login_page = 300 <= status < 400 or (status < 300 and response.content.lstrip()[:1] == b"<")
+        status, login_page = response.status_code, _is_login_page(response)
         if (status < 300 and not login_page) or (status == 404 and call.absent_is_fine):
             return
         kind: type[errors.AnswerError] = errors.RejectedError
         problem = f"refused with status {status}"
         if login_page or status == 401:
             answer = "the login page" if login_page else "status 401"
-            kind, problem = errors.AuthenticationError, f"the answer to user {self.user!r} is {answer}"
+            kind, problem = errors.AuthenticationError, f"the answer to {self._login} is {answer}"
         elif status == 403:
             kind = errors.ForbiddenError
         elif status == 404:
@@ -181,4 +218,17 @@ class Transport:
     def _error(self, kind: type[_Error], call: Call, problem: str, status: int | None = None) -> _Error:
         if call.once and issubclass(kind, errors.UnreachableError | errors.UnavailableError):
             problem = f"{problem}; {call.once}"
-        return kind(problem, host=self.host, call=str(call), pkey=call.pkey, status=status)
+        shown = call.shown("" if call is LOGIN else self._login.prefix)
+        return kind(problem, host=self.host, call=shown, pkey=call.pkey, status=status)
+
+
+def _is_login_page(response: requests.Response) -> bool:
+    return 300 <= response.status_code < 400 or (response.status_code < 300 and response.content.lstrip()[:1] == b"<")
+
+
+def _refuses(response: requests.Response) -> bool:
+    return response.status_code == 401 or _is_login_page(response)
+
+
+def _no_auth(request: Any) -> Any:
+    return request

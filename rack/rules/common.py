@@ -57,6 +57,11 @@ def pools(site: Site) -> list[Pool]:
     ]
 
 
+def sound_pools(site: Site) -> list[Pool]:
+    """Return the ranges that lie in their network. Rules on addresses ignore the others, which NET002 reports."""
+    return [pool for pool in pools(site) if all(end in pool.network for end in (pool.range.start, pool.range.end))]
+
+
 def gateways(site: Site) -> list[tuple[str, IPv4Address, IPv4Network]]:
     """Return every gateway with its path and its network."""
     p, e, x = site.networks.provisioning, site.networks.external, site.external_access
@@ -81,11 +86,13 @@ def servers(site: Site) -> list[tuple[str, IPv4Address]]:
 def fixed_addresses(site: Site) -> list[tuple[str, IPv4Address]]:
     """Return the fixed addresses of hosts and switch on the provisioning network with their paths (D5)."""
     undercloud, switch = site.undercloud, site.fabric.switch
+    following = [undercloud.public_address, undercloud.admin_address]
+    if undercloud.address not in site.networks.provisioning.cidr:
+        following = []  # One finding is enough
     return [
         ("ufm.address", site.ufm.address),
         ("undercloud.address", undercloud.address),
-        ("undercloud.address", undercloud.public_address),
-        ("undercloud.address", undercloud.admin_address),
+        *(("undercloud.address", address) for address in following),
         *((f"nodes[{i}].address", n.address) for i, n in enumerate(site.nodes)),
         *([("fabric.switch.address", switch.address)] if switch.address else []),
     ]

@@ -55,7 +55,7 @@ def cpus_exist(site: Site) -> Iterator[Finding]:
 def gpu_beside_adapter(site: Site) -> Iterator[Finding]:
     """Compare the two NUMA nodes."""
     facts = site.compute.hardware
-    if facts and facts.gpu_numa != facts.hca_numa:
+    if facts and facts.gpu_numa != facts.hca_numa and max(facts.gpu_numa, facts.hca_numa) < len(facts.numa):
         found = f"{facts.gpu_numa}, where the adapter is on NUMA node {facts.hca_numa}"
         write = "move the adapter or the GPU to a slot beside the other, or write the numbers that the computes show"
         yield Finding("compute.hardware.gpuNuma", found, write)

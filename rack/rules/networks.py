@@ -14,6 +14,7 @@ from rack.rules.common import (
     reached,
     servers,
     site_networks,
+    sound_pools,
     sources,
 )
 from rack.rules.registry import Finding, rule
@@ -65,10 +66,12 @@ def addresses_unique(site: Site) -> Iterator[Finding]:
     """Check each fixed address against the network, its ranges and the other addresses."""
     p, fixed = site.networks.provisioning, fixed_addresses(site)
     yield from outside(fixed, p.cidr, "the provisioning network")
+    ranges = [pool for pool in sound_pools(site) if pool.network == p.cidr]
     for path, address in fixed:
-        for name, taken in (("dhcp", p.dhcp), ("inspection", p.inspection)):
-            if address in taken:
-                yield Finding(path, f"{address}, which is in the {name} range {taken}", "write an address outside it")
+        for pool in ranges:
+            if address in pool.range and pool.path.startswith("networks.provisioning."):
+                found = f"{address}, which is in the {pool.path.rpartition('.')[2]} range {pool.range}"
+                yield Finding(path, found, "write an address outside it")
     if p.gateway != site.undercloud.address:  # The undercloud may be the gateway.
         fixed.append(("networks.provisioning.gateway", p.gateway))
     for path, address in duplicates(fixed):
@@ -113,7 +116,7 @@ def public_network(site: Site) -> Iterator[Finding]:
         return
     public, external = site.external_access.network, site.networks.external
     if public.cidr == external.cidr:
-        if public.gateway != external.gateway:
+        if public.gateway != external.gateway and public.gateway in public.cidr:
             yield Finding("externalAccess.network.gateway", str(public.gateway), f"write {external.gateway}")
         return
     for path, network in site_networks(site):
@@ -151,7 +154,7 @@ def servers_apart(site: Site) -> Iterator[Finding]:
     for path, address in servers(site):
         for used in _users(site, path, address):
             yield Finding(path, f"{address}, which is {used}", "write the address of a server")
-        for pool in pools(site):
+        for pool in sound_pools(site):
             if address in pool.range:
                 found = f"{address}, which is in {pool.path} {pool.range}"
                 yield Finding(path, found, "write an address outside it")
@@ -199,7 +202,7 @@ def entered_hosts_apart(site: Site) -> Iterator[Finding]:
     nodes = {node.address: node.name for node in site.nodes}
     for path, address in entered(site):
         users = [f"the address of {nodes[address]}"] if address in nodes and path != "builder.address" else []
-        users += [f"in {pool.path}" for pool in pools(site) if address in pool.range]
+        users += [f"in {pool.path}" for pool in sound_pools(site) if address in pool.range]
         if users:
             yield Finding(path, f"{address}, which is {users[0]}", "write the host's own address")
     if site.ufm.host and site.ufm.ssh_address == site.undercloud.ssh_address:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from rack.rules.common import entered, fixed_addresses, gateways, pools, servers
+from rack.rules.common import entered, fixed_addresses, gateways, servers, sound_pools
 from rack.rules.registry import Finding, rule
 from rack.site import Site
 
@@ -102,7 +102,7 @@ def ipmi_addresses_apart(site: Site) -> Iterator[Finding]:
     used |= {address: path for path, address in entered(site)}
     for i, node in enumerate(site.nodes):
         address = node.ipmi.address
-        users = [pool.path for pool in pools(site) if address in pool.range]
+        users = [pool.path for pool in sound_pools(site) if address in pool.range]
         users += [used[address]] if address in used else []
         if users:
             found = f"{address}, which is in use by {users[0]}"

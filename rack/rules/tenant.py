@@ -42,7 +42,7 @@ def _instances_per_compute(site: Site) -> Counter[str]:
 @rule("VM002", "H2", "A compute has one VF per instance that is pinned to it.")
 def enough_vfs(site: Site) -> Iterator[Finding]:
     """Compare the number of VFs with the instances of each compute."""
-    for compute, count in _instances_per_compute(site).items():
+    for compute, count in _instances_per_compute(site).most_common(1):
         if count > site.compute.vfs:
             found = f"{site.compute.vfs} for {count} instances on {compute}"
             yield Finding("compute.vfs", found, f"write {count} or more")
@@ -67,9 +67,9 @@ def instances_named(site: Site) -> Iterator[Finding]:
 def enough_cpus(site: Site) -> Iterator[Finding]:
     """Compare the number of dedicated CPUs with the VCPUs of each compute's instances."""
     have, each = len(cpus(site.compute.dedicated_cpus)), site.tenant.flavor.vcpus
-    for compute, count in _instances_per_compute(site).items():
+    for compute, count in _instances_per_compute(site).most_common(1):
         if count * each > have:
-            found = f"{have} CPUs for {count} instances with {each} each on {compute}"
+            found = f"{have} CPUs for {count} instance{'' if count == 1 else 's'} with {each} each on {compute}"
             yield Finding("compute.dedicatedCpus", found, f"write {count * each} CPUs or more")
 
 
@@ -126,8 +126,8 @@ def bandwidth_ends(site: Site) -> Iterator[Finding]:
     if not site.bandwidth:
         return
     places = {vm.name: vm.compute for vm in site.tenant.instances}
-    server, client = (places.get(name, name) for name in (site.bandwidth.server, site.bandwidth.client))
-    if server == client:
+    server, client = places.get(site.bandwidth.server), places.get(site.bandwidth.client)
+    if server and server == client:
         found = f"{site.bandwidth.client!r}, which is on {server} as bandwidth.server is"
         yield Finding("bandwidth.client", found, f"write an instance that is not on {server}")
 

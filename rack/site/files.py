@@ -77,11 +77,14 @@ def _signing_key(content: bytes) -> str | None:
 
 
 def _private_key(content: bytes) -> str | None:
-    if re.search(rb"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----|-----BEGIN ENCRYPTED PRIVATE KEY-----", content):
-        return None
-    if content.startswith((b"ssh-", b"ecdsa-", b"sk-")):
+    """Name what is often written in place of a private key. The SSH client decides on the formats that it reads."""
+    if content.startswith((b"ssh-", b"ecdsa-", b"sk-")) or b"PUBLIC KEY-----" in content:
         return "which is a public key; write the file with the private one"
-    return "which is no private key of OpenSSH; write one, such as ~/.ssh/id_ed25519 (PuTTY's: convert it by puttygen)"
+    if content.startswith(b"PuTTY-"):
+        return "which is a key of PuTTY; run: puttygen FILE -O private-openssh -o NEW-FILE"
+    if not content.strip() or b"BEGIN CERTIFICATE-----" in content:
+        return "which is no private key of OpenSSH; write one, such as ~/.ssh/id_ed25519"
+    return None
 
 
 def _known_hosts(content: bytes) -> str | None:

@@ -19,6 +19,11 @@ from rack.site import UfmSpec
 from tests.providers.server import Answer, authority, serving
 
 
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 @contextmanager
 def presenting(folder: Path, name: str) -> Iterator[tuple[UfmSpec, str]]:
     """A UFM on 127.0.0.1 whose self-signed certificate has a name; yield its configuration and the fingerprint."""
@@ -37,9 +42,41 @@ def test_a_pinned_certificate_is_fetched_once_and_compared(tmp_path: Path) -> No
             assert local.ufm_ca(ufm.model_copy(update={"fingerprint": pin})) == pem
         with pytest.raises(pulumi.RunError, match=f"presents a certificate with the fingerprint {found}"):
             local.ufm_ca(ufm.model_copy(update={"fingerprint": "ab" * 32}))
-    with pytest.raises(pulumi.RunError, match="presents no certificate"):
-        local.ufm_ca(ufm)
     assert local.ufm_ca(ufm.model_copy(update={"fingerprint": None})) is None
+
+
+def test_a_pinned_certificate_that_was_read_before_is_known_while_ufm_is_down(tmp_path: Path) -> None:
+    with presenting(tmp_path, "127.0.0.1") as (ufm, pem):
+        assert local.ufm_ca(ufm) == pem
+    assert local.ufm_ca(ufm) == pem
+    other = ufm.model_copy(update={"fingerprint": "ab" * 32})
+    (kept,) = (tmp_path / "cache/rack").iterdir()
+    kept.rename(kept.with_name(f"ufm-{other.fingerprint}.pem"))  # The file's content decides
+    for one in (ufm, other):
+        with pytest.raises(local.UfmDownError, match="presents no certificate"):
+            local.ufm_ca(one)
+
+
+def test_a_preview_while_ufm_is_down_treats_its_certificate_as_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(pulumi, "warn", warned.append)
+    with presenting(tmp_path, "127.0.0.1") as (ufm, _):
+        pass
+    with pytest.raises(pulumi.RunError, match="presents no certificate"):
+        local.ufm_ca_in_preview(ufm)
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    assert local.ufm_ca_in_preview(ufm) is None
+    assert "presents no certificate" in warned[0]
+
+
+def test_a_preview_refuses_another_certificate_than_the_pinned_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    with presenting(tmp_path, "127.0.0.1") as (ufm, _), pytest.raises(pulumi.RunError, match="with the fingerprint"):
+        local.ufm_ca_in_preview(ufm.model_copy(update={"fingerprint": "ab" * 32}))
 
 
 def test_a_pinned_certificate_needs_a_name_that_neutron_can_verify(tmp_path: Path) -> None:

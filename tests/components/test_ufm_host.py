@@ -4,9 +4,11 @@ import hashlib
 import json
 import re
 import subprocess
+from asyncio import ensure_future
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 
 import components as c
@@ -197,3 +199,20 @@ def test_the_configuration_says_how_ufm_is_verified(
     rack = run(changed_ufm(plan, **update))
     assert "ufm-certificate" not in rack.resources
     assert trust(rack) == trusted
+
+
+def test_a_preview_while_ufm_is_down_knows_neither_its_certificate_nor_what_contains_it(plan: Plan) -> None:
+    """The fingerprint is enough for the provider, whose own previews treat a UFM that is down as unknown."""
+    pin = "ab" * 32
+    down = changed_ufm(plan, host=None, fingerprint=pin)
+    known: list[bool] = []
+
+    def program(operator: Operator) -> Any:
+        ufm = c.UfmHost("ufm", down, operator, ownership(down, operator), None, "secret-password")
+        assert isinstance(ufm.ca, pulumi.Output)
+        is_known: pulumi.Output[bool] = pulumi.Output.from_input(ensure_future(ufm.ca.is_known()))
+        return is_known.apply(known.append)
+
+    rack = record(down, program)
+    assert trust(rack) == {"fingerprint": pin}
+    assert known == [False]

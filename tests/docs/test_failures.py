@@ -19,6 +19,7 @@ SOURCES = (
     "cloud",
     "components",
     "doctor",
+    "draft",
     "drift",
     "engine",
     "onhost",

@@ -18,7 +18,7 @@ import trustme
 from doctor import command, hosts, local, nodes, owner, ufm, ufm_host
 from doctor.case import Case
 from doctor.finding import Finding, Status
-from doctor.ssh import Host
+from doctor.ssh import ProbedHost
 from lab.ufm.resources import Appearance
 from onhost import shipping
 from providers.ufm import Client
@@ -152,13 +152,13 @@ def test_a_key_that_the_host_does_not_take(lab: Lab, site: Site, tmp_path: Path)
 @pytest.mark.lab
 def test_nothing_secret_is_on_a_command_line(lab: Lab, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    run = Host.argv
+    run = ProbedHost.argv
 
-    def argv(self: Host) -> list[str]:
+    def argv(self: ProbedHost) -> list[str]:
         seen.extend(run(self))
         return run(self)
 
-    monkeypatch.setattr(Host, "argv", argv)
+    monkeypatch.setattr(ProbedHost, "argv", argv)
     found = list(hosts.undercloud(case_of(site)))
     assert seen
     assert "calvin" not in " ".join(seen) + "".join(map(str, found))

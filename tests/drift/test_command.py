@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from doctor.ssh import Host, SshError
+from doctor.ssh import ProbedHost, SshError
 from drift import command
 from drift.compare import sha256
 from drift.expected import Rack
@@ -59,7 +59,7 @@ class Site:
     def refreshed(self, preview: str) -> None:
         (self.folder / "preview.json").write_text((PREVIEWS / f"{preview}.json").read_text())
 
-    def look(self, host: Host, order: LookOrder) -> Mapping[str, Any]:
+    def look(self, host: ProbedHost, order: LookOrder) -> Mapping[str, Any]:
         """Answer as a host without drift, but for `changes`."""
         if self.fault:
             raise SshError(self.fault)
@@ -201,7 +201,7 @@ def test_an_interrupted_operation_is_told(site: Site, rack: Recorder, capsys: py
 def test_a_failed_look_does_not_hide_the_others(
     site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(host: Host, order: LookOrder) -> Mapping[str, Any]:
+    def broken(host: ProbedHost, order: LookOrder) -> Mapping[str, Any]:
         if host.name == "undercloud":
             raise KeyError("files")
         return site.look(host, order)

@@ -27,6 +27,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 STATES = Path(__file__).with_name("states")
 STACK_FILE, STATE_FILE = "Pulumi.dev.yaml", "state.json"
 
+PROGRAM = ("__main__.py", "Pulumi.yaml", "access", "cloud", "components", "onhost", "providers", "rack", ".venv")
+"""What the program needs of the checkout, besides a stack's file."""
 PRIVATE_KEY = "placeholder for the private SSH key\n"
 IMAGE_CACHE = ".terraform/image_cache"
 """Below the user's home; a default input of the OpenStack provider's images."""

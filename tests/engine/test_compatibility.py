@@ -14,7 +14,17 @@ from typing import Any
 
 import pytest
 
-from tests.engine.record import BESIDE, IMAGE_CACHE, PRIVATE_KEY, PROJECT, STACK_FILE, STATE_FILE, STATES, pulumi
+from tests.engine.record import (
+    BESIDE,
+    IMAGE_CACHE,
+    PRIVATE_KEY,
+    PROGRAM,
+    PROJECT,
+    STACK_FILE,
+    STATE_FILE,
+    STATES,
+    pulumi,
+)
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -190,7 +200,7 @@ class Stack:
         self.state: Any = json.loads(
             (STATES / version / STATE_FILE).read_text().replace(f"$HOME/{IMAGE_CACHE}", str(Path.home() / IMAGE_CACHE))
         )
-        for name in ("__main__.py", "Pulumi.yaml", "components", "onhost", "providers", "rack", ".venv"):
+        for name in PROGRAM:
             (folder / name).symlink_to(PROJECT / name)
         (folder / STACK_FILE).write_text((STATES / version / STACK_FILE).read_text())
         (folder / "backend").mkdir()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from components import ufm_host
-from doctor.ssh import Host
+from doctor.ssh import ProbedHost
 from lab.hosts.part import HostsPart
 from lab.service import Service
 from rack.plan import Plan
@@ -92,7 +92,7 @@ def test_a_wrong_bmc_password_and_a_node_that_is_down(deployed: Pulumi, lab: tup
 
 def on_ufm(deployed: Pulumi, command: str) -> None:
     """Run a command on UFM's host, as an operator does."""
-    host = Host("UFM host", str(PLAN.site.ufm.ssh_address), PLAN.site.ssh)
+    host = ProbedHost("UFM host", str(PLAN.site.ufm.ssh_address), PLAN.site.ssh)
     subprocess.run([*host.argv(), command], cwd=PROJECT, check=True, capture_output=True)
 
 

@@ -6,10 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from engine.build import environment
 from rack.site.load import ConfigError, load_stack_file
-from tests.engine.record import BESIDE, PRIVATE_KEY, PROJECT, STATES
+from tests.engine.record import BESIDE, PRIVATE_KEY, PROGRAM, PROJECT, STATES
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -39,7 +40,7 @@ class Stack:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        for name in ("__main__.py", "Pulumi.yaml", "components", "onhost", "providers", "rack", ".venv"):
+        for name in PROGRAM:
             (folder / name).symlink_to(PROJECT / name)
         (folder / "backend").mkdir()
         for path, text in {"hosts/id_ed25519": PRIVATE_KEY, **BESIDE_TEXTS}.items():
@@ -89,3 +90,15 @@ def test_a_node_may_have_its_own_ipmi_password(stack: Stack) -> None:
     missing = "rack:ipmiPassword: missing, for compute-2, controller-1, controller-2, controller-3; run `pulumi config"
     assert missing in done.stdout + done.stderr
     assert SECRET not in done.stdout + done.stderr
+
+
+def test_a_preview_while_an_existing_ufm_is_down_shows_the_stack(stack: Stack) -> None:
+    """A pinned certificate that was never read is unknown, as are all answers of UFM in a preview."""
+    document = yaml.safe_load(DEV)
+    ufm = {"address": "127.0.24.200", "port": 8443, "fingerprint": "ab" * 32}
+    document["config"]["rack:site"]["ufm"] = ufm
+    stack.file.write_text(yaml.safe_dump(document))
+    done = stack.run("preview", "--stack=dev")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "presents no certificate" in done.stdout
+    assert "overcloud-deploy" in done.stdout

@@ -22,12 +22,13 @@ from lab.cloud.client import Session
 from lab.cloud.configuration import GLANCE, NEUTRON, NOVA
 from lab.hosts.connections import Connections
 from tests.engine.conftest import PROJECT, STACK, Pulumi
+from tests.engine.record import PROGRAM
 from tests.engine.test_rack import edited, served_certificate, writes
 
 pytestmark = [pytest.mark.lab, pytest.mark.engine, pytest.mark.timeout(1800)]
 
-FILES = ("Pulumi.yaml", "components", "onhost", "providers", "rack", ".venv", ".lab")
-PROGRAM = (PROJECT / "__main__.py").read_text()
+FILES = (*(name for name in PROGRAM if name != "__main__.py"), ".lab")
+WHOLE = (PROJECT / "__main__.py").read_text()
 UFM_ONLY = """\
 import pulumi
 
@@ -59,7 +60,7 @@ CLOUD = {
 class Copy:
     """Another stack with the configuration of the dev stack."""
 
-    def __init__(self, folder: Path, name: str, program: str = PROGRAM) -> None:
+    def __init__(self, folder: Path, name: str, program: str = WHOLE) -> None:
         self.folder, self.name = folder, name
         for path in FILES:
             (folder / path).symlink_to(PROJECT / path)

@@ -1,4 +1,5 @@
 import shutil
+import ssl
 import subprocess
 import sys
 from collections import deque
@@ -131,10 +132,17 @@ def served(tmp_path_factory: pytest.TempPathFactory, ca: tuple[trustme.CA, Path]
 
 
 @contextmanager
-def serving_lab_ufm(folder: Path, ca: tuple[trustme.CA, Path]) -> Iterator[LabUfm]:
+def serving_lab_ufm(folder: Path, ca: tuple[trustme.CA, Path], clients: trustme.CA | None = None) -> Iterator[LabUfm]:
+    """Serve the lab's UFM; `clients`: the authority of client certificates."""
     state_file, faults, asked = folder / "ufm.json", Faults(), deque[dict[str, Any]]()
     app = create_app(UfmSimulator(state_file, {}), Fabric(), {}, RequestLog(asked), faults)
-    listener = Listener("127.0.0.1", 0, app, server_context(ca[0]))
+    context = server_context(ca[0])
+    if clients:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ca[0].issue_cert("127.0.0.1").configure_cert(context)
+        clients.configure_trust(context)
+        context.verify_mode = ssl.CERT_OPTIONAL
+    listener = Listener("127.0.0.1", 0, app, context)
     client = Client("127.0.0.1", "admin", PASSWORD, port=listener.server_port, ca_file=str(ca[1]))
     yield LabUfm(listener.server_port, ca[1], app, asked, faults, client, state_file)
     client.close()

@@ -11,6 +11,7 @@ import requests
 from providers.ufm import Client, UfmError, errors
 from providers.ufm.admin import AdminPasswordHandler
 from providers.ufm.handler import ResourceHandler
+from providers.ufm.login import Login
 from providers.ufm.provider import DEFAULT_PASSWORD, Settings
 from providers.ufm.token import REQUESTED, AccessTokenHandler
 from providers.ufm.trust import Trust
@@ -261,7 +262,7 @@ def test_missing_and_invalid_provider_inputs_are_reported(ufm: LabUfm, change: d
 
 def test_settings_have_defaults() -> None:
     settings = Settings.of({"address": "10.0.0.1", "password": PASSWORD})
-    assert settings == Settings("10.0.0.1", 443, "admin", PASSWORD, Trust(), previous_password=None)
+    assert settings == Settings("10.0.0.1", 443, Login("admin", PASSWORD), Trust(), previous_password=None)
     assert settings.client().host == "10.0.0.1"
 
 

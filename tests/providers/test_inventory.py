@@ -1,5 +1,6 @@
 """Finding members by host name."""
 
+import re
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -77,3 +78,30 @@ def test_an_import_refuses_two_members_of_one_name(start: Start) -> None:
     two = Partition("0x65", {A: Member("full", False), C: Member("full", False)})
     with pytest.raises(errors.AmbiguousPortsError, match=f"named localhost/1: {A} and {C}; declare"):
         handler._imported(two)
+
+
+@pytest.mark.parametrize("spelling", ["0x" + A, A.upper(), ":".join(re.findall("..", A)), "0X" + A.upper()])
+def test_another_spelling_of_a_guid_is_the_same_port(start: Start, spelling: str) -> None:
+    client, _ = start(lambda _request: Answer(body=[port("node-1", 1, spelling)]))
+    assert inventory.members(client, ["node-1"]) == {"node-1/1": A}
+    handler = PKeyHandler(cast(Session, SimpleNamespace(client=client)), lambda _severity, _text: None)
+    assert handler._imported(Partition("0x65", {A: Member("full", False)}))["members"] == {"node-1/1": A}
+
+
+@pytest.mark.parametrize(
+    ("lacks", "name"),
+    [("system_name", "node-1 mlx5_0/1"), ("number", "node-1/?"), ("node_description", "node-1/1")],
+)
+def test_a_port_may_lack_a_field(start: Start, lacks: str, name: str) -> None:
+    """Seen in real inventories: `node_description` like `r-ufm77 mlx5_0`, or nothing but a GUID (real-rack.md, R15)."""
+    whole = {**port("node-1", 1, A), "node_description": "node-1 mlx5_0"}
+    records = [{key: value for key, value in whole.items() if key != lacks}, {"name": "no guid"}, {"guid": "N/A"}]
+    client, _ = start(lambda _request: Answer(body=records))
+    assert inventory.members(client, [name.rpartition("/")[0]]) == {name: A}
+
+
+def test_a_port_without_any_name_is_imported_by_its_guid(start: Start) -> None:
+    client, _ = start(lambda _request: Answer(body=[{"guid": A}, {"guid": B, "logical_state": None}]))
+    handler = PKeyHandler(cast(Session, SimpleNamespace(client=client)), lambda _severity, _text: None)
+    found = handler._imported(Partition("0x65", {A: Member("full", False), B: Member("full", False)}))
+    assert sorted(found["members"].values()) == sorted([A, B])

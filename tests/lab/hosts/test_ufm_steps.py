@@ -535,7 +535,7 @@ def test_a_failed_upgrade_is_rolled_back_and_reported(lab: Lab, stack: Stack, fo
     said = stack.refused(image=NEW, installer_image=FORMS[form])
     assert "migration of the database failed" in said
     assert f"the upgrade to {NEW} failed; rolling back to {OLD} with its files" in said
-    assert f"{OLD} runs again. Write it as ufm.host.image to stay with it" in said
+    assert f"{OLD} runs again. To keep it, write it as ufm.host.image" in said
     assert running(lab) == f"ufm {OLD}"
     assert ok(lab, "cat /var/ufm_files/conf/mine.cfg") == "mine\n"
     assert lab.ufm.calls == ["install 6.14.5-2", "stop", "start"]

@@ -123,9 +123,8 @@ def test_an_rc_file_without_a_login_is_reported(client: Path, text: str | None, 
     (client / "rc").unlink()
     if text:
         (client / "rc").write_text(text)
-    with pytest.raises(
-        Fault, match=f"cannot read the cloud's login from .*/rc: .*{reason}.*; run the deployment again"
-    ):
+    fix = "write it again: openstack overcloud credentials"
+    with pytest.raises(Fault, match=f"cannot read the cloud's login from .*/rc: .*{reason}.*; {fix}"):
         read_login(str(client / "rc"))
 
 

@@ -70,6 +70,8 @@ def test_only_active_ports_count_as_in_the_fabric(monkeypatch: pytest.MonkeyPatc
         {"guid": "0xA1", "logical_state": "Active", "node_description": "host-1 HCA-1", "system_name": "host-1"},
         {"guid": "a2", "logical_state": "ACTIVE", "node_description": "", "system_name": "host-2"},
         {"guid": "a3", "logical_state": "Initialize", "node_description": "host-3"},
+        {"guid": "a4", "node_description": "host-4"},
+        {"logical_state": "Active", "node_description": "host-5"},
     ]
     reader = Ufm(API)
     monkeypatch.setattr(reader, "_get", {"/resources/ports?sys_type=Computer": ports}.__getitem__)

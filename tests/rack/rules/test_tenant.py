@@ -33,7 +33,7 @@ BROKEN = [
     broken("VM003", f"{FLOATING}[0].instance", {f"{FLOATING}[0].instance": "vm9"}),
     broken("VM003", "bandwidth.server", {"bandwidth.server": "vm9"}),
     broken("VM003", "bandwidth.client", {"bandwidth.client": "vm9"}),
-    broken("VM004", (f"{COMPUTE}.dedicatedCpus",) * 2, {f"{COMPUTE}.dedicatedCpus": "2-8"}),
+    broken("VM004", f"{COMPUTE}.dedicatedCpus", {f"{COMPUTE}.dedicatedCpus": "2-8"}),
     broken("VM004", f"{COMPUTE}.dedicatedCpus", {f"{COMPUTE}.dedicatedCpus": "2-16", **BOTH_ON_COMPUTE_1}),
     broken("EXT001", f"{FLOATING}[0].address", {f"{FLOATING}[0].address": "10.0.0.149"}),
     broken("EXT001", f"{FLOATING}[0].address", {f"{FLOATING}[0].address": "10.0.0.200"}),
