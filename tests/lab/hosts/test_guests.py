@@ -95,6 +95,11 @@ def test_ssh_runs_a_command_in_a_guest(lab: Lab) -> None:
     assert lab.ok("controller-1", f"echo hello | {ssh('cat')}") == "hello\n"
 
 
+@pytest.mark.parametrize("command", ["reboot", "shutdown -r now"])
+def test_a_guest_is_rebooted_through_the_cloud_only(lab: Lab, command: str) -> None:
+    assert "reboot the instance through the cloud" in refused(lab, f"sudo {command}")
+
+
 def test_a_guest_accepts_only_the_key_of_nova_s_metadata(lab: Lab) -> None:
     without = ssh("true").replace("-i /root/key ", "")
     assert "Permission denied" in lab.run("controller-1", without).stderr

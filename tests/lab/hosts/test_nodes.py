@@ -81,6 +81,11 @@ def test_mstconfig_refuses_invalid_arguments(lab: Lab, arguments: str, says: str
     assert says in lab.refused("compute-1", f"mstconfig -y -d {HCA} {arguments}")
 
 
+def test_a_node_is_not_shut_down_for_good(lab: Lab) -> None:
+    assert "the lab has only `shutdown -r now`" in lab.refused("compute-1", "shutdown -h now")
+    assert "invalid option" in lab.refused("compute-1", "reboot --halt")
+
+
 def test_mstconfig_asks_before_it_sets_a_value(lab: Lab) -> None:
     assert "Aborted" in lab.refused("compute-1", f"mstconfig -d {HCA} set ATS_ENABLED=1", "n\n")
     assert "Failed to open" in lab.refused("compute-1", "mstconfig -d 01:00.0 query")

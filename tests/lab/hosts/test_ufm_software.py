@@ -67,6 +67,10 @@ def test_a_fresh_host_gets_docker_and_ofed_before_ufm(lab: Lab, bare: Stack) -> 
     assert ok(lab, "docker version -f '{{.Server.Version}}'") == "20.10.21\n"
     assert ok(lab, "ofed_info -s") == f"MLNX_OFED_LINUX-{RELEASE}:\n"
     assert ok(lab, "cat /sys/module/mlx5_core/version") == "5.8-4.1.5\n", "the kernel runs the installed modules"
+    assert ok(lab, "modinfo -F version mlx5_core") == "5.8-4.1.5\n"
+    assert ok(lab, "uname -r") == f"{KERNEL}\n"
+    assert ok(lab, "dpkg-query -W -f '${db:Status-Status} ${Version}' docker.io").startswith("installed 20.10.21")
+    assert "no packages found matching docker-ce" in run(lab, "dpkg-query -W docker-ce").stderr
     assert run(lab, "systemctl is-enabled -q opensmd").returncode == 1, "UFM allows no other subnet manager"
     assert run(lab, "ls -d /var/tmp/rack-ofed").returncode == 2
     assert f"linux-headers-{KERNEL}" in lab.rack.ufm.state.debs

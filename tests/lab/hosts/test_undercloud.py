@@ -533,6 +533,13 @@ def test_a_guest_image_is_built_once(lab: Lab) -> None:
         "undercloud", f"qemu-img info --output json /home/stack/images/{image.name}.qcow2"
     )
     assert "A100" in lab.ok("undercloud", "nvidia-smi -L")
+    assert "NVIDIA Corporation" in lab.ok("undercloud", "lspci")
+
+
+def test_cuda_s_installer_is_found_at_nvidia_s_url_only(lab: Lab) -> None:
+    url = lab.plan.site.images[1].variables["DIB_CUDA_URL"]
+    lab.ok("undercloud", f"curl -fsI {url}")
+    assert "error: 404" in lab.refused("undercloud", f"curl -fsI {url.replace('.run', '.exe')}")
 
 
 @pytest.mark.parametrize(
