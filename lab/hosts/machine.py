@@ -28,6 +28,8 @@ class Access:
     """File with the keys of the operator or of a guest's owner. The installation may add other keys."""
     user: str = "root"
     """The only user who may log in. Another user than root has sudo."""
+    login_hash: str = ""
+    """Hash of the user's password, as in /etc/shadow; empty: no login by password is offered."""
 
 
 class Machine:
@@ -197,7 +199,7 @@ class Machine:
         users = Path("/etc/passwd").read_text()
         if self.access.user != "root":
             # The session enters the root with the lab machine's own rights, and takes the user's there.
-            users += f"{self.access.user}:x:0:0::/:/bin/sh\n"
+            users += f"{self.access.user}:{self.access.login_hash or 'x'}:0:0::/:/bin/sh\n"
         (self.folder / "sshd_passwd").write_text(users)
         keys = [str(file) for file in (self.access.authorized_keys, self.authorized_keys) if file]
         address = [f"ListenAddress {self.access.address}", f"Port {self.access.port}"] if listen else []
@@ -210,9 +212,10 @@ class Machine:
             f"Subsystem sftp {SFTP}",
             "PidFile none",
             "UsePAM no",
-            "PasswordAuthentication no",
+            f"PasswordAuthentication {'yes' if self.access.login_hash else 'no'}",
             "KbdInteractiveAuthentication no",
-            "PermitRootLogin prohibit-password",
+            # To sshd, the user has root's number.
+            f"PermitRootLogin {'yes' if self.access.login_hash else 'prohibit-password'}",
             "StrictModes no",
             "AcceptEnv *",
             # bash treats SHLVL=0 as a login from the network and reads the user's .bashrc.

@@ -10,7 +10,7 @@ from lab.hosts.backends.interfaces import Backends, Guest
 from lab.hosts.keys import STACK_KEY, keygen, public_key
 from lab.hosts.kinds.compute import Compute
 from lab.hosts.kinds.controller import Controller
-from lab.hosts.kinds.guest import GuestHost
+from lab.hosts.kinds.guest import LOGIN_HASH, GuestHost
 from lab.hosts.kinds.host import Host
 from lab.hosts.kinds.node import NODE_USER, Node
 from lab.hosts.kinds.ufm import UfmHost
@@ -143,7 +143,9 @@ class Rack:
         folder = self.folder / GUESTS / guest.id
         keys = folder / "authorized_keys"
         fixed = [address for addresses in guest.addresses.values() for address in addresses]
-        access = Access(next(iter(fixed), ""), self.plan.site.ssh.port, keys, self._guest_user(guest.image))
+        login = LOGIN_HASH if "cloud-init-config" in self.image_elements(guest.image) else ""
+        user = self._guest_user(guest.image)
+        access = Access(next(iter(fixed), ""), self.plan.site.ssh.port, keys, user, login)
         host = GuestHost(guest.id, folder, access)
         if not host.installed:
             host.first_boot(guest)

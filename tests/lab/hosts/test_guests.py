@@ -11,6 +11,7 @@ from components import bandwidth
 from lab.hosts.backends.interfaces import Guest
 from lab.hosts.commands import infiniband
 from lab.hosts.keys import keygen
+from lab.hosts.kinds.guest import LOGIN
 from rack.bandwidth import Result
 from tests.lab.hosts.conftest import MARKS, Lab
 
@@ -110,6 +111,19 @@ def test_a_guest_accepts_only_the_key_of_nova_s_metadata(lab: Lab) -> None:
     lab.cloud.vms.pop()
 
 
+def test_the_image_of_the_guide_offers_a_login_by_password(lab: Lab) -> None:
+    """The element cloud-init-config sets one: T7 asks for it. A step that would answer a prompt waits forever."""
+    lab.ok("controller-1", "install -m 0700 /dev/stdin /root/ask", f"#!/bin/sh\necho {LOGIN}\n")
+    by_password = ssh("id -un").replace(
+        "-i /root/key -o BatchMode=yes ",
+        "-o PubkeyAuthentication=no -o PreferredAuthentications=password -o NumberOfPasswordPrompts=1 ",
+    )
+    asked = f"SSH_ASKPASS=/root/ask SSH_ASKPASS_REQUIRE=force {by_password}"
+    assert lab.ok("controller-1", asked) == "stack\n"
+    lab.ok("controller-1", "install -m 0700 /dev/stdin /root/ask", "#!/bin/sh\necho wrong\n")
+    assert "Permission denied (publickey,password)" in lab.refused("controller-1", asked)
+
+
 def test_the_login_user_depends_on_the_image(lab: Lab) -> None:
     """The element cloud-init-config creates the user stack; CentOS's image has the user centos."""
     plain = [e for e in lab.plan.site.images[1].elements if e != "cloud-init-config"]
@@ -118,7 +132,7 @@ def test_the_login_user_depends_on_the_image(lab: Lab) -> None:
     lab.cloud.vms.append(
         replace(lab.cloud.vms[0], id="vm-4", addresses={NETWORK: ["11.11.11.4"]}, floating={}, image="plain")
     )
-    assert "Permission denied" in lab.run("controller-1", ssh("true", "11.11.11.4")).stderr
+    assert "Permission denied (publickey)" in lab.run("controller-1", ssh("true", "11.11.11.4")).stderr
     assert lab.ok("controller-1", ssh("id -un", "11.11.11.4", user="centos")) == "centos\n"
     lab.cloud.vms.pop()
 
