@@ -121,8 +121,15 @@ def listed(path: str) -> frozenset[str]:
 
 
 def units(path: str) -> dict[str, ast.AST]:
-    tree = ast.parse((PROJECT / path).read_text())
-    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    """Return the functions, classes and constants of a module: a constant may list functions."""
+    body = ast.parse((PROJECT / path).read_text()).body
+    found: dict[str, ast.AST] = {node.name: node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    for node in body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        found |= {target.id: node for target in targets if isinstance(target, ast.Name)}
+    return found
 
 
 def used(unit: ast.AST) -> set[str]:

@@ -12,8 +12,6 @@ ROWS = [
     if re.match(r"\| [RP]\d", line)
 ]
 REFERENCE = re.compile(r"`([\w./]+)(?:::(\w+))?`")
-OPEN = {"R18", "R19"}
-"""Rows that the program does not solve yet: logins by certificate and another form of an answer (issue 15)."""
 
 
 def test_every_place_is_listed_once_in_order() -> None:
@@ -22,12 +20,9 @@ def test_every_place_is_listed_once_in_order() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 def test_a_row_names_existing_tests(row: list[str]) -> None:
-    number, there, does, tests = row
+    _, there, does, tests = row
     assert there
     assert does
-    if number in OPEN:
-        assert (does, tests) == ("open", "-")
-        return
     references = REFERENCE.findall(tests)
     assert references
     assert re.sub(REFERENCE, "", tests).strip(" ,") == "", "write `path::name`, …"
