@@ -18,7 +18,7 @@ from lab.hosts.commands.apt import PUBLIC_KEY
 from lab.hosts.kinds.ufm import KERNEL
 from lab.hosts.state import UfmState
 from rack.site.ufm import DockerSpec, InstallSpec, MlnxOfedSpec
-from tests.components.conftest import loops  # noqa: F401 - the loops of Pulumi's mocks
+from tests.components.conftest import loops, no_callbacks  # noqa: F401 - fixtures of Pulumi's mocks
 from tests.lab.hosts.conftest import MARKS, Lab
 from tests.lab.hosts.mirror import mirror
 from tests.lab.hosts.test_ufm_steps import OLD, Stack, ok, run, running, set_state, ship, snapshot, stack  # noqa: F401
