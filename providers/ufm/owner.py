@@ -291,5 +291,12 @@ class PKeyOwnerGuard(pulumi.CustomResource):
         pkeys: pulumi.Input[Sequence[pulumi.Input[str]]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare the guard; the arguments are those of `PKeyOwner`."""
+        """Declare the guard.
+
+        Args:
+            name: the resource's name.
+            owner: as of the `PKeyOwner`.
+            pkeys: as of the `PKeyOwner`.
+            opts: Pulumi's resource options.
+        """
         super().__init__(PKeyOwnerGuardHandler.pulumi_type, name, {"owner": owner, "pkeys": pkeys}, opts)

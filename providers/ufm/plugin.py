@@ -12,6 +12,7 @@ It uses the SDK's generated gRPC servicer. `pulumi.provider.experimental`, one l
 An error reaches the user as one line without a traceback.
 """
 
+import json
 import sys
 import threading
 from collections.abc import Callable
@@ -34,6 +35,7 @@ from .handler import Props, ResourceHandler, Session
 from .owner import PKeyOwnerGuardHandler, PKeyOwnerHandler
 from .pkey import PKeyHandler
 from .provider import Settings
+from .schema import schema
 from .token import AccessTokenHandler
 
 VERSION = "0.1.0"
@@ -109,6 +111,10 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return the package's version."""
         return proto.PluginInfo(version=VERSION)
+
+    def GetSchema(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return the package's schema, for `pulumi package get-schema` and SDKs of other languages."""
+        return proto.GetSchemaResponse(schema=json.dumps(schema(VERSION)))
 
     def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Report a wrong input of `Provider` before the engine plans anything, also a login that UFM refuses.

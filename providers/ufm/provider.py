@@ -13,6 +13,7 @@ UFM's password or token is an input of `Provider` only, and a secret, so a new o
 use the present ones.
 """
 
+import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -123,6 +124,7 @@ class Settings:
         Raises:
             ConfigurationError: an input is missing or wrong; the text names it.
         """
+        inputs = {key: _plain(value) if key in NOT_TEXT else value for key, value in inputs.items()}
         address = inputs.get("address")
         if not isinstance(address, str) or not address:
             raise ConfigurationError("the provider's input address is missing")
@@ -149,6 +151,9 @@ class Settings:
         login = replace(self.login, password=password) if password else self.login
         return Client(self.address, **asdict(login), port=self.port, **asdict(self.trust), **options)
 
+
+NOT_TEXT = ("port", "session")
+"""The inputs that are no text. Not `insecure`: only a real true switches verification off."""
 
 METHODS = {"password": "password", "token": "token", "certFile": "cert_file"}
 """The inputs that identify the client, of which one is set → their names in Python."""
@@ -187,6 +192,14 @@ def _check_certificate(cert_file: str, key_file: str | None) -> None:
     except OSError as error:  # SSLError is one
         problem = f"the provider's input cert_file, {cert_file}, cannot be used with its key: {error.strerror or error}"
         raise ConfigurationError(problem, remedy=CERTIFICATE) from None
+
+
+def _plain(value: Any) -> Any:
+    """Return a number or boolean; generated SDKs send it as JSON text. Other text stays, and is refused later."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _port(value: Any) -> int:

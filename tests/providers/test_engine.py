@@ -324,6 +324,13 @@ def test_a_stack_of_dynamic_resources_migrates_without_a_write(stack: Stack, ufm
     stack.up("--expect-no-changes")
 
 
+def test_the_engine_reads_the_schema(stack: Stack) -> None:
+    """`pulumi package info` resolves every type of the schema before it prints a resource."""
+    for resource in ("PKey", "PKeyGate", "PKeyOwner", "PKeyOwnerGuard", "AccessToken", "AdminPassword"):
+        shown = stack.run("package", "info", f"{ROOT}/providers/ufm/pulumi-resource-ufm", "--resource", resource)
+        assert f"Resource: ufm:index:{resource}" in shown
+
+
 def test_find_members_returns_members_by_host_name(stack: Stack, ufm: LabUfm) -> None:
     ufm.fabric.add("controller-1", A)
     ufm.fabric.add("compute-1", B)
