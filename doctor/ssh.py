@@ -46,18 +46,26 @@ class ProbedHost:
             SshError: see the class.
         """
         program = f"{PYTHON} -c {shlex.quote(shipping.program('probe'))}"
+        return self.run(program, encode_questions(questions), SECONDS)
+
+    def run(self, command: str, given: str, seconds: float) -> Mapping[str, Any]:
+        """Run a command on the host and return the JSON that it prints.
+
+        Args:
+            command: for the shell of the host.
+            given: its standard input.
+            seconds: the limit of the connection.
+
+        Raises:
+            SshError: the host cannot be entered, or the command does not end well.
+        """
+        words = [*self.argv(), command]
         try:
-            done = subprocess.run(
-                [*self.argv(), program],
-                input=encode_questions(questions),
-                capture_output=True,
-                text=True,
-                timeout=SECONDS,
-            )
+            done = subprocess.run(words, input=given, capture_output=True, text=True, timeout=seconds, check=False)
         except subprocess.TimeoutExpired:
-            raise SshError(f"no end after {SECONDS} s") from None
+            raise SshError(f"no end after {seconds:g} s") from None
         if done.returncode:
-            raise SshError(reason(done.stderr))
+            raise SshError(_reason(done.stderr))
         try:
             answers: Mapping[str, Any] = json.loads(done.stdout)
         except ValueError:
@@ -70,7 +78,7 @@ class ProbedHost:
         return ["ssh", *shlex.split(options), f"{self.ssh.user}@{self.address}"]
 
 
-def reason(text: str) -> str:
+def _reason(text: str) -> str:
     """Return the line of ssh's standard error that says why it failed."""
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("@")]
     told = [line for line in lines if "fail" in line.lower() or "denied" in line.lower() or "refused" in line.lower()]

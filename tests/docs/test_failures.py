@@ -28,7 +28,7 @@ SOURCES = (
     "recovery",
     "review",
 )
-LISTED = ("access", "ci", "cloud", "components", "recovery", "review")
+LISTED = ("access", "ci", "cloud", "components", "doctor", "drift", "recovery", "review")
 """Directories whose errors each have a row. Elsewhere, one row stands for all errors of one key or input."""
 LINE_OF_TEXT = re.compile(r'"\s*\n\s*[fr]*"')
 """Between two adjacent string literals."""
