@@ -1,4 +1,4 @@
-"""`python -m rack render` writes the TripleO documents of a stack; `python -m rack check` checks them.
+"""`python -m rack render` writes a stack's documents, `python -m rack check` checks them, `python -m rack draw` draws.
 
 `python -m rack doctor` looks at the real site, `python -m rack recover` puts the state in order after a crash,
 `python -m rack forget` after the loss of a cloud, `python -m rack diff` shows a preview as a review, `python -m rack
@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from onhost.undercloud import templates as undercloud_templates
 from onhost.undercloud.orders import TemplateRequirements
+from rack.pictures import command as pictures
 from rack.plan import Plan, UnknownPortError
 from rack.site import Site, files
 from rack.site.load import ConfigError, load_stack_file
@@ -99,6 +100,16 @@ def _add_check(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--files", action="store_true", help="also check, as `up` does, that local files exist")
     command.add_argument("--deep", action="store_true", help="also run the real Wallaby tools, about 20 s")
+
+
+def _add_draw(command: argparse.ArgumentParser) -> None:
+    command.add_argument("kind", choices=pictures.KINDS)
+    command.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="the SVG file to write")
+    command.add_argument("--state", metavar="FILE", help="for components: the output of `pulumi stack export`")
+    command.add_argument("--measurements", metavar="FILE", help="for bandwidth: a table with from,to,gbps")
+    command.add_argument(
+        "--height", action="append", default=[], metavar="KIND=UNITS", help="for elevation: such as ComputeSriovIB=2"
+    )
 
 
 def _add_doctor(command: argparse.ArgumentParser) -> None:
@@ -273,6 +284,18 @@ def write_home(plan: Plan, folder: Path) -> Path:
     return folder
 
 
+def draw(plan: Plan, given: argparse.Namespace) -> int:
+    """Write a picture and return 0, or 1 if its source is missing or wrong."""
+    try:
+        picture = pictures.draw(given.kind, plan, given.state or given.measurements, given.height)
+    except pictures.DrawError as error:
+        print(f"rack draw: {error}", file=sys.stderr)
+        return 1
+    given.out.write_text(picture.svg())
+    print(f"{given.out}: {given.kind} of {plan.stack}")
+    return 0
+
+
 def check_stack(plan: Plan, given: argparse.Namespace) -> int:
     """Print the problems of the documents and return 1 if there are any, else 0.
 
@@ -317,6 +340,11 @@ COMMANDS: Mapping[str, Command] = {
         "check the stack file and its documents; exit 1 if there are problems",
         _add_check,
         lambda given: check_stack(_plan(given), given),
+    ),
+    "draw": Command(
+        "write a picture as SVG: fabric, networks, elevation, components or bandwidth",
+        _add_draw,
+        lambda given: draw(_plan(given), given),
     ),
     "doctor": Command(
         "look at the real site, about a minute, and change nothing; exit 1 if `up` would fail", _add_doctor, doctor

@@ -1,14 +1,18 @@
 """The pictures: their structure, equal text for equal input, and that nothing overlaps at 800 servers."""
 
+import io
 import struct
+import sys
 import xml.etree.ElementTree as ET
 import zlib
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rack.__main__ import main
 from rack.pictures import components, elevation, fabric, heat, networks
 from rack.pictures.command import KINDS, DrawError, draw
 from rack.pictures.svg import Picture, fitted, width_of
@@ -291,3 +295,36 @@ SOURCES = {"components": str(STATE), "bandwidth": str(SHOWN / "bandwidth.csv")}
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_pictures_of_the_documentation_are_up_to_date(kind: str) -> None:
     assert (SHOWN / f"{kind}.svg").read_text() == draw(kind, PLAN, SOURCES.get(kind), []).svg(), "see docs/pictures.md"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_command_writes_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    monkeypatch.chdir(ROOT)
+    option = {"components": "--state", "bandwidth": "--measurements"}.get(kind)
+    source = [option, SOURCES[kind]] if option else []
+    out = tmp_path / "picture.svg"
+    assert main(["draw", kind, "--stack", "reference", "-o", str(out), *source]) == 0
+    assert capsys.readouterr().out == f"{out}: {kind} of reference\n"
+    assert out.read_text() == (SHOWN / f"{kind}.svg").read_text()
+
+
+def test_the_command_says_what_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["draw", "bandwidth", "--stack", "reference", "-o", str(tmp_path / "x.svg")]) == 1
+    assert "rack draw: bandwidth: found no --measurements; write --measurements FILE" in capsys.readouterr().err
+    assert not (tmp_path / "x.svg").exists()
+
+
+def test_a_state_comes_from_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(STATE.read_text()))
+    out = tmp_path / "x.svg"
+    assert main(["draw", "components", "--stack", "reference", "-o", str(out), "--state", "-"]) == 0
+    assert out.read_text() == (SHOWN / "components.svg").read_text()
+    assert capsys.readouterr().err == ""
