@@ -27,6 +27,7 @@ Snapshot = dict[str, dict[str, str]]
 IGNORED = (
     (r"host \S+ record\.(containers|images)\..*\.(id|image_id|created|since|pid)", "chosen by Docker"),
     (r"host \S+ record\.nodes\.\d+\.(uuid|instance)", "chosen by ironic"),
+    (r"host undercloud record\.step_faults\b.*", "what a test has injected"),
     (r"host \S+ file /(run|tmp|proc|sys|dev)/.*", "emptied at each boot"),
     (r"host \S+ file /var/lib/rack-jobs/[\w.-]+/\d+(/.*)?", "logs of runs; an interrupted job has one run more"),
     (r"host \S+ file /etc/(\.pwd\.lock|(passwd|group|shadow|gshadow)-)", "backups of useradd and groupadd"),
@@ -36,6 +37,7 @@ IGNORED = (
     (r"cloud server .* OS-EXT-SRV-ATTR:(instance_name|reservation_id)", "counted and drawn by nova"),
     (r"cloud keypair .* fingerprint", "of a generated key"),
     (r"stack .* inputs\.fingerprint", "of UFM's certificate, which its installation generates"),
+    (r"stack .*[:$]ufm:index:AccessToken::\S+ inputs\.__requested", "when the token was requested"),
     (r"cloud port network:router_.* binding:host_id", "Neutron chooses a controller"),
     (r"ufm neutron port <port network:router_.*> guid", "that controller's"),
 )

@@ -104,10 +104,12 @@ def _stack(exported: Mapping[str, object]) -> snapshot.Snapshot:
     "value",
     [
         "host ufm record.containers.ufm.pid",
+        "host undercloud record.step_faults.deploy.fails",
         "host undercloud file /var/lib/rack-jobs/overcloud-deploy/2/log content",
         "host controller-1 file /root/.ssh/known_hosts content",
         "cloud server vm1_gpu OS-SRV-USG:launched_at",
         "cloud port network:router_gateway <router public_router> <network public> binding:host_id",
+        "stack urn:pulumi:dev::rack::rack:fabric:UfmHost$ufm:index:AccessToken::ufm-token inputs.__requested",
     ],
 )
 def test_what_equal_racks_may_differ_in_is_ignored(value: str) -> None:
