@@ -26,8 +26,7 @@ from lab import addresses
 from lab.__main__ import start, stop
 from lab.assembly import services
 from lab.cloud.folders import DATA, PRISTINE
-from tests.chaos import cases
-from tests.chaos.outages import SERVICES
+from tests.chaos import cases, outages
 from tests.chaos.rack import DisturbedError, Rack, require
 
 STACK = PROJECT / "Pulumi.dev.yaml"
@@ -35,9 +34,13 @@ RESULTS = PROJECT / ".chaos/results.json"
 
 LAYERS = (
     "ufm-install", "undercloud-install", "introspection-nodes", "fabric-Storage", "gate-members", "overcloud-deploy",
-    "firmware-computes-1", "tenant-network", "tenant-vm1_gpu", "external-network", "bandwidth-ib-write-bw",
+    "images-centos8-stream", "firmware-computes-1", "tenant-network", "tenant-vm1_gpu", "external-network",
+    "bandwidth-ib-write-bw",
 )  # fmt: skip
 """Resource of each layer during whose creation a service is stopped."""
+
+REQUESTS = ("flavors", "os-keypairs", "networks", "subnets", "ports", "servers", "routers", "floatingips", "images")
+"""Ends of the paths of requests that create an object of the cloud."""
 
 Say = Callable[[str], None]
 Case = Callable[["Tour", Say], None]
@@ -122,14 +125,16 @@ def kill_at_each_operation_of_a_change(tour: Tour, say: Say) -> None:
     tour.rack.check()
 
 
-def kill_with_the_request_in_flight(tour: Tour, say: Say) -> None:
+def kill_with_the_request_in_flight(path: str) -> Case:
     """Kill an `up` when the cloud has carried out a creation whose answer the program has not seen."""
-    requests = ("flavors", "os-keypairs", "networks", "subnets", "ports", "servers", "routers", "floatingips", "images")
-    for path in requests:
+
+    def case(tour: Tour, say: Say) -> None:
         tour.rack.remove_tenant(images=path == "images")
         hit = cases.lost_answer(tour.up, "POST", f"/{path}")
         require(hit, f"no POST /{path} was seen")
-        say(f"POST /{path}: {'recovered' if tour.rack.resume() else 'no recovery was needed'}")
+        say("recovered" if tour.rack.resume() else "no recovery was needed")
+
+    return case
 
 
 def kill_the_engine_alone(tour: Tour, say: Say) -> None:
@@ -159,10 +164,19 @@ def stop_service(service: str) -> Case:
 
     def case(tour: Tour, say: Say) -> None:
         tour.destroy()
-        for line in cases.outages(tour.rack, service, LAYERS):
+        for line in outages.stopped(tour.rack, service, LAYERS):
             say(line)
 
     return case
+
+
+def survive_outages(tour: Tour, say: Say) -> None:
+    """Stop the cloud's four APIs for a minute each within one `up`, and glance alone in another one (C8)."""
+    image, others = "images-centos8-stream", {"tenant-network": "neutron", "tenant-vm1_gpu": "nova"}
+    for places in ({image: "glance"}, {image: "keystone", "images-centos8-stream-gdr": "glance", **others}):
+        tour.rack.remove_tenant(images=True)
+        outages.survived(tour.rack, places, seconds=60)
+        say(f"survived {', '.join(places.values())}")
 
 
 def fill_the_disk(tour: Tour, say: Say) -> None:
@@ -171,6 +185,17 @@ def fill_the_disk(tour: Tour, say: Say) -> None:
     operation = cases.sample(tour.created("openstack:"), 1)[0]
     ended = cases.full_disk(tour.rack.project, tour.up, operation)
     say(f"{operation}: status {ended.status}")
+    tour.rack.resume()
+
+
+def fill_the_undercloud(tour: Tour, say: Say) -> None:
+    """Fill the undercloud's /var when a job starts, for each job of an `up` from an empty rack."""
+    operations = {operation.name: operation for operation in tour.created("command:")}
+    tour.destroy()
+    for name in ("undercloud-install", "introspection-nodes", "overcloud-deploy"):
+        ended = cases.full_host("undercloud", tour.up, operations[name])
+        tour.rack.unlock()
+        say(f"{operations[name]}: status {ended.status}")
     tour.rack.resume()
 
 
@@ -193,7 +218,9 @@ CASES: Mapping[str, Case] = {
     "two engines": run_two_engines,
     "two stacks": run_two_stacks,
     "full disk": fill_the_disk,
-    "kill with the request in flight": kill_with_the_request_in_flight,
+    "full disk of the undercloud": fill_the_undercloud,
+    "60 s without an API": survive_outages,
+    **{f"kill with POST /{path} in flight": kill_with_the_request_in_flight(path) for path in REQUESTS},
     "kill the engine alone": kill_the_engine_alone,
     "kill up before each operation": kill_at_each_operation_of_up("pre"),
     "kill up after each operation": kill_at_each_operation_of_up("outputs"),
@@ -202,7 +229,7 @@ CASES: Mapping[str, Case] = {
     "kill destroy after each operation": kill_at_each_operation_of_destroy("outputs"),
     "Ctrl-C once in each layer": interrupt(1),
     "Ctrl-C twice in each layer": interrupt(2),
-    **{f"stop {service} in each layer": stop_service(service) for service in SERVICES},
+    **{f"stop {service} in each layer": stop_service(service) for service in outages.SERVICES},
 }
 """Name → case. Each leaves the rack deployed."""
 
@@ -234,8 +261,8 @@ def _run(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     tour: Tour | None = None
     try:
         for number, name in enumerate(names, 1):
-            begin = time.monotonic()
             tour = tour or set_up()
+            begin, before = time.monotonic(), tour.rack.recovered
 
             def say(line: str, name: str = name, begin: float = begin) -> None:
                 print(f"chaos: {time.monotonic() - begin:6.0f} s  {name}: {line}", flush=True)
@@ -243,7 +270,8 @@ def _run(names: Sequence[str]) -> Iterator[tuple[str, str]]:
             say(f"case {number} of {len(names)}")
             try:
                 CASES[name](tour, say)
-                result = f"passed in {time.monotonic() - begin:.0f} s"
+                needed = tour.rack.recovered - before
+                result = f"passed in {time.monotonic() - begin:.0f} s, {needed} times rack recover"
             except DisturbedError as error:
                 result, tour = f"failed after {time.monotonic() - begin:.0f} s: {str(error)[:2000]}", None
             say(result)

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from harness import snapshot
 from harness.runs import Project
 from lab import addresses
 
 CONFIGURED = ("ufmPassword", "ufmLicense", "ipmiPassword", "registryPassword", "sshKeyPassphrase")
 """Secrets of the configuration that get a canary."""
+PUBLIC = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----")
+"""Header and footer of a PEM document."""
 SHORTEST = 8
 """Characters of a line of a secret from which on it is searched for."""
 
@@ -99,11 +102,15 @@ def _plain(value: Any) -> str:
 
 
 def forms(value: str) -> set[str]:
-    """Return the texts by which a secret is recognised: its lines, URL-encoded, in JSON, in Base64 at any offset."""
-    found = {json.dumps(value)[1:-1]}
-    for line in value.splitlines():
-        found |= {line.strip(), quote(line.strip(), safe=""), *_base64(line.strip())}
-    return {form for form in found if len(form) >= SHORTEST and "PRIVATE KEY" not in form}
+    """Return the texts by which a secret is recognised: its lines, URL-encoded, in JSON, in Base64 at any offset.
+
+    The lines of a PEM document that say what it is are public, in each of these forms.
+    """
+    lines = [line.strip() for line in value.splitlines() if not PUBLIC.fullmatch(line.strip())]
+    found = {json.dumps("\n".join(lines))[1:-1]}
+    for line in lines:
+        found |= {line, quote(line, safe=""), *_base64(line)}
+    return {form for form in found if len(form) >= SHORTEST}
 
 
 def _base64(text: str) -> Iterable[str]:
@@ -202,6 +209,22 @@ def unused_places(search: Search) -> list[str]:
     """Return the places where no file has a secret."""
     used = {place_of(path, secret) for path, _, secret in secret_files(search)}
     return [place.path for place in PLACES if place not in used]
+
+
+def leaked_events(events: bytes, search: Search) -> list[str]:
+    """Return kind, resource, path and secret of each value of the engine's events (`--event-log`) that has a secret."""
+    found = set[str]()
+    for line in filter(search.within, events.splitlines()):
+        kinds = {key: value for key, value in json.loads(line).items() if isinstance(value, dict)}
+        for kind, content in kinds.items():
+            urn = str(content.get("metadata", {}).get("urn", ""))
+            texts = snapshot.flat(content)
+            found |= {
+                f"{kind} {urn.rpartition('::')[2]} {path}: {name}"
+                for path, text in texts
+                for name in search.within(f"{path} {text}".encode())
+            }
+    return sorted(found)
 
 
 def leaked_state(project: Project, search: Search) -> list[str]:

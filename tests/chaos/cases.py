@@ -12,8 +12,7 @@ from pathlib import Path
 from harness.runs import At, Ended, Operation, Project, Run, members
 from lab.process import until
 from tests.chaos.gateway import gateways
-from tests.chaos.outages import SERVICES
-from tests.chaos.rack import Rack, require
+from tests.chaos.rack import Rack, machine, require
 
 Command = Callable[[At | None], Ended]
 """Runs `up` or `destroy`, disturbed at its operations."""
@@ -126,43 +125,6 @@ def chain(
         yield hit[0]
 
 
-def outages(rack: Rack, service: str, layers: Iterable[str]) -> Iterator[str]:
-    """Run `up` until it succeeds. The service is down while the first resource of each layer is created.
-
-    Yields what each run did.
-
-    Raises:
-        DisturbedError: `up` still fails when no outage is left, or the rack differs.
-    """
-    left, down = list(layers), list[str]()
-    switch = SERVICES[service]
-
-    def at(operation: Operation, run: Run) -> None:
-        if not down and operation.phase == "pre" and operation.name in left:
-            left.remove(operation.name)
-            down.append(operation.name)
-            switch(False)
-        elif down and operation.phase == "outputs" and operation.name == down[0]:
-            down.clear()
-            switch(True)
-
-    while True:
-        before = len(left)
-        ended = rack.project.up(*rack.arguments, at=at)
-        stopped_at = ", ".join(down)
-        if down:
-            down.clear()
-            switch(True)
-        if ended.status == 0:
-            break
-        require(len(left) < before, f"`up` without an outage of {service} failed:\n{ended.output[-6000:]}")
-        yield f"failed at {stopped_at or 'a later resource'}"
-        if rack.project.pending():
-            rack.unlock()
-    yield "succeeded"
-    rack.check()
-
-
 def kill_engine(command: Command, wanted: Operation) -> list[str]:
     """Kill the engine alone at an operation; return the command lines of its processes that do not end."""
     killed = list[int]()
@@ -236,6 +198,40 @@ def full_disk(project: Project, command: Command, wanted: Operation) -> Ended:
         require(ballast.exists(), f"{wanted} was not seen")
         ballast.unlink()
     require(ended.status != 0, "`up` succeeded without a disk for its state")
+    return ended
+
+
+FILL = """
+set -e
+exec >/dev/null 2>&1
+cp -a /var /run/var.aside
+mount -t tmpfs -o size=$(($(du -sk /var | cut -f1) + 1024))k tmpfs /var
+cp -a /run/var.aside/. /var
+rm -r /run/var.aside
+dd if=/dev/zero of=/var/ballast bs=4k || true
+"""
+"""Script that shows the host's programs a full /var with the same files. The lab's own programs write to the disk."""
+
+
+def full_host(host: str, command: Command, wanted: Operation) -> Ended:
+    """Run a command during which the /var of a host is full from an operation on.
+
+    Raises:
+        DisturbedError: it did not fail, or did not say why.
+    """
+    filled = list[Operation]()
+
+    def at(operation: Operation, run: Run) -> None:
+        if operation == wanted and not filled:
+            filled.append(operation)
+            subprocess.run(machine(host).enter(["/bin/sh", "-c", FILL]), check=True)
+
+    ended = command(at)
+    require(bool(filled), f"{wanted} was not seen")
+    subprocess.run(machine(host).enter(["umount", "--lazy", "/var"]), check=True)
+    require(ended.status != 0, f"the run succeeded although the /var of {host} was full")
+    named = "no space left in /var" in ended.output
+    require(named, f"the run does not say that the /var of {host} was full:\n{ended.output[-6000:]}")
     return ended
 
 

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from harness import snapshot
 from harness.runs import PROJECT, Ended, Operation, Project
 from harness.snapshot import Snapshot
+from lab import addresses
+from lab.hosts.machine import Machine
+from lab.hosts.rack import machines
+from lab.inventory import inventory_plan
 
 TENANT = ("rack:tenant:Tenant", "rack:tenant:ExternalAccess", "rack:tenant:Bandwidth")
 IMAGES = "openstack:images/image:Image"
@@ -26,6 +30,8 @@ class Rack:
     """Those of the undisturbed `up`."""
     arguments: tuple[str, ...] = ()
     """Of every `up`: the configuration."""
+    recovered: int = 0
+    """How many times `rack recover` was needed."""
 
     def deploy(self, each: Callable[[], None] | None = None) -> Ended:
         """Deploy undisturbed, and remember the result. `each` is called at each event of the engine."""
@@ -56,6 +62,7 @@ class Rack:
         self.project.pulumi("cancel", "--yes")
         if not self.project.pending():
             return False
+        self.recovered += 1
         recover(self.project)
         require(not self.project.pending(), f"`rack recover` left pending operations: {self.project.pending()}")
         return True
@@ -80,6 +87,12 @@ class Rack:
         """
         lines = snapshot.difference(self.wanted, self.read())
         require(not lines, "the rack differs from an undisturbed one:\n" + "\n".join(lines[:40]))
+
+
+def machine(name: str) -> Machine:
+    """Return a host of the lab."""
+    found = machines(inventory_plan(PROJECT / "Pulumi.dev.yaml"), addresses.STATE / "hosts")
+    return next(host for host in found if host.name == name)
 
 
 def recover(project: Project) -> None:

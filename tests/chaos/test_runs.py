@@ -8,7 +8,8 @@ import pytest
 
 from harness.runs import At, Ended, Operation, Project, Run, members
 from lab.process import until
-from tests.chaos import cases
+from tests.chaos import cases, outages
+from tests.chaos.rack import DisturbedError
 
 ENGINE = """\
 #!/bin/sh
@@ -163,7 +164,61 @@ class Service:
 
 def test_a_service_is_down_in_each_layer_and_back_for_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
     rack = Service()
-    monkeypatch.setattr(cases, "SERVICES", {"it": rack.switch})
-    lines = list(cases.outages(rack, "it", ("one", "three")))  # type: ignore[arg-type]
+    monkeypatch.setattr(outages, "SERVICES", {"it": rack.switch})
+    lines = list(outages.stopped(rack, "it", ("one", "three")))  # type: ignore[arg-type]
     assert lines == ["failed at one", "failed at three", "succeeded"]
     assert rack.switched == [False, True, False, True]
+
+
+def test_a_layer_that_was_not_met_during_an_outage_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    rack = Service()
+    monkeypatch.setattr(outages, "SERVICES", {"it": rack.switch})
+    with pytest.raises(DisturbedError, match="it was not stopped in the layers of four"):
+        list(outages.stopped(rack, "it", ("one", "four")))  # type: ignore[arg-type]
+    assert rack.on
+
+
+class Patient(Service):
+    """Stands for a rack whose `up` waits while a service is down."""
+
+    reports = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output, self.process = "", self
+
+    def up(self, at: At) -> Ended:
+        for name in ("one", "two"):
+            at(operation("pre", name), self)  # type: ignore[arg-type]
+            assert until(lambda: not self.on or not self.reports, 10)
+            if self.reports:
+                self.output += "one: it does not answer (Connection refused); waiting, at most 300 s\n"
+            assert until(lambda: self.on, 10)
+            self.done.add(name)
+        return Ended(0, "", [])
+
+
+def test_a_service_is_back_when_the_run_has_reported_its_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    rack = Patient()
+    monkeypatch.setattr(outages, "SERVICES", {"it": rack.switch})
+    outages.survived(rack, {"one": "it", "two": "it"}, seconds=0)  # type: ignore[arg-type]
+    assert rack.switched == [False, True, False, True]
+    assert rack.done == {"one", "two"}
+
+
+def test_an_outage_that_the_run_does_not_report_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    rack = Patient()
+    rack.reports = False
+    monkeypatch.setattr(outages, "SERVICES", {"it": rack.switch})
+    monkeypatch.setattr(outages, "NOTICED", 0.1)
+    with pytest.raises(DisturbedError, match="the run did not report the outage of it"):
+        outages.survived(rack, {"one": "it"}, seconds=0)  # type: ignore[arg-type]
+    assert rack.on
+
+
+def test_an_outage_that_does_not_begin_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    rack = Patient()
+    rack.reports = False
+    monkeypatch.setattr(outages, "SERVICES", {"it": rack.switch})
+    with pytest.raises(DisturbedError, match="it was not stopped: its resource was not created"):
+        outages.survived(rack, {"three": "it"}, seconds=0)  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """The search finds a secret in every form in which it may travel."""
 
 import base64
+import json
 import os
 import subprocess
 import sys
@@ -31,6 +32,30 @@ def test_a_secret_is_found(text: str, name: str) -> None:
 
 def test_other_text_is_not_found() -> None:
     assert Search(VALUES).within(b"CanaryUfmp001122334 first-line") == set()
+
+
+PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize("line", [PEM.splitlines()[0], PEM.splitlines()[-1]])
+@pytest.mark.parametrize("before", range(3))
+def test_header_and_footer_of_a_key_are_public(line: str, before: int) -> None:
+    search = Search({"guestKey": PEM})
+    assert search.within(line.encode()) == set()
+    assert search.within(base64.b64encode(b"x" * before + line.encode())) == set()
+
+
+def test_the_content_of_a_key_is_found() -> None:
+    assert Search({"guestKey": PEM}).within(PEM.encode()) == {"guestKey"}
+
+
+def test_an_event_with_a_secret_is_named_with_its_path_but_not_its_value() -> None:
+    metadata = {"urn": "urn:pulumi:dev::rack::t:index:T::one", "new": {"outputs": {"password": VALUES["ufmPassword"]}}}
+    lines = ({"timestamp": 1, "resOutputsEvent": {"metadata": metadata}}, {"diagnosticEvent": {"message": "none"}})
+    events = "\n".join(json.dumps(line) for line in lines).encode()
+    assert canaries.leaked_events(events, Search(VALUES)) == [
+        "resOutputsEvent one metadata.new.outputs.password: ufmPassword"
+    ]
 
 
 def test_each_file_with_a_secret_is_named(tmp_path: Path) -> None:
