@@ -30,6 +30,9 @@ STACK_FILE, STATE_FILE = "Pulumi.dev.yaml", "state.json"
 PROGRAM = ("__main__.py", "Pulumi.yaml", "access", "cloud", "components", "onhost", "providers", "rack", ".venv")
 """What the program needs of the checkout, besides a stack's file."""
 PRIVATE_KEY = "placeholder for the private SSH key\n"
+"""In the states."""
+ARMOURED = f"-----BEGIN PRIVATE KEY-----\n{PRIVATE_KEY}-----END PRIVATE KEY-----\n"
+"""In the file: the program reads its first line."""
 IMAGE_CACHE = ".terraform/image_cache"
 """Below the user's home; a default input of the OpenStack provider's images."""
 BESIDE = {"hosts/known_hosts": "known_hosts", "ufm/ca.pem": "ca.pem"}

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from tests.engine.record import (
+    ARMOURED,
     BESIDE,
     IMAGE_CACHE,
-    PRIVATE_KEY,
     PROGRAM,
     PROJECT,
     STACK_FILE,
@@ -208,7 +208,7 @@ class Stack:
             (folder / ".lab" / path).parent.mkdir(parents=True)
             if (STATES / version / name).exists():
                 (folder / ".lab" / path).write_text((STATES / version / name).read_text())
-        (folder / ".lab/hosts/id_ed25519").write_text(PRIVATE_KEY)
+        (folder / ".lab/hosts/id_ed25519").write_text(ARMOURED)
         self._pulumi("stack", "init", "dev", "--secrets-provider=passphrase")
 
     def _pulumi(self, *arguments: str) -> str:

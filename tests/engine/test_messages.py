@@ -10,7 +10,7 @@ import yaml
 
 from engine.build import environment
 from rack.site.load import ConfigError, load_stack_file
-from tests.engine.record import BESIDE, PRIVATE_KEY, PROGRAM, PROJECT, STATES
+from tests.engine.record import ARMOURED, BESIDE, PROGRAM, PROJECT, STATES
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -43,7 +43,7 @@ class Stack:
         for name in PROGRAM:
             (folder / name).symlink_to(PROJECT / name)
         (folder / "backend").mkdir()
-        for path, text in {"hosts/id_ed25519": PRIVATE_KEY, **BESIDE_TEXTS}.items():
+        for path, text in {"hosts/id_ed25519": ARMOURED, **BESIDE_TEXTS}.items():
             (folder / ".lab" / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / ".lab" / path).write_text(text)
         self.file = folder / "Pulumi.dev.yaml"
