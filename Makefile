@@ -23,7 +23,7 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: engine lab stack ## Deploy the rack on the embedded lab: engine, lab, pulumi up (STACK=dev)
-	$(call step,pulumi up: the guide's rack on stack $(STACK),$(ENV) && { $(PYTHON) -m engine.shown pulumi up --stack $(STACK) --yes --skip-preview || { $(RECOVER); false; }; })
+	$(call step,pulumi up: the guide's rack on stack $(STACK),$(ENV) && { $(PYTHON) -m engine.progress up $(PYTHON) -m engine.shown pulumi up --stack $(STACK) --yes --skip-preview || { $(RECOVER); false; }; })
 
 preview: engine stack ## Show what `up` would change
 	$(call step,pulumi preview on stack $(STACK),$(ENV) && pulumi preview --stack $(STACK) --diff)
@@ -54,7 +54,7 @@ lab-stop: .venv/ready ## Stop the lab; its state stays in .lab/
 # Two processes, to which tests/conftest.py deals the tests out. The lab ends after an interrupt, too.
 test: engine lab-stop ## All tests; they take the lab for themselves, whole and part by part
 	$(call step,test: what the lab needs$(comma) then pytest,\
-	  $(PYTHON) -m lab install && $(ENV) && { trap : INT; $(PYTHON) -m pytest -n 2; tests=$$?; $(PYTHON) -m lab stop; [ $$tests = 0 ]; })
+	  $(PYTHON) -m lab install && $(ENV) && { trap : INT; $(PYTHON) -m engine.progress test $(PYTHON) -m pytest -n 2; tests=$$?; $(PYTHON) -m lab stop; [ $$tests = 0 ]; })
 
 # The checks are those of .pre-commit-config.yaml; all of them are tools of .venv.
 lint: .venv/ready ## Style, spelling, Markdown and types: all hooks of .pre-commit-config.yaml
