@@ -65,7 +65,7 @@ def run(options: Options) -> int:
         OSError: it cannot be read.
         RepairError: the configuration cannot be written.
     """
-    found = looked_at(options)
+    found = looked_at(options).report
     print(written(found, options.form, coloured=sys.stdout.isatty()), end="")
     if options.repair and found.steps:
         count_up(options, found)
@@ -75,8 +75,22 @@ def run(options: Options) -> int:
     return INCOMPLETE if found.count(Severity.UNKNOWN) else CLEAN
 
 
-def looked_at(options: Options) -> Report:
-    """Return the report of the whole rack.
+@dataclass(frozen=True)
+class Look:
+    """A look at the whole rack."""
+
+    site: Site
+    state: State
+    rack: Rack
+    titles: Mapping[str, str]
+    """Address of a host → its title."""
+    facts: Mapping[str, Mapping[str, Any]]
+    """Address of a host → what was seen there; hosts that could not be entered are missing."""
+    report: Report
+
+
+def looked_at(options: Options, *, instances: bool = False) -> Look:
+    """Look at the whole rack. `instances`: list those of the computes, too.
 
     Raises:
         StateError: the stack's state cannot be read.
@@ -88,16 +102,18 @@ def looked_at(options: Options) -> Report:
     rack = expected(state)
     passwords, _ = decrypted(options.stack)
     secrets = {*state.secrets, *_texts(passwords)}
-    titles = _titles(site)
+    titles, facts = _titles(site), dict[str, Mapping[str, Any]]()
     looks: dict[str, Callable[[], Iterator[Finding]]] = {
-        titles.get(address, address): _host(site, rack, titles.get(address, address), address) for address in rack.hosts
+        titles.get(address, address): _host(site, rack, titles.get(address, address), address, facts, instances)
+        for address in rack.hosts
     }
     if not options.hosts_only:
         file = ["--config-file", str(options.config_file)] if options.config_file else []
         looks[RESOURCES] = lambda: resource_findings(options.stack, file)
     with ThreadPoolExecutor(len(looks)) as pool:
         found = [finding for part in pool.map(lambda title: _safely(title, looks[title]), looks) for finding in part]
-    return report(options.stack, (*looks, *rack.nodes), [*_interrupted(state), *found], secrets)
+    told = report(options.stack, (*looks, *rack.nodes), [*_interrupted(state), *found], secrets)
+    return Look(site, state, rack, titles, facts, told)
 
 
 def _interrupted(state: State) -> Iterator[Finding]:
@@ -133,15 +149,19 @@ def _safely(title: str, ask: Callable[[], Iterator[Finding]]) -> list[Finding]:
         return [unknown(title, "connection", "the look failed", fault, "report this as a bug")]
 
 
-def _host(site: Site, rack: Rack, title: str, address: str) -> Callable[[], Iterator[Finding]]:
-    """Return the look at one host."""
+def _host(
+    site: Site, rack: Rack, title: str, address: str, seen: dict[str, Mapping[str, Any]], instances: bool
+) -> Callable[[], Iterator[Finding]]:
+    """Return the look at one host, which notes what it has seen in `seen`."""
     host = ProbedHost(title.partition(" (")[0], address, site.ssh)
-    return lambda: _look(host, title, rack, rack.hosts[address])
+    return lambda: _look(host, title, rack, rack.hosts[address], seen, instances)
 
 
-def _look(host: ProbedHost, title: str, rack: Rack, wanted: Expected) -> Iterator[Finding]:
+def _look(
+    host: ProbedHost, title: str, rack: Rack, wanted: Expected, seen: dict[str, Mapping[str, Any]], instances: bool
+) -> Iterator[Finding]:
     ufm = rack.ufm if host.address == rack.ufm_host else None
-    cloud = _cloud(rack) if host.address == rack.undercloud else None
+    cloud = _cloud(rack, instances) if host.address == rack.undercloud else None
     order = LookOrder(
         files=digests(wanted),
         units=list(wanted.units),
@@ -152,7 +172,7 @@ def _look(host: ProbedHost, title: str, rack: Rack, wanted: Expected) -> Iterato
         cloud=cloud,
     )
     try:
-        facts = look(host, order)
+        facts = seen[host.address] = look(host, order)
     except SshError as problem:
         yield unknown(title, "connection", f"SSH as {host.ssh.user} fails", str(problem), "see `python -m rack doctor`")
         return
@@ -162,19 +182,20 @@ def _look(host: ProbedHost, title: str, rack: Rack, wanted: Expected) -> Iterato
     if cloud and "fault" in facts["cloud"]:
         yield unknown(title, "connection", "user stack", facts["cloud"]["fault"])
     elif cloud:
-        seen = facts["cloud"]["answer"]
-        yield from cloud_findings(title, rack, seen, facts["jobs"])
-        for name in seen["nodes"]:
-            yield from node_findings(name, rack.nodes[name], seen["nodes"][name])
+        there = facts["cloud"]["answer"]
+        yield from cloud_findings(title, rack, there, facts["jobs"])
+        for name in there["nodes"]:
+            yield from node_findings(name, rack.nodes[name], there["nodes"][name])
 
 
-def _cloud(rack: Rack) -> CloudLook:
+def _cloud(rack: Rack, instances: bool) -> CloudLook:
     looks = [
         node_look(name, node, node.order, deployed=bool(rack.deployment))
         for name, node in rack.nodes.items()
         if node.order and node.host_key
     ]
-    return CloudLook(rack.stack, bool(rack.deployment), looks)
+    computes = [node.hostname for node in rack.nodes.values() if node.order and node.order.kind == "compute"]
+    return CloudLook(rack.stack, bool(rack.deployment), looks, computes if instances and rack.deployment else [])
 
 
 def count_up(options: Options, found: Report) -> None:

@@ -8,7 +8,7 @@ from drift.compare import digests, host_findings, unknown
 from drift.expected import DEPLOY, ExpectedNode
 from drift.finding import Finding, Severity
 from onhost.drift.orders import AdapterLook, LookOrder, NodeLook
-from onhost.undercloud.adapter import settings
+from onhost.undercloud.adapter import release_faults, settings
 from onhost.undercloud.orders import WaveOrder
 from onhost.undercloud.pcie import parse_bridges
 from rack.tripleo.deployment import ML2_FILE
@@ -75,6 +75,9 @@ def _adapter(name: str, wave: str, order: WaveOrder, found: Mapping[str, Any]) -
 
 
 def _firmware(name: str, wave: str, order: WaveOrder, facts: Mapping[str, Any]) -> Iterator[Finding]:
+    for fault in release_faults(facts["release"], order.minimum_release, order.device):
+        text, _, remedy = fault.partition("; ")
+        yield Finding(Severity.DRIFT, name, "firmware", text, remedy=remedy)
     shown = settings(facts["settings"])
     for parameter, wanted in order.settings.items():
         value = shown.get(parameter)

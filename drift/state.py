@@ -10,7 +10,7 @@ from typing import Any
 
 from access.ssh import RUNNER
 
-COMMAND = "command:remote:Command"
+COMMAND, STACK = "command:remote:Command", "pulumi:pulumi:Stack"
 SECRET, MARK = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 """Key and value that mark a secret in a state (pulumi/sdk: resource.SigKey, resource.SecretSig)."""
 SHORTEST = 6
@@ -49,6 +49,8 @@ class Step:
     """The standard input is a secret."""
     printed: str
     """Its standard output."""
+    at: str
+    """When it ran last, as Pulumi writes it; empty if the state does not have it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class State:
     steps: Mapping[str, Step]
     secrets: frozenset[str]
     """Texts that must not be shown."""
+    outputs: Mapping[str, Any]
+    """Outputs of the stack. They contain secrets."""
     running: bool
     """An operation was interrupted, or is under way: the state is not complete."""
 
@@ -91,7 +95,13 @@ def parse(document: Mapping[str, Any]) -> State:
     steps = [_step(resource) for resource in resources if resource["type"] == COMMAND and not resource.get("delete")]
     if not steps:
         raise StateError("the stack has deployed nothing; run `pulumi up` first")
-    return State({step.name: step for step in steps}, frozenset(secrets), bool(deployment.get("pending_operations")))
+    stacks = [resource for resource in resources if resource["type"] == STACK]
+    return State(
+        steps={step.name: step for step in steps},
+        secrets=frozenset(secrets),
+        outputs=plain(stacks[0].get("outputs") or {}) if stacks else {},
+        running=bool(deployment.get("pending_operations")),
+    )
 
 
 def _step(resource: Mapping[str, Any]) -> Step:
@@ -106,6 +116,7 @@ def _step(resource: Mapping[str, Any]) -> Step:
         given=str(plain(given) or ""),
         secret=is_secret(given),
         printed=str(plain(outputs.get("stdout")) or ""),
+        at=str(resource.get("modified") or ""),
     )
 
 

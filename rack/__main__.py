@@ -181,6 +181,11 @@ def new(given: argparse.Namespace) -> int:
         return 1
 
 
+def _add_status(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print it as JSON")
+    command.add_argument("--config-file", type=Path, metavar="FILE", help="default: Pulumi.STACK.yaml")
+
+
 def _add_drift(command: argparse.ArgumentParser) -> None:
     command.add_argument("--format", choices=FORMATS, default=FORMATS[0])
     command.add_argument(
@@ -206,6 +211,18 @@ def drift(given: argparse.Namespace) -> int:
         return command.run(options)
     except (StateError, RepairError) as error:
         print(f"rack drift: {error}", file=sys.stderr)
+        return 2
+
+
+def status(given: argparse.Namespace) -> int:
+    """Show the overview and return 0."""
+    from drift.state import StateError
+    from status import command
+
+    try:
+        return command.run(given.stack, as_json=given.json, config_file=given.config_file)
+    except StateError as error:
+        print(f"rack status: {error}", file=sys.stderr)
         return 2
 
 
@@ -361,6 +378,9 @@ COMMANDS: Mapping[str, Command] = {
         "compare hosts, UFM and OpenStack with the last `up`; exit 1 for drift, 3 if a part was not seen",
         _add_drift,
         drift,
+    ),
+    "status": Command(
+        "show hosts, PKeys, computes with instances and free GPUs, checks, bandwidth and drift", _add_status, status
     ),
     "new": Command(
         "ask what a stack file needs, and write it; with --answers, --set or no terminal, without questions",

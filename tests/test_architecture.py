@@ -27,7 +27,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     for place, imports in {
         "__main__.py": "access, components, rack, pulumi",
         "rack": "rack, standard library, annotated_types, pydantic, pydantic_core, yaml",
-        "rack/__main__.py": "doctor, draft, drift, rack, recovery, review, onhost.undercloud.orders, "
+        "rack/__main__.py": "doctor, draft, drift, rack, recovery, review, status, onhost.undercloud.orders, "
         "onhost.undercloud.templates, standard library",
         "rack/wallaby/inside": "rack/wallaby/inside, standard library, ansible, baremetal_deploy, heat, heatclient, "
         "network_data_v2, os_net_config, osc_lib, oslo_config, oslo_utils, tripleo_common, tripleoclient, yaml",
@@ -41,6 +41,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         "draft": "draft, providers.ufm, rack, standard library, pydantic, pydantic_core, yaml",
         "drift": "access, components.ufm_host, doctor.case, doctor.ssh, drift, onhost, rack, review, standard library, "
         "yaml",
+        "status": "drift, status, standard library",
         "doctor/__main__.py": "rack.__main__, standard library",
         "recovery": "cloud.client, cloud.kinds, providers.ufm, recovery, review.preview, standard library",
         "review": "rack, review, standard library",

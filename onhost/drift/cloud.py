@@ -39,6 +39,8 @@ def cloud_facts(look: CloudLook, source: str) -> Dict[str, Any]:
     if look.services:
         asked["services"] = lambda: openstack_json("compute", "service", "list", "--long", login=rc)
         asked["deployment"] = lambda: deployment(Path.home() / STATUS.format(look.stack))
+    if look.computes:
+        asked["servers"] = lambda: {host: servers(host, rc) for host in look.computes}
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_ONCE) as pool:
         nodes = {node.name: pool.submit(answered, node_facts, node, source, folder) for node in look.nodes}
         facts = {name: pool.submit(answered, ask) for name, ask in asked.items()}
@@ -50,7 +52,7 @@ def answered(ask: Callable[..., Any], *given: Any) -> Dict[str, Any]:
     """Return the answer, or why there is none."""
     try:
         return {"answer": ask(*given)}
-    except (Fault, Unreachable, OSError, ValueError) as error:
+    except (Fault, Unreachable, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         return {"fault": " ".join(str(error).split())[:300]}
 
 
@@ -66,6 +68,13 @@ def baremetal() -> List[Dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def servers(host: str, rc: str) -> List[Dict[str, str]]:
+    """Return name and status of a compute's instances, those of all projects. `rc`: the overcloud's login."""
+    which = ("--all-projects", "--host", host, "--no-name-lookup")
+    rows = openstack_json("server", "list", *which, "-c", "ID", "-c", "Name", "-c", "Status", login=rc)
+    return [{"name": row["Name"], "status": row["Status"]} for row in rows]
 
 
 def deployment(file: Path) -> Optional[Dict[str, Any]]:

@@ -45,7 +45,7 @@ def _safely(ask: Callable[..., Any], *given: Any) -> Dict[str, Any]:
     """Return the answer, or why there is none."""
     try:
         return {"answer": ask(*given)}
-    except (LookError, OSError, ValueError, KeyError) as error:
+    except (LookError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         return {"fault": str(error)[:300]}
 
 

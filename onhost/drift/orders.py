@@ -50,6 +50,8 @@ class CloudLook(NamedTuple):
     services: bool
     """The overcloud is deployed: nova's services are listed, and its last deployment is looked at."""
     nodes: List[NodeLook]
+    computes: List[str]
+    """Host names whose instances are listed; empty: none are."""
 
 
 class LookOrder(NamedTuple):

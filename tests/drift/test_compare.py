@@ -1,6 +1,7 @@
 """The differences that are found in facts, and the step that repairs each."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -124,6 +125,15 @@ def test_a_firmware_value_that_differs_now_or_at_the_next_boot_is_found(
     (found,) = of_node(promised, node_facts)
     assert "MAX_ACC_OUT_READ is 7 instead of 44" in found.found
     assert "stop or move the instances" in found.remedy
+
+
+def test_an_older_release_of_the_firmware_is_found(promised: Rack, node_facts: dict[str, Any]) -> None:
+    node = promised.nodes["compute-1"]
+    assert node.order
+    wanted = replace(node, order=node.order._replace(minimum_release="20.35.1012"))
+    (found,) = node_findings("compute-1", wanted, {"answer": node_facts})
+    assert found.found == "the adapter's firmware is 20.32.1010"
+    assert found.remedy.startswith("bring it to 20.35.1012 or later")
 
 
 def test_another_number_of_vfs_has_no_step_that_repairs_it(promised: Rack, node_facts: dict[str, Any]) -> None:

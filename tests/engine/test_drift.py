@@ -236,6 +236,21 @@ def test_each_host_is_entered_once_and_nothing_is_written(
     assert {path for path in written if not path.endswith((".log", "/known_hosts"))} == set()
 
 
+def test_the_status_shows_the_whole_rack(operator: Operator, clean: object) -> None:
+    command = [sys.executable, "-m", "rack", "status", "--stack=dev", "--json"]
+    done = subprocess.run(command, cwd=PROJECT, env=operator.pulumi.env, capture_output=True, text=True, check=True)
+    operator.pulumi.log += done.stdout
+    found = json.loads(done.stdout)
+    assert {host["state"] for host in found["hosts"]} == {"up", "up, active"}
+    assert [pkey["network"] for pkey in found["pkeys"]] == ["InternalApi", "Storage", "StorageMgmt"]
+    computes = {compute["name"]: compute for compute in found["computes"]}
+    for name, vm in (("compute-1", "vm1_gpu"), ("compute-2", "vm2_gpu")):
+        assert computes[name]["instances"] == [f"{vm} (ACTIVE)"]
+        assert (computes[name]["service"], computes[name]["gpus"], computes[name]["free"]) == ("enabled, up", 8, 7)
+    assert found["bandwidth"].startswith("pass: ")
+    assert found["drift"].startswith("no drift")
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_drift_is_reported_and_repaired_by_up(drifted: tuple[Reported, Reported], name: str) -> None:
     kind = KINDS[name]

@@ -28,7 +28,9 @@ WHOLE = LookOrder(
     deployed=True,
     adapter=AdapterLook("c5:00.0", ["mstconfig"], "10de:20b5"),
     ufm=UfmLook("ufm:1", "ib0", "/var/lib/x", "address", "ufm"),
-    cloud=CloudLook("overcloud", True, [NodeLook("n", "192.0.2.1", "key", SshAccess("admin", 22, "overcloud"), EMPTY)]),
+    cloud=CloudLook(
+        "overcloud", True, [NodeLook("n", "192.0.2.1", "key", SshAccess("admin", 22, "overcloud"), EMPTY)], ["c"]
+    ),
 )
 
 
