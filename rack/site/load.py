@@ -174,7 +174,9 @@ def _beside(config: Mapping[str, Any]) -> Iterator[str]:
             yield from repair.problems(value)
         if key in (name, "site", *OPTIONS):
             continue
-        if key not in SECRETS:
+        if key not in SECRETS and not problems.HARMLESS.fullmatch(key):
+            yield f"{problems.HIDDEN_KEY}: unknown key of the project; remove it"
+        elif key not in SECRETS:
             yield f"{name}: {problems.unknown(key, ('site', *OPTIONS, *SECRETS))}"
         elif key in NODE_SECRETS:
             yield from _per_node(name, value, nodes)
@@ -191,7 +193,9 @@ def _per_node(name: str, value: Any, nodes: Sequence[str]) -> Iterator[str]:
         yield f"{name}: {IN_PLAIN_TEXT} `{command}.NODE'`"
         return
     for node, secret in value.items():
-        if not _encrypted(secret):
+        if not problems.HARMLESS.fullmatch(node):
+            yield f"{name}: {problems.HIDDEN_KEY}; write a node's name"
+        elif not _encrypted(secret):
             yield f"{name}.{node}: {IN_PLAIN_TEXT} `{command}.{node}'`"
         elif node not in nodes:
             yield f"{name}.{node}: found no such node; {problems.instead(node, nodes)}"

@@ -176,11 +176,13 @@ def _is_host_address(text: str) -> bool:
         return False
 
 
+_HOST = Spelling(rf"(?:{patterns.ADDRESS}|(?=.{{1,253}}$)({_LABEL}\.)*(?!\d+$){_LABEL})")
+
 Server = Annotated[
     str,
     Text("a host name or an IPv4 address like 'ntp.example.com'", rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}"),
     AfterValidator(_server),
-    Spelling(rf"(?:{patterns.ADDRESS}|(?=.{{1,253}}$)({_LABEL}\.)*(?!\d+$){_LABEL})"),
+    _HOST,
 ]
 
 Label = Annotated[
@@ -234,7 +236,7 @@ PublicKey = Annotated[
 ]
 
 KernelRelease = Annotated[
-    str, Text("a kernel release like '4.18.0-365.el8.x86_64'", r"\d+\.\d+\.[A-Za-z0-9._+-]{1,60}")
+    str, Text("a kernel release like '4.18.0-365.el8.x86_64'", r"\d+\.\d+\.\d+(-[A-Za-z0-9._+-]{1,60})?")
 ]
 
 VariableName = Annotated[str, Text("a variable of diskimage-builder like 'DIB_DHCP_TIMEOUT'", r"DIB_[A-Z0-9_]{1,60}")]
@@ -354,7 +356,10 @@ PciAddress = Annotated[
 which is not wired, and VFs. 00:00.0 is the host's own bridge."""
 
 ServerName = Annotated[
-    str, Text("a host name like 'ufm' or 'ufm.example.com'", rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}")
+    str,
+    Text("a host name like 'ufm' or 'ufm.example.com'", rf"(?=.{{1,253}}$)({_LABEL}\.)*{_LABEL}"),
+    AfterValidator(_server),
+    _HOST,
 ]
 
 Fingerprint = Annotated[

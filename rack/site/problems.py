@@ -27,6 +27,7 @@ HARMLESS = re.compile(
 """Texts that contain no user and password: other texts may be `user:password`, `user/password`, `user:password@host` or
 the query of a URL."""
 
+HIDDEN_KEY = "a key that is not shown, since it may contain a password"
 ADDRESSES = (IPv4Address, IPv4Interface, IPv4Network)
 
 MAX_SHOWN = 60
@@ -48,7 +49,7 @@ def _follows(error: ErrorDetails, refused: set[tuple[str | int, ...]]) -> bool:
 
 def _line(error: ErrorDetails, model: type[BaseModel], root: str) -> str:
     loc = tuple(p for p in error["loc"] if p != KEY)
-    where, expected, parent = dotted(loc) or root, type_at(model, loc), type_at(model, loc[:-1])
+    where, expected, parent = _where(loc, root), type_at(model, loc), type_at(model, loc[:-1])
     if parent and parent.key and KEY in error["loc"]:
         return f"{where}: not a valid name; write {parent.key.describe()}"
     if error["type"] == "extra_forbidden" or KEY in error["loc"]:
@@ -67,6 +68,12 @@ def _line(error: ErrorDetails, model: type[BaseModel], root: str) -> str:
         return f"{where}: {reason}"
     hint = f" ({reason})" if error["type"] == "value_error" and reason else ""
     return f"{where}: found {shown(error['input'])}; write {description}{hint}"
+
+
+def _where(loc: tuple[str | int, ...], root: str) -> str:
+    if loc and not HARMLESS.fullmatch(str(loc[-1])):
+        return f"{dotted(loc[:-1]) or root}: {HIDDEN_KEY}"
+    return dotted(loc) or root
 
 
 def _may_hold_credentials(text: str, expected: Type | None, where: str) -> bool:

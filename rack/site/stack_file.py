@@ -25,6 +25,8 @@ FLOAT = re.compile(rf"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|{NOT_F
 LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 BOOL, NULL = re.compile(r"true|True|TRUE|false|False|FALSE"), re.compile(r"~|null|Null|NULL|")
 DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([Tt ]+\d{1,2}:\d{1,2}:\d{1,2}(\.\d+)?(Z|[-+]\d{2}:\d{2})?)?")
+KEY = re.compile(r"[A-Za-z0-9_.-]+|(rack|lab|pulumi):[A-Za-z0-9_.-]+")
+"""A key that is no user with a password."""
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -55,7 +57,8 @@ class _Loader(Composer, yaml.CSafeLoader):
                 raise _error(key, "found a key that is not a text; put it in quotes")
             if key.value in seen:
                 advice = "remove one, or write the missing dash before a list's item"
-                raise _error(key, f"found the key {key.value!r} more than once; {advice}")
+                shown = repr(key.value) if KEY.fullmatch(key.value) else "that is not shown"
+                raise _error(key, f"found the key {shown} more than once; {advice}")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 

@@ -245,6 +245,9 @@ VALUES: list[tuple[str, Any, str]] = [
     ("tenant.userData", "é" * 25000, "found 50000 bytes; write at most 49149, nova's limit"),
     *(("ssh.privateKeyFile", path, "write a path") for path in ("", ".", "/", "https://keys.example/key")),
     ("images[0].environment", {"DIB_IMAGE_SIZE": "41"}, "(IMG011)"),
+    ("images[0].kernel", "4.18", "write a kernel release"),
+    ("images[0].kernel", "0.0.0.0", "write a kernel release"),
+    ("ufm.serverName", "10.0.0.300", "no address of a host"),
 ]
 
 PLACES = (
@@ -353,6 +356,32 @@ def test_credentials_are_refused_and_not_shown(tmp_path: Path, path: str, value:
     message = refused(tmp_path, stack({path: value}))
     assert path in message
     assert SECRET not in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        REFERENCE.replace("vfs: 8\n", f"'admin:{SECRET}@10.0.0.1': 8\n", 1),
+        REFERENCE.replace("vfs: 8\n", f"'admin/{SECRET}': 8\n", 1),
+        REFERENCE.replace("vfs: 8\n", f"'admin:{SECRET}': 8\n      'admin:{SECRET}': 9\n", 1),
+        REFERENCE.replace("  rack:site:\n", f"  'rack:admin:{SECRET}@host': 1\n  rack:site:\n", 1),
+        REFERENCE.replace("  rack:site:\n", f"  rack:ipmiPasswords: {{'admin:{SECRET}@h': 1}}\n  rack:site:\n", 1),
+        REFERENCE.replace("gpuBuilder: true", f"environment: {{'admin:{SECRET}@h': a}}", 1),
+        REFERENCE.replace("  rack:site:\n", "  rack:site: 'user:hunter2-hunter2@host {'\n  rack:x:\n", 1),
+    ],
+    ids=[
+        "a key",
+        "a key with a slash",
+        "equal keys",
+        "a key of the project",
+        "a node's key",
+        "a variable",
+        "a text for the site",
+    ],
+)
+def test_credentials_in_a_key_are_not_shown(tmp_path: Path, text: str) -> None:
+    assert SECRET in text
+    assert SECRET not in refused(tmp_path, text)
 
 
 @pytest.mark.parametrize("text", ["controller 1", "10.0.0.1:443", "fe80::1", "ntp.example.com:123"])
