@@ -7,6 +7,7 @@ count like any other. The table below also stands in docs/architecture.md.
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -213,6 +214,15 @@ def test_projects_of_the_engine_s_tests_have_the_whole_program() -> None:
 def test_a_workflow_runs_after_a_change_of_the_program(name: str) -> None:
     text = (PROJECT / f".github/workflows/{name}.yml").read_text()
     assert {folder for folder in program_folders() if f'"{folder}/**"' not in text} == set()
+
+
+def test_each_package_of_the_wheel_is_marked_as_typed_and_is_measured() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]
+    packages = set(project["hatch"]["build"]["targets"]["wheel"]["packages"])
+    assert program_folders() <= packages
+    assert {name for name in packages if not [*(PROJECT / name).rglob("py.typed")]} == set()
+    assert packages <= set(project["coverage"]["run"]["source"])
+    assert packages <= set(project["mypy"]["files"])
 
 
 def test_no_modules_import_each_other() -> None:
