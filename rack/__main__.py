@@ -325,6 +325,8 @@ def check_stack(plan: Plan, given: argparse.Namespace) -> int:
         shutil.rmtree(scratch)
     for line in found:
         print(f"  - {line}")
+    if plan.ufm_ca == NO_CA and plan.site.ufm.ca_file and not given.files:
+        print(f"not checked: {plan.site.ufm.ca_file} (ufm.caFile) is not there; --files reports missing files")
     checked = "design rules, documents" + (", local files" if given.files else "")
     checked += ", templates" if given.templates else ""
     checked += ", Wallaby's tools" if given.deep else ""

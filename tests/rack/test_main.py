@@ -124,6 +124,18 @@ def test_the_certificate_authority_of_ufm_is_rendered_if_its_file_is_there(
     assert "certificate to write" not in capsys.readouterr().out
 
 
+def test_a_certificate_authority_that_is_not_there_is_not_checked(
+    stack_file: Callable[[dict[str, Any]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack_file({"ufm.caFile": "ufm-ca.pem"})
+    assert main(["check", "--stack", "mine"]) == 0
+    assert (
+        "not checked: ufm-ca.pem (ufm.caFile) is not there; --files reports missing files\n" in capsys.readouterr().out
+    )
+    assert main(["check", "--stack", "mine", "--files"]) == 1
+    assert "ufm.caFile: found 'ufm-ca.pem', which is no file on this machine" in capsys.readouterr().out
+
+
 def test_a_site_that_trusts_the_system_needs_no_certificate_authority(
     stack_file: Callable[[dict[str, Any]], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
