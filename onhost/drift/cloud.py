@@ -78,7 +78,7 @@ def servers(host: str, rc: str) -> List[Dict[str, str]]:
 
 
 def deployment(file: Path) -> Optional[Dict[str, Any]]:
-    """Return status and time of the overcloud's last deployment, whoever started it; None if there was none."""
+    """Return status and time of the overcloud's last deployment, also one by hand; None if there was none."""
     if not file.exists():
         return None
     found = re.search(r"^deployment_status: *(\S+)", file.read_text(), re.MULTILINE)

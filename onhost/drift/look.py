@@ -1,7 +1,7 @@
 """Look at a host and change nothing: files, units, jobs, containers, adapter; on the undercloud, at the cloud too.
 
 `rack drift` runs it as root over SSH; the program and its order (`onhost/drift/orders.py`) come on standard input, and
-nothing is stored. On the undercloud it starts itself once more as user stack, who enters the overcloud nodes and runs
+nothing is stored. On the undercloud it starts itself once more as user stack, which enters the overcloud nodes and runs
 it there. The answer is JSON on standard output; a part that fails has its reason.
 """
 
