@@ -3,9 +3,12 @@
 import re
 
 import pytest
+import yaml
 
 from harness.runs import PROJECT, Operation
-from tests.chaos import canaries, cases
+from lab.hosts.part import HostsPart
+from lab.service import Service
+from tests.chaos import canaries, cases, outages
 from tests.chaos.canaries import Search
 from tests.chaos.conftest import Canary
 
@@ -39,6 +42,29 @@ def test_an_up_killed_at_an_operation_ends_as_an_undisturbed_one(canary: Canary)
 def test_an_up_killed_before_it_sees_an_answer_ends_as_an_undisturbed_one(canary: Canary) -> None:
     canary.rack.remove_tenant()
     assert cases.lost_answer(lambda at: canary.rack.project.up(at=at), "POST", "/ports")
+    canary.rack.resume()
+
+
+def test_an_up_survives_outages_of_all_apis_of_the_cloud(canary: Canary) -> None:
+    """One after the other; each lasts until the run has reported it."""
+    canary.rack.remove_tenant()
+    names = ("tenant-flavor", "tenant-network", "tenant-direct1", "tenant-vm1_gpu")
+    outages.survived(canary.rack, dict(zip(names, ("keystone", "neutron", "glance", "nova"), strict=True)), seconds=0)
+
+
+def test_a_failing_job_shows_no_secret(canary: Canary, lab: tuple[Service, ...]) -> None:
+    """The searches below read what it printed. The changed time zone runs the deployment once more."""
+    project, before = canary.rack.project, canary.rack.project.file.read_text()
+    document = yaml.safe_load(before)
+    document["config"]["rack:site"].setdefault("cloud", {})["timezone"] = "Europe/Berlin"
+    project.file.write_text(yaml.safe_dump(document))
+    (hosts,) = (part for part in lab if isinstance(part, HostsPart))
+    hosts.request(op="step_fault", command="overcloud deploy", hold=False, fails=1)
+    failed = project.up(each=canary.sampler)
+    project.file.write_text(before)
+    assert failed.status != 0
+    assert "overcloud-deploy failed with status 1" in failed.output
+    assert "port 9696 is in use" in failed.output
     canary.rack.resume()
 
 
@@ -90,3 +116,12 @@ def test_a_destroy_killed_at_an_operation_leaves_nothing(canary: Canary) -> None
     canary.rack.unlock()
     assert project.destroy().status == 0
     assert "resources" not in project.state()["deployment"]
+
+
+def test_a_key_that_ssh_cannot_use_fails_in_the_preview_of_an_empty_rack(canary: Canary) -> None:
+    """The last step of a build fetches the image with the program `ssh`, an hour later."""
+    agent = canary.rack.project.env.pop("SSH_AUTH_SOCK")
+    refused = canary.rack.project.run("preview")
+    canary.rack.project.env["SSH_AUTH_SOCK"] = agent
+    assert refused.status != 0
+    assert "id_canary has a passphrase, and SSH_AUTH_SOCK names no SSH agent" in refused.output
