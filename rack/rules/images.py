@@ -9,6 +9,7 @@ from rack.rules.registry import Finding, rule
 from rack.site import Site
 from rack.site.elements import STOCK, SYSTEMS, VENDOR, WITH_SYSTEM
 from rack.site.images import OFED_FILE, REPOSITORY_FILES
+from rack.site.problems import shown_text
 
 
 @rule("IMG001", "G1", "Image names are unique.")
@@ -23,7 +24,7 @@ def image_sources(site: Site) -> Iterator[Finding]:
     """Report images with both and images with neither."""
     for i, image in enumerate(site.images):
         if image.elements and image.file:
-            yield Finding(f"images[{i}].file", f"{str(image.file)!r} beside elements", "write one of the two")
+            yield Finding(f"images[{i}].file", f"{shown_text(str(image.file))} beside elements", "write one of the two")
         elif not image.elements and not image.file:
             yield Finding(f"images[{i}].elements", "none, and no file", "write elements, or the file of an image")
 

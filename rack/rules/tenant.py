@@ -7,6 +7,7 @@ from rack.rules.common import duplicates, one_of
 from rack.rules.registry import Finding, rule
 from rack.site import Role, Site
 from rack.site.names import cpus
+from rack.site.problems import shown_text
 
 
 @rule("CPU001", "O4", "The instances' CPUs and the host's CPUs do not overlap.")
@@ -80,7 +81,7 @@ def key_pair_source(site: Site) -> Iterator[Finding]:
     if pair.existing and pair.public_key:
         yield Finding("tenant.keyPair.publicKey", "a key beside existing: true", "write one of the two")
     if pair.generated and pair.private_key_file:
-        found = f"{str(pair.private_key_file)!r} without a public key"
+        found = f"{shown_text(str(pair.private_key_file))} without a public key"
         yield Finding("tenant.keyPair.privateKeyFile", found, "write publicKey, or existing: true")
 
 
@@ -97,7 +98,7 @@ def login_possible(site: Site) -> Iterator[Finding]:
 def user_data_source(site: Site) -> Iterator[Finding]:
     """Report a text beside a file."""
     if site.tenant.user_data is not None and site.tenant.user_data_file:
-        found = f"{str(site.tenant.user_data_file)!r} beside userData"
+        found = f"{shown_text(str(site.tenant.user_data_file))} beside userData"
         yield Finding("tenant.userDataFile", found, "write one of the two")
 
 

@@ -8,6 +8,7 @@ from rack.rules.common import reached, site_networks
 from rack.rules.registry import Finding, rule
 from rack.site import Site
 from rack.site.names import image_tag, is_host
+from rack.site.problems import shown_text
 
 
 def ufm_images(site: Site) -> list[tuple[str, str]]:
@@ -88,7 +89,7 @@ def one_way_to_verify(site: Site) -> Iterator[Finding]:
         given = {"caFile": ufm.ca_file, "fingerprint": ufm.fingerprint, "serverName": ufm.server_name}
         for key, value in given.items():
             if value:
-                yield Finding(f"ufm.{key}", f"{str(value)!r} beside insecure: true", "remove insecure")
+                yield Finding(f"ufm.{key}", f"{shown_text(str(value))} beside insecure: true", "remove insecure")
     elif ufm.fingerprint and ufm.ca_file:
         yield Finding("ufm.fingerprint", f"{ufm.fingerprint!r} beside caFile", "remove one of them")
     elif ufm.fingerprint and ufm.host:
@@ -104,4 +105,6 @@ def docker_key(site: Site) -> Iterator[Finding]:
         write = "write the file with the public key, which the repository offers as `gpg`"
         yield Finding("ufm.host.install.docker.keyFile", f"none beside {docker.repository}", write)
     elif docker and docker.key_file and not docker.repository:
-        yield Finding("ufm.host.install.docker.keyFile", repr(str(docker.key_file)), "write repository, or remove it")
+        yield Finding(
+            "ufm.host.install.docker.keyFile", shown_text(str(docker.key_file)), "write repository, or remove it"
+        )

@@ -62,6 +62,8 @@ def _line(error: ErrorDetails, model: type[BaseModel], root: str) -> str:
         found = f"a text of {len(error['input'])} characters" if isinstance(error["input"], str) else "no text"
         return f"{where}: {reason if reason.startswith('found ') else f'found {found}; write {description}'}"
     says_all, text = reason.startswith("found "), error["input"] if isinstance(error["input"], str) else ""
+    if "\n" in text.strip():
+        return f"{where}: found {shown(text)}; write {description}"
     if _may_hold_credentials(text, expected, where) and not (says_all and text not in reason):
         return f"{where}: found a text that is not shown, since it may contain a password; write {description}"
     if says_all:
@@ -78,8 +80,6 @@ def _where(loc: tuple[str | int, ...], root: str) -> str:
 
 def _may_hold_credentials(text: str, expected: Type | None, where: str) -> bool:
     text = text.strip()
-    if "\n" in text:  # Not shown anyway
-        return False
     if where.lower().endswith("user") or (expected and expected.bare in ADDRESSES):
         return len(text.split()) > 1 or not HARMLESS.fullmatch(text)
     with_slashes = expected and any(isinstance(m, Text) and "/" in m.pattern for m in expected.metadata)

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rack.site.load import ConfigError, load_stack_file
+from rack.site import Site
+from rack.site.load import ConfigError, load_stack_file, parse
+from rack.site.schema import keys
 from tests import yamls
 from tests.rack.sites import DROP, ROOT, document
 
@@ -356,6 +358,39 @@ def test_credentials_are_refused_and_not_shown(tmp_path: Path, path: str, value:
     message = refused(tmp_path, stack({path: value}))
     assert path in message
     assert SECRET not in message
+
+
+PATHS = sorted(
+    {key.path.replace("[]", "[0]").replace("NAME", "Storage") for key in keys(Site)} - {"compute.kernelArgs"}
+)
+"""Every key; kernel arguments may contain colons, and KERN001 shows them."""
+
+
+@given(
+    st.sampled_from(PATHS),
+    st.sampled_from(
+        (
+            f"admin:{SECRET}@10.0.0.1",
+            f"https://admin:{SECRET}@h.example/x",
+            f"{SECRET}@h",
+            f"admin:{SECRET}",
+            f"a\n{SECRET}",
+        )
+    ),
+)
+def test_no_key_s_message_shows_a_login(path: str, text: str) -> None:
+    assert SECRET not in message_of({path: text})
+
+
+def message_of(edits: dict[str, Any]) -> str:
+    """Return the message for the reference with edits; empty if they are valid, or have no place in the reference."""
+    try:
+        parse(document(edits))
+    except ConfigError as error:
+        return str(error)
+    except (KeyError, IndexError):
+        return ""
+    return ""
 
 
 @pytest.mark.parametrize(

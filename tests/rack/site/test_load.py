@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rack.site import Site
+from rack.site import Site, files
 from rack.site.load import ConfigError, load, load_stack_file, parse, repairs
+from rack.site.schema import keys
 from tests import yamls
 from tests.rack.sites import CERTIFICATE, DROP, document
 
@@ -370,6 +371,10 @@ WRONG_FILES: dict[str, tuple[str, bytes, str]] = {
     "endless file": ("tenant.userDataFile", b"#" * (2**20 + 1), "of more than 1 MiB; write the path of another file"),
     "raw image": ("images[0].file", b"\0" * 512, "no qcow2 image; run: qemu-img convert -O qcow2 FROM TO"),
 }
+
+
+def test_the_content_of_every_file_is_checked() -> None:
+    assert {key.path for key in keys(Site) if key.type.bare is Path} == set(files.CONTENTS)
 
 
 @pytest.mark.parametrize(("key", "content", "says"), WRONG_FILES.values(), ids=WRONG_FILES)
