@@ -41,7 +41,7 @@ def terminal(found: Overview, *, coloured: bool) -> str:
 
 def _lines(found: Overview) -> Iterator[str]:
     colour = RED if found.counts["broken"] else YELLOW if any(found.counts.values()) else GREEN
-    yield f"{BOLD}{found.stack}{PLAIN}  UFM {found.ufm}; drift: {colour}{found.drift}{PLAIN}"
+    yield f"{BOLD}{found.stack}{PLAIN}  UFM {found.ufm}; {colour}{found.drift.partition(';')[0]}{PLAIN}"
     yield from _table("Hosts", [(h.name, h.role, _marked(h.state, h.state.startswith("up")), _count(h.findings))
                                 for h in found.hosts])  # fmt: skip
     yield from _table("PKeys", [(p.network, p.members, _marked(p.differs, False)) for p in found.pkeys])

@@ -172,6 +172,11 @@ def _checks(look: Look) -> Iterator[CheckState]:
     gate, test = look.state.steps.get(GATE), look.state.steps.get(BANDWIDTH)
     if gate:
         last = (gate.printed.strip().splitlines() or ["passed"])[-1]
-        yield CheckState("members of the control PKeys (I4)", _safe(look, last), gate.at)
+        yield CheckState("members of the control PKeys (I4)", _safe(look, last), _seconds(gate.at))
     if test:
-        yield CheckState("GPUDirect RDMA (B4)", str(look.state.outputs.get("bandwidth", UNKNOWN)), test.at)
+        yield CheckState("GPUDirect RDMA (B4)", str(look.state.outputs.get("bandwidth", UNKNOWN)), _seconds(test.at))
+
+
+def _seconds(time: str) -> str:
+    """Return a time of the state without its fractions: `2026-12-01T14:21:50Z`."""
+    return f"{time.partition('.')[0]}Z" if "." in time else time
