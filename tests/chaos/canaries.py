@@ -212,12 +212,12 @@ def unused_places(search: Search) -> list[str]:
 
 
 def leaked_events(events: bytes, search: Search) -> list[str]:
-    """Return kind, resource, path and secret of each value of the engine's events (`--event-log`) that has a secret."""
+    """Return kind, resource or severity, path and secret of each value of the engine's events that has a secret."""
     found = set[str]()
     for line in filter(search.within, events.splitlines()):
         kinds = {key: value for key, value in json.loads(line).items() if isinstance(value, dict)}
         for kind, content in kinds.items():
-            urn = str(content.get("metadata", {}).get("urn", ""))
+            urn = str(content.get("metadata", {}).get("urn", content.get("severity", "")))
             texts = snapshot.flat(content)
             found |= {
                 f"{kind} {urn.rpartition('::')[2]} {path}: {name}"

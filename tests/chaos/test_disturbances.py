@@ -92,6 +92,13 @@ def test_no_secret_is_in_a_stream(canary: Canary) -> None:
     assert Search(canary.secrets).within(log.encode()) == set()
 
 
+def test_the_events_of_the_engine_show_no_secret_but_the_documented_one(canary: Canary) -> None:
+    """Debug messages have nova's answers: docs/operations.md, Debug logs, and tests/engine/test_provider_log.py."""
+    events = canary.rack.project.events
+    assert b"tenant-key-pair" in events
+    assert canaries.leaked_events(events, Search(canary.secrets)) == ["diagnosticEvent debug message: guestKey"]
+
+
 def test_no_secret_is_in_a_state_file_a_backup_or_the_history(canary: Canary) -> None:
     assert list(canary.rack.project.backend.rglob("*.json"))
     assert canaries.leaked_state(canary.rack.project, Search(canary.secrets)) == []

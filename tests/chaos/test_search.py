@@ -51,10 +51,12 @@ def test_the_content_of_a_key_is_found() -> None:
 
 def test_an_event_with_a_secret_is_named_with_its_path_but_not_its_value() -> None:
     metadata = {"urn": "urn:pulumi:dev::rack::t:index:T::one", "new": {"outputs": {"password": VALUES["ufmPassword"]}}}
-    lines = ({"timestamp": 1, "resOutputsEvent": {"metadata": metadata}}, {"diagnosticEvent": {"message": "none"}})
+    debug = {"severity": "debug", "message": f"answer: {VALUES['ufmPassword']}"}
+    lines = ({"timestamp": 1, "resOutputsEvent": {"metadata": metadata}}, {"diagnosticEvent": debug})
     events = "\n".join(json.dumps(line) for line in lines).encode()
     assert canaries.leaked_events(events, Search(VALUES)) == [
-        "resOutputsEvent one metadata.new.outputs.password: ufmPassword"
+        "diagnosticEvent debug message: ufmPassword",
+        "resOutputsEvent one metadata.new.outputs.password: ufmPassword",
     ]
 
 
