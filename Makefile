@@ -17,7 +17,7 @@ PULUMI = $(ENV) && pulumi --stack $(STACK)
 step = @printf '\033[1m==> %s\033[0m\n' "$(1)"; begin=$$(date +%s); { $(2); } && echo "==> $@: $$(( $$(date +%s) - begin )) s"
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview diff refresh destroy engine lab lab-status lab-stop check test lint coverage mutants chaos lock env bench
+.PHONY: fast-tests help up preview diff refresh destroy engine lab lab-status lab-stop check test lint coverage mutants chaos lock env bench
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,8 +60,12 @@ test: engine lab-stop ## All tests; they take the lab for themselves, whole and 
 lint: .venv/ready ## Style, spelling, Markdown and types: all hooks of .pre-commit-config.yaml
 	$(call step,lint: the hooks of pre-commit,.venv/bin/pre-commit run --all-files --show-diff-on-failure)
 
-check: lint ## What to run before each commit: lint and the fast tests (no lab, engine or Wallaby tools); one minute
-	$(call step,check: the fast tests,$(PYTHON) -m pytest -n 2 -q -m fast)
+# Lint and the tests' start do not use both cores, so they run side by side, with their output one after the other.
+check: .venv/ready ## What to run before each commit: lint and the fast tests (no lab, engine or Wallaby tools); one minute
+	$(call step,check: lint and the fast tests,$(MAKE) --no-print-directory -j2 -Otarget lint fast-tests)
+
+fast-tests: .venv/ready
+	@$(PYTHON) -m pytest -n 2 -q -m fast
 
 coverage: .venv/ready ## Coverage of the product by the fast tests; TESTS= selects others, e.g. TESTS="tests/providers"
 	$(call step,coverage: the tests$(comma) measured,\

@@ -17,7 +17,6 @@ status=0
 pulumi preview --stack "$stack" --json --non-interactive ${RACK_UPDATE_PLAN:+--save-plan "$RACK_UPDATE_PLAN"} \
   > "$out/preview.json" || status=$?
 # A preview that failed is reported in the same comment, which otherwise would show the last one that succeeded.
-.venv/bin/python -m rack diff "$@" --format json > "$out/report.json" || true
-.venv/bin/python -m rack diff "$@" --format markdown ${RACK_FAIL_ON:+--fail-on "$RACK_FAIL_ON"} \
-  > "$out/report.md" || { found=$?; [ "$status" != 0 ] || status=$found; }
+.venv/bin/python -m rack diff "$@" --format markdown --save "$out/report.json" \
+  ${RACK_FAIL_ON:+--fail-on "$RACK_FAIL_ON"} > "$out/report.md" || { found=$?; [ "$status" != 0 ] || status=$found; }
 exit "$status"

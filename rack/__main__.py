@@ -135,6 +135,7 @@ def _add_diff(command: argparse.ArgumentParser) -> None:
         "--base", type=Path, metavar="FILE", help="the stack file before, to compare documents that contain a secret"
     )
     command.add_argument("--format", choices=FORMATS, default=FORMATS[0])
+    command.add_argument("--save", type=Path, metavar="FILE", help="also write the report as JSON to a file")
     command.add_argument(
         "--fail-on", metavar="KINDS", default="", help=f"kinds of interruptions, with commas, of: {', '.join(KINDS)}"
     )
@@ -236,7 +237,9 @@ def diff(given: argparse.Namespace) -> int:
     if wrong:
         print(f"rack diff: --fail-on: found {', '.join(wrong)}; write some of {', '.join(KINDS)}", file=sys.stderr)
         return 2
-    options = command.Options(given.stack, given.preview, given.refresh, given.base, given.format, frozenset(kinds))
+    options = command.Options(
+        given.stack, given.preview, given.refresh, given.base, given.format, given.save, frozenset(kinds)
+    )
     try:
         return command.run(options)
     except PreviewError as error:

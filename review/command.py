@@ -30,6 +30,8 @@ class Options:
     """The stack file of the deployed configuration, for documents that contain a secret."""
     form: str
     """terminal, markdown or json."""
+    save: Path | None
+    """A file for the report as JSON, besides what is printed."""
     fail_on: Collection[str]
     """Kinds of interruptions (`review.effects.EFFECTS`)."""
 
@@ -40,10 +42,12 @@ def run(options: Options) -> int:
     Raises:
         PreviewError: there is no preview.
         ConfigError: a stack file is invalid.
-        OSError: a file can't be read.
+        OSError: a file can't be read or written.
     """
     preview = parse(_text(options))
     found = report(preview, options.stack, masked(options.stack, options.base) if options.base else {})
+    if options.save:
+        options.save.write_text(written(found, "json", coloured=False))
     print(written(found, options.form, sys.stdout.isatty()), end="")
     if found.errors:
         return 2

@@ -104,8 +104,9 @@ def elements_exist(site: Site) -> Iterator[Finding]:
     bare = {DIGITS.sub("", name) for name in known}
     for i, image in enumerate(site.images):
         for k, name in enumerate(image.elements):
-            close = get_close_matches(name, known, n=1, cutoff=0.85)
-            if close and name not in known and DIGITS.sub("", name) not in bare:
+            if DIGITS.sub("", name) in bare:  # as each known name is
+                continue
+            if close := get_close_matches(name, known, n=1, cutoff=0.85):
                 yield Finding(f"images[{i}].elements[{k}]", f"{name}, which is no element", f"write {close[0]}")
 
 

@@ -120,6 +120,7 @@ def listed(path: str) -> frozenset[str]:
     return names(path) if (path, "") in places else frozenset(name for _, name in places)
 
 
+@cache
 def units(path: str) -> dict[str, ast.AST]:
     """Return the functions, classes and constants of a module: a constant may list functions."""
     body = ast.parse((PROJECT / path).read_text()).body
@@ -132,6 +133,7 @@ def units(path: str) -> dict[str, ast.AST]:
     return found
 
 
+@cache
 def used(unit: ast.AST) -> set[str]:
     """Return the names that a function or class uses."""
     parts = list(ast.walk(unit))
