@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
+from tests.docs.rows import for_each
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGE = PROJECT / "docs/failures.md"
@@ -126,7 +126,11 @@ def text_of(path: str, test: str) -> str:
 
 
 ROWS = rows(PAGE.read_text())
-IDS = [row.messages[0][:60] if row.messages else "" for row in ROWS]
+
+
+def named(row: Row) -> str:
+    """Return the row's first message."""
+    return row.messages[0] if row.messages else ""
 
 
 def test_the_page_has_rows_for_every_part() -> None:
@@ -138,7 +142,7 @@ def test_no_message_is_listed_twice() -> None:
     assert sorted(messages) == sorted(set(messages))
 
 
-@pytest.mark.parametrize("row", ROWS, ids=IDS)
+@for_each(ROWS, named)
 def test_a_row_is_complete(row: Row) -> None:
     assert row.messages, "quote the message"
     assert row.meaning
@@ -147,7 +151,7 @@ def test_a_row_is_complete(row: Row) -> None:
     assert row.tests, "name a test: `tests/path.py::name`"
 
 
-@pytest.mark.parametrize("row", ROWS, ids=IDS)
+@for_each(ROWS, named)
 def test_the_tests_of_a_row_exist(row: Row) -> None:
     missing = [
         f"{path}::{name}"
@@ -157,7 +161,7 @@ def test_the_tests_of_a_row_exist(row: Row) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("row", ROWS, ids=IDS)
+@for_each(ROWS, named)
 def test_a_message_is_in_the_code_or_in_the_test_that_provokes_it(row: Row) -> None:
     """Messages of other programs, e.g. nova, are in the test's file only."""
     texts = [source(), *((PROJECT / path).read_text() for path, _ in row.tests)]
@@ -165,7 +169,7 @@ def test_a_message_is_in_the_code_or_in_the_test_that_provokes_it(row: Row) -> N
     assert unknown == [], "write … for everything that differs from case to case"
 
 
-@pytest.mark.parametrize("row", ROWS, ids=IDS)
+@for_each(ROWS, named)
 def test_the_tests_of_a_row_look_at_its_message(row: Row) -> None:
     """Two adjacent words of the message are in each test, or in the helpers and constants that it uses."""
     words = [part.split() for message in row.messages for part in literals(message)]
@@ -175,7 +179,7 @@ def test_the_tests_of_a_row_look_at_its_message(row: Row) -> None:
     assert blind == [], f"none of {sorted(pairs)} is in the test"
 
 
-@pytest.mark.parametrize("error", raised(), ids=lambda error: error.place)
+@for_each(raised(), lambda error: error.place)
 def test_an_error_has_a_row(error: Raised) -> None:
     quoted = [part for row in ROWS for message in row.messages for part in literals(message) if len(part) > 9]
     assert [part for part in error.parts for text in quoted if part in text or text in part], "no row quotes it"

@@ -15,6 +15,7 @@ from lab.hosts.registry import COMMANDS, PACKAGES, UNITS
 from lab.ufm.responses import application
 from lab.ufm.simulator import Quirks
 from lab.ufm.urls import URLS
+from tests.docs.rows import for_each
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROWS = [
@@ -94,7 +95,7 @@ def names(path: str) -> frozenset[str]:
     return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef))
 
 
-@pytest.mark.parametrize("function", sorted(set(imitated())))
+@for_each(sorted(set(imitated())))
 def test_every_command_and_endpoint_has_a_row(function: str) -> None:
     assert any(f"`{function}`" in row[0] for row in ROWS), f"add a row for `{function}` to docs/imitations.md"
 
@@ -107,7 +108,7 @@ MODULES = sorted(
 )
 
 
-@pytest.mark.parametrize("module", MODULES)
+@for_each(MODULES)
 def test_every_replacement_has_a_row_or_is_listed_as_no_imitation(module: str) -> None:
     listed = any(f"`{module}" in row[0] for row in ROWS)
     assert listed != (module in NO_IMITATION)
@@ -158,7 +159,7 @@ def without_a_row(path: str) -> list[str]:
     return [name for name, unit in all_units.items() if refuses(unit) and name not in known]
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module not in NO_IMITATION])
+@for_each([module for module in MODULES if module not in NO_IMITATION])
 def test_everything_that_refuses_something_has_a_row(module: str) -> None:
     assert without_a_row(module) == [], f"add a row for each of them in {module}, with its source and a test"
 
@@ -170,7 +171,7 @@ def test_a_refusal_without_a_row_is_found(monkeypatch: pytest.MonkeyPatch) -> No
     assert "_device" in without_a_row(path) or "_set" in without_a_row(path)
 
 
-@pytest.mark.parametrize("switch", [field.name for field in fields(Quirks)])
+@for_each([field.name for field in fields(Quirks)])
 def test_every_switch_has_a_row_with_a_test_that_sets_it(switch: str) -> None:
     rows = [row for row in ROWS if f"switch `{switch}`" in row[1]]
     assert rows, f"add switch `{switch}` to the row of the behaviour that it changes"
@@ -184,8 +185,9 @@ def commands() -> Iterator[tuple[str, str]]:
             yield name, place(function)
 
 
-@pytest.mark.parametrize(("name", "function"), sorted(set(commands())))
-def test_a_test_of_the_row_runs_the_command(name: str, function: str) -> None:
+@for_each(sorted(set(commands())))
+def test_a_test_of_the_row_runs_the_command(command: tuple[str, str]) -> None:
+    name, function = command
     tests = [path for row in ROWS if f"`{function}`" in row[0] for path, _ in REFERENCE.findall(row[3])]
     assert any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", (PROJECT / path).read_text()) for path in tests)
 
@@ -194,7 +196,7 @@ def test_the_command_plugin_has_a_row() -> None:
     assert any(row[0].startswith("`engine/command/") for row in ROWS)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]} {row[1]}"[:80])
+@for_each(ROWS, lambda row: f"{row[0]} {row[1]}")
 def test_a_row_names_existing_code_and_tests(row: list[str]) -> None:
     where, behaviour, source, test = row
     assert behaviour
