@@ -61,7 +61,7 @@ lint: .venv/ready ## Style, spelling, Markdown and types: all hooks of .pre-comm
 	$(call step,lint: the hooks of pre-commit,.venv/bin/pre-commit run --all-files --show-diff-on-failure)
 
 # Lint and the tests' start do not use both cores, so they run side by side, with their output one after the other.
-check: .venv/ready ## What to run before each commit: lint and the fast tests (no lab, engine or Wallaby tools); one minute
+check: .venv/ready ## What to run before each commit: lint and the fast tests (no lab, engine or Wallaby tools); under two minutes
 	$(call step,check: lint and the fast tests,$(MAKE) --no-print-directory -j2 -Otarget lint fast-tests)
 
 fast-tests: .venv/ready
