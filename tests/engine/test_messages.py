@@ -93,9 +93,9 @@ def test_a_node_may_have_its_own_ipmi_password(stack: Stack) -> None:
 
 
 def test_a_preview_while_an_existing_ufm_is_down_shows_the_stack(stack: Stack) -> None:
-    """A pinned certificate that was never read is unknown, as are all answers of UFM in a preview."""
+    """A pinned certificate that was never read is unknown. No UFM of the lab has this address."""
     document = yaml.safe_load(DEV)
-    ufm = {"address": "127.0.24.200", "port": 8443, "fingerprint": "ab" * 32}
+    ufm = {"address": "127.0.24.203", "port": 8443, "fingerprint": "ab" * 32}
     document["config"]["rack:site"]["ufm"] = ufm
     stack.file.write_text(yaml.safe_dump(document))
     done = stack.run("preview", "--stack=dev")
