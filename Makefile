@@ -60,12 +60,12 @@ test: engine lab-stop ## All tests; they take the lab for themselves, whole and 
 lint: .venv/ready ## Style, spelling, Markdown and types: all hooks of .pre-commit-config.yaml
 	$(call step,lint: the hooks of pre-commit,.venv/bin/pre-commit run --all-files --show-diff-on-failure)
 
-# Lint and the tests' start do not use both cores, so they run side by side, with their output one after the other.
+# Three processes and lint beside them, because the tests wait a third of the time. Each output is shown as a whole.
 check: .venv/ready ## What to run before each commit: lint and the fast tests (no lab, engine or Wallaby tools); under two minutes
 	$(call step,check: lint and the fast tests,$(MAKE) --no-print-directory -j2 -Otarget lint fast-tests)
 
 fast-tests: .venv/ready
-	@$(PYTHON) -m pytest -n 2 -q -m fast
+	@$(PYTHON) -m pytest -n 3 -q -m fast
 
 coverage: .venv/ready ## Coverage of the product by the fast tests; TESTS= selects others, e.g. TESTS="tests/providers"
 	$(call step,coverage: the tests$(comma) measured,\
