@@ -100,9 +100,8 @@ class SessionAuth(AuthBase):
             request.headers["Cookie"] = self._cookie
         return request
 
-    def forget(self, cookie: str) -> bool:
-        """Open another session for the next request, if no other thread has done so. Return whether it is worth it."""
+    def forget(self, cookie: str) -> None:
+        """Open another session for the next request, if no other thread has done so."""
         with self._lock:
             if self._cookie == cookie:
                 self._cookie = ""
-        return bool(cookie)

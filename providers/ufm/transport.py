@@ -3,8 +3,8 @@
 - The credentials (see `login`) are sent over TLS that is verified (see `trust`).
 - Every request has a connect and a read timeout. A broken connection and the statuses 502, 503 and 504 are retried with
   back-off if the request is idempotent. A read timeout is not retried: UFM may still be processing the request.
-- No cookies, no redirects, no proxy, no ~/.netrc: a redirect or an HTML page is UFM's login page, so the credentials
-  were rejected. The session is not changed after construction, so threads share it.
+- No redirects, no proxy, no ~/.netrc, no cookies but that of `login.SessionAuth`: a redirect or an HTML page is UFM's
+  login page, so the credentials were rejected. The session is not changed after construction, so threads share it.
 """
 
 import threading
@@ -153,8 +153,6 @@ class Transport:
                 if pause is None or not isinstance(error, BROKEN) or self._trust.problem(error):
                     raise self._unreachable(call, error) from None
             else:
-                if self._session_is_lost(response):
-                    response = self._try(call, request)
                 if pause is None or response.status_code not in BUSY:
                     break
             if self._cancelled.wait(pause):
@@ -164,7 +162,11 @@ class Transport:
 
     def _try(self, call: Call, request: Mapping[str, Any]) -> requests.Response:
         url = f"https://{self.host}{self._login.prefix}{call.path}{call.csv}"
-        return self._session.request(call.verb, url, timeout=self._timeout, allow_redirects=False, **request)
+        more: dict[str, Any] = {"timeout": self._timeout, "allow_redirects": False, **request}
+        response = self._session.request(call.verb, url, **more)
+        if self._session_is_lost(response):  # UFM refused the request, so it has had no effect
+            response = self._session.request(call.verb, url, **more)
+        return response
 
     def _open_session(self) -> str:
         """Log in and return the session's cookie as a header.
@@ -189,7 +191,8 @@ class Transport:
         auth = self._session.auth
         if not isinstance(auth, SessionAuth) or not _refuses(response):
             return False
-        return auth.forget(str(response.request.headers.get("Cookie", "")))
+        auth.forget(str(response.request.headers["Cookie"]))
+        return True
 
     def _unreachable(self, call: Call, error: OSError) -> errors.UnreachableError:
         if distrust := self._trust.problem(error):

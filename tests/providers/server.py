@@ -38,6 +38,7 @@ class Answer:
     body: object = field(default_factory=dict)
     """Sent as JSON; text is sent unchanged."""
     location: str = ""
+    cookie: str = ""
 
 
 HANG_UP = Answer(status=0)
@@ -100,6 +101,8 @@ def serving(ca: trustme.CA, ca_file: Path, handler: Handler, name: str = "127.0.
             self.send_response(answer.status)
             if answer.location:
                 self.send_header("Location", answer.location)
+            if answer.cookie:
+                self.send_header("Set-Cookie", answer.cookie)
             self.send_header("Content-Length", str(len(text.encode())))
             self.end_headers()
             self.wfile.write(text.encode())

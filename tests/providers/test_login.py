@@ -17,9 +17,10 @@ from providers.ufm.pkey import PKeyHandler
 from providers.ufm.provider import Settings
 from tests.providers.conftest import LabUfm, Start, configuration, serving_lab_ufm
 from tests.providers.engine import CheckFailedError, Lifecycle
-from tests.providers.server import PASSWORD, Answer, Request
+from tests.providers.server import HANG_UP, PASSWORD, Answer, Request
 
 A = "b8599f0300b00011"
+LOGGED_IN = Answer(status=302, location="/ufm_web", cookie="session=s; Path=/")
 PKEY = "/resources/pkeys/0x65"
 SAN = "pulumi.example.net"
 TOKEN = "t0ken_canary_1"
@@ -105,6 +106,16 @@ def test_a_lost_session_is_opened_again(ufm: LabUfm) -> None:
         assert ufm.calls == [f"GET V2{PKEY}"], "the second session is kept"
 
 
+def test_a_connection_that_breaks_after_a_lost_session_is_retried(start: Start) -> None:
+    answers = iter(
+        [LOGGED_IN, Answer(status=401), LOGGED_IN, HANG_UP, Answer(body={"ufm_release_version": "6.19.3-1"})]
+    )
+    _, server = start(lambda _request: next(answers))
+    settings: dict[str, Any] = {"ca_file": str(server.ca_file), "port": server.port, "session": True, "pauses": (0,)}
+    with closing(Client("127.0.0.1", "admin", PASSWORD, **settings)) as client:
+        assert client.version() == "6.19.3-1"
+
+
 @pytest.mark.parametrize("page", [Answer(status=302, location="/ufm_web"), Answer(body="<html>login</html>")])
 def test_a_session_that_ufm_keeps_refusing_is_an_error(start: Start, page: Answer) -> None:
     def answer(request: Request) -> Answer:
@@ -129,7 +140,7 @@ def test_a_wrong_password_opens_no_session(ufm: LabUfm) -> None:
     assert "canary" not in str(caught.value)
 
 
-def test_a_login_is_repeated_while_ufm_starts(ufm: LabUfm) -> None:
+def test_a_call_in_a_session_is_repeated_while_ufm_starts(ufm: LabUfm) -> None:
     ufm.faults.set([Rule(status=503, count=2, method="GET")])
     with closing(Settings.of(inputs(ufm, "session")).client(pauses=(0, 0, 0))) as client:
         assert client.version()
