@@ -51,6 +51,11 @@ class Options:
         return self.config_file or Path(f"Pulumi.{self.stack}.yaml")
 
     @property
+    def config_words(self) -> list[str]:
+        """Return Pulumi's option for a file elsewhere."""
+        return ["--config-file", str(self.config_file)] if self.config_file else []
+
+    @property
     def pulumi(self) -> list[str]:
         """Return the program with options for the stack."""
         return ["pulumi", "--non-interactive", "--stack", self.stack]
@@ -108,8 +113,7 @@ def looked_at(options: Options, *, instances: bool = False) -> Look:
         for address in rack.hosts
     }
     if not options.hosts_only:
-        file = ["--config-file", str(options.config_file)] if options.config_file else []
-        looks[RESOURCES] = lambda: resource_findings(options.stack, file)
+        looks[RESOURCES] = lambda: resource_findings(options.stack, options.config_words)
     with ThreadPoolExecutor(len(looks)) as pool:
         found = [finding for part in pool.map(lambda title: _safely(title, looks[title]), looks) for finding in part]
     told = report(options.stack, (*looks, *rack.nodes), [*_interrupted(state), *found], secrets)
@@ -206,7 +210,6 @@ def count_up(options: Options, found: Report) -> None:
     """
     config: Mapping[str, Any] = (yaml.safe_load(options.file.read_text()) or {}).get("config") or {}
     counters = counted(repairs(config.get("rack:repair", config.get("repair"))), found.steps)
-    file = ["--config-file", str(options.config_file)] if options.config_file else []
-    write([*options.pulumi, *file], counters)
+    write([*options.pulumi, *options.config_words], counters)
     names: Sequence[str] = [f"{step} ({number})" for step, number in counters.items()]
     print(f"{options.file}: rack:repair counts up {', '.join(names)}; now run pulumi up", file=sys.stderr)

@@ -62,20 +62,22 @@ def report(stack: str, looked: Sequence[str], findings: Collection[Finding], sec
     return Report(stack, tuple(looked), tuple(order))
 
 
+def hidden(text: str, secrets: Collection[str]) -> str:
+    """Return the text without these secrets. The longest go first: a part of one may be another."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
 def without_secrets(finding: Finding, secrets: Collection[str]) -> Finding:
     """Return the finding without secrets: neither those that are known nor what looks like one."""
 
-    def hidden(text: str) -> str:
-        for secret in sorted(secrets, key=len, reverse=True):
-            text = text.replace(secret, HIDDEN)
-        return text
-
     def safe(line: str) -> str:
         """Return a line of a diff; its sign is not part of a key."""
-        return line[:1] + RANDOM.sub(HIDDEN, CREDENTIAL_LINE.sub(rf"\1{HIDDEN}", hidden(line))[1:])
+        return line[:1] + RANDOM.sub(HIDDEN, CREDENTIAL_LINE.sub(rf"\1{HIDDEN}", hidden(line, secrets))[1:])
 
     detail = tuple(map(safe, finding.detail))
-    return replace(finding, found=hidden(finding.found), detail=detail, remedy=hidden(finding.remedy))
+    return replace(finding, found=hidden(finding.found, secrets), detail=detail, remedy=hidden(finding.remedy, secrets))
 
 
 def written(found: Report, form: str, *, coloured: bool) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from drift.command import Look
 from drift.finding import Finding, Severity
-from drift.report import HIDDEN
+from drift.report import hidden
 
 GATE, BANDWIDTH = "gate-members", "bandwidth-ib-write-bw"
 """Names of the steps whose results are shown."""
@@ -95,9 +95,7 @@ def overview(look: Look) -> Overview:
 
 def _safe(look: Look, text: str) -> str:
     """Return a text of the state without the stack's secrets."""
-    for secret in look.state.secrets:
-        text = text.replace(secret, HIDDEN)
-    return text
+    return hidden(text, look.state.secrets)
 
 
 def _about(look: Look, *names: str) -> list[Finding]:
@@ -131,8 +129,7 @@ def _pkeys(look: Look) -> Iterator[PKeyState]:
 
 def _answer(look: Look, part: str) -> Any:
     """Return a part of what user stack sees; None if it could not be seen."""
-    cloud = look.facts.get(look.rack.undercloud, {}).get("cloud", {}).get("answer", {})
-    return cloud.get(part, {}).get("answer")
+    return _cloud(look).get(part, {}).get("answer")
 
 
 def _computes(look: Look) -> Iterator[ComputeState]:
@@ -157,15 +154,15 @@ def _computes(look: Look) -> Iterator[ComputeState]:
 
 def _gpus(look: Look, name: str) -> int | None:
     """Return how many GPUs of the configured model the node has."""
-    answer = ((_cloud_nodes(look).get(name) or {}).get("answer") or {}).get("adapter", {}).get("answer", {})
+    answer = ((_cloud(look).get("nodes", {}).get(name) or {}).get("answer") or {}).get("adapter", {}).get("answer", {})
     parts = str(answer.get("bridges", "")).split("--\n")
     return len(parts[1].splitlines()) if len(parts) == 3 else None
 
 
-def _cloud_nodes(look: Look) -> Mapping[str, Any]:
-    cloud = look.facts.get(look.rack.undercloud, {}).get("cloud", {}).get("answer", {})
-    nodes: Mapping[str, Any] = cloud.get("nodes", {})
-    return nodes
+def _cloud(look: Look) -> Mapping[str, Any]:
+    """Return what user stack sees; empty if it saw nothing."""
+    cloud: Mapping[str, Any] = look.facts.get(look.rack.undercloud, {}).get("cloud", {}).get("answer", {})
+    return cloud
 
 
 def _checks(look: Look) -> Iterator[CheckState]:
