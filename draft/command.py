@@ -141,5 +141,5 @@ def _of_given(site: Document, key: str, value: Any) -> Iterable[str]:
 
 
 def terminal() -> bool:
-    """Return whether somebody can be asked."""
+    """Return whether questions can be asked: standard input and output are a terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty()

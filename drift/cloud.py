@@ -93,4 +93,4 @@ def _deployment(host: str, rack: Rack, found: Mapping[str, Any], job: Mapping[st
     elif noted and noted["status"] != "DEPLOY_SUCCESS":
         yield drift(f"~stack/{STATUS.format(rack.stack)} says {noted['status']}", Severity.BROKEN)
     elif noted and noted["at"] > (run["ended"] or 0) + LATER:
-        yield drift("somebody has deployed after the last run of its job, with other documents or options")
+        yield drift("a deployment ran after the last run of its job, with other documents or options")

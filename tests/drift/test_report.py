@@ -5,7 +5,7 @@ import json
 import pytest
 
 from drift.finding import Finding, Severity
-from drift.report import LIMIT, report, written
+from drift.report import HIDDEN, LIMIT, hidden, report, written
 
 TOKEN, PASSWORD = "t0k3nt0k3nt0k3nt0k3nt0k3nt0k3n", "hunter2!"
 FILE = Finding(Severity.DRIFT, "undercloud (192.0.2.1)", "file", "/etc/x: its content differs", ("-a", "+b"), "x-conf")
@@ -91,3 +91,7 @@ def test_markdown_shows_a_diff_and_the_commands() -> None:
     assert shown.startswith("<!-- rack drift: dev -->\n**dev: 1 drifted, at 1 place**\n")
     assert "- **drift** /etc/x: its content differs. Repair: step x-conf\n\n  ```diff\n  -a\n  +b\n  ```\n" in shown
     assert "python -m rack drift --stack dev --repair && pulumi up --stack dev" in shown
+
+
+def test_a_secret_that_is_a_part_of_another_leaves_no_rest() -> None:
+    assert hidden("key abcdef-123456", ["abcdef", "abcdef-123456"]) == f"key {HIDDEN}"

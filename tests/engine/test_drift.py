@@ -85,7 +85,7 @@ class Kind:
 
 
 KINDS = {
-    "deployment": Kind("deployment", "undercloud", "somebody has deployed after", deploy_by_hand),
+    "deployment": Kind("deployment", "undercloud", "a deployment ran after", deploy_by_hand),
     "content of a file": Kind(
         "file", "undercloud", "undercloud.conf: its content differs",
         lambda _: on_undercloud(f"printf 'x = 1\\npassword = {CANARY}\\n' >> /home/stack/undercloud.conf"),
