@@ -70,9 +70,16 @@ def test_each_file_with_a_secret_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["cmdline", "environ"])
 def test_a_secret_of_a_process_is_seen(kind: str) -> None:
     sampler = Sampler(VALUES)
-    words = [sys.executable, "-c", "input()", *([VALUES["ufmPassword"]] if kind == "cmdline" else [])]
+    words = [
+        sys.executable,
+        "-c",
+        "print(flush=True); input()",
+        *([VALUES["ufmPassword"]] if kind == "cmdline" else []),
+    ]
     env = {**os.environ, **({"P": VALUES["ufmPassword"]} if kind == "environ" else {})}
-    with subprocess.Popen(words, env=env, stdin=subprocess.PIPE) as process:
+    with subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()  # Popen returns before the kernel shows the new program's command line
         sampler()
         process.communicate(b"\n")
     assert {leak.partition(" ")[0] for leak in sampler.leaks} == {kind}
